@@ -1,0 +1,54 @@
+# The two commands of a newcomer: `make demo` and `make test`. Both set up what they need in .venv.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+# The first of these that is Python 3.11 or newer; name another with `make PYTHON=…`.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit test-containers check bench lock kafka-up kafka-down clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "roundbatch needs Python 3.11 or newer on PATH, or PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/installed ## two assignments through batch jobs at both (simulated) providers, with a ranking at the end
+	$(BIN)/roundbatch demo
+
+test: $(VENV)/installed ## all tests; integration and chaos tests start a real Kafka of their own
+	$(BIN)/python -m pytest
+
+test-unit: $(VENV)/installed ## the unit and contract tests alone
+	$(BIN)/python -m pytest tests/unit tests/contract
+
+test-containers: $(VENV)/installed ## the integration tests on a Kafka that testcontainers starts
+	ROUNDBATCH_TEST_KAFKA=containers $(BIN)/python -m pytest tests/integration
+
+check: $(VENV)/installed ## lint, strict types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/installed ## throughput beside plain consume → produce, into build/bench.json
+	$(BIN)/python -m bench.throughput
+
+lock: ## pin the dependencies of pyproject.toml with hashes into requirements.lock
+	uv pip compile --python-version 3.11 --universal --all-extras --generate-hashes --no-emit-index-url \
+		--custom-compile-command 'make lock' pyproject.toml -o requirements.lock
+
+kafka-up: ## Kafka, the worker and the simulator in containers
+	docker compose -f docker-compose.kafka.yml up --detach --build
+
+kafka-down: ## stop them and delete their volumes
+	docker compose -f docker-compose.kafka.yml down --volumes
+
+clean: ## remove what the commands made
+	rm -rf $(VENV) build

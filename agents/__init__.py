@@ -1,0 +1,1 @@
+"""collect, reconcile, timers and dispatcher: the only place where all the other packages meet."""

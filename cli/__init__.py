@@ -1,0 +1,1 @@
+"""The `roundbatch` command."""

@@ -1,0 +1,1 @@
+"""The demo: plays the CJ service over Kafka and draws the recovered ranking beside the hidden one."""

@@ -1,0 +1,1 @@
+"""What talks to LLM providers: one protocol, the anthropic and openai adapters, prompts, answer schema, prices."""

@@ -1,0 +1,1 @@
+"""The Faust app, its topics, the records on the wire, their codecs, and the settings."""

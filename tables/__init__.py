@@ -1,0 +1,1 @@
+"""What the worker remembers: one module a table, the acknowledged table, the view."""
