@@ -1,0 +1,127 @@
+"""A job: one unit of work at a provider, from its plan to its end."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from domain.comparison import Member
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Transport(StrEnum):
+    """How a job is sent."""
+
+    BATCH = "batch"
+    CALL = "call"
+
+
+class ClosedBy(StrEnum):
+    """Why the window was closed, or what planned the job again."""
+
+    COMPLETE = "complete"
+    FULL = "full"
+    QUIET = "quiet"
+    AGE = "age"
+    AT_ONCE = "at_once"
+    REPLANNED = "replanned"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that a job was planned under; replanning asks them, never today's settings."""
+
+    attempts: int = 3
+    retry_batch_min: int = 4
+    backoff_first_s: float = 30.0
+    backoff_max_s: float = 900.0
+    near_deadline_s: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be sent: lines of 1…n members, how, for whom, and not before when (ms since the epoch)."""
+
+    provider: str
+    model: str
+    transport: Transport
+    mode: str
+    lines: tuple[tuple[Member, ...], ...]
+    deadline_ms: int
+    closed_by: ClosedBy
+    round_key: str
+    policy: Policy
+    attempt: int = 1
+    deferrals: int = 0
+    not_before_ms: int = 0
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """All members, in line order."""
+        return tuple(member for line in self.lines for member in line)
+
+    def only(self, members: "frozenset[Member] | set[Member]") -> "Plan":
+        """The same plan with these members alone; lines that become empty go."""
+        kept = (tuple(member for member in line if member in members) for line in self.lines)
+        return replace(self, lines=tuple(line for line in kept if line))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to submit, as read back from the log; its offset is its name."""
+
+    offset: int
+    worker_run: str
+    append_ms: int
+    start_within_s: float
+    key_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The provider's id of the batch."""
+
+    offset: int
+    provider_job_id: str
+    append_ms: int
+    adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A planned job with what the log has said of it so far."""
+
+    job_id: str
+    offset: int
+    append_ms: int
+    plan: Plan
+    claim: Claim | None = None
+    submission: Submission | None = None
+
+    @property
+    def last_offset(self) -> int:
+        """The work offset of the latest fact; the job may be acted upon once that fact is acknowledged."""
+        return max(
+            self.offset,
+            self.claim.offset if self.claim else -1,
+            self.submission.offset if self.submission else -1,
+        )
+
+    def custom_id(self, line: int) -> str:
+        """The id of one line at the provider, `^[a-zA-Z0-9_-]{1,64}$`."""
+        return f"{self.job_id}-{line}"
+
+
+def make_job_id(partition: int, offset: int, append_ms: int, number: int) -> str:
+    """The id of the number-th job planned by one work record.
+
+    A function of the log alone. The append time keeps ids apart when a topic is made anew and offsets start at 0 again.
+    """
+    return f"rb-{partition}-{offset}-{_base36(append_ms)}-{number}"
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = _DIGITS[rest] + digits
+    return digits or "0"

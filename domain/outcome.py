@@ -1,0 +1,48 @@
+"""What came back for one comparison, in final values: an event is a function of the request and of this."""
+
+from dataclasses import dataclass, field
+
+from domain.answer import Answer
+from domain.comparison import Member
+from domain.reply import Fault, Retry, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One member's outcome as the work topic carries it.
+
+    Exactly one of answer, fault and retry is set; answer and fault are terminal, a retry leaves the member open.
+    Times are milliseconds since the epoch, cost is USD.
+    """
+
+    member: Member
+    provider: str
+    model: str
+    completed_ms: int
+    mode: str  # per_request | serial_bundle | batch_api, the wire's queue_processing_mode
+    answer: Answer | None = None
+    fault: Fault | None = None
+    retry: Retry | None = None
+    response_time_ms: int = 0
+    cost_usd: float = 0.0
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it ends the member."""
+        return self.retry is None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How one member stands after one work record: ended (`code` is "answered" or an error code), or open with its retry."""
+
+    member: Member
+    code: str = ""
+    job_id: str = ""
+    retry: Retry | None = None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the member ended here."""
+        return self.retry is None

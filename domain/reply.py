@@ -1,0 +1,155 @@
+"""What a provider sent back for one line, and what follows from it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from domain.answer import Answer, UnusableAnswer, read_answer
+
+
+class ReplyKind(StrEnum):
+    """How a line ended at the provider."""
+
+    SUCCEEDED = "succeeded"
+    ERRORED = "errored"
+    EXPIRED = "expired"
+    CANCELED = "canceled"
+
+
+class Stop(StrEnum):
+    """Why the model stopped; refusal and cut come with status 200 and are billed."""
+
+    END = "end"
+    REFUSAL = "refusal"
+    CUT = "cut"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one comparison. `prompt_tokens` is the whole input, cached parts included."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
+    raw: dict[str, Any] | None = None  # the provider's own usage object, echoed in request_metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for one line; text only when it succeeded, error_type only when it errored."""
+
+    custom_id: str
+    kind: ReplyKind
+    model: str = ""
+    text: str = ""
+    stop: Stop = Stop.END
+    error_type: str = ""
+    error_message: str = ""
+    http_status: int | None = None
+    usage: Usage = field(default_factory=Usage)
+
+
+class ErrorCode(StrEnum):
+    """The codes of the consumer's enum that we use; any other string makes the whole event fail there."""
+
+    TIMEOUT = "TIMEOUT"
+    RATE_LIMIT = "RATE_LIMIT"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+    AUTHENTICATION_ERROR = "AUTHENTICATION_ERROR"
+    INVALID_REQUEST = "INVALID_REQUEST"
+    VALIDATION_ERROR = "VALIDATION_ERROR"
+    INVALID_RESPONSE = "INVALID_RESPONSE"
+    PARSING_ERROR = "PARSING_ERROR"
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE"
+    EXTERNAL_SERVICE_ERROR = "EXTERNAL_SERVICE_ERROR"
+    CONFIGURATION_ERROR = "CONFIGURATION_ERROR"
+    PROCESSING_ERROR = "PROCESSING_ERROR"
+
+
+class Cause(StrEnum):
+    """Why a member is still open after a try: the rows of the replanning table."""
+
+    EXPIRED = "expired"
+    OVERLOADED = "overloaded"
+    MISSING = "missing"
+    UNUSABLE = "unusable"
+    CANCELED = "canceled"
+    REFUSED_CONTENT = "refused_content"
+    REFUSED_ACCOUNT = "refused_account"
+    NOT_STARTED = "not_started"
+    ABSENT = "absent"
+    LOST_CALL = "lost_call"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """To be asked again; `code` is the error that ends the member once its attempts are used up."""
+
+    cause: Cause
+    code: ErrorCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error that ends the member now."""
+
+    code: ErrorCode
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+# Row errors by the providers' own type names (providers.md); what is not listed is the provider's fault and asked again.
+_FINAL_ROW_ERRORS = {
+    "invalid_request_error": ErrorCode.INVALID_REQUEST,
+    "not_found_error": ErrorCode.INVALID_REQUEST,
+    "request_too_large": ErrorCode.INVALID_REQUEST,
+}
+_ACCOUNT_ROW_ERRORS = {
+    "authentication_error": ErrorCode.AUTHENTICATION_ERROR,
+    "permission_error": ErrorCode.AUTHENTICATION_ERROR,
+    "billing_error": ErrorCode.QUOTA_EXCEEDED,
+    "insufficient_quota": ErrorCode.QUOTA_EXCEEDED,
+}
+_FINAL_STATUSES = frozenset({400, 404, 413, 422})
+
+
+def judge(reply: Reply) -> Answer | Retry | Fault:
+    """Say what follows from one reply: an answer, another try, or an error that is final."""
+    if reply.kind is ReplyKind.EXPIRED:
+        return Retry(
+            Cause.EXPIRED,
+            ErrorCode.TIMEOUT,
+            "the provider's batch expired before this comparison was answered",
+        )
+    if reply.kind is ReplyKind.CANCELED:
+        return Retry(Cause.CANCELED, ErrorCode.SERVICE_UNAVAILABLE, "the provider's batch was cancelled")
+    if reply.kind is ReplyKind.ERRORED:
+        return _judge_error(reply)
+    if reply.stop is Stop.REFUSAL:
+        return Retry(Cause.UNUSABLE, ErrorCode.INVALID_RESPONSE, "the model refused to compare the essays")
+    if reply.stop is Stop.CUT:
+        return Retry(Cause.UNUSABLE, ErrorCode.INVALID_RESPONSE, "the answer was cut at max_tokens")
+    try:
+        return read_answer(reply.text)
+    except UnusableAnswer as error:
+        code = ErrorCode.PARSING_ERROR if error.__cause__ else ErrorCode.INVALID_RESPONSE
+        return Retry(Cause.UNUSABLE, code, str(error))
+
+
+def _judge_error(reply: Reply) -> Retry | Fault:
+    details = {"provider_error_type": reply.error_type, "provider_error_message": reply.error_message[:500]}
+    if reply.http_status is not None:
+        details["http_status"] = str(reply.http_status)
+    said = f"the provider refused the request: {reply.error_type or reply.http_status}"
+    if reply.error_type in _FINAL_ROW_ERRORS:
+        return Fault(_FINAL_ROW_ERRORS[reply.error_type], said, details)
+    if reply.error_type in _ACCOUNT_ROW_ERRORS:
+        return Retry(Cause.REFUSED_ACCOUNT, _ACCOUNT_ROW_ERRORS[reply.error_type], said)
+    if reply.http_status in _FINAL_STATUSES:
+        return Fault(ErrorCode.INVALID_REQUEST, said, details)
+    if reply.http_status in (401, 403):
+        return Retry(Cause.REFUSED_ACCOUNT, ErrorCode.AUTHENTICATION_ERROR, said)
+    code = ErrorCode.RATE_LIMIT if reply.error_type == "rate_limit_error" else ErrorCode.EXTERNAL_SERVICE_ERROR
+    return Retry(Cause.OVERLOADED, code, f"the provider failed: {reply.error_type or reply.http_status or 'no status'}")

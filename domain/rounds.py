@@ -1,0 +1,73 @@
+"""Rounds: which one a comparison belongs to, and how each position of an inbound record was judged on arrival."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from domain.comparison import Member
+from domain.reply import Fault
+
+HINT_CAP = 64  # preferred_bundle_size is the round's size capped at this; at the cap the size is unknown (contract.md §2)
+
+
+class Standing(StrEnum):
+    """How collect judged one position."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"  # ends in an error event
+    DUPLICATE = "duplicate"  # same id, same content: the first one's result stands, nothing to do
+    CONFLICT = "conflict"  # same id, other content: dead letter, unanswered
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One position of an inbound record as collect judged it; what settings resolved is kept, not asked again."""
+
+    position: int
+    correlation_id: str
+    content_sha256: str
+    standing: Standing
+    provider: str = ""
+    model: str = ""
+    strategy: str = ""
+    profile: str = ""
+    prompt_bytes: int = 0
+    deadline_ms: int = 0
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundEntry:
+    """What one inbound record brought to one round (a value of the table `rounds`)."""
+
+    round_key: str
+    offset: int
+    append_ms: int
+    arrivals: tuple[Arrival, ...]
+    announced: int | None = None
+    part: int = 1
+    parts: int | None = None  # None: a single request, whose round has no end-of-round marker
+
+    def member(self, arrival: Arrival) -> Member:
+        """The member at that arrival's position."""
+        return Member(self.offset, arrival.position)
+
+
+def round_key(metadata: Mapping[str, Any], member: Member) -> str:
+    """The round of a comparison: (cj_batch_id, iteration), else that of bos_batch_id, else a round of its own."""
+    iteration = metadata.get("comparison_iteration")
+    number = iteration if isinstance(iteration, int) and not isinstance(iteration, bool) else 0
+    for name in ("cj_batch_id", "bos_batch_id"):
+        batch = metadata.get(name)
+        if isinstance(batch, str | int) and str(batch):
+            return f"{name.removesuffix('_batch_id')}:{batch}:{number}"
+    return f"own:{member.offset}:{member.position}"
+
+
+def announced_size(metadata: Mapping[str, Any]) -> int | None:
+    """The size of the round by its hint, or None where there is none or it is capped."""
+    hint = metadata.get("preferred_bundle_size")
+    if isinstance(hint, int) and not isinstance(hint, bool) and 1 <= hint < HINT_CAP:
+        return hint
+    return None

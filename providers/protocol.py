@@ -1,0 +1,146 @@
+"""The seam between the worker and an LLM provider: what is asked, what comes back, how it fails.
+
+Failures (all ProviderError):
+    ContentRefused      the request itself is at fault (400, 413, 422; a failed validation of the whole job)
+    AccountRefused      quota, spend limit, key or permission: waiting or an operator helps, another request does not
+    Throttled           429 or 529 on a call or a create, with the seconds to wait where the provider said them
+    ProviderDown        5xx or connection refused before anything was sent: nothing was done
+    OutcomeUnknown      timeout or reset after the request went out: it may have been done
+    JobNotVisible       404 or 403 on a known job id
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from domain.reply import Reply
+
+
+class ProviderError(Exception):
+    """A provider did not do what was asked; the message says what it answered, never the prompt."""
+
+
+class ContentRefused(ProviderError):
+    """The request is at fault: sending it again cannot help."""
+
+
+class AccountRefused(ProviderError):
+    """The account is at fault: quota, spend limit, key or permission. `code` is the error code for the wire."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Throttled(ProviderError):
+    """Too many requests, or the provider is overloaded; nothing was done."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderDown(ProviderError):
+    """The provider failed and certainly did nothing that is paid for (5xx answer, connection refused)."""
+
+
+class OutcomeUnknown(ProviderError):
+    """No answer to a request that went out: it may have been done. Never to be taken for a failure."""
+
+
+class JobNotVisible(ProviderError):
+    """The provider does not show a job that exists: a 404 just after create, or a key of another workspace."""
+
+
+class StartRefused(Exception):
+    """`start` said no directly before the create call: nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptBlock:
+    """One block of the user message; cacheable: marked as the end of a cached prefix where the provider knows marks."""
+
+    text: str
+    cacheable: bool = False
+    ttl: Literal["5m", "1h"] = "5m"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One line as it is sent: the prompt of one comparison, and the parameters of its call profile."""
+
+    custom_id: str
+    model: str
+    system: str
+    blocks: tuple[PromptBlock, ...]
+    max_tokens: int
+    temperature: float | None = None
+    reasoning_effort: str | None = None
+    output_verbosity: str | None = None
+
+
+class JobPhase(StrEnum):
+    """Where a batch stands, in words common to both providers."""
+
+    RUNNING = "running"
+    ENDED = "ended"  # completed, expired or cancelled: its rows can be read
+    FAILED = "failed"  # refused at validation after a successful create; nothing was paid
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """One look at a batch. ENDED only when every result file that will come is there."""
+
+    phase: JobPhase
+    detail: str = ""  # the provider's own word, e.g. "finalizing"
+    failure: str = ""  # when FAILED: the provider's error code, e.g. "token_limit_exceeded"
+    failure_is_account: bool = False  # when FAILED: the account (enqueued tokens), not the content, is at fault
+    answered: int = 0  # rows done so far where the provider tells (OpenAI); 0 elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one complete scan of the provider's list says of a job: its id, or that it is not there."""
+
+    provider_job_id: str | None
+
+
+class Provider(Protocol):
+    """One account at one provider. All methods raise ProviderError; SDK retries are off everywhere."""
+
+    name: str
+    can_find: bool  # whether a job of unknown fate can be found again (OpenAI: by metadata)
+
+    @property
+    def key_hash(self) -> str:
+        """The first 12 hex digits of the key's sha256: "absent" may be concluded only with the key that claimed."""
+        ...
+
+    async def create(self, job_id: str, asks: Sequence[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
+        """Submit a batch; return the provider's id of it.
+
+        `start` is called directly before the request that creates the batch, after any upload; when it says False nothing
+        more is sent and StartRefused is raised.
+        """
+        ...
+
+    async def look(self, provider_job_id: str) -> JobStatus:
+        """Poll a batch once."""
+        ...
+
+    def replies(self, provider_job_id: str) -> AsyncIterator[Reply]:
+        """Read every result row of an ended batch, in any order, all files of it."""
+        ...
+
+    async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
+        """Answer one ask by one synchronous call. A 400 comes back as an errored Reply, not as an exception."""
+        ...
+
+    async def find(self, job_id: str, claimed_ms: int) -> Sighting:
+        """Scan the provider's list back to before `claimed_ms` for the batch of this job, completely or not at all."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
