@@ -6,6 +6,8 @@ that `roundbatch config` answers at once.
 
 import typer
 
+from cli import results, submit
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -17,3 +19,7 @@ app = typer.Typer(
 @app.callback()
 def roundbatch() -> None:
     """Comparative Judgement rounds, through LLM batch jobs, on Kafka."""
+
+
+app.command("submit")(submit.submit)
+app.command("results")(results.results)

@@ -1,0 +1,90 @@
+"""`roundbatch results`: the result events of a callback topic, a line each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import typer
+
+RESULT_TOPIC = "huleedu.llm_provider.comparison_result.v1"
+
+
+def results(
+    bootstrap_servers: Annotated[str, typer.Option(envvar="KAFKA_BOOTSTRAP_SERVERS", help="Kafka, as host:port[,host:port…].")],
+    follow: Annotated[bool, typer.Option("--follow", help="Print events as they come, until Ctrl-C.")] = False,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="With --follow: print what is there first.")] = False,
+    topic: Annotated[str, typer.Option(help="The callback topic.")] = RESULT_TOPIC,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each event's value as it is.")] = False,
+) -> None:
+    """Print result events: correlation id, winner or error code, confidence, provider, model, cost.
+
+    Without --follow: all events up to the topic's present end.
+    """
+    import asyncio
+
+    from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+
+    async def show() -> None:
+        async for value in _values(bootstrap_servers, topic, follow, from_beginning or not follow):
+            typer.echo(value.decode(errors="replace") if as_json else line(value))
+
+    try:
+        asyncio.run(show())
+    except LookupError as error:
+        typer.echo(str(error.args[0]), err=True)
+        raise typer.Exit(1) from error
+    except KafkaError as error:
+        typer.echo(f"Kafka at {bootstrap_servers} cannot be reached: {error}", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def line(value: bytes) -> str:
+    """Shorten a result event to one line; what is none is shown as such, for a reader must not stop at it."""
+    try:
+        data = json.loads(value)["data"]
+        verdict = data["winner"] or data["error_detail"]["error_code"]
+        confidence = "-" if data["confidence"] is None else f"{data['confidence']:.1f}"
+        return (
+            f"{data['correlation_id']}  {verdict:<22} {confidence:>4}  {data['provider']:<10} {data['model']}  "
+            f"${data['cost_estimate']:.6f}"
+        )
+    except (ValueError, KeyError, TypeError):
+        return f"not a result event: {value[:80]!r}"
+
+
+async def _values(bootstrap_servers: str, topic: str, follow: bool, from_beginning: bool) -> AsyncIterator[bytes]:
+    """Yield values in order per partition, without a consumer group: looking on must not move a group's offsets."""
+    from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        client_id="roundbatch-results",
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+    )
+    await consumer.start()
+    try:
+        if topic not in await consumer.topics():
+            raise LookupError(f"topic {topic} does not exist at {bootstrap_servers}: name another with --topic")
+        consumer.assign([TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()])
+        partitions = list(consumer.assignment())
+        ends = await consumer.end_offsets(partitions)
+        starts = await consumer.beginning_offsets(partitions) if from_beginning else ends
+        for partition in partitions:
+            consumer.seek(partition, starts[partition])
+        while True:
+            if not follow:
+                # By position, not by the last record: transaction markers at the end are never delivered.
+                positions = {partition: await consumer.position(partition) for partition in partitions}
+                if all(positions[partition] >= ends[partition] for partition in partitions):
+                    return
+            for partition, records in (await consumer.getmany(timeout_ms=200)).items():
+                for record in records:
+                    if follow or record.offset < ends[partition]:
+                        yield record.value or b""
+    finally:
+        await consumer.stop()

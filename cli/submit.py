@@ -1,0 +1,114 @@
+"""`roundbatch submit`: comparisons as CJ posts them today, onto Kafka as records of rounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.round_records import RejectedLine, RoundRecord
+
+REQUEST_TOPIC = "huleedu.llm_provider.comparison_requested.v1"
+
+
+def submit(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSONL, a request body a line; - is stdin.")],
+    bootstrap_servers: Annotated[str, typer.Option(envvar="KAFKA_BOOTSTRAP_SERVERS", help="Kafka, as host:port[,host:port…].")],
+    topic: Annotated[str, typer.Option(envvar="ROUNDBATCH_REQUEST_TOPIC", help="The worker's request topic.")] = REQUEST_TOPIC,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Send request bodies from a file, gathered by round into records below 1 MiB.
+
+    All or nothing: one line that cannot be read, and nothing is sent (exit 1), for the rest of its round would
+    pass as a whole round. Sending the repaired file again, or the same one twice, is safe: the worker answers a
+    correlation id once.
+    """
+    import asyncio
+    import datetime as dt
+    import sys
+
+    from cli import round_records
+
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        typer.echo(f"cannot read {file}: {error.strerror}", err=True)
+        raise typer.Exit(1) from error
+    # Cut at newlines alone: str.splitlines would cut at U+2028, which JSON allows inside a string.
+    bodies, rejected = round_records.read_lines(content.split(b"\n"))
+    records = [] if rejected else round_records.records(bodies, dt.datetime.now(dt.UTC))
+    failures: list[str] = []
+    sent: list[RoundRecord] = []
+    if records:
+        sent, failures = asyncio.run(_send(records, bootstrap_servers, topic))
+    _report(sent, rejected, failures, as_json=as_json)
+    if rejected or failures:
+        raise typer.Exit(1)
+
+
+async def _send(records: Sequence[RoundRecord], bootstrap_servers: str, topic: str) -> tuple[list[RoundRecord], list[str]]:
+    """Send all records and wait for each acknowledgement; returns those acknowledged, and what failed."""
+    import asyncio
+
+    from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
+    from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", client_id="roundbatch-submit")
+    try:
+        await producer.start()
+    except KafkaError as error:
+        return [], [f"Kafka at {bootstrap_servers} cannot be reached: {error}"]
+    try:
+        # Sending to a missing topic would create it on many clusters, with a partition count that is not the worker's.
+        known = (await producer.client.fetch_all_metadata()).topics()
+        if topic not in known:
+            return [], [f"topic {topic} does not exist at {bootstrap_servers}: start the worker, which creates it"]
+        done = await asyncio.gather(
+            *(producer.send_and_wait(topic, record.value, key=record.key) for record in records),
+            return_exceptions=True,
+        )
+    finally:
+        await producer.stop()
+    sent = [record for record, end in zip(records, done, strict=True) if not isinstance(end, BaseException)]
+    failures = [
+        f"part {record.part} of {record.parts} of {record.key.decode()} was not acknowledged: {end!r}"
+        for record, end in zip(records, done, strict=True)
+        if isinstance(end, BaseException)
+    ]
+    return sent, failures
+
+
+def _report(sent: Sequence[RoundRecord], rejected: Sequence[RejectedLine], failures: Sequence[str], *, as_json: bool) -> None:
+    import json
+
+    comparisons = sum(record.comparisons for record in sent)
+    rounds = sum(record.part == 1 for record in sent)
+    if as_json:
+        found = [{"line": line.line, "reason": line.reason} for line in rejected]
+        counts = {"comparisons": comparisons, "rounds": rounds, "records": len(sent)}
+        typer.echo(json.dumps({**counts, "rejected_lines": found, "failures": list(failures)}))
+    else:
+        _print_table(sent, comparisons, rounds)
+    for line in rejected:
+        typer.echo(f"line {line.line}: {line.reason}", err=True)
+    if rejected:
+        typer.echo("nothing was sent: repair or remove these lines and submit again", err=True)
+    for failure in failures:
+        typer.echo(failure, err=True)
+    if failures:
+        typer.echo("submit the same file again: what has arrived is not answered twice", err=True)
+
+
+def _print_table(sent: Sequence[RoundRecord], comparisons: int, rounds: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("key", "part", "comparisons", "bytes", title=f"{comparisons} comparisons in {rounds} rounds sent")
+    for record in sent:
+        part = f"{record.part} of {record.parts}"
+        table.add_row(record.key.decode(), part, str(record.comparisons), f"{len(record.value):,}")
+    Console().print(table)
