@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.brokers import debian
+from tests.brokers.child import end_with_parent
 from tests.brokers.errors import BrokerUnavailable
 from tests.brokers.java import Java, find_java
 from tests.brokers.ports import free_ports
@@ -111,7 +112,7 @@ def _start(java: Java, libs: Path, folder: Path) -> tuple[subprocess.Popen[bytes
     output = folder / "broker.log"
     with open(output, "wb") as log:
         process = subprocess.Popen(
-            [*_end_with_parent(), *_java(java, libs, "-Xmx512m"), "kafka.Kafka", str(config)],
+            [*end_with_parent("KILL"), *_java(java, libs, "-Xmx512m"), "kafka.Kafka", str(config)],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -152,12 +153,6 @@ def _format(java: Java, libs: Path, config: Path) -> None:
 
 def _java(java: Java, libs: Path, *options: str) -> list[str]:
     return [str(java.binary), *options, "-cp", f"{libs}/*"]
-
-
-def _end_with_parent() -> list[str]:
-    """A prefix that has the kernel end the child when the tests are killed, where util-linux is there to ask it."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -13,15 +13,15 @@ GIVEN = "KAFKA_BOOTSTRAP_SERVERS"
 
 
 def _jars() -> AbstractContextManager[str]:
-    from tests.brokers import jars
+    from tests.brokers.jars import running
 
-    return jars.running()
+    return running()
 
 
 def _containers() -> AbstractContextManager[str]:
-    from tests.brokers import containers
+    from tests.brokers.containers import running
 
-    return containers.running()
+    return running()
 
 
 WAYS: dict[str, Callable[[], AbstractContextManager[str]]] = {"jars": _jars, "containers": _containers}
