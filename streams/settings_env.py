@@ -1,0 +1,140 @@
+"""Settings out of environment variables: which variable fills which field, and one line for what is unusable."""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource
+
+PREFIX = "ROUNDBATCH_"
+#: Names that other tools use already; the prefixed one wins.
+BARE_NAMES = {
+    "KAFKA_BOOTSTRAP_SERVERS": "ROUNDBATCH_KAFKA_BOOTSTRAP_SERVERS",
+    "ANTHROPIC_API_KEY": "ROUNDBATCH_ANTHROPIC__API_KEY",
+    "ANTHROPIC_BASE_URL": "ROUNDBATCH_ANTHROPIC__BASE_URL",
+    "OPENAI_API_KEY": "ROUNDBATCH_OPENAI__API_KEY",
+    "OPENAI_BASE_URL": "ROUNDBATCH_OPENAI__BASE_URL",
+}
+#: Names with our prefix that are no settings: they are for tests.
+TEST_NAMES = frozenset({"ROUNDBATCH_CRASH_AT", "ROUNDBATCH_TEST_KAFKA", "ROUNDBATCH_LIVE"})
+
+S = TypeVar("S", bound=BaseSettings)
+
+_SHOWN_LENGTH = 80
+
+
+class UnusableSettings(Exception):
+    """The environment holds no usable settings; the message is one line without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One setting: the variable's name, its field, the value in use and the variable it came from (None: default)."""
+
+    variable: str
+    field: FieldInfo
+    value: object
+    source: str | None
+
+    @property
+    def secret(self) -> bool:
+        """Whether the value must not be shown."""
+        return "SecretStr" in repr(self.field.annotation)
+
+
+def fields(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    """Yield every leaf field with its path, nested models in place."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from fields(field.annotation, (*path, name))
+        else:
+            yield (*path, name), field
+
+
+def variable_of(path: tuple[str, ...]) -> str:
+    """The environment variable of a field path."""
+    return PREFIX + "__".join(path).upper()
+
+
+def entries(settings: BaseSettings, env: Mapping[str, str] | None = None) -> list[Entry]:
+    """Every setting in use, in the model's order, with where its value came from."""
+    sources = _sources(os.environ if env is None else env)
+    found = []
+    for path, field in fields(type(settings)):
+        value: Any = settings
+        for name in path:
+            value = getattr(value, name)
+        found.append(Entry(variable_of(path), field, value, sources.get(variable_of(path))))
+    return found
+
+
+def read(model: type[S], env: Mapping[str, str] | None = None) -> S:
+    """Build the model from environment variables; UnusableSettings where they do not fit it."""
+    given = os.environ if env is None else env
+    known = {variable_of(path): field for path, field in fields(model)}
+    for name in given:
+        if name.upper().startswith(PREFIX) and name not in known and name not in TEST_NAMES:
+            raise UnusableSettings(_unknown(name, list(known)))
+    sources = _sources(given)
+    source = EnvSettingsSource(model)
+    source.env_vars = {name.lower(): given[origin] for name, origin in sources.items() if name in known}
+    try:
+        return model(**source())
+    except ValidationError as error:
+        # Not chained: pydantic's own text goes over many lines.
+        raise UnusableSettings("; ".join(_lines(error, given, sources))) from None
+
+
+def _sources(env: Mapping[str, str]) -> dict[str, str]:
+    """Prefixed name → name of the variable that gives its value. Empty ones count as not set: compose files pass them so."""
+    bare = {name: origin for origin, name in BARE_NAMES.items() if env.get(origin, "").strip()}
+    return bare | {name: name for name in env if name.startswith(PREFIX) and env[name].strip()}
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}?" if near else "`roundbatch config` lists all names"
+    return f"{name} is no setting of roundbatch: {hint}"
+
+
+def _lines(error: ValidationError, env: Mapping[str, str], sources: Mapping[str, str]) -> Iterator[str]:
+    for detail in error.errors(include_url=False, include_input=False):
+        path = tuple(part for part in detail["loc"] if isinstance(part, str))
+        message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be").replace("\n", " ")
+        name = variable_of(path)
+        if name in sources:
+            secret = path[-1] == "api_key"
+            text = env[sources[name]]
+            shown = "(a secret)" if secret else repr(text if len(text) <= _SHOWN_LENGTH else text[:_SHOWN_LENGTH] + "…")
+            yield f"{sources[name]}={shown}: {message}"
+        elif path:
+            # A check across the fields of one provider, whose message begins with the field.
+            yield f"{name}__{message}"
+        else:
+            yield message
+
+
+def masked(value: object) -> str:
+    """How a secret is shown: that it is set, and its last four characters where enough others stay hidden."""
+    if not isinstance(value, SecretStr):
+        return "not set"
+    text = value.get_secret_value()
+    return f"set (…{text[-4:]})" if len(text) >= 16 else "set"
+
+
+__all__ = [
+    "BARE_NAMES",
+    "PREFIX",
+    "TEST_NAMES",
+    "Entry",
+    "UnusableSettings",
+    "entries",
+    "fields",
+    "masked",
+    "read",
+    "variable_of",
+]

@@ -1,0 +1,111 @@
+"""The settings of one provider account."""
+
+from typing import ClassVar, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from domain.strategies import STRATEGIES
+
+MIB = 1024 * 1024
+
+
+def known_strategy(name: str) -> str:
+    """The name itself; ValueError where no row of the strategy table has it."""
+    if name not in STRATEGIES:
+        raise ValueError(f"must be one of {', '.join(STRATEGIES)}")
+    return name
+
+
+class ProviderSettings(BaseModel):
+    """One account at one provider; without a key, requests for it end in CONFIGURATION_ERROR events."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+    #: What the provider itself refuses, in bytes of one batch (decimal megabytes, as its documentation counts).
+    PROVIDER_JOB_BYTES: ClassVar[int]
+
+    api_key: SecretStr | None = Field(
+        default=None, description="The account's key; without one its requests are refused by an event."
+    )
+    base_url: str | None = Field(default=None, description="Another endpoint than the SDK's own, e.g. the simulator's.")
+    model: str = Field(min_length=1, description="Model of requests that name none.")
+    llm_batching_strategy: str | None = Field(default=None, description="Overrides the global strategy for this provider.")
+    max_output_tokens: int = Field(default=400, ge=64, le=32_000, description="Output limit of one comparison.")
+    max_job_items: int = Field(default=10_000, ge=1, le=10_000, description="Comparisons in one batch job.")
+    max_job_bytes: int = Field(description="Encoded size of one batch job.", ge=1_024)
+    poll_first_s: float = Field(default=5.0, gt=0, description="Wait before the first look at a batch.")
+    poll_max_s: float = Field(default=300.0, gt=0, description="Longest wait between two looks.")
+    poll_factor: float = Field(default=1.5, ge=1, le=10, description="Each wait is this many times the one before.")
+    max_concurrent_calls: int = Field(
+        default=16, ge=1, le=1_000, description="Synchronous calls in flight at once, per worker."
+    )
+    call_timeout_s: float = Field(
+        default=60.0, gt=0, description="A call without an answer for this long is of unknown outcome."
+    )
+
+    @field_validator("api_key")
+    @classmethod
+    def _key_fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is None:
+            return None
+        # A key pasted with its line end fails otherwise only in the first HTTP call, with the key in the message.
+        text = key.get_secret_value().strip()
+        if not text or not text.isascii() or any(char.isspace() or not char.isprintable() for char in text):
+            raise ValueError("must be one word of printable ASCII characters")
+        return SecretStr(text)
+
+    @field_validator("base_url")
+    @classmethod
+    def _url_without_credentials(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be http://HOST[:PORT][/PATH] or https://…")
+        if parts.username or parts.password:
+            # base_url is printed and logged; a password in it would be too.
+            raise ValueError("must hold no user name and no password")
+        return url
+
+    @field_validator("llm_batching_strategy")
+    @classmethod
+    def _known_strategy(cls, name: str | None) -> str | None:
+        return None if name is None else known_strategy(name)
+
+    @field_validator("max_job_bytes")
+    @classmethod
+    def _below_the_providers_limit(cls, size: int) -> int:
+        if size >= cls.PROVIDER_JOB_BYTES:
+            raise ValueError(f"must be below the provider's own limit of {cls.PROVIDER_JOB_BYTES:,} bytes")
+        return size
+
+    @model_validator(mode="after")
+    def _polls_back_off(self) -> Self:
+        if self.poll_first_s > self.poll_max_s:
+            raise ValueError(f"POLL_FIRST_S={self.poll_first_s:g} must be at most POLL_MAX_S={self.poll_max_s:g}")
+        return self
+
+
+class AnthropicSettings(ProviderSettings):
+    """The Anthropic account."""
+
+    PROVIDER_JOB_BYTES: ClassVar[int] = 256_000_000
+
+    model: str = Field(default="claude-haiku-5-5", min_length=1, description="Model of requests that name none.")
+    max_job_bytes: int = Field(
+        default=32 * MIB, ge=1_024, description="Encoded size of one batch job; below the provider's 256 MB."
+    )
+
+
+class OpenAISettings(ProviderSettings):
+    """The OpenAI account."""
+
+    PROVIDER_JOB_BYTES: ClassVar[int] = 200_000_000
+
+    model: str = Field(default="gpt-6-luna", min_length=1, description="Model of requests that name none.")
+    max_job_bytes: int = Field(
+        default=100 * MIB, ge=1_024, description="Encoded size of one batch job; below the provider's 200 MB."
+    )
