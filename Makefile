@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
+# More arguments for pytest: `make test ARGS='-k closing -x'`.
+ARGS ?=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-unit test-containers check bench lock kafka-up kafka-down clean
 
@@ -23,13 +26,13 @@ demo: $(VENV)/installed ## two assignments through batch jobs at both (simulated
 	$(BIN)/roundbatch demo
 
 test: $(VENV)/installed ## all tests; integration and chaos tests start a real Kafka of their own
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(ARGS)
 
 test-unit: $(VENV)/installed ## the unit and contract tests alone
-	$(BIN)/python -m pytest tests/unit tests/contract
+	$(BIN)/python -m pytest tests/unit tests/contract $(ARGS)
 
 test-containers: $(VENV)/installed ## the integration tests on a Kafka that testcontainers starts
-	ROUNDBATCH_TEST_KAFKA=containers $(BIN)/python -m pytest tests/integration
+	ROUNDBATCH_TEST_KAFKA=containers $(BIN)/python -m tests.brokers.docker_engine $(BIN)/python -m pytest tests/integration $(ARGS)
 
 check: $(VENV)/installed ## lint, strict types, import rules
 	$(BIN)/ruff check .
