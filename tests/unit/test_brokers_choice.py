@@ -1,6 +1,7 @@
 """Which Kafka the tests take, and what they say when there is none."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 
 import pytest
@@ -20,7 +21,7 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(f"{name} ended")
 
     for name in ("jars", "containers"):
-        monkeypatch.setitem(kafka.WAYS, name, lambda name=name: way(name))
+        monkeypatch.setitem(kafka.WAYS, name, functools.partial(way, name))
     monkeypatch.delenv(kafka.GIVEN, raising=False)
     monkeypatch.delenv(kafka.FORCE, raising=False)
     return seen
