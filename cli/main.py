@@ -1,12 +1,12 @@
 """The `roundbatch` command: one module a subcommand.
 
-A subcommand's module imports only typer at its top; what is heavy (Faust, the SDKs, matplotlib) is imported inside the function, so
-that `roundbatch config` answers at once.
+A subcommand's module imports only typer at its top; what is heavy (Faust, the SDKs, matplotlib) is imported inside the function,
+so that `roundbatch config` answers at once.
 """
 
 import typer
 
-from cli import results, submit
+from cli import config, packages, results, submit
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,7 +19,13 @@ app = typer.Typer(
 @app.callback()
 def roundbatch() -> None:
     """Comparative Judgement rounds, through LLM batch jobs, on Kafka."""
+    try:
+        packages.check_own_packages()
+    except packages.ForeignPackage as refusal:
+        typer.echo(str(refusal), err=True)
+        raise typer.Exit(config.EXIT_UNUSABLE) from None
 
 
+app.command("config")(config.config)
 app.command("submit")(submit.submit)
 app.command("results")(results.results)

@@ -51,67 +51,93 @@ class Settings(BaseSettings):
     )
 
     # Kafka and topics
-    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka, as host:port[,host:port…].")
-    app_id: str = Field("roundbatch", description="Consumer group, and the head of the changelog topics' names.")
-    request_topic: str = Field("huleedu.llm_provider.comparison_requested.v1", description="Where requests come in.")
-    work_topic: str = Field("roundbatch.work", description="The worker's own topic, the one order of a partition.")
+    kafka_bootstrap_servers: str = Field(default="127.0.0.1:9092", description="Kafka, as host:port[,host:port…].")
+    app_id: str = Field(default="roundbatch", description="Consumer group, and the head of the changelog topics' names.")
+    request_topic: str = Field(default="huleedu.llm_provider.comparison_requested.v1", description="Where requests come in.")
+    work_topic: str = Field(default="roundbatch.work", description="The worker's own topic, the one order of a partition.")
     allowed_callback_topics: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("huleedu.llm_provider.comparison_result.v1",),
+        default=("huleedu.llm_provider.comparison_result.v1",),
         min_length=1,
         description="Topics that results may be written to: comma separated, or a JSON list.",
     )
-    partitions: int = Field(8, ge=1, le=1_000, description="Of the request topic, the work topic and the tables. Permanent.")
-    replication_factor: int = Field(1, ge=1, le=32_767, description="Of the topics that the worker creates; 3 in production.")
-    inbound_retention_s: float = Field(7 * DAY_S, gt=0, description="How long the request topic keeps a record.")
-    embedded_broker: bool = Field(False, description="For the demo only: topics appear on first use and are not verified.")
+    partitions: int = Field(
+        default=8, ge=1, le=1_000, description="Of the request topic, the work topic and the tables. Permanent."
+    )
+    replication_factor: int = Field(
+        default=1, ge=1, le=32_767, description="Of the topics that the worker creates; 3 in production."
+    )
+    inbound_retention_s: float = Field(default=7 * DAY_S, gt=0, description="How long the request topic keeps a record.")
+    embedded_broker: bool = Field(
+        default=False, description="For the demo only: topics appear on first use and are not verified."
+    )
     state_dir: Path = Field(
-        Path("build/state"),
+        default=Path("build/state"),
         description="The tables' local store, relative to where the worker starts; in production a volume of its own.",
     )
-    standby_replicas: int = Field(0, ge=0, le=10, description="Workers that keep a warm copy of each table partition.")
+    standby_replicas: int = Field(default=0, ge=0, le=10, description="Workers that keep a warm copy of each table partition.")
 
     # Rounds, and how they are sent
-    llm_batching_strategy: str = Field(strategies.DEFAULT, description="When a window closes and how it is sent.")
-    honor_request_mode: bool = Field(True, description="A request's cj_llm_batching_mode picks its own strategy.")
-    default_provider: str = Field("anthropic", description="Provider of requests that name none.")
-    longest_wait_s: float = Field(12_600.0, gt=0, description="A request unanswered for this long ends in TIMEOUT (CJ: 4 h).")
-    quiet_s: float = Field(2.0, ge=0, description="A window closes when nothing has come for this long.")
-    window_age_s: float = Field(30.0, gt=0, description="A window closes at this age, quiet or not.")
-    max_prompt_bytes: int = Field(400_000, ge=1, le=MIB, description="Longer prompts are bad input (UTF-8 bytes).")
+    llm_batching_strategy: str = Field(
+        default=strategies.DEFAULT, description=f"When a window closes and how it is sent: {', '.join(strategies.STRATEGIES)}."
+    )
+    honor_request_mode: bool = Field(default=True, description="A request's cj_llm_batching_mode picks its own strategy.")
+    default_provider: str = Field(
+        default="anthropic", description=f"Provider of requests that name none: {', '.join(PROVIDERS)}."
+    )
+    longest_wait_s: float = Field(
+        default=12_600.0, gt=0, description="A request unanswered for this long ends in TIMEOUT (CJ: 4 h)."
+    )
+    quiet_s: float = Field(default=2.0, ge=0, description="A window closes when nothing has come for this long.")
+    window_age_s: float = Field(default=30.0, gt=0, description="A window closes at this age, quiet or not.")
+    max_prompt_bytes: int = Field(default=400_000, ge=1, le=MIB, description="Longer prompts are bad input (UTF-8 bytes).")
     default_system_prompt: str = Field(
-        DEFAULT_SYSTEM_PROMPT, min_length=1, description="System prompt of requests without an override."
+        default=DEFAULT_SYSTEM_PROMPT, min_length=1, description="System prompt of requests without an override."
     )
 
     # Retries and claims
-    attempts: int = Field(3, ge=1, le=20, description="Tries of one comparison before its error event.")
-    retry_batch_min: int = Field(4, ge=1, description="Fewer comparisons than this are tried again as single calls.")
-    backoff_first_s: float = Field(30.0, ge=0, description="First wait after a refusal by the account.")
-    backoff_max_s: float = Field(900.0, ge=0, description="Longest such wait.")
-    near_deadline_s: float = Field(1_800.0, ge=0, description="This close to its deadline a retry is a single call.")
-    start_within_s: float = Field(30.0, gt=0, description="A claim not called upon for this long has run out.")
-    create_timeout_s: float = Field(120.0, gt=0, description="A batch create without an answer is of unknown outcome.")
-    list_settle_s: float = Field(180.0, gt=0, description="Between the two scans that may conclude that a job is absent.")
-    clock_skew_s: float = Field(60.0, ge=0, description="Largest difference assumed between two machines' clocks.")
+    attempts: int = Field(default=3, ge=1, le=20, description="Tries of one comparison before its error event.")
+    retry_batch_min: int = Field(default=4, ge=1, description="Fewer comparisons than this are tried again as single calls.")
+    backoff_first_s: float = Field(default=30.0, ge=0, description="First wait after a refusal by the account.")
+    backoff_max_s: float = Field(default=900.0, ge=0, description="Longest such wait.")
+    near_deadline_s: float = Field(default=1_800.0, ge=0, description="This close to its deadline a retry is a single call.")
+    start_within_s: float = Field(default=30.0, gt=0, description="A claim not called upon for this long has run out.")
+    create_timeout_s: float = Field(default=120.0, gt=0, description="A batch create without an answer is of unknown outcome.")
+    list_settle_s: float = Field(
+        default=180.0, gt=0, description="Between the two scans that may conclude that a job is absent."
+    )
+    clock_skew_s: float = Field(default=60.0, ge=0, description="Largest difference assumed between two machines' clocks.")
 
     # The process
-    shutdown_timeout_s: float = Field(30.0, ge=0, description="How long calls in flight may take after SIGTERM.")
-    health_host: str = Field("127.0.0.1", min_length=1, description="Where /healthz, /readyz and /metrics listen.")
-    health_port: int = Field(8080, ge=0, le=65_535, description="Their port; 0 takes a free one.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field("INFO", description="Least level logged.")
-    commit_interval_s: float = Field(1.0, gt=0, le=60, description="How often offsets are committed.")
-    done_flush_s: float = Field(0.2, gt=0, le=60, description="How often finished requests are announced.")
-    linger_ms: int = Field(5, ge=0, le=1_000, description="How long the producer gathers records.")
-    broker_session_timeout_s: float = Field(30.0, gt=0, description="A worker silent for this long loses its partitions.")
-    broker_heartbeat_s: float = Field(3.0, gt=0, description="Between two signs of life; at most a third of the session.")
+    shutdown_timeout_s: float = Field(default=30.0, ge=0, description="How long calls in flight may take after SIGTERM.")
+    health_host: str = Field(default="127.0.0.1", min_length=1, description="Where /healthz, /readyz and /metrics listen.")
+    health_port: int = Field(default=8080, ge=0, le=65_535, description="Their port; 0 takes a free one.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        default="INFO", description="Least level logged."
+    )
+    commit_interval_s: float = Field(default=1.0, gt=0, le=60, description="How often offsets are committed.")
+    done_flush_s: float = Field(default=0.2, gt=0, le=60, description="How often finished requests are announced.")
+    linger_ms: int = Field(default=5, ge=0, le=1_000, description="How long the producer gathers records.")
+    broker_session_timeout_s: float = Field(
+        default=30.0, gt=0, description="A worker silent for this long loses its partitions."
+    )
+    broker_heartbeat_s: float = Field(
+        default=3.0, gt=0, description="Between two signs of life; at most a third of the session."
+    )
 
     # Memory and disk
-    stream_buffer_maxsize: int = Field(32, ge=1, le=4_096, description="Records read ahead per stream.")
-    recovery_buffer_size: int = Field(50, ge=1, le=100_000, description="Changelog records applied at once in recovery.")
-    max_inflight_bytes: int = Field(128 * MIB, ge=1_024, description="Encoded jobs and calls held at once, per worker.")
-    max_pending_bytes: int = Field(2_048 * MIB, ge=1_024, description="Unanswered requests on disk; above it intake pauses.")
-    rocksdb_block_cache_bytes: int = Field(32 * MIB, ge=MIB, description="Per table and partition.")
-    rocksdb_write_buffer_bytes: int = Field(8 * MIB, ge=MIB, description="Per table and partition, up to three of them.")
-    rocksdb_max_open_files: int = Field(128, ge=16, description="Per table and partition.")
+    stream_buffer_maxsize: int = Field(default=32, ge=1, le=4_096, description="Records read ahead per stream.")
+    recovery_buffer_size: int = Field(
+        default=50, ge=1, le=100_000, description="Changelog records applied at once in recovery."
+    )
+    max_inflight_bytes: int = Field(default=128 * MIB, ge=1_024, description="Encoded jobs and calls held at once, per worker.")
+    max_pending_bytes: int = Field(
+        default=2_048 * MIB, ge=1_024, description="Unanswered requests on disk; above it intake pauses."
+    )
+    rocksdb_block_cache_bytes: int = Field(default=32 * MIB, ge=MIB, description="Per table and partition.")
+    rocksdb_write_buffer_bytes: int = Field(
+        default=8 * MIB, ge=MIB, description="Per table and partition, up to three of them."
+    )
+    rocksdb_max_open_files: int = Field(default=128, ge=16, description="Per table and partition.")
 
     anthropic: AnthropicSettings = Field(default_factory=lambda: AnthropicSettings())
     openai: OpenAISettings = Field(default_factory=lambda: OpenAISettings())

@@ -32,7 +32,9 @@ class ProviderSettings(BaseModel):
     )
     base_url: str | None = Field(default=None, description="Another endpoint than the SDK's own, e.g. the simulator's.")
     model: str = Field(min_length=1, description="Model of requests that name none.")
-    llm_batching_strategy: str | None = Field(default=None, description="Overrides the global strategy for this provider.")
+    llm_batching_strategy: str | None = Field(
+        default=None, description="Overrides ROUNDBATCH_LLM_BATCHING_STRATEGY for this provider."
+    )
     max_output_tokens: int = Field(default=400, ge=64, le=32_000, description="Output limit of one comparison.")
     max_job_items: int = Field(default=10_000, ge=1, le=10_000, description="Comparisons in one batch job.")
     max_job_bytes: int = Field(description="Encoded size of one batch job.", ge=1_024)

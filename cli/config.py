@@ -1,0 +1,131 @@
+"""`roundbatch config`: every setting with its value and where that came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from streams.settings import Settings
+    from streams.settings_env import Entry
+
+#: EX_CONFIG of sysexits.h: a supervisor can tell "do not try again" from a crash.
+EXIT_UNUSABLE = 78
+_CELL_LENGTH = 60
+
+
+def config(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of docs/configuration.md: defaults.")] = False,
+) -> None:
+    """Print all settings with value and source; secrets are masked.
+
+    Exit 78 when a setting is unusable, with one line that says what, which value, what is allowed.
+    """
+    import json
+
+    from streams import settings_env
+
+    if markdown:
+        typer.echo(markdown_table(), nl=False)
+        return
+    settings = settings_or_exit()
+    entries = settings_env.entries(settings)
+    if as_json:
+        found = [{"name": entry.variable, "value": shown(entry), "source": entry.source or "default"} for entry in entries]
+        typer.echo(json.dumps({"settings": found, "warnings": settings.warnings}, ensure_ascii=False))
+        return
+    _print_table(entries)
+    for warning in settings.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+
+
+def settings_or_exit() -> Settings:
+    """The settings of this process's environment; where they are unusable, their line on stderr and exit 78."""
+    from streams.settings import UnusableSettings, load_settings
+
+    try:
+        return load_settings()
+    except UnusableSettings as refusal:
+        typer.echo(str(refusal), err=True)
+        raise typer.Exit(EXIT_UNUSABLE) from None
+
+
+def shown(entry: Entry) -> Any:
+    """The value as JSON can hold it, a secret masked."""
+    from streams import settings_env
+
+    if entry.secret:
+        return settings_env.masked(entry.value)
+    if isinstance(entry.value, tuple):
+        return list(entry.value)
+    return entry.value if isinstance(entry.value, str | int | float | None) else str(entry.value)
+
+
+def markdown_table() -> str:
+    """The table of docs/configuration.md: a row for each setting, with its default, its limits and what it does."""
+    from streams import settings_env
+    from streams.settings import Settings
+
+    bare = {prefixed: name for name, prefixed in settings_env.BARE_NAMES.items()}
+    rows = ["| variable | default | allowed | what |", "|---|---|---|---|"]
+    for entry in settings_env.entries(Settings(), {}):
+        also = f"<br>or `{bare[entry.variable]}`" if entry.variable in bare else ""
+        default = "–" if entry.value is None else f"`{_short(_text(entry.value))}`"
+        cells = (f"`{entry.variable}`{also}", default, allowed(entry.field), entry.field.description or "")
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def allowed(field: FieldInfo) -> str:
+    """The limits of a field in words, e.g. `1 … 1000`, `> 0`; empty where its description says them."""
+    if field.annotation is bool:
+        return "true, false"
+    choices = [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
+    if choices:
+        return ", ".join(choices)
+    limits = {
+        name: getattr(constraint, name)
+        for constraint in field.metadata
+        for name in ("gt", "ge", "le")
+        if getattr(constraint, name, None) is not None
+    }
+    if "gt" in limits:
+        return f"> {limits['gt']:,}" + (f", at most {limits['le']:,}" if "le" in limits else "")
+    if "ge" in limits:
+        return f"{limits['ge']:,} … {limits['le']:,}" if "le" in limits else f"≥ {limits['ge']:,}"
+    return ""
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return ",".join(str(part) for part in value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _CELL_LENGTH else text[:_CELL_LENGTH] + "…"
+
+
+def _print_table(entries: list[Entry]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    table.add_column("setting", no_wrap=True)
+    for name in ("value", "source"):
+        table.add_column(name, overflow="fold")
+    for entry in entries:
+        value = shown(entry)
+        style = "" if entry.source else "dim"
+        # Text, not str: a value in square brackets would be taken for markup and vanish.
+        table.add_row(
+            entry.variable, Text("–" if value is None else _short(_text(value))), entry.source or "default", style=style
+        )
+    Console().print(table)

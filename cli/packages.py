@@ -1,0 +1,62 @@
+"""Whether our top-level packages are ours: `agents`, `domain`, `tables` and the like are names that others use too."""
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+#: All top-level packages but `cli`, which is running already when this is asked.
+OWN = ("agents", "demo", "domain", "providers", "simulator", "streams", "tables")
+DISTRIBUTION = "roundbatch"
+REMEDY = "give roundbatch a virtual environment of its own, without other packages"
+
+
+class ForeignPackage(Exception):
+    """A package of ours is not ours, or shared with another distribution; the message is one line with the remedy."""
+
+
+def check_own_packages(root: Path | None = None) -> None:
+    """Make sure that each of our packages is found beside `cli`, and that no other distribution has files in it.
+
+    Nothing is imported. To be called before anything of ours outside `cli` is: a foreign `agents` would run first, and its
+    error (or worse, its success) would say nothing of the cause.
+
+    Errors: ForeignPackage.
+    """
+    home = (root or Path(__file__).parents[1]).resolve()
+    for name in OWN:
+        found = _where(name)
+        if found is None:
+            raise ForeignPackage(f"package {name} of roundbatch is missing beside {home / 'cli'}: install roundbatch again")
+        if found != home / name:
+            raise ForeignPackage(f"package {name} is found at {found}, which is not roundbatch's own ({home / name}): {REMEDY}")
+    for name, other in _shared(home):
+        raise ForeignPackage(f"package {name} at {home / name} is shared with the distribution {other}: {REMEDY}")
+
+
+def _where(name: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(name)
+    except ValueError:
+        # A module that is loaded without a spec: put into sys.modules by hand.
+        return Path("sys.modules")
+    if spec is None:
+        return None
+    if spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations))).resolve()
+    return Path(spec.origin or "built-in")
+
+
+def _shared(home: Path) -> Iterator[tuple[str, str]]:
+    """Yield our packages into which another distribution was installed.
+
+    In one site-packages both write into the same folder, the later one over the earlier: the place alone looks right.
+    """
+    for distribution in importlib.metadata.distributions(path=[str(home)]):
+        other = distribution.metadata["Name"]
+        if other == DISTRIBUTION:
+            continue
+        tops = {Path(file).parts[0] for file in distribution.files or ()}
+        for name in OWN:
+            if name in tops:
+                yield name, other
