@@ -1,7 +1,7 @@
 """The `roundbatch` command: one module a subcommand.
 
-A subcommand's module imports only typer at its top; what is heavy (Faust, the SDKs, matplotlib) is imported inside the function,
-so that `roundbatch config` answers at once.
+A subcommand's module imports only typer at its top; what is heavy (Faust, the SDKs, matplotlib) is imported inside the
+function, so that `roundbatch config` answers at once.
 """
 
 import typer

@@ -1,0 +1,83 @@
+"""The worker's own HTTP endpoints: /healthz, /readyz, /metrics."""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+log = structlog.get_logger()
+
+
+class HealthUnavailable(Exception):
+    """The endpoints cannot listen where the settings say; the message is one line with the remedy."""
+
+
+class Health:
+    """A small server in the worker's event loop: a loop that is stuck answers nothing, which is what a probe looks for.
+
+    not_ready: what is not ready, a line each (`partition 3: catching up`); empty means ready. failing: why the worker is
+    stopping by failure, or None. Both are asked at each request and must answer at once.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        *,
+        not_ready: Callable[[], Sequence[str]],
+        failing: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._host, self._port = host, port
+        self._registry = registry
+        self._not_ready, self._failing = not_ready, failing
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> int:
+        """Listen; returns the port, which port 0 leaves to the system.
+
+        Errors: HealthUnavailable where the address is taken or not this machine's.
+        """
+        app = web.Application()
+        app.add_routes(
+            [web.get("/healthz", self._healthz), web.get("/readyz", self._readyz), web.get("/metrics", self._metrics)],
+        )
+        # Signals are the worker's; a scraper that hangs must not hold up the stop.
+        runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise HealthUnavailable(
+                f"health endpoints cannot listen on {self._host}:{self._port} ({error.strerror}): set ROUNDBATCH_HEALTH_HOST "
+                "to an address of this machine and ROUNDBATCH_HEALTH_PORT to a free port, or 0 for any"
+            ) from error
+        self._runner = runner
+        port = int(runner.addresses[0][1])
+        log.info("health_listening", host=self._host, port=port)
+        return port
+
+    async def stop(self) -> None:
+        """Close the server; nothing happens where it does not run."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        reason = self._failing()
+        if reason is not None:
+            return web.json_response({"healthy": False, "failing": reason}, status=503)
+        return web.json_response({"healthy": True})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        reason = self._failing()
+        missing = [*self._not_ready(), *([f"stopping: {reason}"] if reason is not None else [])]
+        if missing:
+            return web.json_response({"ready": False, "not_ready": missing}, status=503)
+        return web.json_response({"ready": True})
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

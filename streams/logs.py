@@ -1,0 +1,76 @@
+"""Logs: structlog to stderr, JSON lines or, on a terminal, text; the libraries' own logs come out the same way.
+
+An event is named by a word for its kind (`job_submitted`), its particulars are fields. A prompt, an essay or an answer is never
+a field, and a traceback shows no local variables, which would hold them.
+"""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from structlog.typing import Processor
+
+#: They build a debug record for nearly each message they handle, 12 % of a busy worker's time. Not `disabled`: their errors
+#: must come out.
+LIBRARIES = ("faust", "mode", "aiokafka", "asyncio", "aiohttp")
+
+
+def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Set up structlog and the standard library's logging; may be called again, the last call counts.
+
+    level filters our events. The libraries' are kept from WARNING upwards whatever it says: at DEBUG both SDKs log their
+    requests, prompts included. They come out as event `library_log` with logger and message.
+
+    Faust must leave logging alone: start it with `override_logging=False` and `redirect_stdouts=False`, or it clears the root
+    logger's handlers and puts stderr itself into a log.
+    """
+    out = sys.stderr if stream is None else stream
+    structlog.configure(
+        processors=[*_common(), *_rendering(out)],
+        wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
+        # A logger made at import time must follow a later call of this function.
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler, LibraryHandler):
+            root.removeHandler(handler)
+    root.addHandler(LibraryHandler())
+    root.setLevel(logging.WARNING)
+    for name in LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+
+
+class LibraryHandler(logging.Handler):
+    """Turns a library's log record into an event of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log the record at its own level; one that cannot be formatted is reported on stderr by `handleError`."""
+        try:
+            structlog.get_logger().log(
+                _known(record.levelno), "library_log", logger=record.name, message=record.getMessage(), exc_info=record.exc_info
+            )
+        except Exception:  # noqa: BLE001 - a log line must never be what stops the worker
+            self.handleError(record)
+
+
+def _known(level: int) -> int:
+    """The standard level at or below a library's own one (mode has such); structlog refuses others."""
+    return min(max(level // 10 * 10, logging.DEBUG), logging.CRITICAL)
+
+
+def _common() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _rendering(out: TextIO) -> list[Processor]:
+    if out.isatty():
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
