@@ -1,0 +1,44 @@
+"""`roundbatch simulator`: both provider APIs on this machine, for the demo, tests and trying out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def simulator(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes any free one.")] = 8900,
+    ledger: Annotated[Path | None, typer.Option(help="SQLite file; by default one in a temporary directory.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
+    latency_s: Annotated[float, typer.Option(help="Seconds that a single call takes.", min=0)] = 0.0,
+    batch_duration_s: Annotated[float, typer.Option(help="Seconds that a batch runs.", min=0)] = 0.0,
+    validation_s: Annotated[float, typer.Option(help="Seconds that an OpenAI batch is validating.", min=0)] = 0.0,
+    hold: Annotated[bool, typer.Option(help="Batches run until the control API finishes them.")] = False,
+    judge_error_rate: Annotated[float, typer.Option(help="How often the judge errs, 0 to 1.", min=0, max=1)] = 0.05,
+    requests_per_minute: Annotated[int | None, typer.Option(help="Limit of single calls; none by default.")] = None,
+    tokens_per_minute: Annotated[int | None, typer.Option(help="Limit of tokens; none by default.")] = None,
+    openai_enqueued_tokens: Annotated[
+        int | None, typer.Option(help="Limit of tokens in unfinished OpenAI batches; none by default.")
+    ] = None,
+) -> None:
+    """Serve the Anthropic and the OpenAI API locally, with faults on demand and a ledger of what was paid."""
+    import tempfile
+
+    from simulator import process
+    from simulator.settings import SimulatorSettings
+
+    with tempfile.TemporaryDirectory(prefix="roundbatch-simulator-") as directory:
+        settings = SimulatorSettings(
+            ledger=ledger or Path(directory) / "ledger.sqlite",
+            seed=seed,
+            latency_s=latency_s,
+            batch_duration_s=batch_duration_s,
+            validation_s=validation_s,
+            hold=hold,
+            judge_error_rate=judge_error_rate,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            openai_enqueued_tokens=openai_enqueued_tokens,
+        )
+        process.serve(settings, host, port)

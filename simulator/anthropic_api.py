@@ -1,0 +1,287 @@
+"""Anthropic's API: messages, message batches, models."""
+
+import json
+import random
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from simulator.anthropic_requests import bad, only, read_params
+from simulator.batches import Batch, Outcome, Row
+from simulator.calls import Call
+from simulator.completion import Completion
+from simulator.errors import ApiError
+from simulator.ledger import BatchRecord
+from simulator.prices import PRICES, estimated_tokens
+from simulator.simulation import fresh_id
+
+CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+STOP_REASONS = {"complete": "end_turn", "refused": "refusal", "cut": "max_tokens"}
+MOST_LISTED = 1000
+
+
+def timestamp(at: float | None) -> str | None:
+    """RFC 3339 in UTC, microseconds shown."""
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds")
+
+
+def message(message_id: str, model: str, completion: Completion, tier: str) -> dict[str, Any]:
+    """The `message` object of a completion; `tier` is standard or batch."""
+    usage = completion.usage
+    refused = completion.ending == "refused"
+    return {
+        "id": message_id,
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [] if refused else [{"type": "text", "text": completion.text}],
+        "stop_reason": STOP_REASONS[completion.ending],
+        "stop_sequence": None,
+        "stop_details": ({"type": "refusal", "category": None, "explanation": completion.text} if refused else None),
+        "usage": {
+            "input_tokens": usage.uncached_input,
+            "cache_creation_input_tokens": usage.cache_write_5m + usage.cache_write_1h,
+            "cache_read_input_tokens": usage.cache_read,
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": usage.cache_write_5m,
+                "ephemeral_1h_input_tokens": usage.cache_write_1h,
+            },
+            "output_tokens": usage.output_tokens,
+            "service_tier": tier,
+        },
+    }
+
+
+async def create_message(call: Call) -> Response:
+    simulation = call.simulation
+    prompt = read_params(await call.json(simulation.settings.call_max_bytes))
+    call.model = prompt.model
+    limiter = simulation.limiter("anthropic", call.workspace)
+    wait_s = limiter.admit(estimated_tokens(prompt.utf8_bytes), call.now)
+    call.headers = limiter.anthropic_headers(call.now)
+    if wait_s > 0:
+        raise ApiError(429, "This request would exceed your rate limit.", retry_after_s=max(1, round(wait_s)))
+    message_id = fresh_id("msg_")
+    completion, paid = simulation.answer_call(prompt, call.endpoint, call.workspace, message_id)
+    call.items.append(paid)
+    return JSONResponse(message(message_id, prompt.model, completion, "standard"))
+
+
+def _rows(call: Call, requests: Any) -> list[Row]:
+    """The rows of a batch. What is wrong with params shows only in the results; all else is a 400 now."""
+    settings = call.simulation.settings
+    if not isinstance(requests, list) or not requests:
+        raise bad("requests: at least one request is required")
+    if len(requests) > settings.anthropic_batch_max_requests:
+        most = settings.anthropic_batch_max_requests
+        raise bad(f"requests: {len(requests)} requests in a batch, at most {most} are allowed")
+    rows: list[Row] = []
+    seen: set[str] = set()
+    for number, request in enumerate(requests):
+        only(request, f"requests.{number}", ("custom_id", "params"))
+        custom_id = request.get("custom_id")
+        if not isinstance(custom_id, str) or not CUSTOM_ID.fullmatch(custom_id):
+            raise bad(f"requests.{number}.custom_id: String should match pattern '^[a-zA-Z0-9_-]{{1,64}}$'")
+        if custom_id in seen:
+            raise bad(f"requests.{number}.custom_id: custom_id must be unique within a batch; found {custom_id!r} twice")
+        seen.add(custom_id)
+        if "params" not in request:
+            raise bad(f"requests.{number}.params: Field required")
+        try:
+            prompt = read_params(request["params"])
+        except ApiError as error:
+            rows.append(Row(custom_id, None, None, error))
+        else:
+            rows.append(Row(custom_id, prompt, call.simulation.row_fault(prompt, call.endpoint), None))
+    return rows
+
+
+async def create_batch(call: Call) -> Response:
+    simulation = call.simulation
+    body = await call.json(simulation.settings.anthropic_batch_max_bytes)
+    only(body, "", ("requests",))
+    rows = _rows(call, body.get("requests"))
+    now = call.now
+    call.model = next((row.prompt.model for row in rows if row.prompt is not None), None)
+    batch = Batch(
+        id=fresh_id("msgbatch_"),
+        provider="anthropic",
+        workspace=call.workspace,
+        model=call.model or "",
+        created_at=now,
+        started_at=now,
+        duration_s=simulation.settings.batch_duration_s,
+        rows=rows,
+    )
+    simulation.add_batch(batch)
+    call.batch = BatchRecord(batch.id, now, "anthropic", call.workspace, len(rows))
+    return JSONResponse(shown(call, batch))
+
+
+def shown(call: Call, batch: Batch) -> dict[str, Any]:
+    """The `message_batch` object. Counts are zero, but for `processing`, until all has ended."""
+    ended = batch.ended_at is not None
+    status = "ended" if ended else "canceling" if batch.cancel_at is not None else "in_progress"
+    url = f"{call.request.base_url}v1/messages/batches/{batch.id}/results"
+    return {
+        "id": batch.id,
+        "type": "message_batch",
+        "processing_status": status,
+        "request_counts": {
+            "processing": 0 if ended else len(batch.rows),
+            # A row that is missing from the results is counted all the same, or the sum would give it away.
+            "succeeded": batch.outcome_count("succeeded", "missing", "status_zero"),
+            "errored": batch.outcome_count("errored"),
+            "canceled": batch.outcome_count("canceled"),
+            "expired": batch.outcome_count("expired"),
+        },
+        "created_at": timestamp(batch.created_at),
+        "ended_at": timestamp(batch.ended_at),
+        "expires_at": timestamp(batch.expires_at),
+        "archived_at": None,
+        "cancel_initiated_at": timestamp(batch.cancel_at),
+        "results_url": url if ended else None,
+    }
+
+
+def _found(call: Call) -> Batch:
+    batch_id = call.request.path_params["id"]
+    batch = call.simulation.batch("anthropic", call.workspace, batch_id)
+    if batch is None:
+        raise ApiError(404, f"Message Batch {batch_id} not found.")
+    call.model = batch.model or None
+    return batch
+
+
+async def list_batches(call: Call) -> Response:
+    query = call.query(limit=int, after_id=str, before_id=str)
+    limit = query.get("limit", 20)
+    if not 1 <= limit <= MOST_LISTED:
+        raise bad(f"limit: {limit} is not between 1 and {MOST_LISTED}")
+    if "after_id" in query and "before_id" in query:
+        raise bad("after_id and before_id cannot be given together")
+    batches = call.simulation.batches_of("anthropic", call.workspace)
+    places = {batch.id: place for place, batch in enumerate(batches)}
+    cursor = query.get("after_id") or query.get("before_id")
+    if cursor is not None and cursor not in places:
+        raise bad(f"{cursor!r} is no Message Batch of this workspace")
+    if "before_id" in query:
+        end = places[query["before_id"]]
+        start = max(0, end - limit)
+        has_more = start > 0
+    else:
+        start = places[query["after_id"]] + 1 if "after_id" in query else 0
+        end = start + limit
+        has_more = end < len(batches)
+    page = [shown(call, batch) for batch in batches[start:end]]
+    ids = [batch["id"] for batch in page]
+    ends = {"first_id": ids[0] if ids else None, "last_id": ids[-1] if ids else None}
+    return JSONResponse({"data": page, "has_more": has_more, **ends})
+
+
+async def retrieve_batch(call: Call) -> Response:
+    batch = _found(call)
+    answer = shown(call, batch)
+    if batch.ended_at is not None:
+        late = call.simulation.faults.draw(("file_late",), "anthropic", call.endpoint, call.endpoint)
+        if late is not None:
+            answer["results_url"] = None
+    return JSONResponse(answer)
+
+
+async def cancel_batch(call: Call) -> Response:
+    batch = _found(call)
+    if batch.ended_at is not None:
+        raise bad(f"Batch {batch.id} cannot be canceled: processing has already ended.")
+    if batch.cancel_at is None:
+        batch.cancel_at = call.now
+    return JSONResponse(shown(call, batch))
+
+
+async def delete_batch(call: Call) -> Response:
+    batch = _found(call)
+    if batch.ended_at is None:
+        raise bad(f"Batch {batch.id} cannot be deleted: it is still processing. Cancel it first.")
+    del call.simulation.batches[batch.id]
+    return JSONResponse({"id": batch.id, "type": "message_batch_deleted"})
+
+
+def _result(batch: Batch, outcome: Outcome) -> dict[str, Any]:
+    if outcome.completion is not None:
+        shown_message = message(fresh_id("msg_"), "", outcome.completion, "batch")
+        return {"type": "succeeded", "message": shown_message}
+    if outcome.error is not None:
+        return {"type": "errored", "error": outcome.error.anthropic_body(None)}
+    return {"type": outcome.kind}
+
+
+def results(batch: Batch, seed: int) -> bytes:
+    """The results as JSON lines, in an order that the seed shuffles."""
+    models = {row.custom_id: row.prompt.model for row in batch.rows if row.prompt is not None}
+    lines: list[str] = []
+    for outcome in batch.outcomes:
+        # A row without an answer of its own kind at this provider is simply not there.
+        if outcome.kind in ("missing", "status_zero"):
+            continue
+        result = _result(batch, outcome)
+        if "message" in result:
+            result["message"]["model"] = models[outcome.custom_id]
+        lines.append(json.dumps({"custom_id": outcome.custom_id, "result": result}, ensure_ascii=False))
+    random.Random(f"{seed}:{len(lines)}").shuffle(lines)
+    return "".join(line + "\n" for line in lines).encode()
+
+
+async def batch_results(call: Call) -> Response:
+    batch = _found(call)
+    if batch.ended_at is None:
+        raise bad(f"Batch {batch.id} has no available results: it is still processing.")
+    if "results" not in batch.details:
+        batch.details["results"] = results(batch, call.simulation.settings.seed)
+    return Response(batch.details["results"], media_type="application/x-jsonl")
+
+
+def _model(model_id: str) -> dict[str, Any]:
+    yes, no = {"supported": True}, {"supported": False}
+    return {
+        "id": model_id,
+        "type": "model",
+        "display_name": model_id.replace("-", " ").title(),
+        "created_at": "2026-10-14T00:00:00Z",
+        "lifecycle": "active",
+        "line": model_id.split("-")[1],
+        "deprecated_at": None,
+        "retires_at": None,
+        "max_input_tokens": 1_000_000,
+        "max_tokens": 64_000,
+        "capabilities": {
+            "batch": yes,
+            "citations": no,
+            "code_execution": no,
+            "context_management": no,
+            "effort": {"supported": True, "low": yes, "medium": yes, "high": yes, "max": yes, "xhigh": yes},
+            "image_input": no,
+            "pdf_input": no,
+            "server_tools": {"supported": False, "code_execution": no, "web_search": no},
+            "structured_outputs": yes,
+            "thinking": {"supported": False, "types": {"adaptive": no, "enabled": no}},
+        },
+    }
+
+
+def _models() -> list[str]:
+    return [name for name, price in PRICES.items() if price.provider == "anthropic"]
+
+
+async def retrieve_model(call: Call) -> Response:
+    model_id = call.request.path_params["id"]
+    if model_id not in _models():
+        raise ApiError(404, f"model: {model_id}")
+    return JSONResponse(_model(model_id))
+
+
+async def list_models(call: Call) -> Response:
+    names = _models()
+    page = [_model(name) for name in names]
+    return JSONResponse({"data": page, "has_more": False, "first_id": names[0], "last_id": names[-1]})

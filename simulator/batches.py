@@ -1,0 +1,93 @@
+"""Batches of either provider: their rows, how far they are at a given time, and how each row ends.
+
+Nothing runs in the background. A batch is a function of the clock, computed when somebody looks; the first look
+at or after its end settles it: every row gets its outcome, and what succeeded is paid for.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from simulator.completion import Completion
+from simulator.errors import ApiError
+from simulator.faults import Fault
+from simulator.prompts import Prompt
+
+EXPIRY_S = 24 * 3600
+"""Both providers end a batch 24 h after its creation."""
+
+RowKind = Literal["succeeded", "errored", "expired", "canceled", "missing", "status_zero"]
+EndReason = Literal["completed", "expired", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One request of a batch. Without a prompt it is a bad request, and `error` says why."""
+
+    custom_id: str
+    prompt: Prompt | None
+    fault: Fault | None
+    error: ApiError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a row ended: with a completion if it succeeded, with an error if it errored."""
+
+    custom_id: str
+    kind: RowKind
+    completion: Completion | None = None
+    error: ApiError | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """A batch as both APIs share it. `details` holds what only its own API shows (metadata, file ids)."""
+
+    id: str
+    provider: str
+    workspace: str
+    model: str
+    created_at: float
+    started_at: float
+    duration_s: float
+    rows: list[Row]
+    held: bool = False
+    finish_at: float | None = None
+    cancel_at: float | None = None
+    cancel_duration_s: float = 0.0
+    ended_at: float | None = None
+    ended_by: EndReason | None = None
+    outcomes: list[Outcome] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def expires_at(self) -> float:
+        return self.created_at + EXPIRY_S
+
+    def _natural_end(self) -> float:
+        if self.finish_at is not None:
+            return self.finish_at
+        return math.inf if self.held else self.started_at + self.duration_s
+
+    def end(self) -> tuple[float, EndReason]:
+        """When it ends or ended, and why, as far as is known now."""
+        natural = self._natural_end()
+        ends: list[tuple[float, EndReason]] = [(natural, "completed"), (self.expires_at, "expired")]
+        if self.cancel_at is not None and self.cancel_at < natural:
+            ends.append((self.cancel_at + self.cancel_duration_s, "cancelled"))
+            # Whatever would have finished while it was being cancelled is cancelled all the same.
+            ends.remove((natural, "completed"))
+        return min(ends)
+
+    def rows_done(self, at: float) -> int:
+        """How many rows have been worked at `at`: all by its natural end, before it an even share of them."""
+        if at >= self._natural_end():
+            return len(self.rows)
+        if self.held or self.duration_s <= 0:
+            return 0
+        share = (at - self.started_at) / self.duration_s
+        return max(0, min(len(self.rows), int(share * len(self.rows))))
+
+    def outcome_count(self, *kinds: RowKind) -> int:
+        return sum(outcome.kind in kinds for outcome in self.outcomes)

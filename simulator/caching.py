@@ -1,0 +1,56 @@
+"""The providers' prompt caches: which part of a prompt is read from or written to one."""
+
+import hashlib
+
+from simulator.prices import BYTES_PER_TOKEN, Usage, estimated_tokens
+from simulator.prompts import Prompt
+
+ANTHROPIC_SHORTEST = 512
+"""Tokens below which Anthropic's 5.5 models cache nothing."""
+
+OPENAI_SHORTEST = 1024
+"""Tokens of the prefix that OpenAI caches without being asked; longer common prefixes are not looked for here."""
+
+OPENAI_TTL_S = 300
+
+
+class PrefixCache:
+    """Prefixes seen lately, by workspace and model; each with the time it lives until (seconds since 1970)."""
+
+    def __init__(self) -> None:
+        self._until: dict[tuple[str, str, str], float] = {}
+
+    def clear(self) -> None:
+        self._until.clear()
+
+    def usage(self, workspace: str, prompt: Prompt, output_tokens: int, now: float) -> Usage:
+        """The tokens of `prompt`, with what the cache held of it; what it asks to be cached is held from now on."""
+        total = estimated_tokens(prompt.utf8_bytes)
+        if prompt.provider == "anthropic":
+            return self._asked_for(workspace, prompt, total, output_tokens, now)
+        if total < OPENAI_SHORTEST:
+            return Usage(total, output_tokens)
+        prefix = (prompt.system + prompt.text).encode()[: OPENAI_SHORTEST * BYTES_PER_TOKEN]
+        held = self._hold((workspace, prompt.model, hashlib.sha256(prefix).hexdigest()), OPENAI_TTL_S, now)
+        return Usage(total, output_tokens, cache_read=OPENAI_SHORTEST if held else 0)
+
+    def _asked_for(self, workspace: str, prompt: Prompt, total: int, output_tokens: int, now: float) -> Usage:
+        read = written = 0
+        by_ttl = {300: 0, 3600: 0}
+        for point in prompt.breakpoints:
+            tokens = min(total, estimated_tokens(point.prefix_bytes))
+            if tokens < ANTHROPIC_SHORTEST:
+                continue
+            if self._hold((workspace, prompt.model, point.prefix_sha256), point.ttl_s, now):
+                # A longer prefix that is held holds the shorter ones too.
+                read, by_ttl = tokens, {300: 0, 3600: 0}
+            else:
+                by_ttl[point.ttl_s] += tokens - max(read, written)
+            written = tokens
+        return Usage(total, output_tokens, read, by_ttl[300], by_ttl[3600])
+
+    def _hold(self, key: tuple[str, str, str], ttl_s: int, now: float) -> bool:
+        """Whether `key` was held; afterwards it is, for `ttl_s` from now."""
+        held = self._until.get(key, 0.0) > now
+        self._until[key] = now + ttl_s
+        return held

@@ -1,0 +1,149 @@
+"""One HTTP request to a provider's API, from authentication to the ledger."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from simulator.errors import ApiError
+from simulator.ledger import BatchRecord, CallRecord, PaidItem, key_hash
+from simulator.simulation import Simulation, fault_error, fresh_id
+
+ANTHROPIC_VERSION = "2026-10-21"
+
+
+@dataclass(slots=True)
+class Call:
+    """A request while it is handled. Handlers add what it cost and what the ledger is to say of it."""
+
+    simulation: Simulation
+    request: Request
+    provider: str
+    endpoint: str
+    id: str
+    workspace: str = ""
+    key_hash: str = ""
+    model: str | None = None
+    batch: BatchRecord | None = None
+    items: list[PaidItem] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def now(self) -> float:
+        return self.simulation.clock.now()
+
+    async def body(self, most_bytes: int) -> bytes:
+        """The body; raises ApiError 413 above `most_bytes`."""
+        body = await self.request.body()
+        if len(body) > most_bytes:
+            message = f"Request exceeds the maximum size: {len(body)} bytes, at most {most_bytes} are allowed."
+            raise ApiError(413, message)
+        return body
+
+    async def json(self, most_bytes: int) -> Any:
+        """The body's JSON value; raises ApiError 400 where there is none."""
+        try:
+            return json.loads(await self.body(most_bytes))
+        except ValueError as broken:
+            raise ApiError(400, f"The request body is not valid JSON: {broken}") from broken
+
+    def query(self, **kinds: type[int] | type[str]) -> dict[str, Any]:
+        """The query's values by name; raises ApiError 400 for a name not in `kinds` or a value not of its kind."""
+        values: dict[str, Any] = {}
+        for name, value in self.request.query_params.items():
+            if name not in kinds:
+                raise ApiError(400, f"{name}: unknown query parameter", param=name)
+            try:
+                values[name] = kinds[name](value)
+            except ValueError as broken:
+                raise ApiError(400, f"{name}: {value!r} is not an integer", param=name) from broken
+        return values
+
+    def refuse(self, error: ApiError) -> Response:
+        """The response that tells `error` in this API's shape."""
+        body = error.anthropic_body(self.id) if self.provider == "anthropic" else error.openai_body()
+        headers = {}
+        if error.retry_after_s is not None:
+            headers["retry-after"] = f"{error.retry_after_s:g}"
+        return JSONResponse(body, error.status, headers)
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+
+def _api_key(call: Call) -> str:
+    headers = call.request.headers
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        key = ""
+    if not key and call.provider == "anthropic":
+        key = headers.get("x-api-key", "")
+    return key.strip()
+
+
+def _admit(call: Call) -> None:
+    """Who asks? Raises ApiError 401 for no key or a bad one, 400 for another version of Anthropic's API."""
+    key = _api_key(call)
+    call.key_hash = key_hash(key)
+    if not key or key in call.simulation.settings.bad_keys:
+        message = "invalid x-api-key" if call.provider == "anthropic" else "Incorrect API key provided."
+        raise ApiError(401, message)
+    call.workspace = call.simulation.workspace(key)
+    version = call.request.headers.get("anthropic-version")
+    if call.provider == "anthropic" and version != ANTHROPIC_VERSION:
+        message = f"anthropic-version: {version!r} is not a valid version; this server speaks {ANTHROPIC_VERSION}"
+        raise ApiError(400, message)
+
+
+async def _answered(call: Call, handler: Handler) -> Response:
+    """The handler's response, or the error of what stands in its way."""
+    faults = call.simulation.faults
+    try:
+        _admit(call)
+        fault = faults.draw(("status", "not_found"), call.provider, call.endpoint, call.endpoint)
+        if fault is not None:
+            raise fault_error(fault)
+        slow = faults.draw(("slow",), call.provider, call.endpoint, call.endpoint)
+        if slow is not None:
+            await call.simulation.clock.sleep(1.0 if slow.stall_s is None else slow.stall_s)
+        return await handler(call)
+    except ApiError as error:
+        return call.refuse(error)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        continue
+
+
+async def _stall(call: Call, stall_s: float | None) -> None:
+    """Keep the answer back for `stall_s`, or until the client has gone."""
+    waits = [asyncio.ensure_future(_disconnected(call.request))]
+    if stall_s is not None:
+        waits.append(asyncio.ensure_future(call.simulation.clock.sleep(stall_s)))
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+async def serve(simulation: Simulation, provider: str, endpoint: str, handler: Handler, request: Request) -> Response:
+    """Handle one request: admit it, do the work, write the ledger, and only then be slow or hang."""
+    call = Call(simulation, request, provider, endpoint, fresh_id("req_"))
+    response = await _answered(call, handler)
+    record = CallRecord(call.now, provider, endpoint, response.status_code, call.key_hash, call.model)
+    simulation.ledger.write(call=record, batch=call.batch, items=call.items)
+    if response.status_code < 400:
+        hang = simulation.faults.draw(("hang",), provider, endpoint, endpoint)
+        if hang is not None:
+            await _stall(call, hang.stall_s)
+        if endpoint in ("messages.create", "chat.completions.create") and simulation.settings.latency_s:
+            await simulation.clock.sleep(simulation.settings.latency_s)
+    name = "request-id" if provider == "anthropic" else "x-request-id"
+    response.headers.update({name: call.id, **call.headers})
+    return response

@@ -1,0 +1,160 @@
+"""The `/_sim/` endpoints: faults, holding and finishing batches, time, and the ledger."""
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from simulator.batches import Batch
+from simulator.faults import Fault
+from simulator.simulation import Simulation
+
+KEPT = ("faults", "batches", "ledger", "hold")
+
+
+class BadControl(Exception):
+    """A control request that cannot be followed; answered with 400 and its message."""
+
+
+def _batch_shown(batch: Batch) -> dict[str, object]:
+    if batch.details.get("errors"):
+        status = "failed"
+    elif batch.ended_by is not None:
+        status = batch.ended_by
+    else:
+        status = "running" if batch.cancel_at is None else "cancelling"
+    return {
+        "id": batch.id,
+        "provider": batch.provider,
+        "workspace": batch.workspace,
+        "model": batch.model,
+        "status": status,
+        "held": batch.held,
+        "items": len(batch.rows),
+        "custom_ids": [row.custom_id for row in batch.rows],
+        "metadata": batch.details.get("metadata"),
+        "created_at": batch.created_at,
+        "ended_at": batch.ended_at,
+    }
+
+
+class Control:
+    """Handlers of the control API. A body is JSON or empty; answers are JSON."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+
+    def routes(self) -> list[Route]:
+        handlers = {
+            "GET": {
+                "health": self.health,
+                "ledger": self.ledger,
+                "items": self.items,
+                "calls": self.calls,
+                "batches": self.batches,
+                "faults": self.listed_faults,
+            },
+            "POST": {
+                "faults": self.arm,
+                "reset": self.reset,
+                "hold": self.hold,
+                "release": self.release,
+                "finish": self.finish,
+                "clock": self.move_clock,
+            },
+            "DELETE": {"faults": self.clear_faults},
+        }
+        return [
+            Route(f"/_sim/{name}", self._endpoint(handler), methods=[method])
+            for method, by_name in handlers.items()
+            for name, handler in by_name.items()
+        ]
+
+    def _endpoint(self, handler: Any) -> Any:
+        async def endpoint(request: Request) -> Response:
+            raw = await request.body()
+            try:
+                return JSONResponse(handler(json.loads(raw) if raw else {}))
+            except (BadControl, ValidationError, ValueError) as refused:
+                return JSONResponse({"error": str(refused)}, 400)
+
+        return endpoint
+
+    def health(self, body: Any) -> object:
+        return {"status": "ok", "now": self._simulation.clock.now()}
+
+    def ledger(self, body: Any) -> object:
+        self._simulation.settle()
+        return self._simulation.ledger.summary()
+
+    def items(self, body: Any) -> object:
+        self._simulation.settle()
+        return self._simulation.ledger.rows("items")
+
+    def calls(self, body: Any) -> object:
+        return self._simulation.ledger.rows("calls")
+
+    def batches(self, body: Any) -> object:
+        self._simulation.settle()
+        return [_batch_shown(batch) for batch in self._simulation.batches.values()]
+
+    def listed_faults(self, body: Any) -> object:
+        return self._simulation.faults.listed()
+
+    def arm(self, body: Any) -> object:
+        faults = [Fault.model_validate(fault) for fault in (body if isinstance(body, list) else [body])]
+        for fault in faults:
+            self._simulation.faults.arm(fault)
+        return self._simulation.faults.listed()
+
+    def clear_faults(self, body: Any) -> object:
+        self._simulation.faults.clear()
+        return []
+
+    def reset(self, body: Any) -> object:
+        keep = body.get("keep", [])
+        unknown = [name for name in keep if name not in KEPT]
+        if unknown:
+            raise BadControl(f"cannot keep {unknown[0]!r}; allowed: {', '.join(KEPT)}")
+        self._simulation.reset(keep)
+        return {"kept": keep}
+
+    def _chosen(self, body: Any) -> list[Batch]:
+        """The running batches that a body names by `batch_id` or `provider`; all without either."""
+        running = self._simulation.running()
+        batch_id, provider = body.get("batch_id"), body.get("provider")
+        if batch_id is not None and batch_id not in self._simulation.batches:
+            raise BadControl(f"no batch {batch_id!r}; GET /_sim/batches lists them")
+        return [b for b in running if batch_id in (None, b.id) and provider in (None, b.provider)]
+
+    def _set_held(self, body: Any, held: bool) -> object:
+        chosen = self._chosen(body)
+        if not body:
+            self._simulation.holding = held
+        for batch in chosen:
+            batch.held = held
+        return {"batches": [batch.id for batch in chosen], "holding": self._simulation.holding}
+
+    def hold(self, body: Any) -> object:
+        return self._set_held(body, True)
+
+    def release(self, body: Any) -> object:
+        return self._set_held(body, False)
+
+    def finish(self, body: Any) -> object:
+        chosen = self._chosen(body)
+        now = self._simulation.clock.now()
+        for batch in chosen:
+            batch.finish_at = now
+        self._simulation.settle()
+        return {"batches": [batch.id for batch in chosen]}
+
+    def move_clock(self, body: Any) -> object:
+        advance_s = body.get("advance_s")
+        if not isinstance(advance_s, int | float) or advance_s < 0:
+            raise BadControl(f"advance_s is {advance_s!r}; give the seconds to move the clock forward, 0 or more")
+        self._simulation.clock.advance(advance_s)
+        return {"now": self._simulation.clock.now()}

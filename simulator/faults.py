@@ -1,0 +1,152 @@
+"""What goes wrong: faults armed by the control API, by rate or for the next n, and tags inside a prompt."""
+
+from collections import Counter
+from collections.abc import Collection
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from simulator.answers import INVALID_VARIANTS
+from simulator.judge import unit
+
+ROW_KINDS = ("expired", "errored", "missing", "refused", "cut", "invalid", "status_zero")
+CALL_KINDS = ("status", "not_found", "slow", "hang", "file_late", "failed_validation")
+
+WORK = ("messages.create", "chat.completions.create", "batches.create")
+"""Endpoints that do paid work, which `slow` and `hang` are about unless one is named."""
+
+DEFAULT_ENDPOINTS: dict[str, Collection[str]] = {
+    "not_found": ("batches.retrieve", "batches.results", "files.content"),
+    "slow": WORK,
+    "hang": WORK,
+    "file_late": ("batches.retrieve",),
+    "failed_validation": ("batches.create",),
+}
+
+FaultKind = Literal[
+    "expired",
+    "errored",
+    "missing",
+    "refused",
+    "cut",
+    "invalid",
+    "status_zero",
+    "status",
+    "not_found",
+    "slow",
+    "hang",
+    "file_late",
+    "failed_validation",
+]
+
+
+class Fault(BaseModel):
+    """One fault to inject; docs/simulator.md has the table of kinds.
+
+    Give `rate` (0 to 1) or `next` (how many), not both. `provider` and `endpoint` narrow it down.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fault: FaultKind
+    rate: float | None = Field(default=None, ge=0, le=1)
+    next: int | None = Field(default=None, ge=0)
+    provider: Literal["anthropic", "openai"] | None = None
+    endpoint: str | None = None
+    status: int = Field(default=500, ge=400, le=599)
+    error_type: str | None = None
+    code: str | None = None
+    message: str | None = None
+    retry_after_s: float | None = Field(default=None, ge=0)
+    stall_s: float | None = Field(default=None, ge=0)
+    variant: str = "winner_unknown"
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> "Fault":
+        if (self.rate is None) == (self.next is None):
+            raise ValueError(f"fault {self.fault!r} needs either rate (0 to 1) or next (a count), and not both")
+        if self.variant not in INVALID_VARIANTS:
+            raise ValueError(f"variant {self.variant!r} is unknown; allowed: {', '.join(INVALID_VARIANTS)}")
+        return self
+
+    def concerns(self, provider: str, endpoint: str) -> bool:
+        """Whether it may strike at this endpoint."""
+        if self.provider is not None and self.provider != provider:
+            return False
+        if self.endpoint is not None:
+            return self.endpoint == endpoint
+        return endpoint in DEFAULT_ENDPOINTS.get(self.fault, (endpoint,))
+
+
+def _always(kind: FaultKind, **more: object) -> Fault:
+    return Fault.model_validate({"fault": kind, "rate": 1.0, **more})
+
+
+TAGS = {
+    "[sim:refuse]": _always("refused"),
+    "[sim:invalid]": _always("invalid"),
+    "[sim:error]": _always("errored", error_type="api_error"),
+    "[sim:400]": _always("errored", error_type="invalid_request_error"),
+    "[sim:expire]": _always("expired"),
+}
+"""What a prompt that contains the tag always gets, without any fault being armed."""
+
+
+def tagged(text: str) -> Fault | None:
+    """The fault that a prompt asks for by a tag in its text."""
+    if "[sim:" not in text:
+        return None
+    return next((fault for tag, fault in TAGS.items() if tag in text), None)
+
+
+class _Armed:
+    """A fault with what is left of its count, and how often each key was drawn for."""
+
+    def __init__(self, number: int, fault: Fault) -> None:
+        self.number = number
+        self.fault = fault
+        self.left = fault.next
+        self.draws: Counter[str] = Counter()
+
+    def strikes(self, seed: int, key: str) -> bool:
+        if self.left is not None:
+            self.left -= 1
+            return self.left >= 0
+        # The nth draw for a key is a function of the seed: the same under any order of requests, and yet a
+        # comparison that is asked again can succeed.
+        self.draws[key] += 1
+        return unit("fault", seed, self.number, key, self.draws[key]) < (self.fault.rate or 0.0)
+
+
+class FaultPlan:
+    """The armed faults, oldest first; the first that strikes wins."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._armed: list[_Armed] = []
+        self._count = 0
+
+    def arm(self, fault: Fault) -> None:
+        self._armed.append(_Armed(self._count, fault))
+        self._count += 1
+
+    def clear(self) -> None:
+        self._armed.clear()
+
+    def listed(self) -> list[dict[str, object]]:
+        """What is armed, each with `left`."""
+        return [{**armed.fault.model_dump(exclude_none=True), "left": armed.left} for armed in self._armed]
+
+    def draw(self, kinds: Collection[str], provider: str, endpoint: str, key: str) -> Fault | None:
+        """The fault of one of `kinds` that strikes now, or None. `key` names what it would strike."""
+        for armed in self._armed:
+            fault = armed.fault
+            if fault.fault in kinds and fault.concerns(provider, endpoint) and armed.strikes(self._seed, key):
+                if armed.left == 0:
+                    self._armed.remove(armed)
+                return fault
+        return None
+
+    @property
+    def empty(self) -> bool:
+        return not self._armed

@@ -1,0 +1,83 @@
+"""A simulator as a process of its own: how it is served, and how a test starts one."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from simulator.control import SimulatorControl
+from simulator.server import create_app
+from simulator.settings import SimulatorSettings
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 5.0
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that tells its port on stdout, and for which SIGTERM is a good end.
+
+    uvicorn raises the signal again after its shutdown, so that a supervisor would see exit code -15.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            line = json.dumps({"event": "simulator_listening", "port": port})
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, setattr, self, "should_exit", True)
+        yield
+
+
+def serve(settings: SimulatorSettings, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; port 0 takes any free one."""
+    config = uvicorn.Config(
+        create_app(settings),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        # A hanging answer must not keep the process from ending.
+        timeout_graceful_shutdown=1,
+    )
+    _Server(config).run()
+
+
+def _port(process: "subprocess.Popen[str]") -> int:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"the simulator ended with exit code {process.wait()} before it listened")
+    return int(json.loads(line)["port"])
+
+
+@contextlib.contextmanager
+def running_simulator(**settings: Any) -> Iterator[SimulatorControl]:
+    """A simulator process on a free port of 127.0.0.1, with its control client; ended by SIGTERM at the exit.
+
+    `settings` are the fields of SimulatorSettings.
+    """
+    checked = SimulatorSettings.model_validate(settings).model_dump_json()
+    command = [sys.executable, "-m", "simulator", checked]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield SimulatorControl(f"http://127.0.0.1:{_port(process)}")
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()

@@ -1,0 +1,50 @@
+"""What can be set on a simulator; every value has a default under which it answers at once and without faults."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class SimulatorSettings(BaseModel):
+    """Settings of one simulator process; an unknown name is refused.
+
+    The limits are the providers' published ones; a test sets small ones to meet them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 0
+    """Seed of every draw: judge errors, fault rates, the order of results."""
+    ledger: Path | None = None
+    """SQLite file; None keeps the ledger in memory."""
+
+    latency_s: float = Field(default=0.0, ge=0)
+    """How long a single call takes to answer, after its work is done and paid."""
+    batch_duration_s: float = Field(default=0.0, ge=0)
+    """How long a batch runs; 0 ends it at the first look after its creation. Above 24 h it expires."""
+    validation_s: float = Field(default=0.0, ge=0)
+    """How long an OpenAI batch stays `validating`."""
+    cancel_duration_s: float = Field(default=0.0, ge=0)
+    """How long a batch stays `canceling` or `cancelling`."""
+    hold: bool = False
+    """Batches run until the control API releases or finishes them (or 24 h pass)."""
+    judge_error_rate: float = Field(default=0.05, ge=0, le=1)
+    """Probability that the judge picks the worse essay."""
+
+    call_max_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
+    anthropic_batch_max_requests: int = Field(default=100_000, gt=0)
+    anthropic_batch_max_bytes: int = Field(default=256_000_000, gt=0)
+    openai_batch_max_requests: int = Field(default=50_000, gt=0)
+    openai_file_max_bytes: int = Field(default=200_000_000, gt=0)
+    openai_enqueued_tokens: int | None = Field(default=None, gt=0)
+    """Input tokens of a model that may wait in unfinished batches of a workspace; None is no limit."""
+
+    requests_per_minute: int | None = Field(default=None, gt=0)
+    """Single calls a minute and workspace, by token bucket; None is no limit."""
+    tokens_per_minute: int | None = Field(default=None, gt=0)
+    """Tokens a minute and workspace: uncached input at Anthropic, max(max_tokens, input) at OpenAI."""
+
+    bad_keys: frozenset[str] = frozenset()
+    """API keys that are answered with 401; any other non-empty key is good."""
+    workspaces: dict[str, str] = Field(default_factory=dict)
+    """API key → workspace. A batch or file is visible to its workspace only; other keys share one."""

@@ -1,0 +1,168 @@
+"""The state of a simulator: batches, files, faults, limits and the ledger, behind both APIs."""
+
+import secrets
+from collections.abc import Iterable
+
+from simulator.batches import Batch, Outcome, Row, RowKind
+from simulator.clock import Clock
+from simulator.completion import Completion, Model, cost_usd
+from simulator.errors import STATUS_OF_TYPE, ApiError
+from simulator.faults import ROW_KINDS, Fault, FaultPlan, tagged
+from simulator.files import StoredFile
+from simulator.ledger import Ledger, PaidItem
+from simulator.limits import Limiter
+from simulator.prompts import Prompt
+from simulator.settings import SimulatorSettings
+
+
+def fresh_id(prefix: str) -> str:
+    """An id that no other run uses: a ledger file may hold those of earlier ones."""
+    return f"{prefix}{secrets.token_hex(12)}"
+
+
+def fault_error(fault: Fault) -> ApiError:
+    """The error that an errored row or a refused call shows."""
+    kind = fault.error_type
+    status = STATUS_OF_TYPE.get(kind, fault.status) if kind is not None else fault.status
+    if fault.fault == "not_found":
+        status = 404
+    retry_after_s = fault.retry_after_s
+    if retry_after_s is None and status == 429:
+        retry_after_s = 1.0
+    message = fault.message or f"Simulated failure with status {status}."
+    return ApiError(status, message, type=kind, code=fault.code, retry_after_s=retry_after_s)
+
+
+class Simulation:
+    """Everything that both APIs and the control API act on. Used from one event loop; nothing in it awaits."""
+
+    def __init__(self, settings: SimulatorSettings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.ledger = Ledger(settings.ledger)
+        self.faults = FaultPlan(settings.seed)
+        self.model = Model(settings.seed, settings.judge_error_rate)
+        self.batches: dict[str, Batch] = {}
+        self.files: dict[str, StoredFile] = {}
+        self.holding = settings.hold
+        self._running: dict[str, Batch] = {}
+        self._limiters: dict[tuple[str, str], Limiter] = {}
+
+    def workspace(self, api_key: str) -> str:
+        return self.settings.workspaces.get(api_key, "default")
+
+    def limiter(self, provider: str, workspace: str) -> Limiter:
+        key = (provider, workspace)
+        if key not in self._limiters:
+            settings = self.settings
+            self._limiters[key] = Limiter(settings.requests_per_minute, settings.tokens_per_minute)
+        return self._limiters[key]
+
+    def row_fault(self, prompt: Prompt, endpoint: str) -> Fault | None:
+        """What goes wrong with one request: what its text asks for, else what is armed."""
+        asked_for = tagged(prompt.text)
+        if asked_for is not None or self.faults.empty:
+            return asked_for
+        return self.faults.draw(ROW_KINDS, prompt.provider, endpoint, prompt.sha256)
+
+    def answer_call(self, prompt: Prompt, endpoint: str, workspace: str, source_id: str) -> tuple[Completion, PaidItem]:
+        """Answer a single call; raises ApiError where it is to fail. Expired and missing concern batches only."""
+        fault = self.row_fault(prompt, endpoint)
+        if fault is not None and fault.fault == "errored":
+            raise fault_error(fault)
+        now = self.clock.now()
+        completion = self.model.complete(prompt, fault, workspace, now)
+        return completion, _paid(prompt, completion, "call", source_id, None, now)
+
+    def add_batch(self, batch: Batch) -> None:
+        batch.held = self.holding
+        batch.cancel_duration_s = self.settings.cancel_duration_s
+        self.batches[batch.id] = self._running[batch.id] = batch
+
+    def batch(self, provider: str, workspace: str, batch_id: str) -> Batch | None:
+        """A batch that this workspace may see, settled if it is due."""
+        self.settle()
+        batch = self.batches.get(batch_id)
+        return batch if batch is not None and (batch.provider, batch.workspace) == (provider, workspace) else None
+
+    def batches_of(self, provider: str, workspace: str) -> list[Batch]:
+        """The batches that a workspace may see, newest first, settled where they are due."""
+        self.settle()
+        seen = [b for b in self.batches.values() if (b.provider, b.workspace) == (provider, workspace)]
+        return seen[::-1]
+
+    def running(self) -> list[Batch]:
+        self.settle()
+        return list(self._running.values())
+
+    def settle(self) -> None:
+        """End every batch whose time has come, and write down what it is paid for."""
+        now = self.clock.now()
+        for batch in list(self._running.values()):
+            ends_at, reason = batch.end()
+            if ends_at <= now:
+                del self._running[batch.id]
+                batch.ended_at, batch.ended_by = ends_at, reason
+                self.ledger.write(items=self._settle_rows(batch, ends_at))
+
+    def _settle_rows(self, batch: Batch, ends_at: float) -> list[PaidItem]:
+        worked_until = ends_at if batch.cancel_at is None else min(ends_at, batch.cancel_at)
+        done = batch.rows_done(worked_until)
+        unworked: RowKind = "canceled" if batch.ended_by == "cancelled" else "expired"
+        paid: list[PaidItem] = []
+        for at, row in enumerate(batch.rows):
+            if at >= done:
+                batch.outcomes.append(Outcome(row.custom_id, unworked))
+                continue
+            outcome = self._work(row, batch.workspace, ends_at)
+            batch.outcomes.append(outcome)
+            if outcome.completion is not None and row.prompt is not None:
+                paid.append(_paid(row.prompt, outcome.completion, "batch", batch.id, row.custom_id, ends_at))
+        if batch.outcome_count("expired"):
+            batch.ended_by = "expired"
+        return paid
+
+    def _work(self, row: Row, workspace: str, now: float) -> Outcome:
+        if row.prompt is None:
+            return Outcome(row.custom_id, "errored", error=row.error)
+        match row.fault.fault if row.fault is not None else None:
+            case "expired" | "missing" | "status_zero" as kind:
+                return Outcome(row.custom_id, kind)
+            case "errored" if row.fault is not None:
+                return Outcome(row.custom_id, "errored", error=fault_error(row.fault))
+        return Outcome(row.custom_id, "succeeded", self.model.complete(row.prompt, row.fault, workspace, now))
+
+    def reset(self, keep: Iterable[str] = ()) -> None:
+        """Back to the start, but for the parts named in `keep`: faults, batches (with files), ledger, hold."""
+        kept = set(keep)
+        if "faults" not in kept:
+            self.faults.clear()
+        if "hold" not in kept:
+            self.holding = self.settings.hold
+        if "batches" not in kept:
+            self.batches.clear()
+            self._running.clear()
+            self.files.clear()
+            self._limiters.clear()
+            self.model.cache.clear()
+        if "ledger" not in kept:
+            self.ledger.clear()
+
+
+def _paid(prompt: Prompt, completion: Completion, kind: str, source_id: str, custom_id: str | None, at: float) -> PaidItem:
+    usage = completion.usage
+    return PaidItem(
+        at=at,
+        provider=prompt.provider,
+        kind=kind,
+        source_id=source_id,
+        custom_id=custom_id,
+        model=prompt.model,
+        prompt_sha256=prompt.sha256,
+        outcome=completion.outcome,
+        input_tokens=usage.input_tokens,
+        cached_input_tokens=usage.cache_read,
+        output_tokens=usage.output_tokens,
+        cost_usd=cost_usd(prompt.model, usage, "batch" if kind == "batch" else "call"),
+        cost_single_usd=cost_usd(prompt.model, usage, "call"),
+    )
