@@ -120,15 +120,18 @@ def result_message(
         raise ValueError(f"mode {outcome.mode!r} is none of {', '.join(sorted(MODES))}")
     correlation_id = member.correlation_id
     kind = "result" if outcome.answer else "error"
-    event = ResultEvent(
-        event_id=uuid5(_NAMESPACE, f"{correlation_id}:{kind}"),
-        event_type=EVENT_TYPE,
-        event_timestamp=_utc(outcome.completed_ms),
-        source_service=SOURCE_SERVICE,
-        schema_version=SCHEMA_VERSION,
-        correlation_id=correlation_id,
-        data=_result(member, outcome, correlation_id, requested_ms),
-        metadata=trace_metadata(traceparent, tracestate),
+    completed = _utc(outcome.completed_ms)
+    event = ResultEvent.model_validate(
+        {
+            "event_id": uuid5(_NAMESPACE, f"{correlation_id}:{kind}"),
+            "event_type": EVENT_TYPE,
+            "event_timestamp": completed,
+            "source_service": SOURCE_SERVICE,
+            "schema_version": SCHEMA_VERSION,
+            "correlation_id": correlation_id,
+            "data": _result(member, outcome, correlation_id, _utc(requested_ms), completed),
+            "metadata": trace_metadata(traceparent, tracestate),
+        }
     )
     value = encode(event)
     if len(value) > MAX_EVENT_BYTES:
@@ -137,41 +140,42 @@ def result_message(
     return ResultMessage(member.callback_topic, name.encode(), value, _headers(event, name), str(event.event_id))
 
 
-def _result(member: InboundMember, outcome: Outcome, correlation_id: UUID, requested_ms: int) -> ComparisonResult:
+def _result(
+    member: InboundMember, outcome: Outcome, correlation_id: UUID, requested: datetime, completed: datetime
+) -> dict[str, Any]:
     answer, fault, usage = outcome.answer, outcome.fault, outcome.usage
-    completed = _utc(outcome.completed_ms)
-    return ComparisonResult(
-        request_id=str(uuid5(_NAMESPACE, f"{correlation_id}:request")),
-        correlation_id=correlation_id,
-        winner=answer.winner if answer else None,  # type: ignore[arg-type]  # checked by the model
-        justification=answer.justification if answer else None,
-        confidence=answer.confidence if answer else None,
-        error_detail=_error_detail(fault, correlation_id, completed) if fault else None,
-        provider=outcome.provider,  # type: ignore[arg-type]  # checked by the model
-        model=outcome.model,
-        response_time_ms=outcome.response_time_ms,
-        token_usage=TokenUsage(
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            total_tokens=usage.prompt_tokens + usage.completion_tokens,
-        ),
-        cost_estimate=outcome.cost_usd,
-        requested_at=_utc(requested_ms),
-        completed_at=completed,
-        request_metadata=_request_metadata(member, outcome, usage),
-    )
+    return {
+        "request_id": str(uuid5(_NAMESPACE, f"{correlation_id}:request")),
+        "correlation_id": correlation_id,
+        "winner": answer.winner if answer else None,
+        "justification": answer.justification if answer else None,
+        "confidence": answer.confidence if answer else None,
+        "error_detail": _error_detail(fault, correlation_id, completed) if fault else None,
+        "provider": outcome.provider,
+        "model": outcome.model,
+        "response_time_ms": outcome.response_time_ms,
+        "token_usage": {
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        },
+        "cost_estimate": outcome.cost_usd,
+        "requested_at": requested,
+        "completed_at": completed,
+        "request_metadata": _request_metadata(member, outcome, usage),
+    }
 
 
-def _error_detail(fault: Fault, correlation_id: UUID, completed: datetime) -> ErrorDetail:
-    return ErrorDetail(
-        error_code=fault.code,
-        message=fault.message,
-        correlation_id=correlation_id,
-        timestamp=completed,
-        service=SOURCE_SERVICE,
-        operation=OPERATION,
-        details=fault.details,
-    )
+def _error_detail(fault: Fault, correlation_id: UUID, completed: datetime) -> dict[str, Any]:
+    return {
+        "error_code": fault.code,
+        "message": fault.message,
+        "correlation_id": correlation_id,
+        "timestamp": completed,
+        "service": SOURCE_SERVICE,
+        "operation": OPERATION,
+        "details": fault.details,
+    }
 
 
 def _request_metadata(member: InboundMember, outcome: Outcome, usage: Usage) -> dict[str, Any]:
