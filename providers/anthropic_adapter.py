@@ -1,0 +1,174 @@
+"""One account at Anthropic: message batches and single messages through the SDK, its retries off."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import anthropic
+import httpx2
+import structlog
+
+from domain.reply import Reply
+from providers import anthropic_wire as wire
+from providers.failures import HttpFailure, Sdk, Step, mapped, retry_after_s
+from providers.fields import mapping, required_text, text
+from providers.jsonl import read_replies
+from providers.protocol import (
+    Ask,
+    ContentRefused,
+    JobStatus,
+    OutcomeUnknown,
+    ProviderDown,
+    ProviderError,
+    Sighting,
+    StartRefused,
+)
+from providers.transport import body_object, counting_client, timeouts
+
+log = structlog.get_logger(__name__)
+
+DEFAULT_BASE_URL = "https://api.anthropic.com"
+# Characters of prompts from which a job is encoded in a thread: 41 MB took 0.6 s, in which no heartbeat would be sent.
+THREAD_FROM_CHARS = 4_000_000
+
+
+def _failure(error: anthropic.APIStatusError) -> HttpFailure:
+    body = mapping(mapping(error.body).get("error"))
+    return HttpFailure(
+        status=error.status_code,
+        type=text(body.get("type")),
+        code=error.error_code or text(body.get("code")),
+        message=text(body.get("message")) or "no message",
+        retry_after_s=retry_after_s(error.response.headers),
+    )
+
+
+SDK = Sdk(anthropic.AnthropicError, anthropic.APIStatusError, anthropic.APIConnectionError, _failure)
+
+
+class AnthropicProvider:
+    """The `Provider` of one Anthropic account.
+
+    `on_http(endpoint, status)` is called once an HTTP attempt, `on_dropped(parameter)` for each parameter of an ask that the
+    API has no place for (temperature above all), `on_unreadable_row()` for each result row that is skipped: it shows as missing.
+    """
+
+    name = "anthropic"
+    can_find = False
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        base_url: str = DEFAULT_BASE_URL,
+        read_timeout_s: float = 60.0,
+        max_connections: int = 100,
+        on_http: Callable[[str, str], None] = lambda endpoint, status: None,
+        on_dropped: Callable[[str], None] = lambda parameter: None,
+        on_unreadable_row: Callable[[], None] = lambda: None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        if not api_key:  # the SDK would look into the environment for another one
+            raise ValueError(f"the API key of {self.name} is empty: give one, or leave the provider out")
+        self._key_hash = hashlib.sha256(api_key.encode()).hexdigest()[:12]
+        self._on_dropped = on_dropped
+        self._on_unreadable_row = on_unreadable_row
+        self._client = anthropic.AsyncAnthropic(
+            api_key=api_key,
+            base_url=base_url,
+            max_retries=0,  # a retried create makes a second batch (providers.md)
+            timeout=timeouts(read_timeout_s),
+            http_client=counting_client(
+                on_http, read_timeout_s=read_timeout_s, max_connections=max_connections, transport=transport
+            ),
+        )
+
+    @property
+    def key_hash(self) -> str:
+        """The first 12 hex digits of the key's sha256."""
+        return self._key_hash
+
+    async def create(self, job_id: str, asks: Sequence[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
+        """Submit a message batch; `job_id` is known there only by the custom ids."""
+        sent = False
+        try:
+            async with asyncio.timeout(timeout_s):
+                content = await self._encoded(asks)
+                if not start():
+                    raise StartRefused(f"job {job_id}: not started in time")
+                sent = True
+                with mapped(Step.CREATE, SDK):
+                    # Not batches.create: it encodes the requests on the event loop.
+                    response = await self._client.post(
+                        "/v1/messages/batches",
+                        content=content,
+                        cast_to=httpx2.Response,
+                        options={"headers": {"Content-Type": "application/json"}, "timeout": timeouts(timeout_s)},
+                    )
+                    return required_text(body_object(response), "id")
+        except TimeoutError as error:
+            if sent:
+                raise OutcomeUnknown(f"create: no answer within {timeout_s} s") from error
+            raise ProviderDown(f"create: not ready to send within {timeout_s} s") from error
+
+    async def _encoded(self, asks: Sequence[Ask]) -> bytes:
+        def encode() -> bytes:
+            requests = [{"custom_id": ask.custom_id, "params": wire.message_params(ask, dropped.append)} for ask in asks]
+            return json.dumps({"requests": requests}).encode()
+
+        dropped: list[str] = []  # reported here, for counters are not told of threads
+        if sum(len(block.text) for ask in asks for block in ask.blocks) > THREAD_FROM_CHARS:
+            content = await asyncio.to_thread(encode)
+        else:
+            content = encode()
+        for parameter in dropped:
+            self._on_dropped(parameter)
+        return content
+
+    async def look(self, provider_job_id: str) -> JobStatus:
+        """Poll a batch once."""
+        with mapped(Step.JOB, SDK):
+            raw = await self._client.messages.batches.with_raw_response.retrieve(provider_job_id)
+            return wire.status_of(body_object(raw.http_response))
+
+    async def replies(self, provider_job_id: str) -> AsyncGenerator[Reply, None]:
+        """Read every result row of an ended batch, in the order of the file; ProviderDown when the download dies midway."""
+
+        def skipped(line: int, size: int) -> None:
+            self._on_unreadable_row()
+            log.warning("provider_row_unreadable", provider=self.name, job=provider_job_id, line=line, bytes=size)
+
+        with mapped(Step.JOB, SDK):
+            decoder = await self._client.messages.batches.results(provider_job_id)
+            # Its own rows and 64-byte chunks are not used: one line that is not JSON would end the iteration.
+            response = decoder.http_response
+            try:
+                async with aclosing(read_replies(response.aiter_bytes(), wire.reply_of_row, skipped)) as replies:
+                    async for reply in replies:
+                        yield reply
+            finally:
+                await response.aclose()
+
+    async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
+        """Answer one ask by one message."""
+        params: dict[str, Any] = wire.message_params(ask, self._on_dropped)
+        try:
+            with mapped(Step.CALL, SDK):
+                async with asyncio.timeout(timeout_s):
+                    raw = await self._client.messages.with_raw_response.create(**params, timeout=timeouts(timeout_s))
+                return wire.reply_of_message(ask.custom_id, body_object(raw.http_response))
+        except TimeoutError as error:
+            raise OutcomeUnknown(f"call: no answer within {timeout_s} s") from error
+        except ContentRefused as refused:
+            return wire.errored(ask.custom_id, SDK.read(refused.__cause__))
+
+    async def find(self, job_id: str, claimed_ms: int) -> Sighting:
+        """Raise: a message batch carries neither name nor metadata to find it by."""
+        raise ProviderError(f"job {job_id}: Anthropic's list does not tell whose a batch is; it is held until its deadline")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()

@@ -1,0 +1,181 @@
+"""Which of the protocol's failures an HTTP status or a broken connection is, by what had been asked for.
+
+The same 500 means different things: a poll did nothing, a create may have made a batch that will be paid. So every rule
+takes the step that failed.
+"""
+
+import email.utils
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import httpx2
+
+from domain.reply import ErrorCode
+from providers.protocol import (
+    AccountRefused,
+    ContentRefused,
+    JobNotVisible,
+    OutcomeUnknown,
+    ProviderDown,
+    ProviderError,
+    Throttled,
+)
+
+
+class Step(StrEnum):
+    """What was being done when it failed."""
+
+    READ = "read"  # a list or an upload: nothing paid follows from it
+    JOB = "job"  # a look at a known job, or its results
+    CALL = "call"
+    CREATE = "create"  # the request that creates a batch
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFailure:
+    """An answer with status 4xx or 5xx; `type` and `code` as the provider names them, "" where it does not."""
+
+    status: int
+    type: str = ""
+    code: str = ""
+    message: str = ""
+    retry_after_s: float | None = None
+
+    def __str__(self) -> str:
+        said = " ".join(part for part in (self.type, self.code if self.code != self.type else "") if part)
+        return f"HTTP {self.status} {said}: {self.message[:300]}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Sdk:
+    """The exceptions of one SDK: both are generated alike, but share no class."""
+
+    base_error: type[Exception]
+    status_error: type[Exception]
+    connection_error: type[Exception]
+    read: Callable[[Any], HttpFailure]  # takes a status_error
+
+
+class UnreadableBody(Exception):
+    """A success whose body is not the JSON object that it should be."""
+
+
+# Codes and types that say: the account has no money left; waiting a minute does not help. Anthropic: SDK 2.12 error details;
+# OpenAI: error codes guide. `billing_hard_limit_reached` and Anthropic's low credit come with status 400.
+_BILLING = frozenset(
+    {
+        "billing_error",
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "enforced_spend_limit_reached",
+        "contract_spend_limit_reached",
+        "linked_organization_spend_limit_reached",
+        "linked_organization_billing_unavailable",
+        "organization_on_hold",
+    }
+)
+_LOW_CREDIT = "credit balance is too low"
+# The connection was never made, or no connection was free: not a byte of the request left.
+_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
+_BEHIND_GATEWAY = frozenset({502, 504})
+
+
+def is_billing(failure: HttpFailure) -> bool:
+    """Whether quota, credit or a spend limit is at fault, whatever the status."""
+    return failure.code in _BILLING or failure.type in _BILLING or failure.status == 402 or _LOW_CREDIT in failure.message
+
+
+def of_status(failure: HttpFailure, step: Step) -> ProviderError:
+    """The failure that a 4xx or 5xx is."""
+    status, text = failure.status, str(failure)
+    if is_billing(failure):
+        return AccountRefused(text, ErrorCode.QUOTA_EXCEEDED)
+    if status in (429, 529) or (status == 503 and _says_overloaded(failure)):
+        return Throttled(text, failure.retry_after_s)
+    if status >= 500:
+        return _of_server_error(status, text, step)
+    if status in (408, 409):  # the request did not get through, or met another: nothing was done
+        return ProviderDown(text)
+    if step is Step.JOB:
+        return JobNotVisible(text)
+    if status in (401, 403):
+        return AccountRefused(text, ErrorCode.AUTHENTICATION_ERROR)
+    if status in (400, 413, 422) or (step is Step.CALL and failure.type):
+        return ContentRefused(text)  # on a call a typed 404 is an unknown model
+    # Any other 404 or 405 is a wrong base URL or a proxy's: no other content would help.
+    return AccountRefused(text, ErrorCode.CONFIGURATION_ERROR)
+
+
+def _says_overloaded(failure: HttpFailure) -> bool:
+    said = f"{failure.type} {failure.code} {failure.message}".lower()
+    return "overloaded" in said or "slow_down" in said or "slow down" in said
+
+
+def _of_server_error(status: int, text: str, step: Step) -> ProviderError:
+    if step is Step.CREATE:
+        return OutcomeUnknown(text)  # the batch may have been made before the server failed
+    if step is Step.CALL and status in _BEHIND_GATEWAY:
+        return OutcomeUnknown(text)  # the gateway gave up waiting; the model may have answered
+    return ProviderDown(text)
+
+
+def of_transport(cause: BaseException | None, step: Step) -> ProviderError:
+    """The failure that a broken connection or a timeout is, by the HTTP client's own exception."""
+    text = f"{type(cause).__name__}: {cause}" if cause is not None else "the connection failed"
+    if step in (Step.READ, Step.JOB) or isinstance(cause, _NEVER_SENT):
+        return ProviderDown(text)
+    return OutcomeUnknown(text)
+
+
+def of_unreadable(cause: Exception, step: Step) -> ProviderError:
+    """The failure that a success with an unreadable body is: what was asked for may have been done."""
+    if step in (Step.READ, Step.JOB):
+        return ProviderDown(f"unreadable answer: {cause}")
+    return OutcomeUnknown(f"unreadable answer: {cause}")
+
+
+@contextmanager
+def mapped(step: Step, sdk: Sdk) -> Iterator[None]:
+    """Turn the exceptions of an SDK and its HTTP client into ProviderError."""
+    try:
+        yield
+    except sdk.status_error as error:
+        raise of_status(sdk.read(error), step) from error
+    except sdk.connection_error as error:
+        raise of_transport(error.__cause__, step) from error
+    except (httpx2.HTTPError, httpx2.StreamError) as error:  # while a body is streamed the SDKs wrap nothing
+        raise of_transport(error, step) from error
+    except (UnreadableBody, sdk.base_error) as error:
+        raise of_unreadable(error, step) from error
+
+
+def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds to wait by `retry-after-ms` or `retry-after` (seconds or an HTTP date); None when absent or unreadable."""
+    seconds = _number(headers.get("retry-after-ms"))
+    if seconds is not None:
+        return max(0.0, seconds / 1000)
+    value = headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None:
+        return max(0.0, seconds)
+    try:
+        when = email.utils.parsedate_to_datetime(value or "")
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
