@@ -52,8 +52,9 @@ SDK = Sdk(anthropic.AnthropicError, anthropic.APIStatusError, anthropic.APIConne
 class AnthropicProvider:
     """The `Provider` of one Anthropic account.
 
-    `on_http(endpoint, status)` is called once an HTTP attempt, `on_dropped(parameter)` for each parameter of an ask that the
-    API has no place for (temperature above all), `on_unreadable_row()` for each result row that is skipped: it shows as missing.
+    `on_http(operation, status)` is called once an HTTP attempt, `on_dropped(parameter, model)` for each parameter of an ask that
+    the API has no place for ("temperature" above all), `on_unreadable_row()` for each result row that is skipped: it shows as
+    missing. `transport` None means the network.
     """
 
     name = "anthropic"
@@ -66,8 +67,8 @@ class AnthropicProvider:
         base_url: str = DEFAULT_BASE_URL,
         read_timeout_s: float = 60.0,
         max_connections: int = 100,
-        on_http: Callable[[str, str], None] = lambda endpoint, status: None,
-        on_dropped: Callable[[str], None] = lambda parameter: None,
+        on_http: Callable[[str, str], None] = lambda operation, status: None,
+        on_dropped: Callable[[str, str], None] = lambda parameter, model: None,
         on_unreadable_row: Callable[[], None] = lambda: None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
@@ -115,17 +116,21 @@ class AnthropicProvider:
             raise ProviderDown(f"create: not ready to send within {timeout_s} s") from error
 
     async def _encoded(self, asks: Sequence[Ask]) -> bytes:
+        dropped: list[tuple[str, str]] = []  # told afterwards, for counters need not be safe for threads
+
+        def note(parameter: str, model: str) -> None:
+            dropped.append((parameter, model))
+
         def encode() -> bytes:
-            requests = [{"custom_id": ask.custom_id, "params": wire.message_params(ask, dropped.append)} for ask in asks]
+            requests = [{"custom_id": ask.custom_id, "params": wire.message_params(ask, note)} for ask in asks]
             return json.dumps({"requests": requests}).encode()
 
-        dropped: list[str] = []  # reported here, for counters are not told of threads
         if sum(len(block.text) for ask in asks for block in ask.blocks) > THREAD_FROM_CHARS:
             content = await asyncio.to_thread(encode)
         else:
             content = encode()
-        for parameter in dropped:
-            self._on_dropped(parameter)
+        for parameter, model in dropped:
+            self._on_dropped(parameter, model)
         return content
 
     async def look(self, provider_job_id: str) -> JobStatus:

@@ -13,10 +13,10 @@ _EFFORTS = frozenset({"low", "medium", "high", "xhigh", "max"})
 _STOPS = {"refusal": Stop.REFUSAL, "max_tokens": Stop.CUT, "model_context_window_exceeded": Stop.CUT}
 
 
-def message_params(ask: Ask, on_dropped: Callable[[str], None]) -> dict[str, Any]:
+def message_params(ask: Ask, on_dropped: Callable[[str, str], None]) -> dict[str, Any]:
     """The parameters of one message, in a call as in a batch.
 
-    `on_dropped(parameter)` for what the API has no place for: temperature (400 since the 5.5 models), verbosity, and the
+    `on_dropped(parameter, model)` for what the API has no place for: temperature (400 since the 5.5 models), verbosity, and the
     effort "none". The system prompt is cached with the leading block, or not at all: alone it is shorter than the shortest
     prefix that is cached (512 tokens).
     """
@@ -35,11 +35,11 @@ def message_params(ask: Ask, on_dropped: Callable[[str], None]) -> dict[str, Any
     if ask.reasoning_effort in _EFFORTS:
         output_config["effort"] = ask.reasoning_effort
     elif ask.reasoning_effort is not None:
-        on_dropped("reasoning_effort")
+        on_dropped("reasoning_effort", ask.model)
     if ask.temperature is not None:
-        on_dropped("temperature")
+        on_dropped("temperature", ask.model)
     if ask.output_verbosity is not None:
-        on_dropped("output_verbosity")
+        on_dropped("output_verbosity", ask.model)
     return params
 
 

@@ -56,8 +56,9 @@ SDK = Sdk(openai.OpenAIError, openai.APIStatusError, openai.APIConnectionError, 
 class OpenAIProvider:
     """The `Provider` of one OpenAI account.
 
-    `on_http(endpoint, status)` is called once an HTTP attempt, `on_unreadable_row()` for each result row that is skipped: it
+    `on_http(operation, status)` is called once an HTTP attempt, `on_unreadable_row()` for each result row that is skipped: it
     shows as missing. `on_dropped` is there for the likeness of the adapters: this API has a place for every parameter.
+    `file_lag_s`: see `openai_wire.status_of`. `transport` None means the network.
     """
 
     name = "openai"
@@ -70,9 +71,10 @@ class OpenAIProvider:
         base_url: str = DEFAULT_BASE_URL,
         read_timeout_s: float = 60.0,
         max_connections: int = 100,
-        on_http: Callable[[str, str], None] = lambda endpoint, status: None,
-        on_dropped: Callable[[str], None] = lambda parameter: None,
+        on_http: Callable[[str, str], None] = lambda operation, status: None,
+        on_dropped: Callable[[str, str], None] = lambda parameter, model: None,
         on_unreadable_row: Callable[[], None] = lambda: None,
+        file_lag_s: float = wire.FILE_LAG_S,
         now_s: Callable[[], float] = time.time,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
@@ -80,6 +82,7 @@ class OpenAIProvider:
             raise ValueError(f"the API key of {self.name} is empty: give one, or leave the provider out")
         self._key_hash = hashlib.sha256(api_key.encode()).hexdigest()[:12]
         self._on_unreadable_row = on_unreadable_row
+        self._file_lag_s = file_lag_s
         self._now_s = now_s
         self._client = openai.AsyncOpenAI(
             api_key=api_key,
@@ -132,7 +135,7 @@ class OpenAIProvider:
 
     async def look(self, provider_job_id: str) -> JobStatus:
         """Poll a batch once."""
-        return wire.status_of(await self._batch(provider_job_id), self._now_s())
+        return wire.status_of(await self._batch(provider_job_id), self._now_s(), self._file_lag_s)
 
     async def _batch(self, provider_job_id: str) -> dict[str, Any]:
         with mapped(Step.JOB, SDK):

@@ -13,7 +13,7 @@ from providers.protocol import Ask, JobPhase, JobStatus
 ENDPOINT: Final = "/v1/chat/completions"
 # How long a file that the counts promise is waited for after the batch has ended. Its rows are paid: taken for missing they
 # would be paid twice. Counts are not reliable either, so the wait has an end.
-FILE_LAG_S = 600
+FILE_LAG_S = 600.0
 # Failed validations that another content would not mend (and the last one: no reason given).
 _ACCOUNT_FAILURES = frozenset(
     {"token_limit_exceeded", "too_many_tasks", "rate_limit_exceeded", "request_limit_exceeded", "unknown"}
@@ -139,8 +139,8 @@ def errored(custom_id: str, failure: HttpFailure) -> Reply:
     )
 
 
-def status_of(batch: dict[str, Any], now_s: float) -> JobStatus:
-    """Where a batch stands; ended only when the files that its counts promise are there, or FILE_LAG_S later."""
+def status_of(batch: dict[str, Any], now_s: float, file_lag_s: float = FILE_LAG_S) -> JobStatus:
+    """Where a batch stands; ended only when the files that its counts promise are there, or `file_lag_s` after its end."""
     status = text(batch.get("status"))
     counts = mapping(batch.get("request_counts"))
     completed, failed = count(counts.get("completed")), count(counts.get("failed"))
@@ -154,7 +154,7 @@ def status_of(batch: dict[str, Any], now_s: float) -> JobStatus:
     else:
         awaited = completed > 0 and not output
     ended_s = count(batch.get(f"{status}_at"))
-    if awaited and not (ended_s and now_s >= ended_s + FILE_LAG_S):
+    if awaited and not (ended_s and now_s >= ended_s + file_lag_s):
         return JobStatus(JobPhase.RUNNING, f"{status}, file not there yet", answered=completed)
     return JobStatus(JobPhase.ENDED, status, answered=completed)
 

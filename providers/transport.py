@@ -1,4 +1,4 @@
-"""The HTTP client under both SDKs: it counts every attempt by endpoint and status, and reads bodies by hand."""
+"""The HTTP client under both SDKs: it counts every attempt by operation and status, and reads bodies by hand."""
 
 import asyncio
 import json
@@ -10,11 +10,32 @@ import httpx2
 from providers.failures import UnreadableBody
 
 CONNECT_TIMEOUT_S = 10.0
-_WORDS = frozenset({"messages", "batches", "results", "cancel", "files", "content", "chat", "completions", "models"})
+
+_IDENTIFIED = frozenset({"batches", "files", "models"})
+_OPERATIONS = {
+    "POST messages": "messages.create",
+    "POST messages/batches": "batches.create",
+    "GET messages/batches": "batches.list",
+    "GET messages/batches/{id}": "batches.retrieve",
+    "GET messages/batches/{id}/results": "batches.results",
+    "POST messages/batches/{id}/cancel": "batches.cancel",
+    "POST chat/completions": "chat.completions.create",
+    "POST files": "files.create",
+    "DELETE files/{id}": "files.delete",
+    "GET files/{id}/content": "files.content",
+    "POST batches": "batches.create",
+    "GET batches": "batches.list",
+    "GET batches/{id}": "batches.retrieve",
+    "POST batches/{id}/cancel": "batches.cancel",
+    "GET models/{id}": "models.retrieve",
+}
 
 
 class CountingClient(httpx2.AsyncClient):
-    """Calls `on_http(endpoint, status)` once for each attempt; status is the number, or the name of what broke."""
+    """Calls `on_http(operation, status)` once for each attempt.
+
+    `operation` is a name as "batches.create", `status` the number, or "unreachable", "timeout", "reset" or "given_up".
+    """
 
     def __init__(self, on_http: Callable[[str, str], None], **settings: Any) -> None:
         super().__init__(**settings)
@@ -22,14 +43,22 @@ class CountingClient(httpx2.AsyncClient):
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """Send one request; a cancelled one (a time limit above) is counted too, for the provider may have served it."""
-        endpoint = endpoint_of(request.method, request.url.path)
+        operation = operation_of(request.method, request.url.path)
         try:
             response = await super().send(request, **options)
         except (httpx2.HTTPError, asyncio.CancelledError) as error:
-            self._on_http(endpoint, type(error).__name__)
+            self._on_http(operation, _broken(error))
             raise
-        self._on_http(endpoint, str(response.status_code))
+        self._on_http(operation, str(response.status_code))
         return response
+
+
+def _broken(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "given_up"
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        return "unreachable"
+    return "timeout" if isinstance(error, httpx2.TimeoutException) else "reset"
 
 
 def counting_client(
@@ -54,12 +83,13 @@ def timeouts(seconds: float) -> httpx2.Timeout:
     return httpx2.Timeout(seconds, connect=min(seconds, CONNECT_TIMEOUT_S))
 
 
-def endpoint_of(method: str, path: str) -> str:
-    """A label without ids: "GET messages/batches/{id}/results"; what stands before v1 is a proxy's prefix and left out."""
+def operation_of(method: str, path: str) -> str:
+    """The operation's name, "other" for one that this program does not use; what stands before v1 is a proxy's prefix."""
     parts = [part for part in path.split("/") if part]
     if "v1" in parts:
         parts = parts[parts.index("v1") + 1 :]
-    return f"{method} " + "/".join(part if part in _WORDS else "{id}" for part in parts)
+    shape = ["{id}" if index and parts[index - 1] in _IDENTIFIED else part for index, part in enumerate(parts)]
+    return _OPERATIONS.get(f"{method} {'/'.join(shape)}", "other")
 
 
 def body_object(response: httpx2.Response) -> dict[str, Any]:
