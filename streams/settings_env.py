@@ -96,8 +96,11 @@ def _sources(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]}?" if near else "`roundbatch config` lists all names"
+    # Compared without the prefix, which would make all of them alike.
+    tails = {full.removeprefix(PREFIX): full for full in known}
+    tail = name.upper().removeprefix(PREFIX)
+    near = difflib.get_close_matches(tail, tails, n=1, cutoff=0.7) or [full for full in tails if full.endswith(f"_{tail}")]
+    hint = f"did you mean {tails[near[0]]}?" if near else "docs/configuration.md lists all names"
     return f"{name} is no setting of roundbatch: {hint}"
 
 

@@ -1,0 +1,95 @@
+"""The health endpoints, asked by real HTTP requests on a free port."""
+
+import json
+from collections.abc import AsyncIterator, Iterator, MutableMapping
+from typing import Any
+
+import aiohttp
+import pytest
+import structlog
+from prometheus_client import CollectorRegistry
+
+from agents.health import Health, HealthUnavailable
+from agents.metrics import Metrics
+from agents.queue_metrics import QueueSnapshot
+
+
+class Worker:
+    """What the endpoints ask, set by a test."""
+
+    def __init__(self) -> None:
+        self.not_ready: list[str] = []
+        self.failing: str | None = None
+        self.metrics = Metrics(CollectorRegistry())
+        self.health = Health(
+            "127.0.0.1", 0, self.metrics.registry, not_ready=lambda: self.not_ready, failing=lambda: self.failing
+        )
+        self.port = 0
+
+    async def get(self, path: str) -> tuple[int, str]:
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.port}{path}") as answer:
+            return answer.status, await answer.text()
+
+
+@pytest.fixture
+def log_lines() -> Iterator[list[MutableMapping[str, Any]]]:
+    with structlog.testing.capture_logs() as lines:
+        yield lines
+
+
+@pytest.fixture
+async def worker(log_lines: list[MutableMapping[str, Any]]) -> AsyncIterator[Worker]:
+    worker = Worker()
+    worker.port = await worker.health.start()
+    yield worker
+    await worker.health.stop()
+
+
+async def test_healthy_while_the_loop_turns(worker: Worker) -> None:
+    status, body = await worker.get("/healthz")
+    assert (status, json.loads(body)) == (200, {"healthy": True})
+
+
+async def test_unhealthy_when_stopping_by_failure(worker: Worker) -> None:
+    worker.failing = "changelog send failed"
+    status, body = await worker.get("/healthz")
+    assert (status, json.loads(body)) == (503, {"healthy": False, "failing": "changelog send failed"})
+    status, body = await worker.get("/readyz")
+    assert (status, json.loads(body)["not_ready"]) == (503, ["stopping: changelog send failed"])
+
+
+async def test_ready_or_what_is_not(worker: Worker) -> None:
+    assert await worker.get("/readyz") == (200, '{"ready": true}')
+    worker.not_ready = ["partition 3: catching up", "tables: recovering"]
+    status, body = await worker.get("/readyz")
+    assert (status, json.loads(body)) == (503, {"ready": False, "not_ready": worker.not_ready})
+    assert (await worker.get("/healthz"))[0] == 200
+
+
+async def test_metrics_are_those_of_the_registry(worker: Worker) -> None:
+    worker.metrics.watch_queue(lambda: QueueSnapshot(pending={("openai", "per_round"): 7}))
+    status, body = await worker.get("/metrics")
+    assert status == 200
+    assert 'roundbatch_pending_comparisons{provider="openai",strategy="per_round"} 7.0' in body
+
+
+async def test_other_paths_are_not_found(worker: Worker) -> None:
+    assert (await worker.get("/"))[0] == 404
+
+
+async def test_the_bound_port_is_logged(worker: Worker, log_lines: list[MutableMapping[str, Any]]) -> None:
+    assert {"event": "health_listening", "host": "127.0.0.1", "port": worker.port, "log_level": "info"} in log_lines
+
+
+async def test_a_taken_port_is_refused_with_the_remedy(worker: Worker) -> None:
+    other = Health("127.0.0.1", worker.port, CollectorRegistry(), not_ready=list)
+    with pytest.raises(HealthUnavailable, match=f"127.0.0.1:{worker.port} .* ROUNDBATCH_HEALTH_PORT"):
+        await other.start()
+    await other.stop()
+
+
+async def test_stopping_closes_the_port_and_may_be_repeated(worker: Worker) -> None:
+    await worker.health.stop()
+    await worker.health.stop()
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await worker.get("/healthz")
