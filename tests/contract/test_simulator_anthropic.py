@@ -1,0 +1,450 @@
+"""Anthropic's API as its own SDK meets it: the simulator, and a live account where `ROUNDBATCH_LIVE=1` and a key are set."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import httpx2
+import pytest
+from anthropic.types import Message
+from anthropic.types.messages import MessageBatchIndividualResponse
+
+from simulator.control import SimulatorControl
+from simulator.process import running_simulator
+
+MODEL = "claude-haiku-5-5"
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "winner": {"type": "string", "enum": ["Essay A", "Essay B"]},
+        "justification": {"type": "string"},
+        "confidence": {"type": "integer"},
+    },
+    "required": ["winner", "justification", "confidence"],
+    "additionalProperties": False,
+}
+LIVE = os.environ.get("ROUNDBATCH_LIVE") == "1" and bool(os.environ.get("ANTHROPIC_API_KEY"))
+
+
+def prompt(a: float = 0.9, b: float = 0.1, more: str = "") -> str:
+    return (
+        f"Compare.\n\n**Essay A (ID: a1):**\nText of A [quality:{a}] {more}\n\n"
+        f"**Essay B (ID: b1):**\nText of B [quality:{b}]\n\nAnswer with winner, justification, confidence 1-5."
+    )
+
+
+def params(text: str | None = None, **more: Any) -> Any:
+    return {
+        "model": MODEL,
+        "max_tokens": 200,
+        "system": "You judge essays.",
+        "messages": [{"role": "user", "content": text or prompt()}],
+        "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
+        **more,
+    }
+
+
+def requests(count: int, **more: Any) -> Any:
+    return [{"custom_id": f"job-1-{n}", "params": params(prompt(more=str(n)), **more)} for n in range(count)]
+
+
+def answer(message: Message) -> dict[str, Any]:
+    block = message.content[0]
+    assert block.type == "text"
+    parsed: dict[str, Any] = json.loads(block.text)
+    return parsed
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[SimulatorControl]:
+    with running_simulator(
+        seed=7,
+        judge_error_rate=0.0,
+        anthropic_batch_max_requests=50,
+        bad_keys=["revoked"],
+        workspaces={"other-key": "other"},
+    ) as control:
+        yield control
+
+
+@pytest.fixture
+def sim(process: SimulatorControl) -> SimulatorControl:
+    process.reset()
+    return process
+
+
+def client_of(sim: SimulatorControl, api_key: str = "a-key", **more: Any) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=sim.base_url, api_key=api_key, max_retries=0, timeout=20, **more)
+
+
+@pytest.fixture
+def client(sim: SimulatorControl) -> Iterator[anthropic.Anthropic]:
+    with client_of(sim) as made:
+        yield made
+
+
+@pytest.fixture(params=["simulator", "live"] if LIVE else ["simulator"])
+def anyone(request: pytest.FixtureRequest) -> Iterator[anthropic.Anthropic]:
+    """A client of the simulator; with the live flag each test that uses it runs on the real account as well."""
+    if request.param == "live":
+        with anthropic.Anthropic(api_key=os.environ["ANTHROPIC_API_KEY"], max_retries=2) as made:
+            yield made
+    else:
+        with client_of(request.getfixturevalue("sim")) as made:
+            yield made
+
+
+def results_of(client: anthropic.Anthropic, batch_id: str) -> dict[str, MessageBatchIndividualResponse]:
+    return {row.custom_id: row for row in client.messages.batches.results(batch_id)}
+
+
+# What a live account must answer alike.
+
+
+def test_message_with_schema(anyone: anthropic.Anthropic) -> None:
+    raw = anyone.messages.with_raw_response.create(**params())
+    message = raw.parse()
+    verdict = answer(message)
+    assert verdict["winner"] in ("Essay A", "Essay B")
+    assert set(verdict) == {"winner", "justification", "confidence"}
+    assert message.stop_reason == "end_turn"
+    assert message.usage.input_tokens > 0
+    assert message.usage.output_tokens > 0
+    assert raw.headers["request-id"].startswith("req_")
+    for name in ("requests", "tokens", "input-tokens", "output-tokens"):
+        for part in ("limit", "remaining", "reset"):
+            assert f"anthropic-ratelimit-{name}-{part}" in raw.headers
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [{"temperature": 0.1}, {"top_p": 0.5}, {"top_k": 3}, {"no_such_field": 1}],
+    ids=lambda extra: next(iter(extra)),
+)
+def test_field_is_refused(anyone: anthropic.Anthropic, extra: dict[str, Any]) -> None:
+    with pytest.raises(anthropic.BadRequestError) as refused:
+        anyone.messages.create(**params(), extra_body=extra)
+    assert refused.value.type == "invalid_request_error"
+    assert next(iter(extra)) in str(refused.value)
+
+
+def test_schema_with_a_minimum_is_refused(anyone: anthropic.Anthropic) -> None:
+    properties = {**SCHEMA["properties"], "confidence": {"type": "integer", "minimum": 1}}
+    config = {"format": {"type": "json_schema", "schema": {**SCHEMA, "properties": properties}}}
+    with pytest.raises(anthropic.BadRequestError, match="minimum"):
+        anyone.messages.create(**params(output_config=config))
+
+
+def test_unknown_model(anyone: anthropic.Anthropic) -> None:
+    with pytest.raises(anthropic.NotFoundError) as refused:
+        anyone.messages.create(**params(model="claude-nobody-9"))
+    assert refused.value.type == "not_found_error"
+
+
+@pytest.mark.parametrize("ids", [["a b"], ["x" * 65], ["same", "same"]], ids=["space", "long", "twice"])
+def test_custom_ids_are_refused_at_once(anyone: anthropic.Anthropic, ids: list[str]) -> None:
+    with pytest.raises(anthropic.BadRequestError, match="custom_id"):
+        anyone.messages.batches.create(requests=[{"custom_id": name, "params": params()} for name in ids])
+
+
+def test_batch_is_created_listed_and_cancelled(anyone: anthropic.Anthropic, sim: SimulatorControl) -> None:
+    sim.hold()
+    batch = anyone.messages.batches.create(requests=requests(2))
+    assert batch.processing_status == "in_progress"
+    assert batch.request_counts.to_dict() == {
+        "processing": 2,
+        "succeeded": 0,
+        "errored": 0,
+        "canceled": 0,
+        "expired": 0,
+    }
+    assert batch.results_url is None
+    assert (batch.expires_at - batch.created_at).total_seconds() == 24 * 3600
+    assert batch.id in [listed.id for listed in anyone.messages.batches.list(limit=5).data]
+    cancelled = anyone.messages.batches.cancel(batch.id)
+    assert cancelled.processing_status in ("canceling", "ended")
+    assert cancelled.cancel_initiated_at is not None
+
+
+def test_models(anyone: anthropic.Anthropic) -> None:
+    model = anyone.models.retrieve(MODEL)
+    assert model.lifecycle == "active"
+    assert model.capabilities is not None
+    assert model.capabilities.batch.supported
+    assert model.capabilities.structured_outputs.supported
+    assert MODEL in [listed.id for listed in anyone.models.list()]
+
+
+# What only a simulator can be made to do.
+
+
+def test_batch_from_create_to_results(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+    sim.hold()
+    created = client.messages.batches.create(requests=requests(12))
+    running = client.messages.batches.retrieve(created.id)
+    assert running.processing_status == "in_progress"
+    assert running.request_counts.processing == 12
+    assert running.request_counts.succeeded == 0
+    with pytest.raises(anthropic.AnthropicError, match="results_url"):
+        client.messages.batches.results(created.id)
+    assert sim.ledger()["items_paid"] == 0
+
+    assert sim.finish() == [created.id]
+    ended = client.messages.batches.retrieve(created.id)
+    assert ended.processing_status == "ended"
+    assert ended.ended_at is not None
+    assert ended.request_counts.succeeded == 12
+    assert ended.request_counts.processing == 0
+    assert ended.results_url == f"{sim.base_url}/v1/messages/batches/{created.id}/results"
+    rows = list(client.messages.batches.results(created.id))
+    ids = [row.custom_id for row in rows]
+    assert sorted(ids) == sorted(f"job-1-{n}" for n in range(12))
+    assert ids != [f"job-1-{n}" for n in range(12)]
+    for row in rows:
+        assert row.result.type == "succeeded"
+        assert row.result.message.model == MODEL
+        assert row.result.message.usage.service_tier == "batch"
+        assert answer(row.result.message)["winner"] == "Essay A"
+
+    ledger = sim.ledger()
+    assert ledger["batch_items_paid"] == ledger["items_paid"] == 12
+    assert ledger["batches"] == 1
+    assert ledger["batch_items_paid_twice"] == 0
+    assert ledger["cost_usd"] == pytest.approx(ledger["cost_single_usd"] / 2)
+    usage = [row.result.message.usage for row in rows if row.result.type == "succeeded"]
+    assert ledger["input_tokens"] == sum(u.input_tokens for u in usage)
+    assert ledger["output_tokens"] == sum(u.output_tokens for u in usage)
+    assert ledger["http_by_endpoint"]["anthropic.batches.create"] == 1
+
+
+def test_rows_that_fail(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+    sim.faults(
+        {"fault": "expired", "next": 1},
+        {"fault": "errored", "next": 1, "error_type": "overloaded_error"},
+        {"fault": "missing", "next": 1},
+        {"fault": "refused", "next": 1},
+        {"fault": "cut", "next": 1},
+        {"fault": "invalid", "next": 1, "variant": "winner_case"},
+        provider="openai",
+        fault="expired",
+        next=5,
+    )
+    batch = client.messages.batches.create(requests=requests(7))
+    rows = results_of(client, batch.id)
+    assert set(rows) == {f"job-1-{n}" for n in (0, 1, 3, 4, 5, 6)}
+    kinds = [rows[f"job-1-{n}"].result.type for n in (0, 1, 3, 4, 5, 6)]
+    assert kinds == ["expired", "errored", "succeeded", "succeeded", "succeeded", "succeeded"]
+    errored = rows["job-1-1"].result
+    assert errored.type == "errored"
+    assert errored.error.error.type == "overloaded_error"
+
+    def message(n: int) -> Message:
+        result = rows[f"job-1-{n}"].result
+        assert result.type == "succeeded"
+        return result.message
+
+    assert message(3).stop_reason == "refusal"
+    assert message(3).stop_details is not None
+    assert message(4).stop_reason == "max_tokens"
+    with pytest.raises(json.JSONDecodeError):
+        answer(message(4))
+    assert answer(message(5))["winner"] == "essay a"
+    assert answer(message(6))["winner"] == "Essay A"
+
+    counts = client.messages.batches.retrieve(batch.id).request_counts
+    assert (counts.expired, counts.errored, counts.succeeded) == (1, 1, 5)
+    assert sorted(item["outcome"] for item in sim.items()) == ["cut", "invalid", "ok", "refused"]
+
+
+def test_bad_params_show_only_in_the_results(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+    wanted = requests(2)
+    wanted[1]["params"]["temperature"] = 0.5
+    batch = client.messages.batches.create(requests=wanted)
+    result = results_of(client, batch.id)["job-1-1"].result
+    assert result.type == "errored"
+    assert result.error.error.type == "invalid_request_error"
+    assert "temperature" in result.error.error.message
+    assert sim.ledger()["items_paid"] == 1
+
+
+def test_tags_in_a_prompt(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+    tags = {"refuse": "succeeded", "invalid": "succeeded", "error": "errored", "400": "errored", "expire": "expired"}
+    batch = client.messages.batches.create(
+        requests=[{"custom_id": tag, "params": params(prompt(more=f"[sim:{tag}]"))} for tag in tags]
+    )
+    rows = results_of(client, batch.id)
+    assert {name: row.result.type for name, row in rows.items()} == tags
+    assert rows["error"].result.error.error.type == "api_error"  # type: ignore[union-attr]
+    assert rows["400"].result.error.error.type == "invalid_request_error"  # type: ignore[union-attr]
+    with pytest.raises(anthropic.BadRequestError):
+        client.messages.create(**params(prompt(more="[sim:400]")))
+    with pytest.raises(anthropic.InternalServerError):
+        client.messages.create(**params(prompt(more="[sim:error]")))
+    assert client.messages.create(**params(prompt(more="[sim:refuse]"))).stop_reason == "refusal"
+    assert answer(client.messages.create(**params(prompt(more="[sim:invalid]"))))["winner"] == "Essay C"
+    # What expires in a batch is answered by a call: the way out that a worker has.
+    assert client.messages.create(**params(prompt(more="[sim:expire]"))).stop_reason == "end_turn"
+
+
+def test_cancelled_batch_keeps_what_was_done(client: anthropic.Anthropic) -> None:
+    with running_simulator(batch_duration_s=1000, judge_error_rate=0.0) as slow, client_of(slow) as of_slow:
+        batch = of_slow.messages.batches.create(requests=requests(10))
+        slow.advance(505)
+        of_slow.messages.batches.cancel(batch.id)
+        ended = of_slow.messages.batches.retrieve(batch.id)
+        assert ended.processing_status == "ended"
+        assert (ended.request_counts.succeeded, ended.request_counts.canceled) == (5, 5)
+        assert {row.result.type for row in results_of(of_slow, batch.id).values()} == {"succeeded", "canceled"}
+        assert slow.ledger()["items_paid"] == 5
+        with pytest.raises(anthropic.BadRequestError):
+            of_slow.messages.batches.cancel(batch.id)
+
+
+def test_batch_expires_after_a_day(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+    sim.hold()
+    batch = client.messages.batches.create(requests=requests(3))
+    sim.advance(24 * 3600)
+    ended = client.messages.batches.retrieve(batch.id)
+    assert ended.processing_status == "ended"
+    assert ended.request_counts.expired == 3
+    assert sim.ledger()["items_paid"] == 0
+
+
+def test_pages(client: anthropic.Anthropic) -> None:
+    ids = [client.messages.batches.create(requests=requests(1)).id for _ in range(5)][::-1]
+    assert [batch.id for batch in client.messages.batches.list(limit=2)] == ids
+    page = client.messages.batches.list(limit=2, after_id=ids[1])
+    assert [batch.id for batch in page.data] == ids[2:4]
+    assert page.has_more
+    before = client.messages.batches.list(limit=2, before_id=ids[3])
+    assert [batch.id for batch in before.data] == ids[1:3]
+    assert before.has_more
+    with pytest.raises(anthropic.BadRequestError, match="limit"):
+        client.messages.batches.list(limit=1001)
+
+
+def test_delete(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+    sim.hold()
+    batch = client.messages.batches.create(requests=requests(1))
+    with pytest.raises(anthropic.BadRequestError, match="still processing"):
+        client.messages.batches.delete(batch.id)
+    sim.finish(batch_id=batch.id)
+    assert client.messages.batches.delete(batch.id).type == "message_batch_deleted"
+    with pytest.raises(anthropic.NotFoundError):
+        client.messages.batches.retrieve(batch.id)
+
+
+def test_keys_and_workspaces(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+    batch = client.messages.batches.create(requests=requests(1))
+    with client_of(sim, "another-key-of-the-same-workspace") as same:
+        assert same.messages.batches.retrieve(batch.id).id == batch.id
+    with client_of(sim, "other-key") as other:
+        assert other.messages.batches.list().data == []
+        with pytest.raises(anthropic.NotFoundError):
+            other.messages.batches.retrieve(batch.id)
+    with client_of(sim, "revoked") as revoked, pytest.raises(anthropic.AuthenticationError) as refused:
+        revoked.messages.create(**params())
+    assert refused.value.type == "authentication_error"
+
+
+def test_headers_are_required(sim: SimulatorControl) -> None:
+    with httpx2.Client(base_url=sim.base_url) as http:
+        version = {"anthropic-version": "2026-10-21"}
+        assert http.get("/v1/messages/batches", headers=version).status_code == 401
+        assert http.get("/v1/messages/batches", headers={"x-api-key": "k"}).status_code == 400
+        assert http.get("/v1/messages/batches", headers={"x-api-key": "k", **version}).status_code == 200
+        bearer = {"authorization": "Bearer k", **version}
+        assert http.get("/v1/messages/batches", headers=bearer).status_code == 200
+        unknown = http.get("/v1/nothing", headers=bearer)
+        assert unknown.status_code == 404
+        body = unknown.json()
+        assert body["type"] == "error"
+        assert body["error"]["type"] == "not_found_error"
+        assert body["request_id"] == unknown.headers["request-id"]
+
+
+def test_batch_of_too_many_requests(client: anthropic.Anthropic) -> None:
+    with pytest.raises(anthropic.BadRequestError, match="at most 50"):
+        client.messages.batches.create(requests=requests(51))
+
+
+def test_not_found_right_after_create(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+    batch = client.messages.batches.create(requests=requests(1))
+    sim.faults(fault="not_found", next=2)
+    for _ in range(2):
+        with pytest.raises(anthropic.NotFoundError):
+            client.messages.batches.retrieve(batch.id)
+    assert client.messages.batches.retrieve(batch.id).processing_status == "ended"
+    sim.faults(fault="not_found", next=1, endpoint="batches.results")
+    with pytest.raises(anthropic.NotFoundError):
+        client.messages.batches.results(batch.id)
+    assert len(results_of(client, batch.id)) == 1
+
+
+def test_calls_that_fail(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+    for status in (400, 401, 403, 429, 500, 529):
+        sim.faults(fault="status", status=status, next=1, endpoint="messages.create")
+        with pytest.raises(anthropic.APIStatusError) as refused:
+            client.messages.create(**params())
+        assert refused.value.status_code == status
+    sim.faults(fault="status", status=429, next=1, retry_after_s=17, code="enforced_spend_limit_reached")
+    with pytest.raises(anthropic.RateLimitError) as limited:
+        client.messages.batches.create(requests=requests(1))
+    assert limited.value.response.headers["retry-after"] == "17"
+    assert limited.value.error_code == "enforced_spend_limit_reached"
+    assert sim.ledger()["items_paid"] == 0
+    assert client.messages.create(**params()).stop_reason == "end_turn"
+
+
+def test_hang_after_create_makes_the_batch(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+    sim.faults(fault="hang", next=1, endpoint="batches.create")
+    with pytest.raises(anthropic.APITimeoutError):
+        client.with_options(timeout=0.5).messages.batches.create(requests=requests(3))
+    [batch] = client.messages.batches.list().data
+    assert batch.request_counts.succeeded == 3
+    assert sim.ledger()["batches"] == 1
+
+
+def test_hang_after_a_call_is_paid(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+    sim.faults(fault="hang", next=1)
+    with pytest.raises(anthropic.APITimeoutError):
+        client.with_options(timeout=0.5).messages.create(**params())
+    assert sim.ledger()["call_items_paid"] == 1
+
+
+def test_results_late(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+    sim.faults(fault="file_late", next=1)
+    batch = client.messages.batches.create(requests=requests(1))
+    late = client.messages.batches.retrieve(batch.id)
+    assert (late.processing_status, late.results_url) == ("ended", None)
+    assert client.messages.batches.retrieve(batch.id).results_url is not None
+
+
+def test_prompt_cache(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+    system = [{"type": "text", "text": "Rules. " * 400, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+    first = client.messages.create(**params(system=system)).usage
+    second = client.messages.create(**params(prompt(more="other"), system=system)).usage
+    assert first.cache_creation_input_tokens == second.cache_read_input_tokens == 700
+    assert second.cache_creation_input_tokens == 0
+    assert first.cache_creation is not None
+    assert first.cache_creation.ephemeral_1h_input_tokens == 700
+    one, two = sim.items()
+    assert two["cached_input_tokens"] == 700
+    assert one["cost_usd"] - two["cost_usd"] == pytest.approx(700 * (0.2 - 0.01) / 1e6, rel=0.02)
+    with pytest.raises(anthropic.BadRequestError, match="maximum of 4"):
+        client.messages.create(**params(system=system * 5))
+
+
+def test_short_answers_are_cut(client: anthropic.Anthropic) -> None:
+    message = client.messages.create(**params(max_tokens=5))
+    assert message.stop_reason == "max_tokens"
+    assert message.usage.output_tokens == 5
+
+
+async def test_async_client(sim: SimulatorControl) -> None:
+    async with anthropic.AsyncAnthropic(base_url=sim.base_url, api_key="k", max_retries=0) as client:
+        batch = await client.messages.batches.create(requests=requests(4))
+        rows = [row.custom_id async for row in await client.messages.batches.results(batch.id)]
+        assert len(rows) == 4
