@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
+SHORTEST_WAIT_S = 0.1  # a Retry-After of 0 would be asked again in a tight loop
 # A longer Retry-After is cut to this and then asked again: a wait of a day would outlive every deadline.
 LONGEST_RETRY_AFTER_S = 900.0
 
@@ -72,7 +73,7 @@ class Limiter:
         if retry_after_s is None:
             wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self._refusals - 1, 10))
         else:
-            wait_s = min(LONGEST_RETRY_AFTER_S, retry_after_s)
+            wait_s = min(LONGEST_RETRY_AFTER_S, max(SHORTEST_WAIT_S, retry_after_s))
         self._resume_s = max(self._resume_s, self._now_s() + wait_s)
         return self.waiting_s
 

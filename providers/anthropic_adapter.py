@@ -52,9 +52,9 @@ SDK = Sdk(anthropic.AnthropicError, anthropic.APIStatusError, anthropic.APIConne
 class AnthropicProvider:
     """The `Provider` of one Anthropic account.
 
-    `on_http(operation, status)` is called once an HTTP attempt, `on_dropped(parameter, model)` for each parameter of an ask that
-    the API has no place for ("temperature" above all), `on_unreadable_row()` for each result row that is skipped: it shows as
-    missing. `transport` None means the network.
+    `on_http(operation, status)` is called once an HTTP attempt, `on_dropped(parameter, model)` for each parameter of an ask
+    that the API has no place for ("temperature" above all), `on_unreadable_row()` for each result row that is skipped: it
+    shows as missing. `transport` None means the network.
     """
 
     name = "anthropic"

@@ -1,0 +1,444 @@
+"""Both adapters, with the real SDKs, against the simulator: what the worker may rely on at either provider."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from domain.answer import Answer
+from domain.reply import Cause, ErrorCode, Fault, Reply, ReplyKind, Retry, Stop, judge
+from providers.anthropic_adapter import AnthropicProvider
+from providers.openai_adapter import OpenAIProvider
+from providers.prices import cost_usd
+from providers.prompts import PromptSource, SourceBlock, prompt_blocks
+from providers.protocol import (
+    AccountRefused,
+    Ask,
+    ContentRefused,
+    JobNotVisible,
+    JobPhase,
+    OutcomeUnknown,
+    Provider,
+    ProviderDown,
+    ProviderError,
+    StartRefused,
+    Throttled,
+)
+from simulator.control import SimulatorControl
+from simulator.process import running_simulator
+
+CONTEXT = "**Assessment Criteria:**\n" + "Content, structure, language. " * 100  # above the shortest cached prefix
+MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
+LONG_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[SimulatorControl]:
+    with running_simulator(
+        bad_keys=["bad-key"], workspaces={"other-key": "another workspace"}, call_max_bytes=200_000, judge_error_rate=0.0
+    ) as control:
+        yield control
+
+
+@pytest.fixture
+def simulator(process: SimulatorControl) -> SimulatorControl:
+    process.reset()
+    return process
+
+
+@pytest.fixture(params=["anthropic", "openai"])
+def kind(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+class Counts:
+    """What the adapters report to their callbacks."""
+
+    def __init__(self) -> None:
+        self.http: Counter[tuple[str, str]] = Counter()
+        self.dropped: Counter[tuple[str, str]] = Counter()
+
+    def on_http(self, operation: str, status: str) -> None:
+        self.http[operation, status] += 1
+
+    def on_dropped(self, parameter: str, model: str) -> None:
+        self.dropped[parameter, model] += 1
+
+
+@pytest.fixture
+def counts() -> Counts:
+    return Counts()
+
+
+Open = Callable[..., AnthropicProvider | OpenAIProvider]
+
+
+@pytest.fixture
+async def open_with(simulator: SimulatorControl, kind: str, counts: Counts, monkeypatch: Any) -> AsyncIterator[Open]:
+    """Opens the provider with a key of the test's own; the environment's must never be used."""
+    for name in ("ANTHROPIC", "OPENAI"):
+        monkeypatch.setenv(f"{name}_API_KEY", "bad-key")
+        monkeypatch.setenv(f"{name}_BASE_URL", "http://127.0.0.1:9/")
+    opened: list[AnthropicProvider | OpenAIProvider] = []
+
+    def open_one(api_key: str = "good-key", base_url: str | None = None) -> AnthropicProvider | OpenAIProvider:
+        callbacks: dict[str, Any] = {"on_http": counts.on_http, "on_dropped": counts.on_dropped}
+        if kind == "anthropic":
+            one: AnthropicProvider | OpenAIProvider = AnthropicProvider(
+                api_key, base_url=base_url or simulator.base_url, **callbacks
+            )
+        else:
+            one = OpenAIProvider(api_key, base_url=base_url or simulator.openai_url, **callbacks)
+        opened.append(one)
+        return one
+
+    yield open_one
+    for one in opened:
+        await one.close()
+
+
+@pytest.fixture
+def provider(open_with: Open) -> Provider:
+    return open_with()
+
+
+def ask_of(kind: str, number: int = 0, text: str = "", **changes: Any) -> Ask:
+    """Essay B is the better one; the tags of `text` stand in essay A."""
+    essays = f"**Essay A (ID: a{number}):**\nFirst {number}. [quality:0.2] {text} Smörgås\u2028bord."
+    blocks = (
+        SourceBlock(CONTEXT, cacheable=True),
+        SourceBlock(essays),
+        SourceBlock(f"**Essay B (ID: b{number}):**\nSecond. [quality:0.7]"),
+        SourceBlock("Pick the better essay.", cacheable=True),
+    )
+    source = PromptSource("\n\n".join(block.content for block in blocks), blocks)
+    values: dict[str, Any] = {"model": MODELS[kind], "system": "Judge.", "max_tokens": 300, **changes}
+    return Ask(custom_id=f"job-1-{number}", blocks=prompt_blocks(source), **values)
+
+
+def asks_of(kind: str, count: int, text: str = "") -> list[Ask]:
+    return [ask_of(kind, number, text) for number in range(count)]
+
+
+async def submit(provider: Provider, asks: list[Ask], timeout_s: float = LONG_S) -> str:
+    return await provider.create("job-1", asks, start=lambda: True, timeout_s=timeout_s)
+
+
+async def replies_of(provider: Provider, job: str) -> dict[str, Reply]:
+    rows = [reply async for reply in provider.replies(job)]
+    replies = {reply.custom_id: reply for reply in rows}
+    assert len(replies) == len(rows)
+    return replies
+
+
+async def run(provider: Provider, asks: list[Ask]) -> dict[str, Reply]:
+    job = await submit(provider, asks)
+    assert (await provider.look(job)).phase is JobPhase.ENDED
+    return await replies_of(provider, job)
+
+
+def of(error: ProviderError, expected: type[ProviderError]) -> bool:
+    return type(error) is expected
+
+
+class TestBatch:
+    async def test_every_line_is_answered_in_any_order(
+        self, provider: Provider, kind: str, simulator: SimulatorControl, counts: Counts
+    ) -> None:
+        asks = asks_of(kind, 12)
+        job = await submit(provider, asks)
+        assert (await provider.look(job)).phase is JobPhase.ENDED
+        rows = [reply async for reply in provider.replies(job)]
+        assert [row.custom_id for row in rows] != [ask.custom_id for ask in asks]
+        assert sorted(row.custom_id for row in rows) == sorted(ask.custom_id for ask in asks)
+        for row in rows:
+            answer = judge(row)
+            assert isinstance(answer, Answer)
+            assert answer.winner == "Essay B"
+            assert row.model == MODELS[kind]
+        costs = [cost_usd(kind, row.model, row.usage, batch=True) or 0.0 for row in rows]
+        ledger = simulator.ledger()
+        assert ledger["batch_items_paid"] == 12
+        assert sum(costs) == pytest.approx(ledger["cost_usd"])
+        assert sum(counts.http.values()) == ledger["http_operations"]
+        assert {status for _, status in counts.http} == {"200"}
+
+    async def test_a_running_batch_is_polled_until_it_has_ended(
+        self, provider: Provider, kind: str, simulator: SimulatorControl
+    ) -> None:
+        simulator.hold()
+        job = await submit(provider, asks_of(kind, 2))
+        assert (await provider.look(job)).phase is JobPhase.RUNNING
+        simulator.finish()
+        assert (await provider.look(job)).phase is JobPhase.ENDED
+
+    @pytest.mark.parametrize(
+        ("fault", "reply_kind", "cause"),
+        [
+            ({"fault": "expired"}, ReplyKind.EXPIRED, Cause.EXPIRED),
+            ({"fault": "errored", "status": 500}, ReplyKind.ERRORED, Cause.OVERLOADED),
+            ({"fault": "errored", "error_type": "overloaded_error"}, ReplyKind.ERRORED, Cause.OVERLOADED),
+            ({"fault": "errored", "status": 429}, ReplyKind.ERRORED, Cause.OVERLOADED),
+            ({"fault": "errored", "status": 401}, ReplyKind.ERRORED, Cause.REFUSED_ACCOUNT),
+            ({"fault": "refused"}, ReplyKind.SUCCEEDED, Cause.UNUSABLE),
+            ({"fault": "cut"}, ReplyKind.SUCCEEDED, Cause.UNUSABLE),
+            ({"fault": "invalid"}, ReplyKind.SUCCEEDED, Cause.UNUSABLE),
+            ({"fault": "invalid", "variant": "not_json"}, ReplyKind.SUCCEEDED, Cause.UNUSABLE),
+            ({"fault": "invalid", "variant": "confidence_zero"}, ReplyKind.SUCCEEDED, Cause.UNUSABLE),
+        ],
+    )
+    async def test_three_bad_rows_are_told_from_three_good_ones(
+        self,
+        provider: Provider,
+        kind: str,
+        simulator: SimulatorControl,
+        fault: dict[str, Any],
+        reply_kind: ReplyKind,
+        cause: Cause,
+    ) -> None:
+        simulator.faults({**fault, "next": 3})
+        replies = await run(provider, asks_of(kind, 6))
+        assert len(replies) == 6
+        bad = [reply for reply in replies.values() if not isinstance(judge(reply), Answer)]
+        assert [reply.kind for reply in bad] == [reply_kind] * 3
+        for reply in bad:
+            outcome = judge(reply)
+            assert isinstance(outcome, Retry)
+            assert outcome.cause is cause
+
+    async def test_missing_rows_are_simply_not_there(self, provider: Provider, kind: str, simulator: SimulatorControl) -> None:
+        simulator.faults(fault="missing", next=2)
+        assert len(await run(provider, asks_of(kind, 6))) == 4
+
+    async def test_all_rows_expired(self, provider: Provider, kind: str, simulator: SimulatorControl) -> None:
+        simulator.faults(fault="expired", rate=1.0)
+        replies = await run(provider, asks_of(kind, 3))
+        assert [reply.kind for reply in replies.values()] == [ReplyKind.EXPIRED] * 3
+
+    async def test_all_rows_errored(self, provider: Provider, kind: str) -> None:
+        replies = await run(provider, asks_of(kind, 3, "[sim:error]"))
+        assert [reply.kind for reply in replies.values()] == [ReplyKind.ERRORED] * 3
+
+    async def test_a_row_at_fault_ends_alone(self, provider: Provider, kind: str) -> None:
+        replies = await run(provider, [*asks_of(kind, 2), ask_of(kind, 2, "[sim:400]")])
+        outcome = judge(replies["job-1-2"])
+        assert isinstance(outcome, Fault)
+        assert outcome.code is ErrorCode.INVALID_REQUEST
+        assert sum(isinstance(judge(reply), Answer) for reply in replies.values()) == 2
+
+    async def test_the_results_are_waited_for_when_the_batch_has_ended_without_them(
+        self, provider: Provider, kind: str, simulator: SimulatorControl
+    ) -> None:
+        job = await submit(provider, asks_of(kind, 2))
+        simulator.faults(fault="file_late", next=2)
+        assert [(await provider.look(job)).phase for _ in range(3)] == [JobPhase.RUNNING, JobPhase.RUNNING, JobPhase.ENDED]
+        assert len(await replies_of(provider, job)) == 2
+
+    async def test_a_job_just_created_may_not_be_visible_yet(
+        self, provider: Provider, kind: str, simulator: SimulatorControl
+    ) -> None:
+        job = await submit(provider, asks_of(kind, 2))
+        simulator.faults(fault="not_found", next=1, endpoint="batches.retrieve")
+        with pytest.raises(JobNotVisible):
+            await provider.look(job)
+        assert (await provider.look(job)).phase is JobPhase.ENDED
+        simulator.faults(fault="not_found", next=1, endpoint={"anthropic": "batches.results", "openai": "files.content"}[kind])
+        with pytest.raises(JobNotVisible):
+            await replies_of(provider, job)
+        assert len(await replies_of(provider, job)) == 2
+
+    async def test_another_keys_job_is_not_visible(self, provider: Provider, kind: str, open_with: Open) -> None:
+        job = await submit(provider, asks_of(kind, 1))
+        for key in ("other-key", "bad-key"):
+            with pytest.raises(JobNotVisible):
+                await open_with(key).look(job)
+            with pytest.raises(JobNotVisible):
+                await replies_of(open_with(key), job)
+
+    @pytest.mark.parametrize(
+        ("fault", "expected"),
+        [
+            ({"status": 400}, ContentRefused),
+            ({"status": 413}, ContentRefused),
+            ({"status": 401}, AccountRefused),
+            ({"status": 403}, AccountRefused),
+            ({"status": 429, "code": "enforced_spend_limit_reached"}, AccountRefused),
+            ({"status": 429, "code": "insufficient_quota"}, AccountRefused),
+            ({"status": 429}, Throttled),
+            ({"status": 529}, Throttled),
+            ({"status": 500}, OutcomeUnknown),
+            ({"status": 502}, OutcomeUnknown),
+        ],
+    )
+    async def test_a_refused_create(
+        self,
+        provider: Provider,
+        kind: str,
+        simulator: SimulatorControl,
+        counts: Counts,
+        fault: dict[str, Any],
+        expected: type[ProviderError],
+    ) -> None:
+        simulator.faults({"fault": "status", "next": 1, "endpoint": "batches.create", **fault})
+        with pytest.raises(expected) as refused:
+            await submit(provider, asks_of(kind, 1))
+        assert of(refused.value, expected)
+        assert counts.http["batches.create", str(fault["status"])] == 1  # and no second attempt
+        assert counts.http["batches.create", "200"] == 0
+        await submit(provider, asks_of(kind, 1))
+
+    async def test_throttled_says_how_long(self, provider: Provider, kind: str, simulator: SimulatorControl) -> None:
+        simulator.faults(fault="status", status=429, retry_after_s=7, next=1, endpoint="batches.create")
+        with pytest.raises(Throttled) as refused:
+            await submit(provider, asks_of(kind, 1))
+        assert refused.value.retry_after_s == 7.0
+
+    async def test_a_create_without_an_answer_is_unknown_and_made_once(
+        self, provider: Provider, kind: str, simulator: SimulatorControl, counts: Counts
+    ) -> None:
+        simulator.faults(fault="hang", next=1, endpoint="batches.create")
+        with pytest.raises(OutcomeUnknown):
+            await submit(provider, asks_of(kind, 2), timeout_s=0.5)
+        assert simulator.ledger()["batches"] == 1
+        assert counts.http["batches.create", "given_up"] + counts.http["batches.create", "timeout"] == 1
+
+    async def test_start_is_asked_directly_before_the_create_and_can_stop_it(
+        self, provider: Provider, kind: str, simulator: SimulatorControl, counts: Counts
+    ) -> None:
+        before: list[int] = []
+
+        def start() -> bool:
+            before.append(counts.http["files.create", "200"])
+            return False
+
+        with pytest.raises(StartRefused):
+            await provider.create("job-1", asks_of(kind, 1), start=start, timeout_s=LONG_S)
+        assert before == [1 if kind == "openai" else 0]
+        assert simulator.ledger()["batches"] == 0
+
+    async def test_nobody_listens(self, open_with: Open, kind: str, counts: Counts) -> None:
+        gone = open_with(base_url="http://127.0.0.1:9/v1")
+        for attempt in (
+            submit(gone, asks_of(kind, 1)),
+            gone.look("batch-1"),
+            gone.call(ask_of(kind), timeout_s=LONG_S),
+            replies_of(gone, "batch-1"),
+        ):
+            with pytest.raises(ProviderDown):
+                await attempt
+        assert {status for _, status in counts.http} == {"unreachable"}
+
+    @pytest.mark.parametrize("status", [500, 503])
+    async def test_a_poll_that_fails_did_nothing(
+        self, provider: Provider, kind: str, simulator: SimulatorControl, status: int
+    ) -> None:
+        job = await submit(provider, asks_of(kind, 1))
+        simulator.faults(fault="status", status=status, next=2)
+        with pytest.raises(ProviderDown):
+            await provider.look(job)
+        with pytest.raises(ProviderDown):
+            await replies_of(provider, job)
+        assert len(await replies_of(provider, job)) == 1
+
+    async def test_a_large_job_is_encoded_in_a_thread(
+        self, provider: Provider, kind: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(f"providers.{kind}_adapter.THREAD_FROM_CHARS", 10)
+        assert len(await run(provider, asks_of(kind, 3))) == 3
+
+
+class TestCall:
+    async def test_an_answer(self, provider: Provider, kind: str, simulator: SimulatorControl, counts: Counts) -> None:
+        reply = await provider.call(ask_of(kind, 4), timeout_s=LONG_S)
+        answer = judge(reply)
+        assert isinstance(answer, Answer)
+        assert answer.winner == "Essay B"
+        assert reply.custom_id == "job-1-4"
+        assert cost_usd(kind, reply.model, reply.usage, batch=False) == pytest.approx(simulator.ledger()["cost_usd"])
+        operation = {"anthropic": "messages.create", "openai": "chat.completions.create"}[kind]
+        assert counts.http == {(operation, "200"): 1}
+
+    async def test_the_second_call_reads_the_cached_prefix(self, provider: Provider, kind: str) -> None:
+        first = await provider.call(ask_of(kind, 0), timeout_s=LONG_S)
+        second = await provider.call(ask_of(kind, 1), timeout_s=LONG_S)
+        if kind == "anthropic":
+            assert first.usage.cache_creation_tokens > 512
+            assert second.usage.cache_read_tokens == first.usage.cache_creation_tokens
+        assert second.usage.prompt_tokens == first.usage.prompt_tokens
+
+    @pytest.mark.parametrize(
+        ("fault", "stop"),
+        [({"fault": "refused"}, Stop.REFUSAL), ({"fault": "cut"}, Stop.CUT), ({"fault": "invalid"}, Stop.END)],
+    )
+    async def test_an_unusable_answer(
+        self, provider: Provider, kind: str, simulator: SimulatorControl, fault: dict[str, Any], stop: Stop
+    ) -> None:
+        simulator.faults({**fault, "next": 1})
+        reply = await provider.call(ask_of(kind), timeout_s=LONG_S)
+        assert (reply.kind, reply.stop) == (ReplyKind.SUCCEEDED, stop)
+        assert isinstance(judge(reply), Retry)
+
+    @pytest.mark.parametrize(("changes", "status"), [({"model": "no-such-model"}, 404), ({"max_tokens": 0}, 400)])
+    async def test_what_the_provider_refuses_is_a_reply(
+        self, provider: Provider, kind: str, changes: dict[str, Any], status: int
+    ) -> None:
+        reply = await provider.call(ask_of(kind, **changes), timeout_s=LONG_S)
+        assert (reply.kind, reply.http_status) == (ReplyKind.ERRORED, status)
+        outcome = judge(reply)
+        assert isinstance(outcome, Fault)
+        assert outcome.code is ErrorCode.INVALID_REQUEST
+
+    @pytest.mark.parametrize(
+        ("fault", "expected"),
+        [
+            ({"status": 401}, AccountRefused),
+            ({"status": 429, "code": "insufficient_quota"}, AccountRefused),
+            ({"status": 429, "retry_after_s": 3}, Throttled),
+            ({"status": 529}, Throttled),
+            ({"status": 500}, ProviderDown),
+            ({"status": 504}, OutcomeUnknown),
+        ],
+    )
+    async def test_a_failed_call(
+        self,
+        provider: Provider,
+        kind: str,
+        simulator: SimulatorControl,
+        counts: Counts,
+        fault: dict[str, Any],
+        expected: type[ProviderError],
+    ) -> None:
+        simulator.faults({"fault": "status", "next": 1, **fault})
+        with pytest.raises(expected) as refused:
+            await provider.call(ask_of(kind), timeout_s=LONG_S)
+        assert of(refused.value, expected)
+        assert sum(counts.http.values()) == 1
+
+    async def test_a_call_without_an_answer_is_unknown_and_made_once(
+        self, provider: Provider, kind: str, simulator: SimulatorControl
+    ) -> None:
+        simulator.faults(fault="hang", next=1)
+        with pytest.raises(OutcomeUnknown):
+            await provider.call(ask_of(kind), timeout_s=0.5)
+        assert simulator.ledger()["call_items_paid"] == 1
+
+    async def test_overrides_are_sent_or_counted_as_dropped(self, provider: Provider, kind: str, counts: Counts) -> None:
+        asked = ask_of(kind, temperature=0.1, reasoning_effort="low", output_verbosity="low")
+        assert isinstance(judge(await provider.call(asked, timeout_s=LONG_S)), Answer)
+        assert isinstance(judge((await run(provider, [asked]))[asked.custom_id]), Answer)
+        model = MODELS["anthropic"]
+        dropped = {("temperature", model): 2, ("output_verbosity", model): 2} if kind == "anthropic" else {}
+        assert dict(counts.dropped) == dropped
+
+
+def test_an_empty_key_is_refused_rather_than_looked_for_in_the_environment(kind: str) -> None:
+    with pytest.raises(ValueError, match="API key"):
+        AnthropicProvider("") if kind == "anthropic" else OpenAIProvider("")
+
+
+async def test_the_keys_hash_tells_keys_apart_and_nothing_more(open_with: Open) -> None:
+    hashes = [open_with(key).key_hash for key in ("good-key", "other-key", "good-key")]
+    assert hashes[0] == hashes[2] != hashes[1]
+    assert all(len(hash_) == 12 and set(hash_) <= set("0123456789abcdef") for hash_ in hashes)

@@ -1,0 +1,63 @@
+"""Cost by the price list: a batch row at half price, unknown models told as such."""
+
+import pytest
+from genai_prices import Usage as PricedUsage
+from genai_prices import calc_price
+
+from domain.reply import Usage
+from providers.prices import cost_usd
+from providers.protocol import Ask, PromptBlock
+from providers.tokens import most_tokens
+
+MODELS = [("anthropic", "claude-haiku-5-5"), ("openai", "gpt-6-luna")]
+
+
+@pytest.mark.parametrize(("provider", "model"), MODELS)
+def test_a_batch_row_costs_half(provider: str, model: str) -> None:
+    usage = Usage(prompt_tokens=2000, completion_tokens=60, cache_read_tokens=600)
+    single = cost_usd(provider, model, usage, batch=False)
+    assert single is not None
+    assert single > 0
+    assert cost_usd(provider, model, usage, batch=True) == pytest.approx(single / 2)
+
+
+@pytest.mark.parametrize(("provider", "model"), MODELS)
+def test_plain_tokens_cost_what_the_list_says(provider: str, model: str) -> None:
+    assert cost_usd(provider, model, Usage(10_000, 1_000), batch=False) == pytest.approx(0.0015)  # 0.10 and 0.50 a million
+
+
+def test_cached_tokens_cost_less_and_written_ones_more() -> None:
+    def cost(**cached: int) -> float:
+        found = cost_usd("anthropic", "claude-haiku-5-5", Usage(3000, 50, **cached), batch=True)
+        assert found is not None
+        return found
+
+    assert cost(cache_read_tokens=2000) < cost() < cost(cache_creation_tokens=2000)
+
+
+def test_a_cache_entry_that_lives_an_hour_costs_more_to_write() -> None:
+    def cost(hour: int) -> float | None:
+        raw = {"cache_creation": {"ephemeral_5m_input_tokens": 2000 - hour, "ephemeral_1h_input_tokens": hour}}
+        usage = Usage(3000, 0, cache_creation_tokens=2000, raw=raw)
+        return cost_usd("anthropic", "claude-haiku-5-5", usage, batch=False)
+
+    # 1,000 plain at 0.10, 2,000 written at 0.125 or 0.20 a million
+    assert cost(0) == pytest.approx(0.00035)
+    assert cost(2000) == pytest.approx(0.0005)
+
+
+def test_more_cached_than_there_was_is_still_a_price() -> None:
+    assert cost_usd("openai", "gpt-6-luna", Usage(10, 1, cache_read_tokens=50), batch=False) is not None
+
+
+def test_an_unknown_model_has_no_price() -> None:
+    with pytest.raises(LookupError):
+        calc_price(PricedUsage(input_tokens=1), "gpt-99-moon", provider_id="openai")
+    assert cost_usd("openai", "gpt-99-moon", Usage(10, 1), batch=True) is None
+    assert cost_usd("no such provider", "gpt-6-luna", Usage(10, 1), batch=True) is None
+
+
+@pytest.mark.parametrize(("provider", "expected"), [("anthropic", 5 + 100), ("openai", 4 + 100), ("another", 5 + 100)])
+def test_tokens_are_bounded_by_bytes(provider: str, expected: int) -> None:
+    ask = Ask("c", "m", "åå", (PromptBlock("abcd"), PromptBlock("abcd")), 100)
+    assert most_tokens(provider, ask) == expected
