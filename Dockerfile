@@ -18,7 +18,7 @@ RUN /opt/roundbatch/bin/pip install --no-cache-dir --disable-pip-version-check -
 
 FROM python:3.13-slim
 # A fixed number, so that a volume's owner stays the same from image to image.
-RUN useradd --system --uid 10001 --create-home --home-dir /home/roundbatch roundbatch \
+RUN useradd --uid 10001 --create-home --home-dir /home/roundbatch roundbatch \
     && install --directory --owner roundbatch --group roundbatch /var/lib/roundbatch
 COPY --from=environment /opt/roundbatch /opt/roundbatch
 # 127.0.0.1, the default, would be out of reach from outside the container; publish the port where it may be seen.
