@@ -6,7 +6,7 @@ function, so that `roundbatch config` answers at once.
 
 import typer
 
-from cli import config, packages, results, simulator, submit
+from cli import config, demo, packages, results, simulator, submit
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,3 +30,4 @@ app.command("config")(config.config)
 app.command("submit")(submit.submit)
 app.command("results")(results.results)
 app.command("simulator")(simulator.simulator)
+app.command("demo")(demo.demo)

@@ -24,7 +24,7 @@ def results(
     """
     import asyncio
 
-    from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+    from aiokafka.errors import KafkaError
 
     async def show() -> None:
         async for value in _values(bootstrap_servers, topic, follow, from_beginning or not follow):
@@ -58,7 +58,7 @@ def line(value: bytes) -> str:
 
 async def _values(bootstrap_servers: str, topic: str, follow: bool, from_beginning: bool) -> AsyncIterator[bytes]:
     """Yield values in order per partition, without a consumer group: looking on must not move a group's offsets."""
-    from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
+    from aiokafka import AIOKafkaConsumer, TopicPartition
 
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap_servers,

@@ -7,18 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from streams import request_events
+
 Body = dict[str, Any]
 
-EVENT_TYPE = "LLMComparisonRoundRequestedV1"
-SOURCE_SERVICE = "cj_assessment_service"
 #: The worker takes records of at most 1 MiB, and a broker's default limit (1,048,588 bytes) counts key, headers and
 #: framing too: 16 KiB are left for those.
 RECORD_BYTES = 1_048_576 - 16_384
 #: What a record holds besides its comparisons: the envelope is about 420 bytes.
 ENVELOPE_BYTES = 1_024
 BODY_BYTES = RECORD_BYTES - ENVELOPE_BYTES
-
-_NAMESPACE = uuid.UUID("5f6d2c1e-0b1f-5a67-9a0b-6f1d6e1c7a54")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,8 @@ def records(bodies: Sequence[Body], now: dt.datetime) -> list[RoundRecord]:
 def _body(line: bytes) -> Body:
     try:
         body = json.loads(line.decode("utf-8-sig"), parse_constant=_refuse_constant)
-        size = len(_encode(body))
+        # Half a surrogate pair passes as JSON and is no text, 1e999 as a number and is none: each would spoil the record.
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except RecursionError as error:
         raise ValueError("not JSON: nested too deeply") from error
     except UnicodeError as error:
@@ -89,8 +88,8 @@ def _body(line: bytes) -> Body:
         uuid.UUID(body["correlation_id"])
     except (KeyError, ValueError, AttributeError, TypeError) as error:
         raise ValueError(f"correlation_id is no UUID: {body.get('correlation_id')!r}") from error
-    if size > BODY_BYTES:
-        raise ValueError(f"{size:,} bytes; at most {BODY_BYTES:,} fit into a record: shorten the essays")
+    if _size(body) > BODY_BYTES:
+        raise ValueError(_too_large(_size(body)))
     return body
 
 
@@ -108,24 +107,21 @@ def _round_of(body: Body) -> tuple[str, str]:
 
 
 def _cut(key: str, members: Sequence[Body], now: dt.datetime) -> list[RoundRecord]:
-    parts: list[list[bytes]] = []
-    room = -1
+    parts: list[list[Body]] = []
+    room = 0
     for body in members:
-        encoded = _encode(body)
-        if len(encoded) > BODY_BYTES:
-            raise ValueError(
-                f"comparison {body.get('correlation_id')} has {len(encoded):,} bytes; "
-                f"at most {BODY_BYTES:,} fit into a record: shorten the essays"
-            )
-        if len(encoded) + 1 > room:
+        size = _size(body)
+        if size > BODY_BYTES:
+            raise ValueError(f"comparison {body.get('correlation_id')}: {_too_large(size)}")
+        if size > room:
             parts.append([])
-            room = BODY_BYTES + 1
-        parts[-1].append(encoded)
-        room -= len(encoded) + 1
+            room = BODY_BYTES
+        parts[-1].append(body)
+        room -= size
     return [
         RoundRecord(
             key=key.encode(),
-            value=_envelope(part, number, len(parts), now),
+            value=request_events.round_event(part, number, len(parts), event_timestamp=now),
             comparisons=len(part),
             part=number,
             parts=len(parts),
@@ -134,21 +130,10 @@ def _cut(key: str, members: Sequence[Body], now: dt.datetime) -> list[RoundRecor
     ]
 
 
-def _envelope(comparisons: Sequence[bytes], part: int, parts: int, now: dt.datetime) -> bytes:
-    """Join bodies that are encoded already: sizes stay exact, and no body is encoded twice."""
-    data = b'{"comparisons":[' + b",".join(comparisons) + b'],"part":%d,"parts":%d}' % (part, parts)
-    event_id = uuid.uuid5(_NAMESPACE, data.hex())
-    head = {
-        "event_id": str(event_id),
-        "event_type": EVENT_TYPE,
-        "event_timestamp": now.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-        "source_service": SOURCE_SERVICE,
-        "schema_version": 1,
-        "correlation_id": str(event_id),
-        "data_schema_uri": None,
-    }
-    return _encode(head)[:-1] + b',"data":' + data + b',"metadata":null}'
+def _too_large(size: int) -> str:
+    return f"{size:,} bytes; at most {BODY_BYTES:,} fit into a record: shorten the essays"
 
 
-def _encode(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+def _size(body: object) -> int:
+    """Bytes of a body inside a record: ASCII-escaped, with json.dumps' separators, and the one before the next."""
+    return len(json.dumps(body)) + len(", ")

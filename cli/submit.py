@@ -54,8 +54,8 @@ async def _send(records: Sequence[RoundRecord], bootstrap_servers: str, topic: s
     """Send all records and wait for each acknowledgement; returns those acknowledged, and what failed."""
     import asyncio
 
-    from aiokafka import AIOKafkaProducer  # type: ignore[import-untyped]
-    from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+    from aiokafka import AIOKafkaProducer
+    from aiokafka.errors import KafkaError
 
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", client_id="roundbatch-submit")
     try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import choix
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp  # type: ignore[import-untyped]
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 Pair = tuple[int, int]
 
@@ -30,9 +30,7 @@ def scores(essays: int, verdicts: Sequence[Pair]) -> NDArray[np.float64]:
     return fitted
 
 
-def next_round(
-    essays: int, verdicts: Sequence[Pair], asked: Sequence[Pair], rng: np.random.Generator
-) -> list[Pair]:
+def next_round(essays: int, verdicts: Sequence[Pair], asked: Sequence[Pair], rng: np.random.Generator) -> list[Pair]:
     """Choose the pairs of a round: disjoint, all essays used (one sits out if their number is odd).
 
     Neighbours in the ranking so far meet, for a verdict between them tells most; essays that met before
@@ -55,9 +53,7 @@ def next_round(
     return [pair if rng.random() < 0.5 else (pair[1], pair[0]) for pair in chosen]
 
 
-def _matching(
-    essays: int, first: NDArray[np.intp], second: NDArray[np.intp], cost: NDArray[np.float64]
-) -> list[Pair]:
+def _matching(essays: int, first: NDArray[np.intp], second: NDArray[np.intp], cost: NDArray[np.float64]) -> list[Pair]:
     """Find the cheapest matching exactly: for 24 essays 276 yes-or-no variables, about 10 ms."""
     edges = np.arange(len(first))
     meets = np.zeros((essays, len(first)))

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from cli import round_records
 
-NOW = dt.datetime(2026, 11, 24, 9, 30, tzinfo=dt.UTC)
+NOW = dt.datetime(2026, 11, 24, 9, 30, 0, 120_000, tzinfo=dt.UTC)
 
 
 def body(*, size: int = 10, **metadata: Any) -> round_records.Body:
-    return {"user_prompt": "ö" * (size // 2), "metadata": metadata, "correlation_id": str(uuid.uuid4())}
+    return {"user_prompt": "ö" * (size // 6), "metadata": metadata, "correlation_id": str(uuid.uuid4())}
 
 
 def line(content: object) -> bytes:
@@ -103,13 +103,13 @@ def test_the_envelope_is_the_platforms() -> None:
         "metadata",
     ]
     assert envelope["event_type"] == "LLMComparisonRoundRequestedV1"
-    assert envelope["event_timestamp"] == "2026-11-24T09:30:00.000000Z"
+    assert envelope["event_timestamp"] == "2026-11-24T09:30:00.120000Z"
     assert uuid.UUID(envelope["correlation_id"])
 
 
 def test_the_largest_body_that_is_read_also_fits_its_record() -> None:
     largest = body(size=0)
-    largest["user_prompt"] = "x" * (round_records.BODY_BYTES - len(json.dumps(largest, separators=(",", ":"))))
+    largest["user_prompt"] = "x" * (round_records.BODY_BYTES - len(json.dumps(largest)) - 2)
     larger = largest | {"user_prompt": largest["user_prompt"] + "x"}
 
     bodies, rejected = round_records.read_lines([line(largest), line(larger)])
@@ -128,6 +128,7 @@ def test_the_largest_body_that_is_read_also_fits_its_record() -> None:
         (b'{"a": NaN}', "NaN is no number"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"a": "\\ud800"}', "not UTF-8"),
+        (b'{"a": 1e999}', "Out of range float"),
         (b"[1]", "not a JSON object but a list"),
         (b'{"correlation_id": "138"}', "correlation_id is no UUID: '138'"),
         (b'{"metadata": {}}', "correlation_id is no UUID: None"),

@@ -1,0 +1,38 @@
+"""`roundbatch demo`: rounds of two assignments through batch jobs at both providers, simulated on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    seed: Annotated[int, typer.Option(help="Seed of the first round, of who is essay A, and of the judge's errors.")] = 1,
+    rounds: Annotated[int, typer.Option(help="Rounds of 12 comparisons per assignment.", min=1, max=40)] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print demo.json on stdout; progress goes to stderr.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for ranking.png, results.jsonl, demo.json and logs.")] = Path("build"),
+) -> None:
+    """Play the CJ service: rank 24 essays at each of two providers, a round at a time, and compare with the hidden order.
+
+    Needs no key, no Docker and no Kafka; with KAFKA_BOOTSTRAP_SERVERS it uses that Kafka, under topics of its own. Exit
+    code 1 if a result is missing or came twice, or if a process failed.
+    """
+    import signal
+    import sys
+
+    from demo import run
+    from demo.processes import ProcessFailed
+
+    # SIGTERM and a closed terminal end the demo as Ctrl-C does, so that its processes are ended too.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+    try:
+        whole = run.run(seed=seed, rounds=rounds, as_json=as_json, out=out)
+    except ProcessFailed as failure:
+        typer.echo(str(failure), err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted: all processes of the demo have ended", err=True)
+        raise typer.Exit(130) from None
+    if not whole:
+        raise typer.Exit(1)

@@ -1,0 +1,35 @@
+"""The demo's Kafka: yours where KAFKA_BOOTSTRAP_SERVERS names one, else librdkafka's mock cluster, which pip brings along.
+
+`python -m demo.broker` serves the mock cluster on 127.0.0.1 until its stdin closes, so that it never outlives who started it.
+It is in memory, makes topics on first use with 4 partitions, and serves no CreateTopics.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+
+from confluent_kafka import Producer
+
+EVENT = "broker_listening"
+#: What the mock cluster gives every topic.
+PARTITIONS = 4
+
+
+def of_environment(environment: Mapping[str, str]) -> str | None:
+    """Name the reader's own Kafka, if there is one, as host:port[,host:port…]."""
+    return environment.get("KAFKA_BOOTSTRAP_SERVERS", "").strip() or None
+
+
+def serve() -> None:
+    """Open the mock cluster, print its address as one JSON line, and stay until stdin closes."""
+    # The cluster lives inside this producer; the bootstrap address is required, and replaced by the cluster's own.
+    cluster = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1})
+    brokers = cluster.list_topics(timeout=10).brokers.values()
+    address = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
+    sys.stdout.write(json.dumps({"event": EVENT, "bootstrap_servers": address}) + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    serve()

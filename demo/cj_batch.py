@@ -1,0 +1,121 @@
+"""One assignment's batch at the CJ service: its rounds, what is asked and answered, and the ranking so far."""
+
+import uuid
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from demo import comparison, pairing
+from demo.assignment import Assignment
+from streams.results import ComparisonResult
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who judges, and where the answer goes."""
+
+    provider: str
+    model: str
+    callback_topic: str
+
+
+class CJBatch:
+    """The rounds of one assignment, each chosen from the answers to those before.
+
+    An answered comparison is one whose result event has come; one that ends in an error counts, and gives no verdict.
+    """
+
+    def __init__(
+        self, assignment: Assignment, route: Route, *, cj_batch_id: str, rounds: int, rng: np.random.Generator
+    ) -> None:
+        self.assignment = assignment
+        self.route = route
+        self.cj_batch_id = cj_batch_id
+        self.rounds = rounds
+        self.round = 0
+        self.errors = 0
+        self.duplicates = 0
+        self.verdicts: list[pairing.Pair] = []
+        self._bos_batch_id = str(uuid.uuid4())
+        self._rng = rng
+        self._asked: dict[str, pairing.Pair] = {}
+        self._answered: set[str] = set()
+
+    @property
+    def requested(self) -> int:
+        """Comparisons asked for so far."""
+        return len(self._asked)
+
+    @property
+    def answered(self) -> int:
+        """Comparisons with a result event."""
+        return len(self._answered)
+
+    @property
+    def missing(self) -> list[str]:
+        """Correlation ids asked for and not answered, in the order of asking."""
+        return [name for name in self._asked if name not in self._answered]
+
+    @property
+    def round_answered(self) -> bool:
+        """Whether nothing is open."""
+        return len(self._answered) == len(self._asked)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last round is answered too."""
+        return self.round == self.rounds and self.round_answered
+
+    def next_round(self) -> list[comparison.Body]:
+        """Choose the next round and return its bodies. Errors: RuntimeError while the one before is open."""
+        if not self.round_answered or self.round == self.rounds:
+            raise RuntimeError(f"round {self.round} of {self.rounds} is open or the last: CJ asks no further")
+        essays = self.assignment.essays
+        pairs = pairing.next_round(len(essays), self.verdicts, list(self._asked.values()), self._rng)
+        place = comparison.Place(self.cj_batch_id, self._bos_batch_id, self.round, len(pairs))
+        self.round += 1
+        bodies = []
+        for pair in pairs:
+            name = str(uuid.uuid4())
+            self._asked[name] = pair
+            bodies.append(
+                comparison.body(
+                    self.assignment,
+                    essays[pair[0]],
+                    essays[pair[1]],
+                    place=place,
+                    correlation_id=name,
+                    callback_topic=self.route.callback_topic,
+                    provider=self.route.provider,
+                    model=self.route.model,
+                )
+            )
+        return bodies
+
+    def take(self, result: ComparisonResult) -> bool:
+        """Enter a result; False if it is none of this batch. The first for a correlation id counts, as at CJ."""
+        name = str(result.correlation_id)
+        if name not in self._asked:
+            return False
+        if name in self._answered:
+            self.duplicates += 1
+            return True
+        self._answered.add(name)
+        a, b = self._asked[name]
+        if result.winner is None:
+            self.errors += 1
+        else:
+            self.verdicts.append((a, b) if result.winner == "Essay A" else (b, a))
+        return True
+
+    def scores(self) -> NDArray[np.float64]:
+        """What the answers say of each essay; shape (essays,), higher is better."""
+        return pairing.scores(len(self.assignment.essays), self.verdicts)
+
+    def rank_correlation(self) -> float:
+        """Spearman's, between the scores and the hidden qualities; 0 before the first verdict."""
+        if not self.verdicts:
+            return 0.0
+        return float(spearmanr(self.scores(), [essay.quality for essay in self.assignment.essays]).statistic)

@@ -1,0 +1,133 @@
+"""What came out of a demo: numbers, and the recovered ranking beside the hidden one as a table."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.columns import Columns
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import rankdata
+
+from demo.cj_batch import CJBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The content of `demo.json`. Costs are in USD; rank_correlation is Spearman's, the lower of the assignments'."""
+
+    requested: int
+    answered: int
+    missing: int
+    duplicates: int
+    errors: int
+    rounds: int
+    batch_jobs: int
+    http_operations: int
+    cost_usd: float
+    cost_single_usd: float
+    rank_correlation: float
+    seconds: float
+
+    @property
+    def whole(self) -> bool:
+        """Whether every comparison asked for was answered, once."""
+        return self.requested > 0 and not self.missing and not self.duplicates
+
+    def as_json(self) -> str:
+        """One JSON object."""
+        return json.dumps(asdict(self), indent=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One essay's places, counted from 1 for the best, and its comparisons won and asked."""
+
+    essay: str
+    quality: float
+    place: int
+    hidden_place: int
+    won: int
+    compared: int
+
+
+def make(batches: Sequence[CJBatch], ledger: Mapping[str, Any], seconds: float) -> Report:
+    """Sum up all batches and the simulator's bill."""
+    return Report(
+        requested=sum(batch.requested for batch in batches),
+        answered=sum(batch.answered for batch in batches),
+        missing=sum(len(batch.missing) for batch in batches),
+        duplicates=sum(batch.duplicates for batch in batches),
+        errors=sum(batch.errors for batch in batches),
+        rounds=sum(batch.round for batch in batches),
+        batch_jobs=int(ledger["batches"]),
+        http_operations=int(ledger["http_operations"]),
+        cost_usd=round(float(ledger["cost_usd"]), 6),
+        cost_single_usd=round(float(ledger["cost_single_usd"]), 6),
+        rank_correlation=round(min(batch.rank_correlation() for batch in batches), 4),
+        seconds=round(seconds, 1),
+    )
+
+
+def standings(batch: CJBatch) -> list[Standing]:
+    """All essays of a batch, best first by what the answers say."""
+    essays = batch.assignment.essays
+    places = rankdata(-batch.scores(), method="ordinal")
+    hidden = rankdata([-essay.quality for essay in essays], method="ordinal")
+    rows = [
+        Standing(
+            essay=essay.name,
+            quality=essay.quality,
+            place=int(places[index]),
+            hidden_place=int(hidden[index]),
+            won=sum(winner == index for winner, _ in batch.verdicts),
+            compared=sum(index in pair for pair in batch.verdicts),
+        )
+        for index, essay in enumerate(essays)
+    ]
+    return sorted(rows, key=lambda row: row.place)
+
+
+def print_tables(batches: Sequence[CJBatch], console: Console) -> None:
+    """Print each batch's ranking; places off by more than two stand out."""
+    tables = []
+    for batch in batches:
+        table = Table(title=f"{batch.assignment.title}\n{batch.route.model}", title_style="bold", pad_edge=False)
+        for name in ("place", "essay", "hidden", "quality", "won"):
+            table.add_column(name, justify="right")
+        for row in standings(batch):
+            off = abs(row.place - row.hidden_place)
+            style = "" if off <= 2 else "yellow" if off <= 4 else "red"
+            table.add_row(
+                str(row.place),
+                row.essay,
+                str(row.hidden_place),
+                f"{row.quality:.2f}",
+                f"{row.won}/{row.compared}",
+                style=style,
+            )
+        tables.append(table)
+    console.print(Columns(tables, padding=(0, 4)))
+
+
+def print_missing(batches: Sequence[CJBatch], console: Console) -> None:
+    """Name what was not answered, or answered more than once."""
+    for batch in batches:
+        if batch.missing:
+            shown = ", ".join(batch.missing[:5]) + (", …" if len(batch.missing) > 5 else "")
+            console.print(
+                f"{batch.route.provider}: {len(batch.missing)} of {batch.requested} comparisons missing in round {batch.round} "
+                f"of {batch.rounds}: {shown}",
+                style="red",
+            )
+        if batch.duplicates:
+            console.print(f"{batch.route.provider}: {batch.duplicates} results came more than once", style="red")
+
+
+def write(report: Report, out: Path) -> Path:
+    """Write `demo.json`; returns its path."""
+    path = out / "demo.json"
+    path.write_text(report.as_json() + "\n", encoding="utf-8")
+    return path

@@ -1,0 +1,121 @@
+"""What the demo starts: the embedded broker unless there is a Kafka, the simulator, and one worker."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo import broker
+from demo.processes import Processes
+
+READY_S = 45.0
+LISTENING_S = 20.0
+
+#: Enough for the live view to show a batch on its way, little enough for ten rounds in half a minute.
+BATCH_DURATION_S = 1.0
+LATENCY_S = 0.2
+POLL_FIRST_S = 0.3
+POLL_MAX_S = 1.0
+JUDGE_ERROR_RATE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Names on Kafka. On a Kafka of the reader's own they are the demo's own, apart from those of real work: a worker there
+    would answer the demo with real money, and the demo's would answer real requests with simulated judgements.
+    """
+
+    request: str
+    result: str
+    settings: Mapping[str, str]
+
+
+EMBEDDED = Topics(
+    "huleedu.llm_provider.comparison_requested.v1",
+    "huleedu.llm_provider.comparison_result.v1",
+    {"ROUNDBATCH_EMBEDDED_BROKER": "true", "ROUNDBATCH_PARTITIONS": str(broker.PARTITIONS)},
+)
+OWN_KAFKA = Topics(
+    "roundbatch-demo.comparison_requested.v1",
+    "roundbatch-demo.comparison_result.v1",
+    {"ROUNDBATCH_APP_ID": "roundbatch-demo", "ROUNDBATCH_WORK_TOPIC": "roundbatch-demo.work", "ROUNDBATCH_PARTITIONS": "4"},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Where the started services are."""
+
+    bootstrap_servers: str
+    simulator_url: str
+    topics: Topics
+
+
+def start(processes: Processes, out: Path, seed: int, environment: Mapping[str, str] | None = None) -> Services:
+    """Start all and return once the worker is ready. State, ledger and logs are in `out`, anew for each demo.
+
+    Errors: ProcessFailed.
+    """
+    given = os.environ if environment is None else environment
+    clean = clean_environment(given)
+    command = str(Path(sys.executable).with_name("roundbatch"))
+    own = broker.of_environment(given)
+    embedded = None if own else processes.start("broker", [sys.executable, "-m", "demo.broker"], clean)
+    ledger = out / "demo-ledger.sqlite"
+    for stale in out.glob(f"{ledger.name}*"):
+        stale.unlink()
+    simulator = processes.start("simulator", [command, "simulator", *_simulator_options(ledger, seed)], clean)
+    if embedded is None:
+        servers = str(own)
+    else:
+        servers = str(processes.wait_event(embedded, broker.EVENT, LISTENING_S)["bootstrap_servers"])
+    port = int(processes.wait_event(simulator, "simulator_listening", LISTENING_S)["port"])
+    url = f"http://127.0.0.1:{port}"
+    topics = OWN_KAFKA if own else EMBEDDED
+    state = out / "demo-state"
+    shutil.rmtree(state, ignore_errors=True)
+    worker = processes.start("worker", [command, "worker"], clean | worker_settings(servers, url, topics, state))
+    health = int(processes.wait_event(worker, "health_listening", READY_S)["port"])
+    processes.wait_ready(worker, f"http://127.0.0.1:{health}/readyz", READY_S)
+    return Services(servers, url, topics)
+
+
+def clean_environment(given: Mapping[str, str]) -> dict[str, str]:
+    """The reader's environment without what could lead to a real provider: keys, base URLs, settings of a real worker."""
+    prefixes = ("ROUNDBATCH_", "ANTHROPIC_", "OPENAI_", "KAFKA_")
+    kept = {name: value for name, value in given.items() if not name.upper().startswith(prefixes)}
+    # Both SDKs heed a proxy, which cannot reach this machine's own ports.
+    return kept | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
+
+
+def worker_settings(servers: str, simulator_url: str, topics: Topics, state: Path) -> dict[str, str]:
+    """The worker's environment: the simulator in the place of both providers, and looks at batches as fast as its batches."""
+    polls = {
+        f"ROUNDBATCH_{provider}__{name}": str(seconds)
+        for provider in ("ANTHROPIC", "OPENAI")
+        for name, seconds in (("POLL_FIRST_S", POLL_FIRST_S), ("POLL_MAX_S", POLL_MAX_S))
+    }
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": servers,
+        "ANTHROPIC_API_KEY": "simulated-key",
+        "ANTHROPIC_BASE_URL": simulator_url,
+        "OPENAI_API_KEY": "simulated-key",
+        "OPENAI_BASE_URL": f"{simulator_url}/v1",
+        "ROUNDBATCH_STATE_DIR": str(state),
+        "ROUNDBATCH_HEALTH_PORT": "0",
+        "ROUNDBATCH_REQUEST_TOPIC": topics.request,
+        "ROUNDBATCH_ALLOWED_CALLBACK_TOPICS": topics.result,
+        **topics.settings,
+        **polls,
+    }
+
+
+def _simulator_options(ledger: Path, seed: int) -> list[str]:
+    return [
+        *("--host", "127.0.0.1", "--port", "0"),
+        *("--ledger", str(ledger), "--seed", str(seed)),
+        *("--latency-s", str(LATENCY_S), "--batch-duration-s", str(BATCH_DURATION_S)),
+        *("--judge-error-rate", str(JUDGE_ERROR_RATE)),
+    ]

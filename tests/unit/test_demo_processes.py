@@ -1,0 +1,163 @@
+"""The demo's processes: what is said when one fails, and that none outlives the demo."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo import broker, services
+from demo.processes import Processes, ProcessFailed
+
+LISTEN = """
+import http.server, json, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    looks = 0
+    def do_GET(self):
+        Handler.looks += 1
+        self.send_response(200 if Handler.looks > 1 and sys.argv[1] == "ready" else 503)
+        self.end_headers()
+        self.wfile.write(b"partition 3: catching up")
+    def log_message(self, *args):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+print("no JSON")
+print(json.dumps({"event": "listening", "port": server.server_port}), flush=True)
+server.serve_forever()
+"""
+
+
+def python(code: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-c", code, *arguments]
+
+
+def test_a_process_that_ends_early_is_named_with_its_exit_code_and_last_lines(tmp_path: Path) -> None:
+    code = "import sys; [print('line', n) for n in range(30)]; sys.exit(70)"
+
+    with Processes(tmp_path / "logs") as processes:
+        worker = processes.start("worker", python(code), {})
+        worker.popen.wait()
+        with pytest.raises(ProcessFailed) as failed:
+            processes.check()
+
+    assert str(failed.value).startswith(f"the worker ended early with exit code 70; the last lines of {worker.log}:\n")
+    assert "line 29" in str(failed.value)
+    assert "line 17" not in str(failed.value)
+
+
+def test_waiting_ends_at_once_when_a_process_has_been_killed(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        other = processes.start("simulator", python("input()"), {})
+        worker = processes.start("worker", python("input()"), {})
+        other.popen.kill()
+        other.popen.wait()
+        with pytest.raises(ProcessFailed, match="the simulator ended early with signal SIGKILL"):
+            processes.wait_event(worker, "listening", timeout_s=60)
+
+
+def test_a_process_is_waited_for_until_it_listens_and_is_ready(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        server = processes.start("worker", python(LISTEN, "ready"), {})
+        port = processes.wait_event(server, "listening", timeout_s=60)["port"]
+        processes.wait_ready(server, f"http://127.0.0.1:{port}/readyz", timeout_s=60)
+
+
+def test_what_is_not_ready_in_time_is_repeated_as_the_process_names_it(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        server = processes.start("worker", python(LISTEN, "never"), {})
+        port = processes.wait_event(server, "listening", timeout_s=60)["port"]
+        with pytest.raises(ProcessFailed, match=r"not ready within 0 s \(partition 3: catching up\)"):
+            processes.wait_ready(server, f"http://127.0.0.1:{port}/readyz", timeout_s=0)
+        with pytest.raises(ProcessFailed, match=r"not ready within 0 s \(no line with event adopted\)"):
+            processes.wait_event(server, "adopted", timeout_s=0)
+
+
+def test_all_are_ended_by_sigterm_in_reverse_order_also_on_ctrl_c(tmp_path: Path) -> None:
+    code = """
+import os, signal, sys
+def end(*_):
+    os.write(1, b"told ")
+    with open(sys.argv[1], "a") as order:
+        order.write(sys.argv[2] + " ")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+print('{"event": "up"}', flush=True)
+signal.pause()
+"""
+    order = tmp_path / "order"
+    started = []
+
+    def interrupted() -> None:
+        with Processes(tmp_path) as processes:
+            for name in ("simulator", "worker"):
+                started.append(processes.start(name, python(code, str(order), name), {}))
+                processes.wait_event(started[-1], "up", timeout_s=60)
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    assert order.read_text() == "worker simulator "
+    assert [process.popen.returncode for process in started] == [0, 0]
+
+
+def test_the_embedded_broker_serves_topics_on_first_use(tmp_path: Path) -> None:
+    from demo.exchange import KafkaExchange
+
+    with Processes(tmp_path) as processes:
+        process = processes.start("broker", [sys.executable, "-m", "demo.broker"], dict(os.environ))
+        servers = processes.wait_event(process, broker.EVENT, timeout_s=60)["bootstrap_servers"]
+        assert servers.startswith("127.0.0.1:")
+        # Results are read from where their topic ended, so the first record, sent before, is none of theirs.
+        with KafkaExchange(servers, "results", "elsewhere") as earlier:
+            earlier.send(b"138", b"before")
+        with KafkaExchange(servers, "results", "results") as exchange:
+            exchange.send(b"138", b"one")
+            exchange.send(b"139", b"two")
+            came: list[bytes] = []
+            for _ in range(600):
+                came += exchange.receive(0.1)
+                if len(came) >= 2:
+                    break
+        assert sorted(came) == [b"one", b"two"]
+
+
+def test_nothing_of_the_readers_environment_leads_to_a_real_provider() -> None:
+    given = {
+        "PATH": "/bin",
+        "ANTHROPIC_API_KEY": "real",
+        "OPENAI_ORG_ID": "real",
+        "ROUNDBATCH_OPENAI__BASE_URL": "https://api.example",
+        "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
+        "HTTPS_PROXY": "http://proxy:3128",
+    }
+
+    environment = services.clean_environment(given) | services.worker_settings(
+        "127.0.0.1:9", "http://127.0.0.1:8", services.EMBEDDED, Path("state")
+    )
+
+    assert environment["PATH"] == "/bin"
+    assert environment["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:8"
+    assert environment["OPENAI_BASE_URL"] == "http://127.0.0.1:8/v1"
+    assert environment["NO_PROXY"] == "127.0.0.1"
+    assert "real" not in environment.values()
+    assert not any("example" in value or "kafka:" in value for value in environment.values())
+
+
+@pytest.mark.parametrize("topics", [services.EMBEDDED, services.OWN_KAFKA])
+def test_the_worker_takes_the_settings_it_is_given(topics: services.Topics) -> None:
+    from streams.settings import load_settings
+
+    settings = load_settings(services.worker_settings("127.0.0.1:9", "http://127.0.0.1:8", topics, Path("state")))
+
+    assert settings.request_topic == topics.request
+    assert settings.allowed_callback_topics == (topics.result,)
+    assert settings.partitions == broker.PARTITIONS
+    assert settings.embedded_broker == (topics is services.EMBEDDED)
+
+
+def test_ones_own_kafka_is_taken_where_it_is_named() -> None:
+    assert broker.of_environment({"KAFKA_BOOTSTRAP_SERVERS": " kafka:9092 "}) == "kafka:9092"
+    assert broker.of_environment({"KAFKA_BOOTSTRAP_SERVERS": ""}) is None
+    assert broker.of_environment({}) is None

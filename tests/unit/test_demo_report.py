@@ -1,0 +1,122 @@
+"""What a demo shows: standings, table, picture, progress."""
+
+import io
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+from rich.console import Console
+
+from demo import assignment, picture, report
+from demo.cj_batch import CJBatch, Route
+from demo.progress import Progress, bill
+from streams.results import ComparisonResult
+
+LEDGER = {"batches": 4, "http_operations": 31, "cost_usd": 0.1, "cost_single_usd": 0.2}
+
+
+def judged(rounds: int = 10) -> CJBatch:
+    """A batch whose judge never errs."""
+    batch = CJBatch(
+        assignment.load(assignment.FOLDER / "school-start"),
+        Route("openai", "gpt-6-luna", "results"),
+        cj_batch_id="139",
+        rounds=rounds,
+        rng=np.random.default_rng(7),
+    )
+    qualities = {essay.id: essay.quality for essay in batch.assignment.essays}
+    for _ in range(rounds):
+        for body in batch.next_round():
+            a, b = (qualities[body["metadata"][name]] for name in ("essay_a_id", "essay_b_id"))
+            batch.take(
+                ComparisonResult.model_validate(
+                    {
+                        "request_id": "r",
+                        "correlation_id": body["correlation_id"],
+                        "winner": "Essay A" if a > b else "Essay B",
+                        "justification": "better",
+                        "confidence": 3.0,
+                        "provider": "openai",
+                        "model": "gpt-6-luna",
+                        "response_time_ms": 1,
+                        "cost_estimate": 0.0,
+                        "requested_at": "2026-11-24T09:30:00Z",
+                        "completed_at": "2026-11-24T09:30:00Z",
+                    }
+                )
+            )
+    return batch
+
+
+def test_standings_are_the_order_that_the_answers_give() -> None:
+    batch = judged()
+
+    rows = report.standings(batch)
+
+    assert [row.place for row in rows] == list(range(1, 25))
+    assert sorted(row.hidden_place for row in rows) == list(range(1, 25))
+    assert sum(row.won for row in rows) == 120
+    assert {row.compared for row in rows} == {10}
+    assert [row.quality for row in sorted(rows, key=lambda row: row.hidden_place)][:2] == [0.97, 0.93]
+    assert sum(abs(row.place - row.hidden_place) for row in rows) <= 24
+
+
+def test_the_table_and_the_picture_hold_every_essay(tmp_path: Path) -> None:
+    batch = judged()
+    output = io.StringIO()
+
+    report.print_tables([batch], Console(file=output, width=100))
+    picture.draw([batch, batch], tmp_path / "deep" / "ranking.png")
+
+    assert "Should school start later?" in output.getvalue()
+    assert all(f" {essay.quality:.2f} " in output.getvalue() for essay in batch.assignment.essays)
+    height, width, _ = matplotlib.image.imread(tmp_path / "deep" / "ranking.png").shape
+    assert (width, height) == (1680, 1140)
+
+
+def test_where_there_is_no_terminal_each_answered_round_is_a_line() -> None:
+    batch = judged(rounds=2)
+    output = io.StringIO()
+
+    with Progress([batch], lambda: LEDGER, output, live=True) as progress:
+        progress.update()
+        progress.update()
+
+    assert output.getvalue().count("\n") == 1
+    assert output.getvalue().startswith("openai: round 2 of 2 answered, 24 comparisons, 0 errors")
+
+
+def test_on_a_terminal_the_view_shows_rounds_answers_and_the_bill() -> None:
+    batch = judged(rounds=2)
+    output = io.StringIO()
+    progress = Progress([batch], lambda: LEDGER, output, live=False)
+    progress.update()
+
+    console = Console(file=output, width=120)
+    console.print(progress.view())
+
+    shown = output.getvalue()
+    assert "2 of 2" in shown
+    assert "24 of 24" in shown
+    assert bill(LEDGER) in shown
+
+
+def test_the_bill_compares_with_single_calls() -> None:
+    assert bill({}) == "no bill yet"
+    assert bill(LEDGER) == "4 batch jobs, 31 HTTP operations, $0.1000 (as single calls $0.2000, 50% of it)"
+    assert bill(LEDGER | {"cost_usd": 0.0, "cost_single_usd": 0.0}).endswith("$0.0000 (as single calls $0.0000)")
+
+
+def test_what_is_missing_is_named() -> None:
+    batch = judged(rounds=2)
+    batch.rounds = 3
+    batch.next_round()
+    batch.duplicates = 1
+    output = io.StringIO()
+
+    report.print_missing([batch], Console(file=output, width=200))
+
+    assert "openai: 12 of 36 comparisons missing in round 3 of 3: " in output.getvalue()
+    assert batch.missing[0] in output.getvalue()
+    assert batch.missing[5] not in output.getvalue()
+    assert "1 results came more than once" in output.getvalue()
