@@ -70,6 +70,7 @@ def running_engine() -> Iterator[None]:
             yield
         finally:
             _end(process)
+            _unmount_below(folder)
             if not bridge_was_there:
                 _remove_bridge()
             del os.environ["DOCKER_HOST"]
@@ -117,6 +118,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(timeout=STOP_TIMEOUT_S)
+
+
+def _unmount_below(folder: str) -> None:
+    """dockerd leaves a network namespace mounted when a container had the machine's own network."""
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for point in reversed([point for point in mounted if point.startswith(f"{folder}/")]):
+        subprocess.run(["umount", point], timeout=STOP_TIMEOUT_S, check=False)
 
 
 def _remove_bridge() -> None:
