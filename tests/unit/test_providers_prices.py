@@ -27,12 +27,12 @@ def test_plain_tokens_cost_what_the_list_says(provider: str, model: str) -> None
 
 
 def test_cached_tokens_cost_less_and_written_ones_more() -> None:
-    def cost(**cached: int) -> float:
-        found = cost_usd("anthropic", "claude-haiku-5-5", Usage(3000, 50, **cached), batch=True)
+    def cost(read: int = 0, written: int = 0) -> float:
+        found = cost_usd("anthropic", "claude-haiku-5-5", Usage(3000, 50, read, written), batch=True)
         assert found is not None
         return found
 
-    assert cost(cache_read_tokens=2000) < cost() < cost(cache_creation_tokens=2000)
+    assert cost(read=2000) < cost() < cost(written=2000)
 
 
 def test_a_cache_entry_that_lives_an_hour_costs_more_to_write() -> None:

@@ -218,7 +218,8 @@ def batch(status: str, completed: int = 0, failed: int = 0, **more: Any) -> dict
     return {"status": status, "request_counts": counts, f"{status}_at": 1000, **more}
 
 
-OUTPUT, ERRORS = {"output_file_id": "file-o"}, {"error_file_id": "file-e"}
+OUTPUT: dict[str, Any] = {"output_file_id": "file-o"}
+ERRORS: dict[str, Any] = {"error_file_id": "file-e"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,149 @@
+"""Answers that no provider should give: bodies that are not JSON, downloads that die midway, connections that are reset."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from domain.reply import ReplyKind
+from providers.anthropic_adapter import AnthropicProvider
+from providers.openai_adapter import OpenAIProvider
+from providers.protocol import Ask, OutcomeUnknown, PromptBlock, ProviderDown
+
+ASK = Ask("job-0", "m", "Judge.", (PromptBlock("p"),), 100)
+Adapter = AnthropicProvider | OpenAIProvider
+
+
+def expired(kind: str, custom_id: str) -> bytes:
+    if kind == "anthropic":
+        return json.dumps({"custom_id": custom_id, "result": {"type": "expired"}}).encode()
+    return json.dumps({"custom_id": custom_id, "response": None, "error": {"code": "batch_expired"}}).encode()
+
+
+class Odd:
+    """Serves one ended batch whose results are `chunks`, and `answer` to every POST but an upload."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.chunks: list[bytes | Exception] = []
+        self.answer: httpx2.Response | Exception = httpx2.Response(200, json={"id": "batch_1"})
+        self.unreadable = self.posts = 0
+
+    def open(self) -> Adapter:
+        adapter = AnthropicProvider if self.kind == "anthropic" else OpenAIProvider
+        base_url = "http://provider" if self.kind == "anthropic" else "http://provider/v1"
+        transport = httpx2.MockTransport(self._serve)
+        return adapter("k", base_url=base_url, transport=transport, on_unreadable_row=self._count)
+
+    def _count(self) -> None:
+        self.unreadable += 1
+
+    def _serve(self, request: httpx2.Request) -> httpx2.Response:
+        path = request.url.path
+        if path == "/v1/files":
+            return httpx2.Response(200, json={"id": "file-in"})
+        if request.method == "POST":
+            self.posts += 1
+            if isinstance(self.answer, Exception):
+                raise self.answer
+            return self.answer
+        if path.endswith(("/results", "/content")):
+            return httpx2.Response(200, content=self._body())
+        return httpx2.Response(
+            200,
+            json={
+                "id": "batch_1",
+                "processing_status": "ended",
+                "results_url": "http://provider/v1/messages/batches/batch_1/results",
+                "status": "completed",
+                "error_file_id": "file-e",
+            },
+        )
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        for chunk in self.chunks:
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield chunk
+
+
+@pytest.fixture(params=["anthropic", "openai"])
+def odd(request: pytest.FixtureRequest) -> Odd:
+    return Odd(request.param)
+
+
+async def create(adapter: Adapter) -> str:
+    return await adapter.create("job", [ASK], start=lambda: True, timeout_s=5.0)
+
+
+async def test_odd_rows_are_counted_and_lose_nothing_else(odd: Odd) -> None:
+    row = expired(odd.kind, "job-0")
+    odd.chunks = [row[:9], row[9:] + b"\n{broken\n", b"null\n\xff\xfe\n{}\n", row + b"\n", expired(odd.kind, "job-1")]
+    replies = [reply async for reply in odd.open().replies("batch_1")]
+    assert [(reply.custom_id, reply.kind) for reply in replies] == [
+        ("job-0", ReplyKind.EXPIRED),
+        ("job-0", ReplyKind.EXPIRED),  # twice there, twice told: which one counts is the worker's decision
+        ("job-1", ReplyKind.EXPIRED),
+    ]
+    assert odd.unreadable == 4
+
+
+@pytest.mark.parametrize(
+    "broken", [httpx2.RemoteProtocolError("closed"), httpx2.ReadTimeout("slow"), httpx2.ReadError("reset")]
+)
+async def test_a_download_that_dies_midway_is_no_end_of_the_results(odd: Odd, broken: Exception) -> None:
+    odd.chunks = [expired(odd.kind, "job-0") + b"\n" + expired(odd.kind, "job-1")[:20], broken]
+    replies = odd.open().replies("batch_1")
+    assert (await anext(replies)).custom_id == "job-0"
+    with pytest.raises(ProviderDown):
+        await anext(replies)
+    assert odd.unreadable == 0
+
+
+UNREADABLE: list[Any] = [
+    httpx2.Response(200, text="<html>proxy</html>"),
+    httpx2.Response(200, content=b""),
+    httpx2.Response(200, json=["batch_1"]),
+    httpx2.ReadError("reset"),
+    httpx2.WriteError("reset"),
+    httpx2.RemoteProtocolError("closed"),
+    httpx2.ReadTimeout("slow"),
+]
+
+
+@pytest.mark.parametrize("answer", [*UNREADABLE, httpx2.Response(200, json={}), httpx2.Response(200, json={"id": 7})])
+async def test_a_create_whose_answer_is_lost_is_unknown(odd: Odd, answer: Any) -> None:
+    odd.answer = answer
+    with pytest.raises(OutcomeUnknown):
+        await create(odd.open())
+    assert odd.posts == 1
+
+
+@pytest.mark.parametrize("answer", UNREADABLE)
+async def test_a_call_whose_answer_is_lost_is_unknown(odd: Odd, answer: Any) -> None:
+    odd.answer = answer
+    with pytest.raises(OutcomeUnknown):
+        await odd.open().call(ASK, timeout_s=5.0)
+    assert odd.posts == 1
+
+
+@pytest.mark.parametrize("error", [httpx2.ConnectError("refused"), httpx2.ConnectTimeout("slow"), httpx2.PoolTimeout("busy")])
+async def test_what_was_never_sent_was_not_done(odd: Odd, error: Exception) -> None:
+    odd.answer = error
+    for attempt in (create(odd.open()), odd.open().call(ASK, timeout_s=5.0)):
+        with pytest.raises(ProviderDown):
+            await attempt
+
+
+async def test_no_failure_quotes_the_prompt(odd: Odd) -> None:
+    secret = "An essay that no log may show"
+    odd.answer = httpx2.Response(500, text="<html>")
+    asked = Ask("job-0", "m", "Judge.", (PromptBlock(secret),), 100)
+    with pytest.raises(OutcomeUnknown) as failed:
+        await odd.open().create("job", [asked], start=lambda: True, timeout_s=5.0)
+    error: BaseException | None = failed.value
+    while error is not None:
+        assert secret not in f"{error!r} {error}"
+        error = error.__cause__
