@@ -2,9 +2,9 @@
 
 import time
 
-import aiokafka  # type: ignore[import-untyped]
+import aiokafka
 import pytest
-from aiokafka.structs import TopicPartition  # type: ignore[import-untyped]
+from aiokafka.structs import TopicPartition
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
