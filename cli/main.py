@@ -6,7 +6,7 @@ function, so that `roundbatch config` answers at once.
 
 import typer
 
-from cli import config, demo, packages, results, simulator, submit
+from cli import config, demo, packages, results, simulator, submit, worker
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +26,7 @@ def roundbatch() -> None:
         raise typer.Exit(config.EXIT_UNUSABLE) from None
 
 
+app.command("worker")(worker.worker)
 app.command("config")(config.config)
 app.command("submit")(submit.submit)
 app.command("results")(results.results)

@@ -20,7 +20,7 @@ BARE_NAMES = {
     "OPENAI_BASE_URL": "ROUNDBATCH_OPENAI__BASE_URL",
 }
 #: Names with our prefix that are no settings: they are for tests.
-TEST_NAMES = frozenset({"ROUNDBATCH_CRASH_AT", "ROUNDBATCH_TEST_KAFKA", "ROUNDBATCH_LIVE"})
+TEST_NAMES = frozenset({"ROUNDBATCH_CRASH_AT", "ROUNDBATCH_STOP_AT", "ROUNDBATCH_TEST_KAFKA", "ROUNDBATCH_LIVE"})
 
 S = TypeVar("S", bound=BaseSettings)
 

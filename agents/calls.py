@@ -1,0 +1,125 @@
+"""A synchronous job: each open line is one call; outcomes are settled in chunks as they come."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from agents.asks import Asks, outcome_of
+from agents.metrics import Metrics
+from agents.runs import Run
+from domain.job import Job
+from domain.outcome import Outcome
+from domain.reconciling import JobEnd
+from domain.reply import Cause, ErrorCode, Reply, Retry
+from providers.accounts import Account
+from providers.protocol import AccountRefused, ContentRefused, OutcomeUnknown, ProviderError, StartRefused
+from streams import crashpoints, work
+from streams.clock import Clock
+from streams.outbox import Outbox
+from streams.settings import Settings
+from tables.view import PartitionView
+
+log = structlog.get_logger("calls")
+_SETTLE_S = 0.03  # answers that come within this are settled by one record
+
+
+class Calls:
+    """Runs the calls of one job after another's, bounded by the account's limiter."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        accounts: Mapping[str, Account],
+        asks: Asks,
+        outbox: Outbox,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._settings, self._accounts, self._asks, self._outbox = settings, accounts, asks, outbox
+        self._metrics, self._clock = metrics, clock
+
+    async def run(self, view: PartitionView, job: Job, run: Run, wanted: Callable[[], bool]) -> None:
+        """Ask every open line once. `wanted` is asked before each call; JobEnded follows only when every line was asked."""
+        waiting = self._asks.open_lines(view, job)
+        if job.offset < view.work.end:  # planned before this assignment: whether it was asked then is not known
+            for _ in waiting:
+                self._metrics.call_repeated(job.plan.provider)
+        came: list[Outcome] = []
+        sends: list[asyncio.Future[Any]] = []
+        skipped = 0
+
+        async def work_off() -> None:
+            nonlocal skipped
+            while waiting:
+                number = waiting.pop(0)
+                try:
+                    came.extend(await self._ask(view, job, number, wanted))
+                except StartRefused:
+                    skipped += 1
+
+        workers = min(len(waiting), self._settings.provider(job.plan.provider).max_concurrent_calls)
+        tasks = [asyncio.create_task(work_off()) for _ in range(workers)]
+        try:
+            while tasks:
+                done, pending = await asyncio.wait(tasks, timeout=_SETTLE_S)
+                tasks = list(pending)
+                for task in done:
+                    task.result()
+                self._settle(view, job, came, sends)
+        finally:
+            for task in tasks:
+                task.cancel()
+        await asyncio.gather(*sends)
+        if skipped:
+            return
+        run.over = True
+        crashpoints.point("after_outcomes_sent")
+        ended = work.JobEnded(job_id=job.job_id, claim_offset=None, reason=JobEnd.READ)
+        await self._send(view, ended)
+
+    def _settle(self, view: PartitionView, job: Job, came: list[Outcome], sends: "list[asyncio.Future[Any]]") -> None:
+        if came:
+            sends.append(self._send(view, work.Outcomes(job_id=job.job_id, outcomes=tuple(came))))
+            came.clear()
+
+    async def _ask(self, view: PartitionView, job: Job, number: int, wanted: Callable[[], bool]) -> list[Outcome]:
+        provider = job.plan.provider
+        (ask,) = self._asks.build(view, job, [number])
+        started_ms = self._clock.now_ms()
+
+        def start() -> bool:
+            nonlocal started_ms
+            started_ms = self._clock.now_ms()
+            return wanted() and started_ms < job.plan.deadline_ms
+
+        timeout_s = self._settings.provider(provider).call_timeout_s
+        reply: Reply | Retry
+        try:
+            reply = await self._accounts[provider].call(ask, timeout_s=timeout_s, start=start)
+            crashpoints.point("after_call")
+        except OutcomeUnknown as error:
+            self._metrics.call_repeated(provider)
+            reply = Retry(Cause.LOST_CALL, ErrorCode.TIMEOUT, str(error))
+        except AccountRefused as error:
+            reply = Retry(Cause.REFUSED_ACCOUNT, ErrorCode(error.code), str(error))
+        except ContentRefused as error:
+            reply = Retry(Cause.REFUSED_CONTENT, ErrorCode.INVALID_REQUEST, str(error))
+        except ProviderError as error:
+            reply = Retry(Cause.OVERLOADED, ErrorCode.EXTERNAL_SERVICE_ERROR, str(error))
+        now_ms = self._clock.now_ms()
+        return [
+            outcome_of(
+                job,
+                member,
+                reply,
+                completed_ms=now_ms,
+                response_time_ms=now_ms - started_ms,
+                metrics=self._metrics,
+            )
+            for member in job.plan.lines[number]
+        ]
+
+    def _send(self, view: PartitionView, record: work.WorkRecord) -> "asyncio.Future[Any]":
+        return self._outbox.send(self._settings.work_topic, work.encode(record), partition=view.partition)

@@ -1,0 +1,191 @@
+"""collect: reads the inbound topic, judges what comes, and puts `rounds` and `requests`."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from faust.types import Message
+
+from agents.dead_letters import DeadLetters
+from agents.metrics import Metrics
+from agents.resolving import candidate
+from domain.arriving import Candidate, arrive
+from domain.comparison import Member
+from domain.outcome import Outcome
+from domain.rounds import Arrival, RoundEntry, Standing
+from domain.strategies import STRATEGIES
+from streams import crashpoints, work
+from streams.clock import Clock
+from streams.outbox import Outbox
+from streams.requests import InboundMember, InboundRecord, Undecodable, read_record
+from streams.settings import Settings
+from tables import requests, rounds
+from tables.view import PartitionView, Tables
+
+log = structlog.get_logger("collect")
+
+
+@dataclass(slots=True)
+class _Unanswerable:
+    """A member that no event can answer, and why."""
+
+    member: InboundMember
+    reason: str
+    error: str
+
+
+@dataclass(slots=True)
+class _Judged:
+    """One record after the pure steps: its rounds, and the members that stand outside of any."""
+
+    record: InboundRecord
+    entries: tuple[RoundEntry, ...] = ()
+    unanswerable: list[_Unanswerable] = field(default_factory=list)
+
+
+class Collect:
+    """The body of the agent. `handle` has no await: nothing comes between what it reads and what it writes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        tables: Tables,
+        outbox: Outbox,
+        dead_letters: DeadLetters,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._settings, self._tables, self._outbox = settings, tables, outbox
+        self._dead_letters, self._metrics, self._clock = dead_letters, metrics, clock
+
+    def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
+        """Handle one inbound record; returns the effects that must be done before its offset is acked."""
+        offset, append_ms = message.offset, append_time_ms(message)
+        effects: list[asyncio.Future[Any]] = []
+        try:
+            judged = self._judge(view, message, offset, append_ms)
+        except Undecodable as error:
+            effects.append(self._dead_letters.record(message, reason="undecodable", error=str(error)))
+        except _TooOld as error:
+            effects.append(self._dead_letters.record(message, reason="too_old", error=str(error)))
+        except Exception as error:
+            log.exception("record_not_judged", partition=view.partition, offset=offset)
+            effects.append(self._dead_letters.record(message, reason="not_judged", error=repr(error)[:300]))
+        else:
+            self._put(view, message, judged, append_ms, effects)
+        view.inbound.next = offset + 1
+        return effects
+
+    def _judge(self, view: PartitionView, message: Message, offset: int, append_ms: int) -> _Judged:
+        record = read_record(message.value, max_prompt_bytes=self._settings.max_prompt_bytes)
+        age_s = (self._clock.now_ms() - append_ms) / 1000
+        if age_s > self._settings.dedup_retention_s:
+            raise _TooOld(
+                f"the request is {age_s:.0f} s old, ids are remembered for {self._settings.dedup_retention_s:.0f} s: whether "
+                "it was answered cannot be told; send it again under a new correlation id if it was not"
+            )
+        judged = _Judged(record)
+        candidates: list[Candidate] = []
+        for member in record.members:
+            reason = self._unanswerable(member)
+            if reason is None:
+                candidates.append(candidate(record, member, offset, append_ms, self._settings))
+            else:
+                judged.unanswerable.append(reason)
+        judged.entries = arrive(offset, append_ms, candidates, view.state.ids, part=record.part, parts=record.parts)
+        return judged
+
+    def _unanswerable(self, member: InboundMember) -> _Unanswerable | None:
+        if member.correlation_id is None:
+            return _Unanswerable(member, "no_correlation_id", "no correlation id can be read: send a UUID")
+        if member.callback_topic is None:
+            return _Unanswerable(member, "no_callback_topic", "no callback topic can be read")
+        if member.callback_topic not in self._settings.allowed_callback_topics:
+            allowed = ", ".join(self._settings.allowed_callback_topics)
+            said = f"callback topic {member.callback_topic!r} is not allowed; allowed: {allowed}"
+            return _Unanswerable(member, "callback_topic_not_allowed", said)
+        return None
+
+    def _put(
+        self,
+        view: PartitionView,
+        message: Message,
+        judged: _Judged,
+        append_ms: int,
+        effects: "list[asyncio.Future[Any]]",
+    ) -> None:
+        partition, offset = view.partition, message.offset
+        for lost in judged.unanswerable:
+            effects.append(self._member_letter(message, lost.member, lost.reason, lost.error, answered=False))
+        if not judged.entries:
+            return
+        # Both entries on every reading, re-readings too: killed between the two puts, one may be there without the other.
+        key = requests.key(partition, offset)
+        effects.append(
+            self._tables.requests.put(partition, key, requests.encode(requests.Stored(append_ms, message.value or b"")))
+        )
+        view.retained.add(offset)
+        crashpoints.point("between_request_puts")
+        entries = []
+        for entry in judged.entries:
+            key = rounds.key(partition, entry.round_key, offset)
+            found = self._tables.rounds.find(partition, key)
+            # A fact is written once: on a re-read its own bytes are put again, for settings may have changed.
+            value = found if found is not None else rounds.CODEC.encode(entry)
+            entries.append(rounds.CODEC.decode(value) if found is not None else entry)
+            effects.append(self._tables.rounds.put(partition, key, value))
+        view.state.learn_record(offset, entries, self._clock.now_ms())
+        view.arrived[offset] = tuple({(entry.round_key, arrival.strategy) for entry in entries for arrival in entry.arrivals})
+        view.note_finished(view.work.next - 1)
+        self._answer_rejected(message, judged, entries, append_ms, effects)
+        crashpoints.point("after_request_puts")
+
+    def _answer_rejected(
+        self,
+        message: Message,
+        judged: _Judged,
+        entries: list[RoundEntry],
+        append_ms: int,
+        effects: "list[asyncio.Future[Any]]",
+    ) -> None:
+        members = {member.position: member for member in judged.record.members}
+        rejected: list[Outcome] = []
+        for arrival in (arrival for entry in entries for arrival in entry.arrivals):
+            member = members[arrival.position]
+            if arrival.standing is Standing.DUPLICATE:
+                self._metrics.duplicate()
+            elif arrival.standing is Standing.CONFLICT:
+                said = f"correlation id {arrival.correlation_id} came before with other content; the first one's result stands"
+                effects.append(self._member_letter(message, member, "conflicting_content", said, answered=False))
+            elif arrival.standing is Standing.REJECTED:
+                rejected.append(_rejection(Member(message.offset, arrival.position), arrival, append_ms))
+                said = arrival.fault.message if arrival.fault else "rejected"
+                reason = arrival.fault.code.value.lower() if arrival.fault else "rejected"
+                effects.append(self._member_letter(message, member, reason, said, answered=True))
+        if rejected:
+            record = work.Outcomes(outcomes=tuple(rejected))
+            effects.append(self._outbox.send(self._settings.work_topic, work.encode(record), partition=message.partition))
+
+    def _member_letter(
+        self, message: Message, member: InboundMember, reason: str, error: str, *, answered: bool
+    ) -> "asyncio.Future[Any]":
+        return self._dead_letters.member(message, member.position, member.raw, reason=reason, error=error, answered=answered)
+
+
+class _TooOld(ValueError):
+    """A request older than the dedup retention: it may have been answered and forgotten."""
+
+
+def _rejection(member: Member, arrival: Arrival, append_ms: int) -> Outcome:
+    fault = arrival.fault
+    if fault is None:
+        raise ValueError(f"{member} is rejected without a fault")
+    # The request's own append time, not the clock: a re-reading sends the same bytes.
+    mode = STRATEGIES[arrival.strategy].mode
+    return Outcome(member, arrival.provider, arrival.model, append_ms, mode, fault=fault)
+
+
+def append_time_ms(message: Message) -> int:
+    """The record's append time in ms since the epoch; Faust gives seconds as a float."""
+    return round(message.timestamp * 1000)

@@ -1,0 +1,148 @@
+"""dispatcher: looks at open jobs when their facts are acknowledged or their time has come, and does the next step.
+
+Tasks, not agents: they write no table and send only to the work topic. One heap of (time, job), no task per waiting job.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from agents.batch_jobs import BatchJobs
+from agents.calls import Calls
+from agents.runs import Run
+from agents.views import Views
+from domain.job import Job
+from domain.stage import Step, next_step
+from streams import failstop
+from streams.clock import Clock
+from tables.view import PartitionView
+
+log = structlog.get_logger("dispatcher")
+
+
+class Dispatcher:
+    """Schedules the steps of all open jobs of this worker's partitions."""
+
+    def __init__(self, views: Views, batch_jobs: BatchJobs, calls: Calls, clock: Clock, worker_run: str) -> None:
+        self._views, self._batch_jobs, self._calls = views, batch_jobs, calls
+        self._clock, self._worker_run = clock, worker_run
+        self._due: list[tuple[float, int, str]] = []
+        self._wake = asyncio.Event()
+        self.runs: dict[str, Run] = {}
+        self.stopping = False
+
+    def consider(self, partition: int, job_id: str, delay_s: float = 0.0) -> None:
+        """Look at a job, now or later."""
+        heapq.heappush(self._due, (self._clock.running_s() + delay_s, partition, job_id))
+        self._wake.set()
+
+    def consider_all(self, view: PartitionView) -> None:
+        """Look at every open job of a partition: it has just been built, or has caught up."""
+        for job_id in view.state.jobs:
+            self.consider(view.partition, job_id)
+
+    async def run(self) -> None:
+        """Work off what is due, until cancelled."""
+        while True:
+            wait_s = 3600.0
+            while self._due:
+                wait_s = self._due[0][0] - self._clock.running_s()
+                if wait_s > 0:
+                    break
+                _, partition, job_id = heapq.heappop(self._due)
+                with failstop.guard("dispatcher"):
+                    self._look(partition, job_id)
+            self._wake.clear()
+            try:
+                await asyncio.wait_for(self._wake.wait(), timeout=max(0.001, wait_s))
+            except TimeoutError:
+                continue
+
+    def _look(self, partition: int, job_id: str) -> None:
+        view = self._views.current(partition)
+        if view is None or not view.caught_up or self.stopping:
+            return  # every job is considered when the partition has caught up
+        job = view.state.jobs.get(job_id)
+        run = self.runs.get(job_id)
+        if job is None:
+            if run is not None and run.task is None:
+                del self.runs[job_id]
+            return
+        if run is None:
+            run = self.runs[job_id] = Run()
+        # Acted upon only when acknowledged: a fact that is lost with this process must not have led to anything.
+        if run.task is not None or run.over or job.last_offset >= view.work.acked:
+            return
+        if run.submission_sent and job.submission is None:
+            return  # on its way through the log
+        self._act(view, job, run)
+
+    def _act(self, view: PartitionView, job: Job, run: Run) -> None:
+        now_ms = self._clock.now_ms()
+        step = next_step(
+            job,
+            worker_run=self._worker_run,
+            claim_age_s=None if run.claim_sent_s is None else self._clock.running_s() - run.claim_sent_s,
+            called=run.called,
+            now_ms=now_ms,
+        )
+        match step:
+            case Step.WAIT:
+                if job.plan.not_before_ms > now_ms:
+                    self.consider(view.partition, job.job_id, (job.plan.not_before_ms - now_ms) / 1000)
+            case Step.CLAIM:
+                self._batch_jobs.claim(view, job, run)
+            case Step.CREATE:
+                self._spawn(view, job, run, self._batch_jobs.create(view, job, run))
+            case Step.GIVE_BACK:
+                self._spawn(view, job, run, self._batch_jobs.give_back(view, job, run))
+            case Step.FIND:
+                self._spawn(view, job, run, self._batch_jobs.find(view, job, run))
+            case Step.POLL:
+                self._poll(view, job, run)
+            case Step.CALL:
+                self._spawn(view, job, run, self._call(view, job, run))
+
+    def _poll(self, view: PartitionView, job: Job, run: Run) -> None:
+        """Poll now, or for the first time when the batch is old enough for a look."""
+        if job.submission is not None and not run.polls:
+            age_s = (self._clock.now_ms() - job.submission.append_ms) / 1000
+            early_s = self._batch_jobs.poll_delay_s(job, run) - age_s
+            if early_s > 0:
+                self.consider(view.partition, job.job_id, early_s)
+                return
+        self._spawn(view, job, run, self._batch_jobs.poll(view, job, run))
+
+    async def _call(self, view: PartitionView, job: Job, run: Run) -> float | None:
+        await self._calls.run(view, job, run, lambda: not self.stopping and not view.dead)
+        # Not over: calls were skipped because the partition went. If it has come back, its view asks what is left.
+        return None if run.over else 1.0
+
+    def _spawn(self, view: PartitionView, job: Job, run: Run, step: Coroutine[Any, Any, float | None]) -> None:
+        task = run.task = asyncio.create_task(step, name=f"job {job.job_id}")
+        failstop.watch(task, f"job {job.job_id}")
+        task.add_done_callback(lambda done: self._stepped(view.partition, job.job_id, run, done))
+
+    def _stepped(self, partition: int, job_id: str, run: Run, done: "asyncio.Task[float | None]") -> None:
+        run.task = None
+        if done.cancelled() or done.exception() is not None:
+            return
+        delay_s = done.result()
+        if delay_s is not None:  # None: a record was sent, and its reading back leads on
+            self.consider(partition, job_id, delay_s)
+
+    async def stop(self, timeout_s: float) -> None:
+        """Begin nothing more; let steps under way finish within the time, then let go of them. Nothing is cancelled there."""
+        self.stopping = True
+        tasks = [run.task for run in self.runs.values() if run.task is not None]
+        if not tasks:
+            return
+        log.info("finishing_steps", steps=len(tasks), timeout_s=timeout_s)
+        _, late = await asyncio.wait(tasks, timeout=timeout_s)
+        for task in late:
+            task.cancel()
+        if late:
+            log.warning("steps_let_go", steps=len(late))

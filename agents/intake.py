@@ -1,0 +1,118 @@
+"""The two agents' loops: each record to its handler, its effects to the line of acknowledgements.
+
+What must not end in a skipped record is in here: no exception leaves a loop, nothing is acked out of order, and a work record
+that waits for collect holds up its own partition only.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from faust.types import EventT, Message, StreamT
+
+from agents.closer import Closer
+from agents.collect import Collect
+from agents.dispatcher import Dispatcher
+from agents.reconcile import MustWait, Reconcile
+from agents.views import Views
+from streams import crashpoints, failstop
+from streams.app import RoundbatchApp
+from streams.consumer import AckLine
+from streams.outbox import Outbox
+from tables.view import PartitionView
+
+
+def events(stream: StreamT[bytes]) -> AsyncIterator[EventT[bytes]]:
+    """The events of a stream, none acked by Faust (`noack` is missing from the interface StreamT)."""
+    unacked: Any = stream
+    found: AsyncIterator[EventT[bytes]] = unacked.noack().events()
+    return found
+
+
+class Intake:
+    """Feeds collect and reconcile."""
+
+    def __init__(
+        self,
+        app: RoundbatchApp,
+        views: Views,
+        collect: Collect,
+        reconcile: Reconcile,
+        closer: Closer,
+        dispatcher: Dispatcher,
+        outbox: Outbox,
+    ) -> None:
+        self._app, self._views, self._outbox = app, views, outbox
+        self._collect, self._reconcile = collect, reconcile
+        self._closer, self._dispatcher = closer, dispatcher
+        self._lines: dict[int, tuple[AckLine, AckLine]] = {}
+        self.stopping = False
+
+    def open_lines(self, view: PartitionView) -> None:
+        """Begin new lines of acknowledgements for a partition that has just been assigned."""
+        self._lines[view.partition] = (
+            AckLine(self._acknowledge, lambda offset: self._inbound_acked(view, offset)),
+            AckLine(self._acknowledge, lambda offset: self._work_acked(view, offset)),
+        )
+
+    async def collect(self, stream: StreamT[bytes]) -> None:
+        """The agent of the inbound topic."""
+        async for event in events(stream):
+            with failstop.guard("collect"):
+                view = await self._view(event)
+                if view is None:
+                    continue
+                effects = self._collect.handle(view, event.message)
+                self._lines[view.partition][0].add(event.message, effects)
+                self._resume(view)
+
+    async def reconcile(self, stream: StreamT[bytes]) -> None:
+        """The agent of the work topic."""
+        async for event in events(stream):
+            with failstop.guard("reconcile"):
+                view = await self._view(event)
+                if view is None:
+                    continue
+                view.deferred.append(event.message)
+                self._resume(view)
+
+    async def _view(self, event: EventT[bytes]) -> PartitionView | None:
+        """The view for an event; None, with the event let go of, when its partition is going or the worker stops."""
+        await self._outbox.room()
+        view = None if self.stopping else await self._views.get(event.message.partition)
+        if view is None or view.dead or self.stopping:
+            self._consumer.abandon(event.message)
+            return None
+        return view
+
+    def _resume(self, view: PartitionView) -> None:
+        """Handle the work records of a partition in order, until one has to wait for collect."""
+        while view.deferred and not view.dead:
+            message: Message = view.deferred[0]
+            try:
+                effects = self._reconcile.handle(view, message)
+            except MustWait:
+                return
+            view.deferred.popleft()
+            self._lines[view.partition][1].add(message, effects)
+
+    def _inbound_acked(self, view: PartitionView, offset: int) -> None:
+        view.inbound.acked = offset + 1
+        keys = view.arrived.pop(offset, ())
+        self._closer.close(view, keys)
+
+    def _work_acked(self, view: PartitionView, offset: int) -> None:
+        crashpoints.point("after_work_acked")
+        view.work.acked = offset + 1
+        for job_id in view.touched.pop(offset, ()):
+            self._dispatcher.consider(view.partition, job_id)
+
+    def _acknowledge(self, message: Message) -> None:
+        self._consumer.acknowledge(message)
+
+    @property
+    def _consumer(self) -> Any:
+        return self._app.consumer
+
+    def stop(self) -> None:
+        """Take nothing more in; records that come are let go of, unacknowledged."""
+        self.stopping = True

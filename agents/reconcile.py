@@ -1,0 +1,253 @@
+"""reconcile: reads the work topic, puts `jobs` and `outcomes`, sends every terminal event, deletes finished `requests`."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+from faust.types import Message
+from pydantic import ValidationError
+
+from agents.collect import append_time_ms
+from agents.dead_letters import DeadLetters
+from agents.metrics import Metrics
+from domain import reconciling
+from domain.job import Claim, Submission
+from domain.outcome import Outcome
+from domain.reconciling import Verdict
+from streams import crashpoints, work
+from streams.outbox import Outbox
+from streams.requests import InboundRecord, read_record
+from streams.results import ResultMessage, result_message
+from tables import jobs, outcomes, requests
+from tables.codec import Codec, UnknownVersion
+from tables.view import PartitionView, Tables
+
+log = structlog.get_logger("reconcile")
+F = TypeVar("F", bound=jobs.Fact)
+_PARSED_RECORDS = 64  # inbound records kept decoded: the outcomes of a round come in a few work records
+_ANY_PROMPT = 1 << 30  # the limit on prompts was collect's to judge; an event does not depend on today's setting
+
+
+class MustWait(Exception):
+    """A request's entry is missing at an inbound offset that collect has not passed yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Effects:
+    """What one work record leads to, before any of it is done."""
+
+    verdict: Verdict
+    events: tuple[tuple[Outcome, ResultMessage], ...]
+    unsendable: tuple[tuple[Outcome, str, object], ...]
+
+
+class Reconcile:
+    """The body of the agent. `handle` has no await: nothing comes between what it reads and what it writes."""
+
+    def __init__(self, tables: Tables, outbox: Outbox, dead_letters: DeadLetters, metrics: Metrics) -> None:
+        self._tables, self._outbox = tables, outbox
+        self._dead_letters, self._metrics = dead_letters, metrics
+        self._parsed: OrderedDict[tuple[int, int], tuple[int, InboundRecord]] = OrderedDict()
+
+    def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
+        """Handle one work record; returns the effects that must be done before its offset is acked.
+
+        Raises MustWait, with nothing written, when collect has to read first.
+        """
+        offset = message.offset
+        effects: list[asyncio.Future[Any]] = []
+        try:
+            record = work.decode(message.value or b"")
+            verdict = self._decide(view, record, offset, append_time_ms(message))
+            planned = self._events(view, self._as_found(view, offset, verdict))
+        except MustWait:
+            raise
+        except Exception as error:
+            reason = "undecodable" if isinstance(error, ValidationError | UnknownVersion) else "not_judged"
+            log.exception("work_record_not_judged", partition=view.partition, offset=offset)
+            effects.append(self._dead_letters.record(message, reason=reason, error=_said(error)))
+        else:
+            self._write(view, message, record, planned, effects)
+        view.work.next = offset + 1
+        return effects
+
+    def _decide(self, view: PartitionView, record: work.WorkRecord, offset: int, append_ms: int) -> Verdict:
+        state = view.state
+        match record:
+            case work.JobPlanned():
+                return reconciling.planned(state, offset, append_ms, record.plan)
+            case work.SubmitClaimed():
+                claim = Claim(offset, record.worker_run, append_ms, record.start_within_s, record.key_hash)
+                return reconciling.claimed(state, record.job_id, claim)
+            case work.Submitted():
+                submission = Submission(offset, record.provider_job_id, append_ms, record.adopted)
+                return reconciling.submitted(state, record.job_id, submission)
+            case work.Outcomes():
+                return reconciling.outcomes(state, record.job_id, record.outcomes)
+            case work.JobEnded():
+                return reconciling.job_ended(
+                    state,
+                    offset,
+                    append_ms,
+                    job_id=record.job_id,
+                    claim_offset=record.claim_offset,
+                    reason=record.reason,
+                    message=record.message,
+                    code=record.code,
+                )
+            case work.DeadlinePassed():
+                return reconciling.deadline_passed(state, append_ms, record.overdue)
+            case work.RequestsDone():
+                return Verdict()
+
+    def _as_found(self, view: PartitionView, offset: int, verdict: Verdict) -> Verdict:
+        """Replace facts by those that an earlier reading of this very record has put: a fact is written once."""
+        partition = view.partition
+        found_jobs = tuple(self._found(partition, job.job_id, "planned", jobs.PLANNED, job) for job in verdict.jobs)
+        claim, submission = verdict.claim, verdict.submission
+        if claim is not None:
+            claim = (claim[0], self._found(partition, claim[0], "claimed", jobs.CLAIMED, claim[1]))
+        if submission is not None:
+            submission = (submission[0], self._found(partition, submission[0], "submitted", jobs.SUBMITTED, submission[1]))
+        endings, terminal = verdict.endings, verdict.terminal
+        raw = self._tables.outcomes.find(partition, outcomes.key(partition, offset)) if endings else None
+        if raw is not None:
+            endings = outcomes.CODEC.decode(raw).endings
+            ended = {ending.member for ending in endings if ending.terminal}
+            terminal = tuple(outcome for outcome in terminal if outcome.member in ended)
+        return Verdict(found_jobs, claim, submission, endings, terminal, verdict.ignored, verdict.spent)
+
+    def _found(self, partition: int, job_id: str, fact: str, codec: Codec[F], made: F) -> F:
+        raw = self._tables.jobs.find(partition, jobs.key(partition, job_id, fact))
+        found = codec.decode(raw) if raw is not None else made
+        return found if found.offset == made.offset else made
+
+    def _events(self, view: PartitionView, verdict: Verdict) -> _Effects:
+        events: list[tuple[Outcome, ResultMessage]] = []
+        unsendable: list[tuple[Outcome, str, object]] = []
+        for outcome in verdict.terminal:
+            stored = self._request(view, outcome.member.offset)
+            if stored is None:
+                continue  # finished: the event was acknowledged before the entry was deleted
+            append_ms, record = stored
+            member = record.members[outcome.member.position]
+            try:
+                message = result_message(
+                    member,
+                    outcome,
+                    requested_ms=append_ms,
+                    traceparent=record.traceparent,
+                    tracestate=record.tracestate,
+                )
+            except ValueError as error:
+                unsendable.append((outcome, _said(error), member.raw))
+            else:
+                events.append((outcome, message))
+        return _Effects(verdict, tuple(events), tuple(unsendable))
+
+    def _request(self, view: PartitionView, offset: int) -> tuple[int, InboundRecord] | None:
+        key = (view.partition, offset)
+        stored = requests.find(self._tables.requests, view.partition, offset)
+        if stored is None:
+            self._parsed.pop(key, None)
+            if not view.has_passed(offset):
+                raise MustWait
+            return None
+        parsed = self._parsed.get(key)
+        if parsed is None or parsed[0] != stored.append_ms:
+            parsed = (stored.append_ms, read_record(stored.raw, max_prompt_bytes=_ANY_PROMPT))
+            self._parsed[key] = parsed
+            while len(self._parsed) > _PARSED_RECORDS:
+                self._parsed.popitem(last=False)
+        else:
+            self._parsed.move_to_end(key)
+        return parsed
+
+    def _write(
+        self,
+        view: PartitionView,
+        message: Message,
+        record: work.WorkRecord,
+        planned: _Effects,
+        effects: "list[asyncio.Future[Any]]",
+    ) -> None:
+        partition, offset, verdict = view.partition, message.offset, planned.verdict
+        crashpoints.point(f"before_{record.kind}_put")
+        self._put_facts(partition, offset, verdict, effects)
+        for outcome, event in planned.events:
+            sent = self._outbox.send(event.topic, event.value, key=event.key, headers=event.headers)
+            sent.add_done_callback(self._count_result(outcome))
+            effects.append(sent)
+        for outcome, said, raw in planned.unsendable:
+            position = outcome.member.position
+            effects.append(self._dead_letters.member(message, position, raw, reason="unsendable", error=said, answered=False))
+        self._learn(view, offset, record, verdict)
+        if isinstance(record, work.RequestsDone):
+            for done in record.offsets:
+                effects.append(self._tables.requests.remove(partition, requests.key(partition, done)))
+                view.retained.discard(done)
+        crashpoints.point(f"after_{record.kind}_read")
+
+    def _put_facts(self, partition: int, offset: int, verdict: Verdict, effects: "list[asyncio.Future[Any]]") -> None:
+        if verdict.endings:
+            value = outcomes.CODEC.encode(outcomes.Endings(offset, verdict.endings))
+            effects.append(self._tables.outcomes.put(partition, outcomes.key(partition, offset), value))
+        for number, job in enumerate(verdict.jobs):
+            key = jobs.key(partition, job.job_id, "planned")
+            effects.append(self._tables.jobs.put(partition, key, jobs.PLANNED.encode(job)))
+            if not number:
+                crashpoints.point("after_first_plan_put")
+        if verdict.claim is not None:
+            key = jobs.key(partition, verdict.claim[0], "claimed")
+            effects.append(self._tables.jobs.put(partition, key, jobs.CLAIMED.encode(verdict.claim[1])))
+        if verdict.submission is not None:
+            key = jobs.key(partition, verdict.submission[0], "submitted")
+            effects.append(self._tables.jobs.put(partition, key, jobs.SUBMITTED.encode(verdict.submission[1])))
+
+    def _learn(self, view: PartitionView, offset: int, record: work.WorkRecord, verdict: Verdict) -> None:
+        state = view.state
+        state.learn_endings(verdict.endings)
+        for job in verdict.jobs:
+            state.learn_planned(job)
+        if verdict.claim is not None:
+            state.learn_claim(*verdict.claim)
+        if verdict.submission is not None:
+            state.learn_submission(*verdict.submission)
+        if isinstance(record, work.JobPlanned):
+            view.planning.difference_update(record.plan.members)
+        if isinstance(record, work.DeadlinePassed):
+            view.overdue.difference_update(late.member for late in record.overdue)
+        if verdict.spent and isinstance(record, work.Outcomes) and record.job_id:
+            self._metrics.outcome_spent(record.outcomes[0].provider, verdict.spent)
+        view.note_finished(offset)
+        view.touched[offset] = _touched(record, verdict)
+        log.debug(
+            "work_record",
+            partition=view.partition,
+            offset=offset,
+            kind=record.kind,
+            jobs=[job.job_id for job in verdict.jobs],
+            ended=sum(1 for ending in verdict.endings if ending.terminal),
+            ignored=verdict.ignored,
+        )
+
+    def _count_result(self, outcome: Outcome) -> "Callable[[asyncio.Future[Any]], None]":
+        name = "answered" if outcome.fault is None else outcome.fault.code.value
+        return lambda _: self._metrics.result(name, outcome.provider, outcome.mode)
+
+
+def _touched(record: work.WorkRecord, verdict: Verdict) -> tuple[str, ...]:
+    ids = [job.job_id for job in verdict.jobs]
+    if isinstance(record, work.SubmitClaimed | work.Submitted | work.JobEnded):
+        ids.append(record.job_id)
+    return tuple(ids)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        return "; ".join(f"{'.'.join(str(step) for step in one['loc'])}: {one['msg']}" for one in found[:3])
+    return f"{type(error).__name__}: {error}"[:300]

@@ -1,0 +1,20 @@
+"""What this process remembers of the jobs it works on. It outlives revocations: a claim is called upon once."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Run:
+    """One job in this process. Times are seconds on the running clock, scans are ms since the epoch."""
+
+    claim_sent_s: float | None = None
+    called: bool = False  # the create request of its claim has gone out, or is about to
+    submission_sent: bool = False  # its Submitted has been sent
+    over: bool = False  # its JobEnded has been sent
+    polls: int = 0
+    finds: int = 0
+    held: bool = False
+    empty_scans_ms: list[int] = field(default_factory=list)
+    task: "asyncio.Task[Any] | None" = None

@@ -1,0 +1,130 @@
+"""The views of the partitions that this worker holds: built once after each assignment, dropped at each rebalance."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import structlog
+from faust.types import TP, Message
+
+from streams.app import RoundbatchApp
+from streams.clock import Clock
+from streams.settings import Settings
+from tables import view as views
+from tables.view import PartitionView, Reading, Tables
+
+log = structlog.get_logger("views")
+
+# A topic that ends in transaction markers has offsets that are never delivered: when the consumer stands at the end and
+# nothing has come for this long, the partition is read.
+_MARKER_WAIT_S = 1.0
+
+
+class Views:
+    """Views by partition. A rebalance drops all, those of kept partitions too: uncommitted records are read again."""
+
+    def __init__(self, app: RoundbatchApp, settings: Settings, tables: Tables, clock: Clock) -> None:
+        self._app, self._settings, self._tables, self._clock = app, settings, tables, clock
+        self._built: dict[int, PartitionView] = {}
+        self._building: dict[int, asyncio.Task[PartitionView]] = {}
+        self._stalled: dict[int, tuple[tuple[int, int], float]] = {}
+        self.generation = 0
+        self.on_built: Callable[[PartitionView], None] = lambda view: None
+
+    def _abandon(self, message: Message) -> None:
+        consumer: Any = self._app.consumer
+        consumer.abandon(message)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the tables are recovered and no rebalance is under way."""
+        return bool(self._app.tables.actives_ready and not self._app.rebalancing and not self._app.should_stop)
+
+    def assigned(self) -> list[int]:
+        """The partitions of the request topic that this worker holds."""
+        return sorted(tp.partition for tp in self._app.consumer.assignment() if tp.topic == self._settings.request_topic)
+
+    def current(self, partition: int) -> PartitionView | None:
+        """The view of a partition, if it is built and the assignment still holds."""
+        return self._built.get(partition) if self.settled else None
+
+    def __iter__(self) -> Iterator[PartitionView]:
+        """All views whose assignment holds."""
+        return iter(list(self._built.values()) if self.settled else [])
+
+    async def get(self, partition: int) -> PartitionView | None:
+        """The view of a partition, built at need; None when the partition has moved away meanwhile."""
+        built = self._built.get(partition)
+        if built is not None:
+            return built
+        generation = self.generation
+        task = self._building.get(partition)
+        if task is None:
+            task = self._building[partition] = asyncio.create_task(self._build(partition), name=f"view {partition}")
+        try:
+            view = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if generation != self.generation:
+                return None
+            raise
+        if generation != self.generation:
+            return None
+        if self._building.pop(partition, None) is not None:
+            self._built[partition] = view
+            log.info(
+                "view_built",
+                partition=partition,
+                pending=len(view.state.pending),
+                jobs=len(view.state.jobs),
+                inbound=(view.inbound.next, view.inbound.end),
+                work=(view.work.next, view.work.end),
+            )
+            self.on_built(view)
+        return view
+
+    def drop(self) -> None:
+        """Forget all views: partitions are being revoked. Records that wait in them are dropped unacknowledged."""
+        self.generation += 1
+        for view in self._built.values():
+            for message in view.kill():
+                self._abandon(message)
+        for task in self._building.values():
+            task.cancel()
+        self._built.clear()
+        self._building.clear()
+        self._stalled.clear()
+
+    async def _build(self, partition: int) -> PartitionView:
+        inbound, work = TP(self._settings.request_topic, partition), TP(self._settings.work_topic, partition)
+        return await views.build(
+            self._tables,
+            partition,
+            inbound=await self._reading(inbound),
+            work=await self._reading(work),
+            now_ms=self._clock.now_ms(),
+        )
+
+    async def _reading(self, tp: TP) -> Reading:
+        consumer: Any = self._app.consumer
+        earliest = (await consumer.earliest_offsets(tp)).get(tp) or 0
+        end = (await consumer.highwaters(tp)).get(tp) or 0
+        # Nothing is handled before the view stands, so nothing was committed since Faust sought to this position.
+        start = max(consumer._committed_offset.get(tp) or 0, earliest)
+        return Reading(next=start, end=end, acked=start)
+
+    async def skip_markers(self, view: PartitionView) -> None:
+        """Take a topic as read whose last offsets are never delivered."""
+        place = (view.inbound.next, view.work.next)
+        before = self._stalled.get(view.partition)
+        if before is None or before[0] != place:
+            self._stalled[view.partition] = (place, time.monotonic())
+            return
+        if time.monotonic() - before[1] < _MARKER_WAIT_S or view.deferred:
+            return
+        for topic, reading in ((self._settings.request_topic, view.inbound), (self._settings.work_topic, view.work)):
+            if reading.at_end:
+                continue
+            position = await self._app.consumer.position(TP(topic, view.partition))
+            if position is not None and position >= reading.end and place == (view.inbound.next, view.work.next):
+                reading.next = max(reading.next, reading.end)

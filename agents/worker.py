@@ -1,0 +1,209 @@
+"""The worker: puts all parts together, starts them, stops them on SIGTERM, and ends the process when one of them fails."""
+
+import asyncio
+import datetime as dt
+import os
+import signal
+import uuid
+from collections import Counter
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from agents.accounts import open_accounts
+from agents.asks import Asks
+from agents.batch_jobs import BatchJobs
+from agents.calls import Calls
+from agents.closer import Closer
+from agents.collect import Collect
+from agents.dead_letters import DeadLetters
+from agents.dispatcher import Dispatcher
+from agents.failstop_count import FailStopCount
+from agents.health import Health
+from agents.intake import Intake
+from agents.limits import absence_rule
+from agents.metrics import Metrics
+from agents.queue_metrics import QueueSnapshot
+from agents.reconcile import Reconcile
+from agents.timers import Timers
+from agents.views import Views
+from streams import failstop, topics
+from streams.app import make_app, raw_topic
+from streams.clock import SystemClock
+from streams.outbox import Outbox
+from streams.settings import Settings
+from tables.declared import declare
+from tables.state_dir import StateDir
+from tables.view import PartitionView
+
+log = structlog.get_logger("worker")
+
+_EXIT_HARD_S = 20.0  # beyond shutdown_timeout_s: a stop that hangs ends the process; what is not acked is read again
+_TOUCH_S = 60.0
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.worker_run = uuid.uuid4().hex
+        self._clock = SystemClock()
+        self._state_dir = StateDir(settings.state_dir)
+        self._failstops = FailStopCount(settings.state_dir)
+        self.metrics = Metrics(CollectorRegistry())
+        self._outbox = Outbox(settings.kafka_bootstrap_servers, linger_ms=settings.linger_ms)
+        self._app = make_app(settings)
+        tables = declare(self._app, settings, self._outbox)
+        self._views = Views(self._app, settings, tables, self._clock)
+        self._accounts = open_accounts(settings, self.metrics)
+        dead_letters = DeadLetters(settings, self._outbox, self.metrics, self._clock)
+        asks = Asks(settings, tables)
+        absence = absence_rule(settings)
+        self._dispatcher = Dispatcher(
+            self._views,
+            BatchJobs(settings, self._accounts, asks, self._outbox, self.metrics, self._clock, absence, self.worker_run),
+            Calls(settings, self._accounts, asks, self._outbox, self.metrics, self._clock),
+            self._clock,
+            self.worker_run,
+        )
+        closer = Closer(settings, self._outbox, self._clock)
+        self._intake = Intake(
+            self._app,
+            self._views,
+            Collect(settings, tables, self._outbox, dead_letters, self.metrics, self._clock),
+            Reconcile(tables, self._outbox, dead_letters, self.metrics),
+            closer,
+            self._dispatcher,
+            self._outbox,
+        )
+        self._views.on_built = self._intake.open_lines
+        self._timers = Timers(
+            self._app, settings, self._views, closer, self._outbox, self._clock, self._dispatcher.consider_all
+        )
+        self._health = Health(settings.health_host, settings.health_port, self.metrics.registry, not_ready=self._not_ready)
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT. Raises what start-up refuses; a failure later ends the process with exit 70."""
+        failstop.before_exit(lambda: self._failstops.add("fail_stop", dt.datetime.now(dt.UTC)))
+        self._state_dir.open()
+        if not self.settings.embedded_broker:
+            await topics.prepare(self.settings)
+        self.metrics.watch_queue(self._snapshot)
+        self.metrics.watch_failstops(self._failstops.read)
+        await self._health.start()
+        await self._outbox.start()
+        failstop.handle_loop_exceptions(asyncio.get_running_loop())
+        self._declare_agents()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, self._stop.set)
+        await self._app.start()
+        for task, what in ((self._timers.run(), "timers"), (self._dispatcher.run(), "dispatcher"), (self._touch(), "touch")):
+            self._tasks.append(asyncio.create_task(task, name=what))
+            failstop.watch(self._tasks[-1], what)
+        crashed = asyncio.create_task(self._crashed(), name="crashed")
+        failstop.watch(crashed, "faust")
+        log.info("worker_started", worker_run=self.worker_run, providers=list(self._accounts))
+        await self._stop.wait()
+        crashed.cancel()
+        await self._shut_down()
+
+    def _declare_agents(self) -> None:
+        inbound = raw_topic(self._app, self.settings.request_topic)
+        work = raw_topic(self._app, self.settings.work_topic)
+        self._app.agent(inbound, name="collect")(self._intake.collect)
+        self._app.agent(work, name="reconcile")(self._intake.reconcile)
+
+    async def _crashed(self) -> None:
+        """Faust stops itself by the way that commits; a crash of it must not get that far."""
+        await self._app._crashed.wait()
+        failstop.stop("faust", self._app.crash_reason or RuntimeError("the app crashed without a reason"))
+
+    async def _touch(self) -> None:
+        while True:
+            self._state_dir.touch()
+            await asyncio.sleep(_TOUCH_S)
+
+    async def _shut_down(self) -> None:
+        """No new intake; calls in flight finish within the time; nothing is cancelled at a provider."""
+        log.info("worker_stopping", timeout_s=self.settings.shutdown_timeout_s)
+        hard = asyncio.get_running_loop().call_later(
+            self.settings.shutdown_timeout_s + _EXIT_HARD_S,
+            lambda: failstop.stop("shutdown", TimeoutError("the stop did not come to an end")),
+        )
+        self._intake.stop()
+        await self._dispatcher.stop(self.settings.shutdown_timeout_s)
+        for task in self._tasks:
+            task.cancel()
+        await self._outbox.drain()
+        self._views.drop()
+        await self._app.stop()
+        await self._outbox.stop()
+        for account in self._accounts.values():
+            await account.provider.close()
+        await self._health.stop()
+        hard.cancel()
+        log.info("worker_stopped")
+
+    def _not_ready(self) -> list[str]:
+        missing = []
+        if self._stop.is_set():
+            missing.append("worker: stopping")
+        if not self._views.settled:
+            missing.append("tables: recovering, or a rebalance is under way")
+            return missing
+        ready = {view.partition for view in self._views if view.caught_up}
+        assigned = self._views.assigned()
+        if not assigned and not ready:
+            missing.append("partitions: none assigned")
+        missing.extend(f"partition {partition}: catching up" for partition in assigned if partition not in ready)
+        return missing
+
+    def _snapshot(self) -> QueueSnapshot:
+        views = list(self._views)
+        now_ms = self._clock.now_ms()
+        pending: Counter[tuple[str, str]] = Counter()
+        jobs: Counter[tuple[str, str]] = Counter()
+        oldest: list[int] = []
+        for view in views:
+            pending.update((one.provider, one.strategy) for one in view.state.pending.values())
+            jobs.update((job.plan.provider, self._job_state(view, job.job_id)) for job in view.state.jobs.values())
+            arrived = view.state.oldest_pending_ms()
+            if arrived is not None:
+                oldest.append(arrived)
+        return QueueSnapshot(
+            pending=pending,
+            jobs=jobs,
+            oldest_pending_s=max(0.0, (now_ms - min(oldest)) / 1000) if oldest else 0.0,
+            pending_bytes=sum(view.state.pending_bytes for view in views),
+            partitions_assigned=len(views),
+            partitions_caught_up=sum(view.caught_up for view in views),
+            partitions_paused=sum(view.inbound_paused for view in views),
+        )
+
+    def _job_state(self, view: PartitionView, job_id: str) -> str:
+        job = view.state.jobs[job_id]
+        run = self._dispatcher.runs.get(job_id)
+        if run is not None and run.held:
+            return "held"
+        if job.submission is not None:
+            return "submitted"
+        if job.claim is None:
+            return "planned"
+        ours = job.claim.worker_run == self.worker_run
+        return "claimed" if ours and (run is None or run.task is not None or not run.called) else "unknown"
+
+
+def main(settings: Settings) -> None:
+    """Run a worker in an event loop of its own; returns after a clean stop."""
+    import uvloop
+
+    async def run() -> None:
+        await Worker(settings).run()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+    # Faust leaves threads behind (the consumer's); all is written, and they must not hold up the exit.
+    os._exit(0)

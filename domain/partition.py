@@ -1,0 +1,207 @@
+"""What one partition knows: open windows, open jobs, known ids. A view of the tables, rebuilt at assignment.
+
+Built by applying facts in log order; the decisions read it and never write it. Every fact carries its offset, so that the
+decision on work offset k can be given a state that holds only facts of records before k.
+"""
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from domain.closing import Progress, Window
+from domain.comparison import Member
+from domain.cutting import Pending, encoded_bytes
+from domain.job import Claim, Job, Plan, Submission, make_job_id
+from domain.outcome import Ending
+from domain.reply import Retry
+from domain.rounds import Arrival, RoundEntry, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A correlation id that was seen: where first, and with what content."""
+
+    member: Member
+    content_sha256: str
+
+
+class PartitionState:
+    """One partition's open work. Sizes: one int per inbound record and one entry per id for the dedup retention."""
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.ids: dict[str, Known] = {}
+        self.pending: dict[Member, Pending] = {}
+        self.windows: dict[tuple[str, str], Window] = {}
+        self.progress: dict[str, Progress] = {}
+        self.jobs: dict[str, Job] = {}
+        self.owner: dict[Member, str] = {}
+        self.retries: dict[Member, tuple[str, Retry]] = {}
+        self.pending_bytes = 0
+        self.finished: set[int] = set()  # inbound offsets whose members have all ended: their `requests` entry may go
+        self._owned: dict[str, int] = {}
+        self._ended: dict[int, int] = {}  # inbound offset -> bit per ended position
+        self._waiting: dict[int, set[int]] = {}  # inbound offset -> positions without an outcome
+        self._deadlines: list[tuple[int, Member]] = []
+
+    # -- inbound facts -------------------------------------------------------------------------------------------
+
+    def learn_record(self, offset: int, entries: Iterable[RoundEntry], seen_ms: int) -> None:
+        """Apply what one inbound record brought; `seen_ms` is the reader's clock, from which quiet and age count."""
+        waiting = self._waiting.setdefault(offset, set())
+        for entry in entries:
+            progress = self.progress.setdefault(entry.round_key, Progress())
+            if entry.announced is not None:
+                progress.announced = max(progress.announced or 0, entry.announced)
+            if entry.parts is not None:
+                progress.parts = entry.parts
+                progress.parts_seen.add(entry.part)
+            for arrival in entry.arrivals:
+                if arrival.standing not in (Standing.ACCEPTED, Standing.REJECTED):
+                    continue
+                member = entry.member(arrival)
+                self.ids.setdefault(arrival.correlation_id, Known(member, arrival.content_sha256))
+                progress.ids += 1
+                if self.has_ended(member):
+                    continue
+                waiting.add(arrival.position)
+                if arrival.standing is Standing.ACCEPTED:
+                    self._gather(entry, arrival, member, seen_ms)
+        if not waiting:
+            del self._waiting[offset]
+            self.finished.add(offset)
+
+    def _gather(self, entry: RoundEntry, arrival: Arrival, member: Member, seen_ms: int) -> None:
+        pending = Pending(
+            member=member,
+            round_key=entry.round_key,
+            strategy=arrival.strategy,
+            provider=arrival.provider,
+            model=arrival.model,
+            profile=arrival.profile,
+            prompt_bytes=arrival.prompt_bytes,
+            deadline_ms=arrival.deadline_ms,
+            arrived_ms=entry.append_ms,
+        )
+        self.pending[member] = pending
+        self.pending_bytes += encoded_bytes(pending)
+        heapq.heappush(self._deadlines, (pending.deadline_ms, member))
+        if member in self.owner:
+            return
+        key = (entry.round_key, arrival.strategy)
+        window = self.windows.get(key)
+        if window is None:
+            window = self.windows[key] = Window(entry.round_key, arrival.strategy, seen_ms, seen_ms)
+        window.last_ms = seen_ms
+        window.add(pending)
+
+    # -- facts of the work topic ---------------------------------------------------------------------------------
+
+    def learn_planned(self, job: Job) -> None:
+        """Apply a planned job: it now owns its members that have no outcome."""
+        owned = 0
+        for member in job.plan.members:
+            if self.has_ended(member):
+                continue
+            self._disown(member)
+            self.owner[member] = job.job_id
+            self._leave_window(member)
+            owned += 1
+        if owned:
+            self.jobs[job.job_id] = job
+            self._owned[job.job_id] = owned
+
+    def learn_claim(self, job_id: str, claim: Claim) -> None:
+        """Apply a claim."""
+        if job_id in self.jobs:
+            self.jobs[job_id] = replace(self.jobs[job_id], claim=claim)
+
+    def learn_submission(self, job_id: str, submission: Submission) -> None:
+        """Apply a submission."""
+        if job_id in self.jobs:
+            self.jobs[job_id] = replace(self.jobs[job_id], submission=submission)
+
+    def learn_endings(self, endings: Iterable[Ending]) -> None:
+        """Apply how members ended, or why they are still open."""
+        for ending in endings:
+            if ending.retry is not None:
+                self.retries[ending.member] = (ending.job_id, ending.retry)
+            elif not self.has_ended(ending.member):
+                self._end(ending.member)
+
+    def _end(self, member: Member) -> None:
+        self._ended[member.offset] = self._ended.get(member.offset, 0) | 1 << member.position
+        pending = self.pending.pop(member, None)
+        if pending is not None:
+            self.pending_bytes -= encoded_bytes(pending)
+        self.retries.pop(member, None)
+        self._disown(member)
+        self._leave_window(member)
+        waiting = self._waiting.get(member.offset)
+        if waiting is not None:
+            waiting.discard(member.position)
+            if not waiting:
+                del self._waiting[member.offset]
+                self.finished.add(member.offset)
+
+    def _disown(self, member: Member) -> None:
+        job_id = self.owner.pop(member, None)
+        if job_id is None:
+            return
+        self._owned[job_id] -= 1
+        if not self._owned[job_id]:
+            del self._owned[job_id]
+            self.jobs.pop(job_id, None)
+
+    def _leave_window(self, member: Member) -> None:
+        pending = self.pending.get(member)
+        if pending is None:
+            return
+        key = (pending.round_key, pending.strategy)
+        window = self.windows.get(key)
+        if window is not None:
+            window.remove(member)
+            if not window.members:
+                del self.windows[key]
+
+    # -- what the decisions ask ----------------------------------------------------------------------------------
+
+    def has_ended(self, member: Member) -> bool:
+        """Whether the member has a terminal outcome."""
+        return bool(self._ended.get(member.offset, 0) >> member.position & 1)
+
+    def is_open(self, member: Member) -> bool:
+        """Whether the member has neither an outcome nor a job."""
+        return not self.has_ended(member) and member not in self.owner
+
+    def owned(self, job_id: str) -> tuple[Member, ...]:
+        """The members without an outcome that the job still owns, in line order; empty: the job is not open."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return ()
+        return tuple(member for member in job.plan.members if self.owner.get(member) == job_id)
+
+    def retries_of(self, job_id: str) -> dict[Member, Retry]:
+        """Why members of this job are still open, as its own outcomes said."""
+        said = {member: self.retries.get(member) for member in self.owned(job_id)}
+        return {member: retry[1] for member, retry in said.items() if retry is not None and retry[0] == job_id}
+
+    def job_of(self, plan: Plan, offset: int, append_ms: int, number: int) -> Job:
+        """The job that a plan becomes when it is the number-th one put by the record at this offset."""
+        return Job(make_job_id(self.partition, offset, append_ms, number), offset, append_ms, plan)
+
+    def passed_deadlines(self, now_ms: int, most: int) -> tuple[Pending, ...]:
+        """Pending members whose deadline has passed, earliest first, at most `most`; asked again until they have ended."""
+        found: list[Pending] = []
+        while self._deadlines and self._deadlines[0][0] <= now_ms and len(found) < most:
+            _, member = heapq.heappop(self._deadlines)
+            pending = self.pending.get(member)
+            if pending is not None:
+                found.append(pending)
+        for pending in found:
+            heapq.heappush(self._deadlines, (pending.deadline_ms, pending.member))
+        return tuple(found)
+
+    def oldest_pending_ms(self) -> int | None:
+        """The arrival time of the oldest pending comparison. Walks all of them: for a scrape, not for a loop."""
+        return min((pending.arrived_ms for pending in self.pending.values()), default=None)

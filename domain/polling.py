@@ -1,0 +1,32 @@
+"""When to look at a batch again, and when a job whose fate is unknown is certainly absent."""
+
+from dataclasses import dataclass
+
+from domain.job import Claim
+
+
+def poll_delay_s(polls: int, *, first_s: float, factor: float, max_s: float) -> float:
+    """The wait before poll number `polls` (0 is the first): from seconds to minutes, never beyond max_s."""
+    return float(min(first_s * factor ** min(polls, 64), max_s))
+
+
+@dataclass(frozen=True, slots=True)
+class AbsenceRule:
+    """The waits behind "certainly absent" (seconds); see design §4.
+
+    settle_s is longer than the provider's own processing after a client has gone plus the lag of its list.
+    """
+
+    create_timeout_s: float
+    clock_skew_s: float
+    settle_s: float
+
+    def scan_from_ms(self, claim: Claim) -> int:
+        """The first moment at which a scan of the list may count: the claim has run out, its call too, on any clock."""
+        wait_s = claim.start_within_s + self.create_timeout_s + self.clock_skew_s
+        return claim.append_ms + int(wait_s * 1000)
+
+    def certainly_absent(self, claim: Claim, empty_scans_ms: tuple[int, ...]) -> bool:
+        """Two complete scans without the job, settle_s apart, both late enough. "Could not read" is no scan."""
+        counted = [at for at in empty_scans_ms if at >= self.scan_from_ms(claim)]
+        return bool(counted) and max(counted) - min(counted) >= int(self.settle_s * 1000)

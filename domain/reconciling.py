@@ -1,0 +1,168 @@
+"""What one record of the work topic decides, given the state before it. The first deciding record wins.
+
+Each function returns a Verdict: facts to be put, terminal outcomes to be sent as events. None of them writes anything.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.comparison import Member
+from domain.job import Claim, Job, Plan, Submission
+from domain.outcome import Ending, Outcome
+from domain.partition import PartitionState
+from domain.replanning import MISSING, replan
+from domain.reply import Cause, ErrorCode, Fault, Retry
+
+
+class JobEnd(StrEnum):
+    """Why a job has ended: the reason in JobEnded."""
+
+    READ = "read"  # every row or answer there is has been sent as Outcomes
+    REFUSED_CONTENT = "refused_content"
+    REFUSED_ACCOUNT = "refused_account"
+    NOT_STARTED = "not_started"
+    ABSENT = "absent"
+
+
+_CAUSES = {
+    JobEnd.REFUSED_CONTENT: (Cause.REFUSED_CONTENT, ErrorCode.INVALID_REQUEST),
+    JobEnd.REFUSED_ACCOUNT: (Cause.REFUSED_ACCOUNT, ErrorCode.QUOTA_EXCEEDED),
+    JobEnd.NOT_STARTED: (Cause.NOT_STARTED, ErrorCode.PROCESSING_ERROR),
+    JobEnd.ABSENT: (Cause.ABSENT, ErrorCode.EXTERNAL_SERVICE_ERROR),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a record decides. `jobs` are to be put as planned, `endings` as outcomes; `terminal` become events.
+
+    ignored: why nothing follows. spent: members that came with an outcome although they had one already.
+    """
+
+    jobs: tuple[Job, ...] = ()
+    claim: tuple[str, Claim] | None = None
+    submission: tuple[str, Submission] | None = None
+    endings: tuple[Ending, ...] = ()
+    terminal: tuple[Outcome, ...] = ()
+    ignored: str = ""
+    spent: int = 0
+
+
+def planned(state: PartitionState, offset: int, append_ms: int, plan: Plan) -> Verdict:
+    """JobPlanned: keeps the members that no open job holds and that have no outcome."""
+    kept = plan.only({member for member in plan.members if state.is_open(member)})
+    if not kept.lines:
+        return Verdict(ignored="no member left")
+    return Verdict(jobs=(state.job_of(kept, offset, append_ms, 0),))
+
+
+def claimed(state: PartitionState, job_id: str, claim: Claim) -> Verdict:
+    """SubmitClaimed: the first of a job that still owns an open member."""
+    job = state.jobs.get(job_id)
+    if job is None:
+        return Verdict(ignored="the job owns no open member")
+    if job.claim is not None:
+        return Verdict(ignored="claimed before")
+    return Verdict(claim=(job_id, claim))
+
+
+def submitted(state: PartitionState, job_id: str, submission: Submission) -> Verdict:
+    """Submitted: the first of a claimed job."""
+    job = state.jobs.get(job_id)
+    if job is None:
+        return Verdict(ignored="the job owns no open member")
+    if job.submission is not None:
+        return Verdict(ignored="submitted before")
+    return Verdict(submission=(job_id, submission))
+
+
+def outcomes(state: PartitionState, job_id: str, came: Sequence[Outcome]) -> Verdict:
+    """Outcomes: for each member without an outcome its end; a retryable one leaves it open; a later one is spent."""
+    endings: list[Ending] = []
+    terminal: list[Outcome] = []
+    here: set[Member] = set()
+    spent = 0
+    for outcome in came:
+        if state.has_ended(outcome.member) or outcome.member in here:
+            spent += 1
+        elif outcome.retry is not None:
+            if state.owner.get(outcome.member) == job_id:
+                endings.append(Ending(outcome.member, job_id=job_id, retry=outcome.retry))
+        else:
+            here.add(outcome.member)
+            terminal.append(outcome)
+            endings.append(Ending(outcome.member, code="answered" if outcome.fault is None else outcome.fault.code.value))
+    return Verdict(endings=tuple(endings), terminal=tuple(terminal), spent=spent)
+
+
+def job_ended(
+    state: PartitionState,
+    offset: int,
+    append_ms: int,
+    *,
+    job_id: str,
+    claim_offset: int | None,
+    reason: JobEnd,
+    message: str,
+    code: ErrorCode | None = None,
+) -> Verdict:
+    """JobEnded: the open members that the job still owns are planned again, or end by an error.
+
+    Ignored if a claim stands that the record does not name: somebody may be creating a batch under it.
+    """
+    job = state.jobs.get(job_id)
+    if job is None:
+        return Verdict(ignored="the job owns no open member")
+    if job.claim is not None and job.claim.offset != claim_offset:
+        return Verdict(ignored="a claim stands that it does not name")
+    owned = state.owned(job_id)
+    if reason is JobEnd.READ:
+        said = state.retries_of(job_id)
+        retries = {member: said.get(member, MISSING) for member in owned}
+    else:
+        cause, usual = _CAUSES[reason]
+        retries = dict.fromkeys(owned, Retry(cause, code or usual, message))
+    following = replan(job.plan, retries, append_ms)
+    return Verdict(
+        jobs=tuple(state.job_of(plan, offset, append_ms, number) for number, plan in enumerate(following.plans)),
+        endings=tuple(Ending(member, code=fault.code.value) for member, fault in following.faults),
+        terminal=tuple(
+            Outcome(member, job.plan.provider, job.plan.model, append_ms, job.plan.mode, fault=fault)
+            for member, fault in following.faults
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A member whose deadline passed, with what settings had resolved for it."""
+
+    member: Member
+    provider: str
+    model: str
+    mode: str
+    deadline_ms: int
+
+
+def deadline_passed(state: PartitionState, append_ms: int, overdue: Iterable[Overdue]) -> Verdict:
+    """DeadlinePassed: TIMEOUT for those without an outcome."""
+    open_ones = [late for late in overdue if not state.has_ended(late.member)]
+    return Verdict(
+        endings=tuple(Ending(late.member, code=ErrorCode.TIMEOUT.value) for late in open_ones),
+        terminal=tuple(
+            Outcome(
+                late.member,
+                late.provider,
+                late.model,
+                append_ms,
+                late.mode,
+                fault=Fault(
+                    ErrorCode.TIMEOUT,
+                    "the deadline passed before the provider answered",
+                    {"deadline_ms": late.deadline_ms, "passed_by_ms": append_ms - late.deadline_ms},
+                ),
+            )
+            for late in open_ones
+        ),
+    )

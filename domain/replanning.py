@@ -1,0 +1,124 @@
+"""What is tried next with the members that a job leaves open: the replanning table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from domain.comparison import Member
+from domain.job import ClosedBy, Plan, Transport
+from domain.reply import Cause, ErrorCode, Fault, Retry
+
+
+class Shape(StrEnum):
+    """How the open members are cut."""
+
+    SAME = "same"  # the same lines, by the same transport
+    SAME_OR_CALLS = "same_or_calls"  # the same lines; few of them, or near the deadline: single calls
+    HALVES = "halves"  # two jobs, until the culprit stands alone
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: attempts used by this cause, the shape of the next try, and whether it waits for a back-off."""
+
+    attempts_used: int
+    shape: Shape
+    back_off: bool
+
+
+TABLE: Mapping[Cause, Row] = {
+    Cause.EXPIRED: Row(1, Shape.SAME_OR_CALLS, back_off=False),
+    Cause.OVERLOADED: Row(1, Shape.SAME_OR_CALLS, back_off=False),
+    Cause.MISSING: Row(1, Shape.SAME_OR_CALLS, back_off=False),
+    Cause.UNUSABLE: Row(1, Shape.SAME_OR_CALLS, back_off=False),
+    Cause.CANCELED: Row(1, Shape.SAME_OR_CALLS, back_off=False),
+    Cause.REFUSED_CONTENT: Row(0, Shape.HALVES, back_off=False),
+    Cause.REFUSED_ACCOUNT: Row(0, Shape.SAME, back_off=True),
+    Cause.NOT_STARTED: Row(0, Shape.SAME, back_off=False),
+    Cause.ABSENT: Row(0, Shape.SAME, back_off=False),
+    Cause.LOST_CALL: Row(0, Shape.SAME, back_off=True),
+}
+
+MISSING = Retry(Cause.MISSING, ErrorCode.EXTERNAL_SERVICE_ERROR, "the provider returned no row for this comparison")
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What follows: new plans, and members that end with an error."""
+
+    plans: tuple[Plan, ...]
+    faults: tuple[tuple[Member, Fault], ...]
+
+
+def replan(plan: Plan, retries: Mapping[Member, Retry], now_ms: int) -> Next:
+    """Decide for every open member of a job, each with the reason why it is open.
+
+    `retries` holds exactly the open members that the job still owns; `now_ms` is the append time of the record that ended it.
+    """
+    plans: list[Plan] = []
+    faults: list[tuple[Member, Fault]] = []
+    by_row: dict[Row, set[Member]] = {}
+    for member, retry in retries.items():
+        row = TABLE[retry.cause]
+        fault = _exhausted(plan, retry, row, now_ms)
+        if fault is None:
+            by_row.setdefault(row, set()).add(member)
+        else:
+            faults.append((member, fault))
+    for row, members in by_row.items():
+        if row.shape is Shape.HALVES:
+            halves, alone = _halves(plan.only(members))
+            plans.extend(halves)
+            faults.extend((member, _refused(retries[member])) for member in alone)
+        else:
+            plans.append(_again(plan.only(members), row, now_ms))
+    return Next(tuple(plans), tuple(sorted(faults, key=lambda item: item[0])))
+
+
+def _exhausted(plan: Plan, retry: Retry, row: Row, now_ms: int) -> Fault | None:
+    if now_ms >= plan.deadline_ms:
+        return Fault(ErrorCode.TIMEOUT, f"the deadline passed; last: {retry.message}", {"last_cause": retry.cause.value})
+    attempts = plan.attempt + row.attempts_used
+    if attempts > plan.policy.attempts:
+        details = {"attempts": plan.attempt, "cause": retry.cause.value}
+        return Fault(retry.code, f"{retry.message} (attempt {plan.attempt} of {plan.policy.attempts})", details)
+    return None
+
+
+def _refused(retry: Retry) -> Fault:
+    return Fault(ErrorCode.INVALID_REQUEST, retry.message, {"cause": retry.cause.value})
+
+
+def _again(plan: Plan, row: Row, now_ms: int) -> Plan:
+    policy = plan.policy
+    wait_s = min(policy.backoff_first_s * 2.0 ** min(plan.deferrals, 32), policy.backoff_max_s) if row.back_off else 0.0
+    again = replace(
+        plan,
+        attempt=plan.attempt + row.attempts_used,
+        deferrals=plan.deferrals + 1 if row.back_off else plan.deferrals,
+        not_before_ms=now_ms + int(wait_s * 1000),
+        closed_by=ClosedBy.REPLANNED,
+    )
+    few = len(plan.members) < policy.retry_batch_min
+    near = plan.deadline_ms - now_ms < policy.near_deadline_s * 1000
+    if row.shape is Shape.SAME_OR_CALLS and plan.transport is Transport.BATCH and (few or near):
+        return replace(
+            again,
+            transport=Transport.CALL,
+            mode="per_request",
+            lines=tuple((member,) for member in plan.members),
+        )
+    return again
+
+
+def _halves(plan: Plan) -> tuple[list[Plan], tuple[Member, ...]]:
+    members = plan.members
+    if len(members) == 1:
+        return [], members
+    if len(plan.lines) == 1:
+        middle = len(members) // 2
+        parts: list[tuple[tuple[Member, ...], ...]] = [(members[:middle],), (members[middle:],)]
+    else:
+        middle = len(plan.lines) // 2
+        parts = [plan.lines[:middle], plan.lines[middle:]]
+    return [replace(plan, lines=tuple(lines), closed_by=ClosedBy.REPLANNED, not_before_ms=0) for lines in parts], ()

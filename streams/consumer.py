@@ -1,0 +1,81 @@
+"""A consumer that commits only what we have acknowledged ourselves, strictly in offset order.
+
+Faust acks records of its own accord: those that were buffered when a rebalance changed the generation are skipped and acked
+(streams.py, `value is skipped_value`), and an event whose agent fails is acked too. Each would commit past a record that
+nobody handled. And of acks out of order it commits too far (transport/consumer.py `_new_offset`: with 37 open and 38 acked,
+39 is committed). So Faust's own acks do nothing here; `AckLine` is the only way to one.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from faust.transport.drivers.aiokafka import Consumer, Transport
+from faust.types import Message
+
+from streams import failstop
+
+
+class OrderedConsumer(Consumer):
+    """Ignores Faust's own acks."""
+
+    def ack(self, message: Message) -> bool:
+        """Do nothing: a record is acknowledged through acknowledge()."""
+        return False
+
+    def acknowledge(self, message: Message) -> None:
+        """Mark a record as done; its offset is committed with the next commit."""
+        super().ack(message)
+
+    def abandon(self, message: Message) -> None:
+        """Let go of a record that will not be acknowledged: a rebalance would wait for it, and it is read again."""
+        self._unacked_messages.discard(message)
+
+
+class OrderedTransport(Transport):
+    """aiokafka's transport with our consumer."""
+
+    Consumer = OrderedConsumer
+
+
+class AckLine:
+    """The records of one topic partition whose writes and sends are under way; each is acked when those before it are."""
+
+    def __init__(self, acknowledge: Callable[[Message], None], acked: Callable[[int], None]) -> None:
+        self._acknowledge = acknowledge
+        self._acked = acked
+        self._line: deque[_Entry] = deque()
+
+    def add(self, message: Message, effects: "Sequence[asyncio.Future[Any]]") -> None:
+        """Put a record at the end of the line; `acked` is called with its offset once it has been acked."""
+        entry = _Entry(message)
+        self._line.append(entry)
+        entry.open = len(effects)
+        for effect in effects:
+            effect.add_done_callback(lambda done: self._done(entry, done))
+        if not effects:
+            self._advance()
+
+    def _done(self, entry: "_Entry", effect: "asyncio.Future[Any]") -> None:
+        if effect.cancelled():
+            return  # the loop is closing: the record stays unacked and is read again
+        if effect.exception() is not None:
+            failstop.stop("effect of a record", effect.exception() or RuntimeError())
+        entry.open -= 1
+        if not entry.open:
+            self._advance()
+
+    def _advance(self) -> None:
+        while self._line and not self._line[0].open:
+            entry = self._line.popleft()
+            self._acknowledge(entry.message)
+            self._acked(entry.message.offset)
+
+
+class _Entry:
+    __slots__ = ("message", "open")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.open = 0

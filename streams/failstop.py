@@ -1,0 +1,71 @@
+"""Fail-stop: when an effect fails, the process ends before the next commit, and the record is read again.
+
+Raising in a Faust agent skips the record and commits later offsets; crashing the app still commits on the way out (both
+measured). Only os._exit leaves the committed offset where it is.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import structlog
+
+EXIT_CODE = 70  # EX_SOFTWARE
+_log = structlog.get_logger("failstop")
+_before_exit: list[Callable[[], None]] = []
+
+
+def before_exit(action: Callable[[], None]) -> None:
+    """Register something quick to do before the exit (the restart counter)."""
+    _before_exit.append(action)
+
+
+def stop(where: str, error: BaseException) -> NoReturn:
+    """Log, flush, and end the process with exit code 70; nothing more is committed."""
+    _log.critical("fail_stop", where=where, error=repr(error), exc_info=error)
+    for action in _before_exit:
+        try:
+            action()
+        except OSError as failure:
+            _log.error("fail_stop_action_failed", error=repr(failure))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_CODE)
+
+
+@contextmanager
+def guard(where: str) -> Iterator[None]:
+    """End the process when the body raises; a cancellation passes (Faust cancels agents when it stops)."""
+    try:
+        yield
+    except (asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the record must be read again
+        stop(where, error)
+
+
+def watch(task: "asyncio.Future[Any]", where: str) -> "asyncio.Future[Any]":
+    """End the process when the task or future fails."""
+
+    def done(future: "asyncio.Future[Any]") -> None:
+        if not future.cancelled() and future.exception() is not None:
+            stop(where, future.exception() or RuntimeError("failed without an exception"))
+
+    task.add_done_callback(done)
+    return task
+
+
+def handle_loop_exceptions(loop: asyncio.AbstractEventLoop) -> None:
+    """Exceptions that reach only the event loop stop the process too; those of closed connections at exit do not."""
+
+    def handler(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if error is None:
+            _log.warning("loop_message", message=context.get("message"))
+        else:
+            stop("event loop", error)
+
+    loop.set_exception_handler(handler)

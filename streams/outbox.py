@@ -1,0 +1,120 @@
+"""The one producer of the worker: every send gives a future that is done when the broker has acknowledged.
+
+Sending is synchronous, so that a handler can read tables, write and send without an await between.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from streams import failstop
+
+MAX_RECORD_BYTES = 4 * 1024 * 1024  # own topics and the producer allow this; inbound records are capped at 1 MiB
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(slots=True)
+class _Send:
+    topic: str
+    value: bytes | None
+    key: bytes | None
+    partition: int | None
+    headers: Headers | None
+    done: "asyncio.Future[Any]"
+
+
+class Outbox:
+    """Sends records in the order given. A failed send ends the process: its record must be read again."""
+
+    def __init__(self, bootstrap_servers: str, *, linger_ms: int, high_water: int = 5_000) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._linger_ms = linger_ms
+        self._high_water = high_water
+        self._waiting: deque[_Send] = deque()
+        self._wake = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._below = asyncio.Event()
+        self._in_flight = 0
+        self._producer: AIOKafkaProducer | None = None
+        self._pump: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connect. Raises aiokafka's KafkaConnectionError when no broker answers."""
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap_servers,
+            acks="all",
+            enable_idempotence=True,  # retries neither repeat nor reorder
+            linger_ms=self._linger_ms,
+            max_batch_size=256 * 1024,
+            max_request_size=MAX_RECORD_BYTES,
+        )
+        await self._producer.start()
+        self._pump = asyncio.create_task(self._run(), name="outbox")
+        failstop.watch(self._pump, "outbox")
+
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Headers | None = None,
+    ) -> "asyncio.Future[Any]":
+        """Queue one record; the future gives aiokafka's RecordMetadata once it is acknowledged."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Send(topic, value, key, partition, headers, done))
+        self._in_flight += 1
+        self._drained.clear()
+        self._wake.set()
+        return done
+
+    async def room(self) -> None:
+        """Wait while more than high_water sends are unacknowledged: what bounds the memory of the queue."""
+        if self._in_flight > self._high_water:
+            self._below.clear()
+            await self._below.wait()
+
+    async def drain(self) -> None:
+        """Wait until all that was sent is acknowledged."""
+        await self._drained.wait()
+
+    async def stop(self) -> None:
+        """Send what is queued, then disconnect."""
+        await self.drain()
+        if self._pump is not None:
+            self._pump.cancel()
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def _run(self) -> None:
+        producer = self._producer
+        if producer is None:
+            raise RuntimeError("the outbox was not started")
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                send = self._waiting.popleft()
+                acknowledged = await producer.send(
+                    send.topic, send.value, key=send.key, partition=send.partition, headers=send.headers
+                )
+                acknowledged.add_done_callback(lambda future, send=send: self._acknowledged(future, send))
+
+    def _acknowledged(self, future: "asyncio.Future[Any]", send: _Send) -> None:
+        self._in_flight -= 1
+        if self._in_flight <= self._high_water:
+            self._below.set()
+        if not self._in_flight:
+            self._drained.set()
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is not None:
+            failstop.stop(f"send to {send.topic}", error)
+        if not send.done.done():
+            send.done.set_result(future.result())

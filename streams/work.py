@@ -1,0 +1,90 @@
+"""The records of the work topic: a closed list, each with a version. All that decides something is one of them."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from domain.job import Plan
+from domain.outcome import Outcome
+from domain.reconciling import JobEnd, Overdue
+from domain.reply import ErrorCode
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    v: Literal[1] = 1
+
+
+class JobPlanned(_Record):
+    """A window was closed, or a part of it: these members, in these lines. Sent by collect and timers."""
+
+    kind: Literal["job_planned"] = "job_planned"
+    plan: Plan
+
+
+class SubmitClaimed(_Record):
+    """The dispatcher of `worker_run` wants to submit the job, within start_within_s of its own clock."""
+
+    kind: Literal["submit_claimed"] = "submit_claimed"
+    job_id: str
+    worker_run: str
+    start_within_s: float
+    key_hash: str
+
+
+class Submitted(_Record):
+    """The provider's id of the job; adopted: found at the provider, not returned by the create call."""
+
+    kind: Literal["submitted"] = "submitted"
+    job_id: str
+    provider_job_id: str
+    adopted: bool = False
+
+
+class Outcomes(_Record):
+    """How members ended, in final values. Sent by the dispatcher, and by collect for rejected input (job_id is empty)."""
+
+    kind: Literal["outcomes"] = "outcomes"
+    job_id: str = ""
+    outcomes: tuple[Outcome, ...]
+
+
+class JobEnded(_Record):
+    """The job is over; claim_offset names the claim that the sender knows of, None for none."""
+
+    kind: Literal["job_ended"] = "job_ended"
+    job_id: str
+    claim_offset: int | None
+    reason: JobEnd
+    message: str = ""
+    code: ErrorCode | None = None
+    answered: int = 0
+    retryable: int = 0
+
+
+class DeadlinePassed(_Record):
+    """These members' deadlines have passed. Sent by timers."""
+
+    kind: Literal["deadline_passed"] = "deadline_passed"
+    overdue: tuple[Overdue, ...]
+
+
+class RequestsDone(_Record):
+    """All members of these inbound records have acknowledged outcomes and events: their `requests` entries may go."""
+
+    kind: Literal["requests_done"] = "requests_done"
+    offsets: tuple[int, ...]
+
+
+WorkRecord = JobPlanned | SubmitClaimed | Submitted | Outcomes | JobEnded | DeadlinePassed | RequestsDone
+_ADAPTER: TypeAdapter[WorkRecord] = TypeAdapter(Annotated[WorkRecord, Field(discriminator="kind")])
+
+
+def encode(record: WorkRecord) -> bytes:
+    """The record's bytes: JSON, every field written."""
+    return record.model_dump_json().encode()
+
+
+def decode(raw: bytes) -> WorkRecord:
+    """Read a record; raises pydantic.ValidationError for what is none of ours, an unknown kind or version included."""
+    return _ADAPTER.validate_json(raw)

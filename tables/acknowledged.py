@@ -1,0 +1,80 @@
+"""A Faust table whose writes can be waited for, and name their partition.
+
+Faust drops the future of a changelog send, lets only the current event of a stream write, and deletes a key from whichever
+open partition touched it last (stores/rocksdb.py `_del`). Here every write goes to the partition it is told, in RocksDB and
+in the changelog, and gives a future. Recovery, rebalancing and the files on disk stay Faust's.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from streams.outbox import MAX_RECORD_BYTES, Outbox
+
+
+class EntryTooLarge(ValueError):
+    """A table entry is larger than a record of the changelog may be."""
+
+
+class AcknowledgedTable(faust.Table[bytes, bytes]):
+    """Bytes to bytes; keys begin with their partition."""
+
+    outbox: Outbox
+
+    @property
+    def _rocks(self) -> Any:
+        """Faust's RocksDB store, of which we use what has no public name: see the module's docstring."""
+        return self.data
+
+    def put(self, partition: int, key: bytes, value: bytes) -> "asyncio.Future[Any]":
+        """Write an entry; done when the changelog has acknowledged it. Reads see it at once.
+
+        Raises EntryTooLarge before anything is written: the producer would refuse it, after every restart again.
+        """
+        if len(key) + len(value) > MAX_RECORD_BYTES - 1024:
+            raise EntryTooLarge(
+                f"table {self.name}: an entry of {len(key) + len(value)} bytes is over the limit of {MAX_RECORD_BYTES - 1024}"
+            )
+        self._database(partition).put(key, value)
+        return self._send(partition, key, value)
+
+    def remove(self, partition: int, key: bytes) -> "asyncio.Future[Any]":
+        """Delete an entry, with a tombstone in the changelog."""
+        self._database(partition).delete(key)
+        return self._send(partition, key, None)
+
+    def find(self, partition: int, key: bytes) -> bytes | None:
+        """Read an entry of one partition, acknowledged or not."""
+        value: bytes | None = self._database(partition).get(key)
+        return value
+
+    def entries(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
+        """All entries of one partition in key order."""
+        yield from self._rocks._visible_items(self._database(partition))
+
+    def keys_of(self, partition: int) -> Iterator[bytes]:
+        """All keys of one partition in key order, without reading the values."""
+        yield from self._rocks._visible_keys(self._database(partition))
+
+    def size_of(self, partition: int) -> int:
+        """The number of entries of one partition."""
+        return sum(1 for _ in self.keys_of(partition))
+
+    def _database(self, partition: int) -> Any:
+        return self._rocks._db_for_partition(partition)
+
+    def _send(self, partition: int, key: bytes, value: bytes | None) -> "asyncio.Future[Any]":
+        sent = self.outbox.send(self.changelog_topic_name, value, key=key, partition=partition)
+        sent.add_done_callback(self._persisted)
+        return sent
+
+    def _persisted(self, sent: "asyncio.Future[Any]") -> None:
+        # The offset kept in RocksDB tells recovery where to go on. A partition that has moved away is closed and stays closed.
+        if sent.cancelled() or sent.exception() is not None:
+            return
+        record = sent.result()
+        if record.partition in self._rocks._dbs:
+            self._rocks.set_persisted_offset(TP(record.topic, record.partition), record.offset)

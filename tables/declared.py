@@ -1,0 +1,42 @@
+"""Declares the four tables on the app, with RocksDB bounded: Faust's default is a 2 GiB cache per partition and table."""
+
+from streams.app import RoundbatchApp
+from streams.outbox import Outbox
+from streams.settings import Settings
+from tables import jobs, outcomes, requests, rounds
+from tables.acknowledged import AcknowledgedTable
+from tables.view import Tables
+
+
+def declare(app: RoundbatchApp, settings: Settings, outbox: Outbox) -> Tables:
+    """Declare the tables; their writes go through the outbox."""
+
+    def table(name: str, *, ttl_s: float | None) -> AcknowledgedTable:
+        made = AcknowledgedTable(
+            app,
+            name=name,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            partitions=settings.partitions,
+            recovery_buffer_size=settings.recovery_buffer_size,
+            options={
+                "driver": "rocksdict",
+                "block_cache_size": settings.rocksdb_block_cache_bytes,
+                "write_buffer_size": settings.rocksdb_write_buffer_bytes,
+                "max_open_files": settings.rocksdb_max_open_files,
+                **({} if ttl_s is None else {"ttl": int(ttl_s)}),
+            },
+        )
+        made.outbox = outbox
+        app.tables.add(made)
+        return made
+
+    retention_s = settings.dedup_retention_s
+    return Tables(
+        rounds=table(rounds.NAME, ttl_s=retention_s),
+        requests=table(requests.NAME, ttl_s=None),
+        jobs=table(jobs.NAME, ttl_s=retention_s),
+        outcomes=table(outcomes.NAME, ttl_s=retention_s),
+    )

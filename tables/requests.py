@@ -1,0 +1,42 @@
+"""Table `requests`: the inbound records with their prompts, once each.
+
+partition/offset → append time (8 bytes, ms since the epoch) and the record's bytes. Gone by RequestsDone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tables.acknowledged import AcknowledgedTable
+
+NAME = "requests"
+_VERSION = b"\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One inbound record as it was read."""
+
+    append_ms: int
+    raw: bytes
+
+
+def key(partition: int, offset: int) -> bytes:
+    """The entry's key."""
+    return f"{partition}/{offset}".encode()
+
+
+def encode(stored: Stored) -> bytes:
+    """The entry's value."""
+    return _VERSION + stored.append_ms.to_bytes(8, "big") + stored.raw
+
+
+def find(table: AcknowledgedTable, partition: int, offset: int) -> Stored | None:
+    """The record at an inbound offset, or None when it is finished (or not yet read: ask the view)."""
+    value = table.find(partition, key(partition, offset))
+    return None if value is None else Stored(int.from_bytes(value[1:9], "big"), value[9:])
+
+
+def offsets(table: AcknowledgedTable, partition: int) -> Iterator[int]:
+    """The inbound offsets that have an entry."""
+    for name in table.keys_of(partition):
+        yield int(name.rpartition(b"/")[2])

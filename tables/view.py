@@ -1,0 +1,153 @@
+"""The view of one partition: its state in memory, and how far the two topics have been read.
+
+Built from the tables at assignment, in slices; dropped at revocation. Facts at or beyond the offset that will be read again
+are left out: the decision on work offset k must see only facts of records before k, and the tables may be ahead of it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.comparison import Member
+from domain.job import Claim, Job, Submission
+from domain.partition import PartitionState
+from domain.rounds import RoundEntry
+from tables import jobs, outcomes, requests, rounds
+from tables.acknowledged import AcknowledgedTable
+
+_SLICE = 500  # entries between two turns of the event loop
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The four tables."""
+
+    rounds: AcknowledgedTable
+    requests: AcknowledgedTable
+    jobs: AcknowledgedTable
+    outcomes: AcknowledgedTable
+
+
+@dataclass(slots=True)
+class Reading:
+    """How far one topic has been read in this assignment: offsets of the next record, and of the end at assignment."""
+
+    next: int
+    end: int
+    acked: int  # records before it are acknowledged, their writes and sends too
+
+    @property
+    def at_end(self) -> bool:
+        """Whether everything that was there at assignment has been read."""
+        return self.next >= self.end
+
+
+@dataclass(slots=True)
+class PartitionView:
+    """One assigned partition."""
+
+    partition: int
+    state: PartitionState
+    inbound: Reading
+    work: Reading
+    caught_up: bool = False
+    retained: set[int] = field(default_factory=set)  # inbound offsets with a `requests` entry
+    finished: list[tuple[int, int]] = field(default_factory=list)  # (work offset that finished it, inbound offset)
+    planning: set[Member] = field(default_factory=set)  # in a JobPlanned that was sent and not read back
+    overdue: set[Member] = field(default_factory=set)  # in a DeadlinePassed that was sent and not read back
+    arrived: dict[int, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # windows that an unacked record filled
+    touched: dict[int, tuple[str, ...]] = field(default_factory=dict)  # jobs with a fact of this work offset, not yet acked
+    deferred: deque[Any] = field(default_factory=deque)  # work records that wait for collect
+    inbound_paused: bool = False
+    dead: bool = False
+
+    def kill(self) -> list[Any]:
+        """The assignment is over, nothing more may be handled; returns the records that waited, never to be acknowledged."""
+        self.dead = True
+        waited = list(self.deferred)
+        self.deferred.clear()
+        return waited
+
+    def has_passed(self, inbound_offset: int) -> bool:
+        """Whether collect has read the record at this offset, in this assignment or before it."""
+        return inbound_offset < self.inbound.next
+
+    def note_finished(self, work_offset: int) -> None:
+        """Take over the inbound records that the state has just seen finished; they may be announced once this is acked."""
+        for offset in self.state.finished:
+            if offset in self.retained:
+                self.finished.append((work_offset, offset))
+        self.state.finished.clear()
+
+    def announceable(self) -> tuple[int, ...]:
+        """Finished inbound offsets whose last outcome and event are acknowledged; given out once."""
+        ready = tuple(offset for work_offset, offset in self.finished if work_offset < self.work.acked)
+        if ready:
+            self.finished = [item for item in self.finished if item[0] >= self.work.acked]
+        return ready
+
+    def check_caught_up(self, now_ms: int) -> bool:
+        """Whether both topics have just been read to their ends: quiet time and age of open windows count from here."""
+        if self.caught_up or not self.work.at_end or not (self.inbound.at_end or self.inbound_paused):
+            return False
+        self.caught_up = True
+        for window in self.state.windows.values():
+            window.first_ms = window.last_ms = now_ms
+        return True
+
+
+async def build(tables: Tables, partition: int, *, inbound: Reading, work: Reading, now_ms: int) -> PartitionView:
+    """Rebuild the view of a partition from its tables.
+
+    `inbound.next` and `work.next` are the offsets that will be read next. After the facts are applied, finished requests
+    that still have an entry are found again: a process killed before RequestsDone would else leave them for ever.
+    """
+    state = PartitionState(partition)
+    view = PartitionView(partition, state, inbound, work)
+    by_offset: dict[int, list[RoundEntry]] = {}
+    for count, entry in enumerate(rounds.entries(tables.rounds, partition)):
+        if entry.offset < inbound.next:
+            by_offset.setdefault(entry.offset, []).append(entry)
+        await _breathe(count)
+    for count, offset in enumerate(requests.offsets(tables.requests, partition)):
+        view.retained.add(offset)
+        await _breathe(count)
+    for count, offset in enumerate(sorted(by_offset)):
+        state.learn_record(offset, by_offset[offset], now_ms)
+        await _breathe(count)
+    await _apply_work_facts(state, tables, partition, before=work.next)
+    view.note_finished(work.next - 1)
+    return view
+
+
+async def _apply_work_facts(state: PartitionState, tables: Tables, partition: int, *, before: int) -> None:
+    facts: list[tuple[int, int, str, jobs.Fact | outcomes.Endings]] = []
+    for count, (job_id, fact) in enumerate(jobs.facts(tables.jobs, partition)):
+        facts.append((fact.offset, 1, job_id, fact))
+        await _breathe(count)
+    for count, ended in enumerate(outcomes.facts(tables.outcomes, partition)):
+        facts.append((ended.offset, 0, "", ended))
+        await _breathe(count)
+    for count, (_, _, job_id, known) in enumerate(_in_log_order(facts, before)):
+        if isinstance(known, Job):
+            state.learn_planned(known)
+        elif isinstance(known, Claim):
+            state.learn_claim(job_id, known)
+        elif isinstance(known, Submission):
+            state.learn_submission(job_id, known)
+        else:
+            state.learn_endings(known.endings)
+        await _breathe(count)
+
+
+def _in_log_order(
+    facts: Iterable[tuple[int, int, str, jobs.Fact | outcomes.Endings]], before: int
+) -> list[tuple[int, int, str, jobs.Fact | outcomes.Endings]]:
+    return sorted((fact for fact in facts if fact[0] < before), key=lambda fact: fact[:3])
+
+
+async def _breathe(count: int) -> None:
+    if count % _SLICE == _SLICE - 1:
+        await asyncio.sleep(0)
