@@ -60,6 +60,7 @@ async def _values(bootstrap_servers: str, topic: str, follow: bool, from_beginni
     """Yield values in order per partition, without a consumer group: looking on must not move a group's offsets."""
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
+    partitions = [TopicPartition(topic, number) for number in await _partitions(bootstrap_servers, topic)]
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap_servers,
         client_id="roundbatch-results",
@@ -68,10 +69,7 @@ async def _values(bootstrap_servers: str, topic: str, follow: bool, from_beginni
     )
     await consumer.start()
     try:
-        if topic not in await consumer.topics():
-            raise LookupError(f"topic {topic} does not exist at {bootstrap_servers}: name another with --topic")
-        consumer.assign([TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()])
-        partitions = list(consumer.assignment())
+        consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         starts = await consumer.beginning_offsets(partitions) if from_beginning else ends
         for partition in partitions:
@@ -88,3 +86,18 @@ async def _values(bootstrap_servers: str, topic: str, follow: bool, from_beginni
                         yield record.value or b""
     finally:
         await consumer.stop()
+
+
+async def _partitions(bootstrap_servers: str, topic: str) -> set[int]:
+    """Look the topic up in the list of all: asking for it by name would create it on many clusters."""
+    from aiokafka.client import AIOKafkaClient
+
+    client = AIOKafkaClient(bootstrap_servers=bootstrap_servers, client_id="roundbatch-results")
+    try:
+        await client.bootstrap()
+        known = await client.fetch_all_metadata()
+        if topic not in known.topics():
+            raise LookupError(f"topic {topic} does not exist at {bootstrap_servers}: name another with --topic")
+        return set(known.partitions_for_topic(topic))
+    finally:
+        await client.close()

@@ -60,9 +60,6 @@ async def _send(records: Sequence[RoundRecord], bootstrap_servers: str, topic: s
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", client_id="roundbatch-submit")
     try:
         await producer.start()
-    except KafkaError as error:
-        return [], [f"Kafka at {bootstrap_servers} cannot be reached: {error}"]
-    try:
         # Sending to a missing topic would create it on many clusters, with a partition count that is not the worker's.
         known = (await producer.client.fetch_all_metadata()).topics()
         if topic not in known:
@@ -71,6 +68,8 @@ async def _send(records: Sequence[RoundRecord], bootstrap_servers: str, topic: s
             *(producer.send_and_wait(topic, record.value, key=record.key) for record in records),
             return_exceptions=True,
         )
+    except KafkaError as error:
+        return [], [f"Kafka at {bootstrap_servers} cannot be reached: {error}"]
     finally:
         await producer.stop()
     sent = [record for record, end in zip(records, done, strict=True) if not isinstance(end, BaseException)]
@@ -91,7 +90,7 @@ def _report(sent: Sequence[RoundRecord], rejected: Sequence[RejectedLine], failu
         found = [{"line": line.line, "reason": line.reason} for line in rejected]
         counts = {"comparisons": comparisons, "rounds": rounds, "records": len(sent)}
         typer.echo(json.dumps({**counts, "rejected_lines": found, "failures": list(failures)}))
-    else:
+    elif sent:
         _print_table(sent, comparisons, rounds)
     for line in rejected:
         typer.echo(f"line {line.line}: {line.reason}", err=True)

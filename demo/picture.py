@@ -6,14 +6,15 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from demo import report
 from demo.cj_batch import CJBatch
 
 INK = "#22252b"
 FAINT = "#8a8f98"
-#: Places an essay is off, at most, and the colour of its line.
-COLOURS = ((1, "#b9bec7"), (3, "#e0a526"), (99, "#cf4a3c"))
+#: Places that an essay is off, at most; the colour of its line; what the legend says.
+COLOURS = ((1, "#b9bec7", "at most one place off"), (3, "#e0a526", "two or three"), (99, "#cf4a3c", "more"))
 
 
 def draw(batches: Sequence[CJBatch], path: Path) -> None:
@@ -24,16 +25,17 @@ def draw(batches: Sequence[CJBatch], path: Path) -> None:
         for batch, axis in zip(batches, axes, strict=True):
             _panel(batch, axis)
         figure.suptitle("Rankings recovered from pairwise comparisons", x=0.5, y=0.975, fontsize=15, fontweight="bold")
-        figure.text(
-            0.5,
-            0.025,
-            "Each line is an essay, named by its number, and its colour how far it is off:   grey 0-1 places,   "
-            "amber 2-3,   red more",
-            ha="center",
+        figure.legend(
+            handles=[Line2D([], [], color=colour, linewidth=3, label=label) for _, colour, label in COLOURS],
+            loc="lower center",
+            ncols=len(COLOURS),
+            frameon=False,
             fontsize=9,
-            color=FAINT,
+            labelcolor=FAINT,
+            title="Each line is an essay, named by its number",
+            title_fontproperties={"size": 9},
         )
-        figure.subplots_adjust(left=0.05, right=0.95, top=0.82, bottom=0.075, wspace=0.18)
+        figure.subplots_adjust(left=0.05, right=0.95, top=0.82, bottom=0.1, wspace=0.18)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path)
 
@@ -43,7 +45,7 @@ def _panel(batch: CJBatch, axis: Axes) -> None:
     # The farther off, the later and so the further in front.
     for row in sorted(rows, key=lambda row: abs(row.place - row.hidden_place)):
         off = abs(row.place - row.hidden_place)
-        colour = next(colour for limit, colour in COLOURS if off <= limit)
+        colour = next(colour for limit, colour, _ in COLOURS if off <= limit)
         axis.plot([0, 1], [row.hidden_place, row.place], color=colour, linewidth=2.2, solid_capstyle="round", zorder=2)
         axis.scatter([0, 1], [row.hidden_place, row.place], color=colour, s=22, zorder=3)
         axis.text(-0.04, row.hidden_place, f"{row.quality:.2f}   {row.essay}", ha="right", va="center", fontsize=8.5)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -66,23 +66,26 @@ class Progress:
 
     def view(self) -> Panel:
         """The live view of the state at the last update."""
-        table = Table.grid(padding=(0, 2))
-        for name in ("assignment", "judged by", "rounds", "", "answered", "errors", "rank corr."):
-            table.add_column(f"[dim]{name}", justify="right" if name in ("answered", "errors", "rank corr.") else "left")
-        table.show_header = True
+        table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
+        table.add_column("assignment", no_wrap=True, max_width=22)
+        table.add_column("provider")
+        table.add_column("rounds")
+        table.add_column("")
+        for name in ("answered", "errors", "corr."):
+            table.add_column(name, justify="right")
         for batch in self._batches:
             rounds = batch.round if batch.round_answered else batch.round - 1
             share = batch.answered / max(1, batch.rounds * (len(batch.assignment.essays) // 2))
             table.add_row(
                 f"[bold]{batch.assignment.title}",
-                batch.route.model,
-                f"{rounds} of {batch.rounds}",
-                ProgressBar(total=1.0, completed=share, width=16),
-                f"{batch.answered} of {batch.requested}",
+                batch.route.provider,
+                f"{rounds}/{batch.rounds}",
+                ProgressBar(total=1.0, completed=share, width=8),
+                f"{batch.answered}/{batch.requested}",
                 f"[red]{batch.errors}" if batch.errors else "0",
                 f"{batch.rank_correlation():.2f}",
             )
-        return Panel(table, title="roundbatch demo", subtitle=bill(self._ledger), expand=False)
+        return Panel(Group(table, "", bill(self._ledger)), title="roundbatch demo", expand=False)
 
 
 def bill(ledger: Mapping[str, Any]) -> str:
@@ -90,10 +93,10 @@ def bill(ledger: Mapping[str, Any]) -> str:
     if not ledger:
         return "no bill yet"
     cost, single = float(ledger["cost_usd"]), float(ledger["cost_single_usd"])
-    share = f", {cost / single:.0%} of it" if single else ""
+    share = f" (so {cost / single:.0%})" if single else ""
     return (
         f"{ledger['batches']} batch jobs, {ledger['http_operations']} HTTP operations, "
-        f"${cost:.4f} (as single calls ${single:.4f}{share})"
+        f"${cost:.4f}; single calls ${single:.4f}{share}"
     )
 
 

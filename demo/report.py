@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.columns import Columns
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import rankdata
@@ -92,10 +92,11 @@ def standings(batch: CJBatch) -> list[Standing]:
 
 def print_tables(batches: Sequence[CJBatch], console: Console) -> None:
     """Print each batch's ranking; places off by more than two stand out."""
+    beside = Table.grid(padding=(0, 4))
     tables = []
     for batch in batches:
-        table = Table(title=f"{batch.assignment.title}\n{batch.route.model}", title_style="bold", pad_edge=False)
-        for name in ("place", "essay", "hidden", "quality", "won"):
+        table = Table(title=f"{batch.assignment.title}\n{batch.route.model}", title_style="bold", box=SIMPLE_HEAD)
+        for name in ("place", "essay", "hidden", "won"):
             table.add_column(name, justify="right")
         for row in standings(batch):
             off = abs(row.place - row.hidden_place)
@@ -103,13 +104,13 @@ def print_tables(batches: Sequence[CJBatch], console: Console) -> None:
             table.add_row(
                 str(row.place),
                 row.essay,
-                str(row.hidden_place),
-                f"{row.quality:.2f}",
+                f"{row.hidden_place} ({row.quality:.2f})",
                 f"{row.won}/{row.compared}",
                 style=style,
             )
         tables.append(table)
-    console.print(Columns(tables, padding=(0, 4)))
+    beside.add_row(*tables)
+    console.print(beside)
 
 
 def print_missing(batches: Sequence[CJBatch], console: Console) -> None:

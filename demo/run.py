@@ -27,7 +27,7 @@ def run(*, seed: int, rounds: int, as_json: bool, out: Path) -> bool:
     Returns whether every comparison was answered exactly once. Errors: processes.ProcessFailed.
     """
     start = time.monotonic()
-    console = Console(file=stream_for(as_json), highlight=False, soft_wrap=True)
+    console = Console(file=stream_for(as_json), highlight=False)
     out.mkdir(parents=True, exist_ok=True)
     with Processes(out / "demo-logs") as processes:
         console.print("starting Kafka, the simulated providers and a worker …")

@@ -65,11 +65,11 @@ def test_the_table_and_the_picture_hold_every_essay(tmp_path: Path) -> None:
     batch = judged()
     output = io.StringIO()
 
-    report.print_tables([batch], Console(file=output, width=100))
+    report.print_tables([batch], Console(file=output, width=80))
     picture.draw([batch, batch], tmp_path / "deep" / "ranking.png")
 
     assert "Should school start later?" in output.getvalue()
-    assert all(f" {essay.quality:.2f} " in output.getvalue() for essay in batch.assignment.essays)
+    assert all(f"({essay.quality:.2f})" in output.getvalue() for essay in batch.assignment.essays)
     height, width, _ = matplotlib.image.imread(tmp_path / "deep" / "ranking.png").shape
     assert (width, height) == (1680, 1140)
 
@@ -92,19 +92,19 @@ def test_on_a_terminal_the_view_shows_rounds_answers_and_the_bill() -> None:
     progress = Progress([batch], lambda: LEDGER, output, live=False)
     progress.update()
 
-    console = Console(file=output, width=120)
+    console = Console(file=output, width=80)
     console.print(progress.view())
 
     shown = output.getvalue()
-    assert "2 of 2" in shown
-    assert "24 of 24" in shown
+    assert "2/2" in shown
+    assert "24/24" in shown
     assert bill(LEDGER) in shown
 
 
 def test_the_bill_compares_with_single_calls() -> None:
     assert bill({}) == "no bill yet"
-    assert bill(LEDGER) == "4 batch jobs, 31 HTTP operations, $0.1000 (as single calls $0.2000, 50% of it)"
-    assert bill(LEDGER | {"cost_usd": 0.0, "cost_single_usd": 0.0}).endswith("$0.0000 (as single calls $0.0000)")
+    assert bill(LEDGER) == "4 batch jobs, 31 HTTP operations, $0.1000; single calls $0.2000 (so 50%)"
+    assert bill(LEDGER | {"cost_usd": 0.0, "cost_single_usd": 0.0}).endswith("$0.0000; single calls $0.0000")
 
 
 def test_what_is_missing_is_named() -> None:

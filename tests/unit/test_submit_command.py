@@ -1,0 +1,115 @@
+"""`roundbatch submit` and `roundbatch results`, on librdkafka's mock cluster."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from typer.testing import CliRunner, Result
+
+from cli import results
+from cli.main import app
+from demo.exchange import KafkaExchange
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+REQUESTS = "huleedu.llm_provider.comparison_requested.v1"
+RESULTS = "huleedu.llm_provider.comparison_result.v1"
+WIRE = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture(scope="module")
+def mock_cluster() -> Iterator[str]:
+    cluster = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
+    [broker] = cluster.list_topics(timeout=10).brokers.values()
+    yield f"{broker.host}:{broker.port}"
+    # The cluster lives for as long as this producer does.
+    cluster.flush()
+
+
+def run(*arguments: str, servers: str, text: str | None = None) -> Result:
+    return CliRunner().invoke(app, [*arguments, "--bootstrap-servers", servers], input=text)
+
+
+def take(exchange: KafkaExchange, wanted: int) -> list[bytes]:
+    came: list[bytes] = []
+    for _ in range(300):
+        came += exchange.receive(0.1)
+        if len(came) >= wanted:
+            break
+    return came
+
+
+def test_the_sample_requests_arrive_as_a_record_for_each_round(mock_cluster: str) -> None:
+    with KafkaExchange(mock_cluster, REQUESTS, REQUESTS) as exchange:
+        sent = run("submit", str(EXAMPLES / "requests.jsonl"), "--json", servers=mock_cluster)
+        came = take(exchange, 3)
+
+    assert sent.exit_code == 0
+    assert json.loads(sent.stdout) == {"comparisons": 5, "rounds": 3, "records": 3, "rejected_lines": [], "failures": []}
+    found = [member for value in came for member in json.loads(value)["data"]["comparisons"]]
+    posted = [json.loads(line) for line in (EXAMPLES / "requests.jsonl").read_text().splitlines()]
+    assert sorted(map(json.dumps, found)) == sorted(map(json.dumps, posted))
+
+
+def test_stdin_is_read_and_the_table_says_what_was_sent(mock_cluster: str) -> None:
+    with KafkaExchange(mock_cluster, REQUESTS, "of.my.own") as exchange:
+        body = json.dumps({"correlation_id": str(uuid.uuid4()), "metadata": {"cj_batch_id": "138"}})
+        sent = run("submit", "-", "--topic", "of.my.own", servers=mock_cluster, text=f"{body}\n{body}\n")
+        came = take(exchange, 1)
+
+    assert sent.exit_code == 0
+    assert "2 comparisons in 1 rounds sent" in " ".join(sent.stdout.split())
+    assert len(json.loads(came[0])["data"]["comparisons"]) == 2
+
+
+def test_one_bad_line_and_nothing_is_sent(mock_cluster: str, tmp_path: Path) -> None:
+    file = tmp_path / "requests.jsonl"
+    file.write_text(json.dumps({"correlation_id": str(uuid.uuid4())}) + '\n{"user_prompt": \n')
+
+    with KafkaExchange(mock_cluster, REQUESTS, "refused") as exchange:
+        refused = run("submit", str(file), "--topic", "refused", "--json", servers=mock_cluster)
+        assert exchange.receive(0.1) == []
+
+    assert refused.exit_code == 1
+    told = json.loads(refused.stdout)
+    assert (told["comparisons"], told["records"]) == (0, 0)
+    assert [line["line"] for line in told["rejected_lines"]] == [2]
+    assert "line 2: not JSON" in refused.stderr
+    assert "nothing was sent" in refused.stderr
+
+
+def test_a_missing_file_and_a_missing_topic_are_said_in_a_line(mock_cluster: str, tmp_path: Path) -> None:
+    lost = run("submit", str(tmp_path / "no.jsonl"), servers=mock_cluster)
+    assert lost.exit_code == 1
+    assert "cannot read" in lost.stderr
+
+    nowhere = run("submit", str(EXAMPLES / "requests.jsonl"), "--topic", "nowhere", servers=mock_cluster)
+    assert nowhere.exit_code == 1
+    assert "topic nowhere does not exist" in nowhere.stderr
+    unseen = run("results", "--topic", "nowhere", servers=mock_cluster)
+    assert unseen.exit_code == 1
+    assert "topic nowhere does not exist" in unseen.stderr
+
+
+def test_results_end_where_the_topic_ends_now(mock_cluster: str) -> None:
+    values = [(WIRE / f"{name}_event.wire").read_bytes() for name in ("success", "error")]
+    with KafkaExchange(mock_cluster, RESULTS, RESULTS) as exchange:
+        for value in values:
+            exchange.send(b"138", value)
+
+    shown = run("results", servers=mock_cluster)
+    raw = run("results", "--json", servers=mock_cluster)
+
+    assert (shown.exit_code, raw.exit_code) == (0, 0)
+    assert raw.stdout.encode() == b"".join(value + b"\n" for value in values)
+    success, error = shown.stdout.splitlines()
+    assert "7b0d2b4e-3f53-4d0c-8c39-5d0c6c8e9a21  Essay B" in success
+    assert "4.0  anthropic  claude-haiku-4-5-20251001  $0.021410" in success
+    assert "EXTERNAL_SERVICE_ERROR    -  anthropic" in error
+
+
+@pytest.mark.parametrize("value", [b"", b"\xff", b"[]", b'{"data": {}}', b'{"data": {"winner": null, "error_detail": null}}'])
+def test_what_is_no_result_event_is_shown_as_such(value: bytes) -> None:
+    assert results.line(value).startswith("not a result event: b")
