@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -121,14 +120,10 @@ class AnthropicProvider:
         def note(parameter: str, model: str) -> None:
             dropped.append((parameter, model))
 
-        def encode() -> bytes:
-            requests = [{"custom_id": ask.custom_id, "params": wire.message_params(ask, note)} for ask in asks]
-            return json.dumps({"requests": requests}).encode()
-
         if sum(len(block.text) for ask in asks for block in ask.blocks) > THREAD_FROM_CHARS:
-            content = await asyncio.to_thread(encode)
+            content = await asyncio.to_thread(wire.batch_body, asks, note)
         else:
-            content = encode()
+            content = wire.batch_body(asks, note)
         for parameter, model in dropped:
             self._on_dropped(parameter, model)
         return content

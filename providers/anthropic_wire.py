@@ -1,6 +1,7 @@
 """What Anthropic's API is sent and sends, as plain values: message parameters, result rows, batch status (providers.md)."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from domain.reply import Reply, ReplyKind, Stop, Usage
@@ -41,6 +42,16 @@ def message_params(ask: Ask, on_dropped: Callable[[str, str], None]) -> dict[str
     if ask.output_verbosity is not None:
         on_dropped("output_verbosity", ask.model)
     return params
+
+
+def batch_body(asks: Sequence[Ask], on_dropped: Callable[[str, str], None]) -> bytes:
+    """The body that creates a batch.
+
+    Encoded request by request: the encoder of the standard library does not let go of the interpreter, and one call for
+    60 MB stopped every other thread for 0.25 s.
+    """
+    requests = (json.dumps({"custom_id": ask.custom_id, "params": message_params(ask, on_dropped)}) for ask in asks)
+    return f'{{"requests": [{", ".join(requests)}]}}'.encode()
 
 
 def _text_block(block: PromptBlock) -> dict[str, Any]:

@@ -1,20 +1,17 @@
 """Both adapters, with the real SDKs, against the simulator: what the worker may rely on at either provider."""
 
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 
 from domain.answer import Answer
-from domain.reply import Cause, ErrorCode, Fault, Reply, ReplyKind, Retry, Stop, judge
+from domain.reply import Cause, ErrorCode, Fault, ReplyKind, Retry, Stop, judge
 from providers.anthropic_adapter import AnthropicProvider
 from providers.openai_adapter import OpenAIProvider
 from providers.prices import cost_usd
-from providers.prompts import PromptSource, SourceBlock, prompt_blocks
 from providers.protocol import (
     AccountRefused,
-    Ask,
     ContentRefused,
     JobNotVisible,
     JobPhase,
@@ -27,10 +24,7 @@ from providers.protocol import (
 )
 from simulator.control import SimulatorControl
 from simulator.process import running_simulator
-
-CONTEXT = "**Assessment Criteria:**\n" + "Content, structure, language. " * 100  # above the shortest cached prefix
-MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
-LONG_S = 20.0
+from tests.contract.adapter_asks import LONG_S, MODELS, Counts, ask_of, asks_of, replies_of, run, submit
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +45,6 @@ def simulator(process: SimulatorControl) -> SimulatorControl:
 def kind(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
-
-
-class Counts:
-    """What the adapters report to their callbacks."""
-
-    def __init__(self) -> None:
-        self.http: Counter[tuple[str, str]] = Counter()
-        self.dropped: Counter[tuple[str, str]] = Counter()
-
-    def on_http(self, operation: str, status: str) -> None:
-        self.http[operation, status] += 1
-
-    def on_dropped(self, parameter: str, model: str) -> None:
-        self.dropped[parameter, model] += 1
 
 
 @pytest.fixture
@@ -102,41 +82,6 @@ async def open_with(simulator: SimulatorControl, kind: str, counts: Counts, monk
 @pytest.fixture
 def provider(open_with: Open) -> Provider:
     return open_with()
-
-
-def ask_of(kind: str, number: int = 0, text: str = "", **changes: Any) -> Ask:
-    """Essay B is the better one; the tags of `text` stand in essay A."""
-    essays = f"**Essay A (ID: a{number}):**\nFirst {number}. [quality:0.2] {text} Smörgås\u2028bord."
-    blocks = (
-        SourceBlock(CONTEXT, cacheable=True),
-        SourceBlock(essays),
-        SourceBlock(f"**Essay B (ID: b{number}):**\nSecond. [quality:0.7]"),
-        SourceBlock("Pick the better essay.", cacheable=True),
-    )
-    source = PromptSource("\n\n".join(block.content for block in blocks), blocks)
-    values: dict[str, Any] = {"model": MODELS[kind], "system": "Judge.", "max_tokens": 300, **changes}
-    return Ask(custom_id=f"job-1-{number}", blocks=prompt_blocks(source), **values)
-
-
-def asks_of(kind: str, count: int, text: str = "") -> list[Ask]:
-    return [ask_of(kind, number, text) for number in range(count)]
-
-
-async def submit(provider: Provider, asks: list[Ask], timeout_s: float = LONG_S) -> str:
-    return await provider.create("job-1", asks, start=lambda: True, timeout_s=timeout_s)
-
-
-async def replies_of(provider: Provider, job: str) -> dict[str, Reply]:
-    rows = [reply async for reply in provider.replies(job)]
-    replies = {reply.custom_id: reply for reply in rows}
-    assert len(replies) == len(rows)
-    return replies
-
-
-async def run(provider: Provider, asks: list[Ask]) -> dict[str, Reply]:
-    job = await submit(provider, asks)
-    assert (await provider.look(job)).phase is JobPhase.ENDED
-    return await replies_of(provider, job)
 
 
 def of(error: ProviderError, expected: type[ProviderError]) -> bool:

@@ -1,0 +1,61 @@
+"""What the adapters are asked in the contract tests, and what they report."""
+
+from collections import Counter
+from typing import Any
+
+from domain.reply import Reply
+from providers.prompts import PromptSource, SourceBlock, prompt_blocks
+from providers.protocol import Ask, JobPhase, Provider
+
+CONTEXT = "**Assessment Criteria:**\n" + "Content, structure, language. " * 100  # above the shortest cached prefix
+MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
+LONG_S = 20.0
+
+
+class Counts:
+    """What the adapters report to their callbacks."""
+
+    def __init__(self) -> None:
+        self.http: Counter[tuple[str, str]] = Counter()
+        self.dropped: Counter[tuple[str, str]] = Counter()
+
+    def on_http(self, operation: str, status: str) -> None:
+        self.http[operation, status] += 1
+
+    def on_dropped(self, parameter: str, model: str) -> None:
+        self.dropped[parameter, model] += 1
+
+
+def ask_of(kind: str, number: int = 0, text: str = "", **changes: Any) -> Ask:
+    """Essay B is the better one; the tags of `text` stand in essay A."""
+    essays = f"**Essay A (ID: a{number}):**\nFirst {number}. [quality:0.2] {text} Smörgås\u2028bord."
+    blocks = (
+        SourceBlock(CONTEXT, cacheable=True),
+        SourceBlock(essays),
+        SourceBlock(f"**Essay B (ID: b{number}):**\nSecond. [quality:0.7]"),
+        SourceBlock("Pick the better essay.", cacheable=True),
+    )
+    source = PromptSource("\n\n".join(block.content for block in blocks), blocks)
+    values: dict[str, Any] = {"model": MODELS[kind], "system": "Judge.", "max_tokens": 300, **changes}
+    return Ask(custom_id=f"job-1-{number}", blocks=prompt_blocks(source), **values)
+
+
+def asks_of(kind: str, count: int, text: str = "") -> list[Ask]:
+    return [ask_of(kind, number, text) for number in range(count)]
+
+
+async def submit(provider: Provider, asks: list[Ask], timeout_s: float = LONG_S) -> str:
+    return await provider.create("job-1", asks, start=lambda: True, timeout_s=timeout_s)
+
+
+async def replies_of(provider: Provider, job: str) -> dict[str, Reply]:
+    rows = [reply async for reply in provider.replies(job)]
+    replies = {reply.custom_id: reply for reply in rows}
+    assert len(replies) == len(rows)
+    return replies
+
+
+async def run(provider: Provider, asks: list[Ask]) -> dict[str, Reply]:
+    job = await submit(provider, asks)
+    assert (await provider.look(job)).phase is JobPhase.ENDED
+    return await replies_of(provider, job)
