@@ -79,6 +79,17 @@ class Processes:
                 ending = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
                 raise process.failed(f"ended early with {ending}")
 
+    def lost(self, error: Exception) -> ProcessFailed:
+        """Say why contact to a process was lost: the one that ended, if any does within a second, else the error itself."""
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            try:
+                self.check()
+            except ProcessFailed as failure:
+                return failure
+            time.sleep(LOOK_S)
+        return ProcessFailed(f"contact lost, while every process runs: {error}")
+
     def wait_event(self, process: Process, event: str, timeout_s: float) -> dict[str, Any]:
         """Wait for the JSON line in its log whose `event` is the given one, and return it. Errors: ProcessFailed."""
         return self._wait(process, lambda: _event(process.log, event), timeout_s, lambda: f"no line with event {event}")
@@ -145,6 +156,9 @@ def _end(process: Process) -> None:
             sys.stderr.write(f"the {process.name} (pid {process.popen.pid}) did not end {STOP_S:g} s after SIGTERM: killed\n")
             process.popen.kill()
             process.popen.wait()
+        if process.popen.returncode not in (0, -signal.SIGTERM):
+            ending = process.failed(f"ended with exit code {process.popen.returncode} after SIGTERM")
+            sys.stderr.write(f"{ending}\n")
     if process.popen.stdin is not None:
         with contextlib.suppress(BrokenPipeError):
             process.popen.stdin.close()

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from confluent_kafka import KafkaException
 from rich.console import Console
 
 from demo import assignment, cj_service, picture, report, services
@@ -13,7 +14,7 @@ from demo.cj_batch import CJBatch, Route
 from demo.exchange import KafkaExchange
 from demo.processes import Processes
 from demo.progress import Progress, bill, stream_for
-from simulator.control import SimulatorControl
+from simulator.control import ControlError, SimulatorControl
 
 #: Folder of the essays → who judges them.
 JUDGES = {"better-future": ("anthropic", "claude-haiku-5-5"), "school-start": ("openai", "gpt-6-luna")}
@@ -47,11 +48,14 @@ def run(*, seed: int, rounds: int, as_json: bool, out: Path) -> bool:
                 processes.check()
                 progress.update()
 
-            for value in cj_service.play(batches, exchange, timeout_s=PLAY_S, now=time.monotonic, watch=watch):
-                kept.write(value + b"\n")
-        ledger = control.ledger()
-    found = report.make(batches, ledger, time.monotonic() - start)
+            try:
+                for value in cj_service.play(batches, exchange, timeout_s=PLAY_S, now=time.monotonic, watch=watch):
+                    kept.write(value + b"\n")
+                ledger = control.ledger()
+            except (KafkaException, ControlError, OSError) as error:
+                raise processes.lost(error) from error
     picture.draw(batches, out / "ranking.png")
+    found = report.make(batches, ledger, time.monotonic() - start)
     path = report.write(found, out)
     report.print_tables(batches, console)
     report.print_missing(batches, console)

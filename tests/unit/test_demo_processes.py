@@ -56,6 +56,24 @@ def test_waiting_ends_at_once_when_a_process_has_been_killed(tmp_path: Path) -> 
             processes.wait_event(worker, "listening", timeout_s=60)
 
 
+def test_lost_contact_is_explained_by_the_process_that_ended(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        broker_process = processes.start("broker", python("input()"), {})
+        broker_process.popen.kill()
+        failure = processes.lost(ConnectionRefusedError("no one listens"))
+
+    assert str(failure).startswith("the broker ended early with signal SIGKILL")
+
+
+def test_a_process_that_ends_badly_after_sigterm_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code = 'import signal, sys; signal.signal(15, lambda *_: sys.exit(70)); print(\'{"event": "up"}\', flush=True); input()'
+
+    with Processes(tmp_path) as processes:
+        processes.wait_event(processes.start("worker", python(code), {}), "up", timeout_s=60)
+
+    assert "the worker ended with exit code 70 after SIGTERM" in capfd.readouterr().err
+
+
 def test_a_process_is_waited_for_until_it_listens_and_is_ready(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         server = processes.start("worker", python(LISTEN, "ready"), {})
