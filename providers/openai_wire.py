@@ -52,10 +52,10 @@ def completion_body(ask: Ask) -> dict[str, Any]:
 def batch_file(asks: Sequence[Ask]) -> bytes:
     """The input file of a batch: one ASCII line an ask, so that no reader finds a line end inside an essay."""
     lines = (
-        json.dumps({"custom_id": ask.custom_id, "method": "POST", "url": ENDPOINT, "body": completion_body(ask)})
+        json.dumps({"custom_id": ask.custom_id, "method": "POST", "url": ENDPOINT, "body": completion_body(ask)}).encode()
         for ask in asks
     )
-    return "".join(f"{line}\n" for line in lines).encode()
+    return b"".join(line + b"\n" for line in lines)
 
 
 def reply_of_completion(custom_id: str, completion: dict[str, Any]) -> Reply:
