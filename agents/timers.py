@@ -62,8 +62,7 @@ class Timers:
             return
         if not self._views.settled:
             return
-        for partition in self._views.assigned():
-            await self._views.get(partition)
+        await asyncio.gather(*(self._views.get(partition) for partition in self._views.assigned()))
         announce = self._clock.running_s() >= self._next_done_s
         if announce:
             self._next_done_s = self._clock.running_s() + self._settings.done_flush_s

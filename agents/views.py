@@ -10,6 +10,7 @@ from faust.types import TP, Message
 
 from streams.app import RoundbatchApp
 from streams.clock import Clock
+from streams.offsets import LogEnds
 from streams.settings import Settings
 from tables import view as views
 from tables.view import PartitionView, Reading, Tables
@@ -24,8 +25,9 @@ _MARKER_WAIT_S = 1.0
 class Views:
     """Views by partition. A rebalance drops all, those of kept partitions too: uncommitted records are read again."""
 
-    def __init__(self, app: RoundbatchApp, settings: Settings, tables: Tables, clock: Clock) -> None:
-        self._app, self._settings, self._tables, self._clock = app, settings, tables, clock
+    def __init__(self, app: RoundbatchApp, settings: Settings, tables: Tables, log_ends: LogEnds, clock: Clock) -> None:
+        self._app, self._settings, self._tables = app, settings, tables
+        self._log_ends, self._clock = log_ends, clock
         self._built: dict[int, PartitionView] = {}
         self._building: dict[int, asyncio.Task[PartitionView]] = {}
         self._stalled: dict[int, tuple[tuple[int, int], float]] = {}
@@ -97,21 +99,20 @@ class Views:
 
     async def _build(self, partition: int) -> PartitionView:
         inbound, work = TP(self._settings.request_topic, partition), TP(self._settings.work_topic, partition)
+        ends = await self._log_ends.of((inbound, work))
         return await views.build(
             self._tables,
             partition,
-            inbound=await self._reading(inbound),
-            work=await self._reading(work),
+            inbound=self._reading(inbound, *ends[inbound]),
+            work=self._reading(work, *ends[work]),
             now_ms=self._clock.now_ms(),
         )
 
-    async def _reading(self, tp: TP) -> Reading:
+    def _reading(self, tp: TP, first: int, after: int) -> Reading:
         consumer: Any = self._app.consumer
-        earliest = (await consumer.earliest_offsets(tp)).get(tp) or 0
-        end = (await consumer.highwaters(tp)).get(tp) or 0
         # Nothing is handled before the view stands, so nothing was committed since Faust sought to this position.
-        start = max(consumer._committed_offset.get(tp) or 0, earliest)
-        return Reading(next=start, end=end, acked=start)
+        start = max(consumer._committed_offset.get(tp) or 0, first)
+        return Reading(next=start, end=after, acked=start)
 
     async def skip_markers(self, view: PartitionView) -> None:
         """Take a topic as read whose last offsets are never delivered."""

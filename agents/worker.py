@@ -30,6 +30,7 @@ from agents.views import Views
 from streams import failstop, topics
 from streams.app import make_app, raw_topic
 from streams.clock import SystemClock
+from streams.offsets import LogEnds
 from streams.outbox import Outbox
 from streams.settings import Settings
 from tables.declared import declare
@@ -53,9 +54,10 @@ class Worker:
         self._failstops = FailStopCount(settings.state_dir)
         self.metrics = Metrics(CollectorRegistry())
         self._outbox = Outbox(settings.kafka_bootstrap_servers, linger_ms=settings.linger_ms)
+        self._log_ends = LogEnds(settings.kafka_bootstrap_servers)
         self._app = make_app(settings)
         tables = declare(self._app, settings, self._outbox)
-        self._views = Views(self._app, settings, tables, self._clock)
+        self._views = Views(self._app, settings, tables, self._log_ends, self._clock)
         self._accounts = open_accounts(settings, self.metrics)
         dead_letters = DeadLetters(settings, self._outbox, self.metrics, self._clock)
         asks = Asks(settings, tables)
@@ -95,6 +97,7 @@ class Worker:
         self.metrics.watch_failstops(self._failstops.read)
         await self._health.start()
         await self._outbox.start()
+        await self._log_ends.start()
         failstop.handle_loop_exceptions(asyncio.get_running_loop())
         self._declare_agents()
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -141,6 +144,7 @@ class Worker:
         self._views.drop()
         await self._app.stop()
         await self._outbox.stop()
+        await self._log_ends.stop()
         for account in self._accounts.values():
             await account.provider.close()
         await self._health.stop()
