@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from simulator.errors import ApiError
@@ -103,6 +103,8 @@ async def _answered(call: Call, handler: Handler) -> Response:
     """The handler's response, or the error of what stands in its way."""
     faults = call.simulation.faults
     try:
+        # Read before any delay: what has arrived in full is worked even when its client has gone meanwhile.
+        await call.request.body()
         _admit(call)
         fault = faults.draw(("status", "not_found"), call.provider, call.endpoint, call.endpoint)
         if fault is not None:
@@ -113,6 +115,8 @@ async def _answered(call: Call, handler: Handler) -> Response:
         return await handler(call)
     except ApiError as error:
         return call.refuse(error)
+    except ClientDisconnect:
+        return call.refuse(ApiError(400, "The connection was closed before the request had arrived."))
 
 
 async def _disconnected(request: Request) -> None:
