@@ -2,10 +2,14 @@
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from simulator.control import SimulatorControl
+from simulator.process import running_simulator
 from tests.brokers import running_kafka
+from tests.harness.deployment import Deployment, deployment
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +23,17 @@ def kafka() -> Iterator[str]:
 def unique() -> str:
     """A short name that no other test has, for topics, groups and app ids: "t-" and eight hex digits."""
     return f"t-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def simulator(tmp_path: Path) -> Iterator[SimulatorControl]:
+    """A simulator of this test's own; batches last 0.3 s."""
+    with running_simulator(batch_duration_s=0.3, ledger=tmp_path / "ledger.sqlite") as control:
+        yield control
+
+
+@pytest.fixture
+def deployed(kafka: str, unique: str, tmp_path: Path, simulator: SimulatorControl) -> Iterator[Deployment]:
+    """Topics and workers of this test's own, on the shared Kafka."""
+    with deployment(kafka, unique, tmp_path, simulator) as made:
+        yield made

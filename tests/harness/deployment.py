@@ -1,0 +1,236 @@
+"""One deployment for one test: topics, workers and a simulator of its own, and the accounts of what came out."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from simulator.control import SimulatorControl
+from streams.request_events import round_event, single_event
+from tests.harness import requests
+from tests.harness.worker import WorkerProcess
+
+PARTITIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One record as a consumer sees it."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    headers: dict[str, str]
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The value decoded."""
+        decoded: dict[str, Any] = json.loads(self.value)
+        return decoded
+
+
+@dataclass
+class Deployment:
+    """Everything of one test. Times are short: a claim runs out after 3 s, polls begin at 0.2 s."""
+
+    bootstrap: str
+    name: str
+    folder: Path
+    simulator: SimulatorControl
+    env: dict[str, str] = field(default_factory=dict)
+    workers: list[WorkerProcess] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)  # correlation ids that are to be answered, once each
+
+    def __post_init__(self) -> None:
+        self.request_topic = f"{self.name}.requested"
+        self.result_topic = f"{self.name}.result"
+        self.work_topic = f"{self.name}.work"
+        self.app_id = self.name
+        self._producer = Producer({"bootstrap.servers": self.bootstrap, "log_level": 0, "message.max.bytes": 4_194_304})
+
+    # -- workers ---------------------------------------------------------------------------------------------------
+
+    def environment(self, state: str = "a", **more: str) -> dict[str, str]:
+        """The environment of a worker; `state` names its state directory."""
+        fast = {
+            "ROUNDBATCH_START_WITHIN_S": "3",
+            "ROUNDBATCH_CREATE_TIMEOUT_S": "3",
+            "ROUNDBATCH_CLOCK_SKEW_S": "0.5",
+            "ROUNDBATCH_LIST_SETTLE_S": "1",
+            "ROUNDBATCH_QUIET_S": "0.5",
+            "ROUNDBATCH_WINDOW_AGE_S": "5",
+            "ROUNDBATCH_BACKOFF_FIRST_S": "0.3",
+            "ROUNDBATCH_BACKOFF_MAX_S": "2",
+            "ROUNDBATCH_NEAR_DEADLINE_S": "1",
+            "ROUNDBATCH_COMMIT_INTERVAL_S": "0.2",
+            "ROUNDBATCH_SHUTDOWN_TIMEOUT_S": "10",
+            # A killed worker's partitions are given away after the session; 6 s is the broker's least.
+            "ROUNDBATCH_BROKER_SESSION_TIMEOUT_S": "6",
+            "ROUNDBATCH_BROKER_HEARTBEAT_S": "1",
+        }
+        for provider in ("ANTHROPIC", "OPENAI"):
+            fast[f"ROUNDBATCH_{provider}__POLL_FIRST_S"] = "0.2"
+            fast[f"ROUNDBATCH_{provider}__POLL_MAX_S"] = "0.5"
+            fast[f"ROUNDBATCH_{provider}__CALL_TIMEOUT_S"] = "5"
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "ANTHROPIC_API_KEY": "key-a",
+            "OPENAI_API_KEY": "key-o",
+            "ANTHROPIC_BASE_URL": self.simulator.base_url,
+            "OPENAI_BASE_URL": self.simulator.openai_url,
+            "ROUNDBATCH_APP_ID": self.app_id,
+            "ROUNDBATCH_REQUEST_TOPIC": self.request_topic,
+            "ROUNDBATCH_WORK_TOPIC": self.work_topic,
+            "ROUNDBATCH_ALLOWED_CALLBACK_TOPICS": self.result_topic,
+            "ROUNDBATCH_PARTITIONS": str(PARTITIONS),
+            "ROUNDBATCH_STATE_DIR": str(self.folder / f"state-{state}"),
+            "ROUNDBATCH_LOG_LEVEL": "DEBUG",
+            **fast,
+            **self.env,
+            **more,
+        }
+
+    def worker(self, state: str = "a", *, ready: bool = True, **more: str) -> WorkerProcess:
+        """Start a worker; `more` is environment, e.g. ROUNDBATCH_CRASH_AT."""
+        log = self.folder / f"worker-{len(self.workers)}-{state}.log"
+        started = WorkerProcess(self.environment(state, **more), log)
+        self.workers.append(started)
+        return started.wait_ready() if ready else started
+
+    def logs(self) -> str:
+        """The ends of all workers' logs, for the message of an assertion."""
+        return "\n".join(f"--- {one.log_path.name}\n{one.tail(25)}" for one in self.workers)
+
+    # -- in --------------------------------------------------------------------------------------------------------
+
+    def body(self, provider: str = "anthropic", **more: Any) -> dict[str, Any]:
+        """A request body for this deployment's result topic; see tests.harness.requests.body."""
+        return requests.body(provider, **{"callback_topic": self.result_topic, **more})
+
+    def send_round(self, bodies: list[dict[str, Any]], *, part: int = 1, parts: int = 1, partition: int | None = None) -> None:
+        """Send one round record; its members are counted as to be answered."""
+        self.sent += [one["correlation_id"] for one in bodies]
+        self.send_raw(round_event(bodies, part, parts), key=_key(bodies[0]), partition=partition)
+
+    def send_single(self, body: dict[str, Any], *, partition: int | None = None) -> None:
+        """Send one single request, counted as to be answered."""
+        self.sent.append(body["correlation_id"])
+        self.send_raw(single_event(body), key=_key(body), partition=partition)
+
+    def send_raw(self, value: bytes | None, *, key: bytes | None = None, partition: int | None = None) -> None:
+        """Send any bytes; nothing is counted. Returns once acknowledged."""
+        where = {} if partition is None else {"partition": partition}
+        self._producer.produce(self.request_topic, value=value, key=key, **where)
+        if self._producer.flush(30):
+            raise AssertionError("the broker did not acknowledge a request within 30 s")
+
+    def send_work(self, value: bytes, partition: int) -> None:
+        """Send any bytes to the work topic."""
+        self._producer.produce(self.work_topic, value=value, partition=partition)
+        if self._producer.flush(30):
+            raise AssertionError("the broker did not acknowledge a work record within 30 s")
+
+    # -- out -------------------------------------------------------------------------------------------------------
+
+    def read(self, topic: str) -> list[Read]:
+        """Every record of a topic up to its end now; empty where there is no topic."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": f"{self.name}-reader", "log_level": 0})
+        try:
+            found = consumer.list_topics(topic, timeout=30).topics[topic]
+            records: list[Read] = []
+            for partition in found.partitions:
+                records += _read_partition(consumer, topic, partition)
+            return records
+        finally:
+            consumer.close()
+
+    def results(self) -> list[Read]:
+        """Every result event so far."""
+        return self.read(self.result_topic)
+
+    def dead_letters(self) -> list[Read]:
+        """Every dead letter of the request topic so far."""
+        return self.read(f"{self.request_topic}.DLQ")
+
+    def wait_answered(self, timeout_s: float = 60.0) -> dict[str, dict[str, Any]]:
+        """Wait until every request that was sent has an event; the events by correlation id, the first of each."""
+        until = time.monotonic() + timeout_s
+        while True:
+            found: dict[str, dict[str, Any]] = {}
+            for record in self.results():
+                found.setdefault(record.json["correlation_id"], record.json)
+            missing = [one for one in self.sent if one not in found]
+            if not missing:
+                return found
+            if time.monotonic() > until:
+                raise AssertionError(
+                    f"{len(missing)} of {len(self.sent)} requests have no event after {timeout_s} s\n{self.logs()}"
+                )
+            time.sleep(0.2)
+
+    def check_promises(self, *, batch_items_paid_twice: int = 0) -> None:
+        """Missing 0, conflicting 0, batch items paid twice 0: what must hold after any storm."""
+        by_id: dict[str, set[bytes]] = {}
+        for record in self.results():
+            by_id.setdefault(record.json["correlation_id"], set()).add(record.value)
+        missing = [one for one in self.sent if one not in by_id]
+        conflicting = {one: len(values) for one, values in by_id.items() if len(values) > 1}
+        unasked = [one for one in by_id if one not in self.sent]
+        ledger = self.simulator.ledger()
+        assert not missing, f"{len(missing)} requests have no event\n{self.logs()}"
+        assert not conflicting, f"events of one id differ: {conflicting}"
+        assert not unasked, f"events that nobody asked for: {unasked}"
+        assert ledger["batch_items_paid_twice"] == batch_items_paid_twice, ledger
+
+    def events_per_id(self) -> Counter[str]:
+        """How many times each id's event was sent; more than once is allowed only after a crash."""
+        return Counter(record.json["correlation_id"] for record in self.results())
+
+    def close(self) -> None:
+        """End the workers."""
+        for one in self.workers:
+            one.close()
+
+
+def _read_partition(consumer: Consumer, topic: str, partition: int) -> Iterable[Read]:
+    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+    if low >= high:
+        return []
+    consumer.assign([TopicPartition(topic, partition, low)])
+    records: list[Read] = []
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        message = consumer.poll(0.5)
+        if message is None:
+            position = consumer.position([TopicPartition(topic, partition)])[0].offset
+            if position >= high:  # transaction markers and compaction leave gaps
+                break
+            continue
+        if message.error():
+            raise AssertionError(str(message.error()))
+        headers = {name: (value or b"").decode() for name, value in message.headers() or []}
+        records.append(Read(partition, message.offset(), message.key(), message.value() or b"", headers))
+        if message.offset() >= high - 1:
+            break
+    return records
+
+
+def _key(body: dict[str, Any]) -> bytes:
+    return str(body["metadata"].get("cj_batch_id", "")).encode()
+
+
+@contextmanager
+def deployment(bootstrap: str, name: str, folder: Path, simulator: SimulatorControl, **env: str) -> Iterator[Deployment]:
+    """A deployment whose workers are ended at the end; the topics stay, under names that no other test has."""
+    made = Deployment(bootstrap, name, folder, simulator, env)
+    try:
+        yield made
+    finally:
+        made.close()
