@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 #: A round of 12 is about 120 KB; librdkafka's default limit is 1,000,000 bytes, the worker's 1 MiB.
 MESSAGE_BYTES = 1_048_576
 ANSWER_S = 15.0
+FETCH_WAIT_MS = 50
 
 
 class KafkaExchange:
@@ -27,7 +28,13 @@ class KafkaExchange:
         )
         # No group is joined and nothing committed; a group id is required all the same.
         self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap_servers, "group.id": "roundbatch-demo-cj", "enable.auto.commit": False}
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "group.id": "roundbatch-demo-cj",
+                "enable.auto.commit": False,
+                # The mock cluster answers an empty fetch at the end of its wait, whatever has come by then.
+                "fetch.wait.max.ms": FETCH_WAIT_MS,
+            }
         )
         self._assign(result_topic)
 
