@@ -30,6 +30,9 @@ def run(*, seed: int, rounds: int, as_json: bool, out: Path) -> bool:
     start = time.monotonic()
     console = Console(file=stream_for(as_json), highlight=False)
     out.mkdir(parents=True, exist_ok=True)
+    for stale in ("ranking.png", "results.jsonl", "demo.json"):
+        # A demo that fails must not leave an earlier one's success behind.
+        (out / stale).unlink(missing_ok=True)
     with Processes(out / "demo-logs") as processes:
         console.print("starting Kafka, the simulated providers and a worker …")
         running = services.start(processes, out, seed)
