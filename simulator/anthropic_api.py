@@ -130,7 +130,7 @@ def shown(call: Call, batch: Batch) -> dict[str, Any]:
         "type": "message_batch",
         "processing_status": status,
         "request_counts": {
-            "processing": 0 if ended else len(batch.rows),
+            "processing": 0 if ended else batch.size,
             # A row that is missing from the results is counted all the same, or the sum would give it away.
             "succeeded": batch.outcome_count("succeeded", "missing", "status_zero"),
             "errored": batch.outcome_count("errored"),
@@ -208,9 +208,9 @@ async def delete_batch(call: Call) -> Response:
     return JSONResponse({"id": batch.id, "type": "message_batch_deleted"})
 
 
-def _result(batch: Batch, outcome: Outcome) -> dict[str, Any]:
+def _result(outcome: Outcome) -> dict[str, Any]:
     if outcome.completion is not None:
-        shown_message = message(fresh_id("msg_"), "", outcome.completion, "batch")
+        shown_message = message(fresh_id("msg_"), outcome.model, outcome.completion, "batch")
         return {"type": "succeeded", "message": shown_message}
     if outcome.error is not None:
         return {"type": "errored", "error": outcome.error.anthropic_body(None)}
@@ -219,16 +219,13 @@ def _result(batch: Batch, outcome: Outcome) -> dict[str, Any]:
 
 def results(batch: Batch, seed: int) -> bytes:
     """The results as JSON lines, in an order that the seed shuffles."""
-    models = {row.custom_id: row.prompt.model for row in batch.rows if row.prompt is not None}
     lines: list[str] = []
     for outcome in batch.outcomes:
         # A row without an answer of its own kind at this provider is simply not there.
         if outcome.kind in ("missing", "status_zero"):
             continue
-        result = _result(batch, outcome)
-        if "message" in result:
-            result["message"]["model"] = models[outcome.custom_id]
-        lines.append(json.dumps({"custom_id": outcome.custom_id, "result": result}, ensure_ascii=False))
+        row = {"custom_id": outcome.custom_id, "result": _result(outcome)}
+        lines.append(json.dumps(row, ensure_ascii=False))
     random.Random(f"{seed}:{len(lines)}").shuffle(lines)
     return "".join(line + "\n" for line in lines).encode()
 

@@ -36,13 +36,17 @@ class Outcome:
 
     custom_id: str
     kind: RowKind
+    model: str = ""
     completion: Completion | None = None
     error: ApiError | None = None
 
 
 @dataclass(slots=True)
 class Batch:
-    """A batch as both APIs share it. `details` holds what only its own API shows (metadata, file ids)."""
+    """A batch as both APIs share it. `details` holds what only its own API shows (metadata, file ids).
+
+    Once settled it has outcomes and no rows: the prompts of a long benchmark would fill the memory.
+    """
 
     id: str
     provider: str
@@ -60,6 +64,11 @@ class Batch:
     ended_by: EndReason | None = None
     outcomes: list[Outcome] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """How many rows it was created with."""
+        return len(self.rows) or len(self.outcomes)
 
     @property
     def expires_at(self) -> float:

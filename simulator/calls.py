@@ -147,7 +147,7 @@ async def serve(simulation: Simulation, provider: str, endpoint: str, handler: H
         if hang is not None:
             await _stall(call, hang.stall_s)
         if endpoint in ("messages.create", "chat.completions.create") and simulation.settings.latency_s:
-            await simulation.clock.sleep(simulation.settings.latency_s)
+            await _stall(call, simulation.settings.latency_s)
     name = "request-id" if provider == "anthropic" else "x-request-id"
     response.headers.update({name: call.id, **call.headers})
     return response

@@ -75,12 +75,15 @@ class SimulatorControl:
         self._request("POST", "reset", {"keep": list(keep)})
 
     def hold(self, **which: str) -> list[str]:
-        """Let batches run until released: all and those to come, or only `batch_id=…` / `provider=…`. Returns ids."""
+        """Let batches run until released, those to come too, or only those of `provider=…`, or one `batch_id=…`.
+
+        Returns the ids of the running ones that are held.
+        """
         ids: list[str] = self._request("POST", "hold", which)["batches"]
         return ids
 
     def release(self, **which: str) -> list[str]:
-        """Undo `hold`: batches end when their duration since creation has passed. Returns ids."""
+        """Undo `hold`, with the same choices: batches end when their duration since creation has passed."""
         ids: list[str] = self._request("POST", "release", which)["batches"]
         return ids
 

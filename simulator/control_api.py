@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from simulator.batches import Batch
 from simulator.faults import Fault
-from simulator.simulation import Simulation
+from simulator.simulation import PROVIDERS, Simulation
 
 KEPT = ("faults", "batches", "ledger", "hold")
 
@@ -33,8 +33,8 @@ def _batch_shown(batch: Batch) -> dict[str, object]:
         "model": batch.model,
         "status": status,
         "held": batch.held,
-        "items": len(batch.rows),
-        "custom_ids": [row.custom_id for row in batch.rows],
+        "items": batch.size,
+        "custom_ids": [row.custom_id for row in batch.rows] or [outcome.custom_id for outcome in batch.outcomes],
         "metadata": batch.details.get("metadata"),
         "created_at": batch.created_at,
         "ended_at": batch.ended_at,
@@ -126,17 +126,21 @@ class Control:
         """The running batches that a body names by `batch_id` or `provider`; all without either."""
         running = self._simulation.running()
         batch_id, provider = body.get("batch_id"), body.get("provider")
+        if provider not in (None, *PROVIDERS):
+            raise BadControl(f"no provider {provider!r}; allowed: {', '.join(PROVIDERS)}")
         if batch_id is not None and batch_id not in self._simulation.batches:
             raise BadControl(f"no batch {batch_id!r}; GET /_sim/batches lists them")
         return [b for b in running if batch_id in (None, b.id) and provider in (None, b.provider)]
 
     def _set_held(self, body: Any, held: bool) -> object:
         chosen = self._chosen(body)
-        if not body:
-            self._simulation.holding = held
+        if "batch_id" not in body:
+            providers = {body["provider"]} if "provider" in body else set(PROVIDERS)
+            holding = self._simulation.holding
+            self._simulation.holding = holding | providers if held else holding - providers
         for batch in chosen:
             batch.held = held
-        return {"batches": [batch.id for batch in chosen], "holding": self._simulation.holding}
+        return {"batches": [batch.id for batch in chosen], "holding": sorted(self._simulation.holding)}
 
     def hold(self, body: Any) -> object:
         return self._set_held(body, True)

@@ -131,7 +131,9 @@ class FaultPlan:
         self._count += 1
 
     def clear(self) -> None:
+        # Numbers begin again, so that the same faults armed after a reset strike the same rows.
         self._armed.clear()
+        self._count = 0
 
     def listed(self) -> list[dict[str, object]]:
         """What is armed, each with `left`."""

@@ -148,7 +148,7 @@ def _shown(batch: Batch, status: str, now: float) -> dict[str, Any]:
         "cancelling_at": when(batch.cancel_at),
         "cancelled_at": when(batch.ended_at, "cancelled"),
         "request_counts": {
-            "total": 0 if validating else len(batch.rows),
+            "total": 0 if validating else batch.size,
             "completed": 0 if validating else completed,
             "failed": failed,
         },
@@ -156,13 +156,13 @@ def _shown(batch: Batch, status: str, now: float) -> dict[str, Any]:
     }
 
 
-def _line(batch: Batch, model: str, outcome: Outcome) -> tuple[bool, dict[str, Any]]:
+def _line(batch: Batch, outcome: Outcome) -> tuple[bool, dict[str, Any]]:
     """Whether the row is in the output file (else in the error file), and what it looks like."""
     response: dict[str, Any] | None = None
     failure: dict[str, str] | None = None
     request_id = fresh_id("")
     if outcome.completion is not None:
-        body = chat_completion(fresh_id("chatcmpl-"), model, outcome.completion, batch.ended_at or 0.0)
+        body = chat_completion(fresh_id("chatcmpl-"), outcome.model, outcome.completion, batch.ended_at or 0.0)
         response = {"status_code": 200, "request_id": request_id, "body": body}
     elif outcome.error is not None:
         # An HTTP failure is a response of the row, not its `error`.
@@ -179,11 +179,10 @@ def publish(simulation: Simulation, batch: Batch) -> None:
     """Make the files of a batch that has ended, once. No row, no file; cancelled and missing rows are in neither."""
     if batch.ended_at is None or "output_file_id" in batch.details:
         return
-    models = {row.custom_id: row.prompt.model for row in batch.rows if row.prompt is not None}
     lines: dict[bool, list[str]] = {True: [], False: []}
     for outcome in batch.outcomes:
         if outcome.kind not in ("missing", "canceled"):
-            is_output, row = _line(batch, models.get(outcome.custom_id, batch.model), outcome)
+            is_output, row = _line(batch, outcome)
             lines[is_output].append(json.dumps(row, ensure_ascii=False))
     for is_output, name in ((True, "output"), (False, "error")):
         file_id = None

@@ -34,6 +34,14 @@ class _Server(uvicorn.Server):
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A client whose answer is kept back sees its connection drop, as when a provider goes away; uvicorn would
+        # wait for the answer, and then send a 500.
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await super().shutdown(sockets)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()

@@ -14,6 +14,8 @@ from simulator.limits import Limiter
 from simulator.prompts import Prompt
 from simulator.settings import SimulatorSettings
 
+PROVIDERS = ("anthropic", "openai")
+
 
 def fresh_id(prefix: str) -> str:
     """An id that no other run uses: a ledger file may hold those of earlier ones."""
@@ -44,7 +46,7 @@ class Simulation:
         self.model = Model(settings.seed, settings.judge_error_rate)
         self.batches: dict[str, Batch] = {}
         self.files: dict[str, StoredFile] = {}
-        self.holding = settings.hold
+        self.holding: set[str] = set(PROVIDERS if settings.hold else ())
         self._running: dict[str, Batch] = {}
         self._limiters: dict[tuple[str, str], Limiter] = {}
 
@@ -75,7 +77,7 @@ class Simulation:
         return completion, _paid(prompt, completion, "call", source_id, None, now)
 
     def add_batch(self, batch: Batch) -> None:
-        batch.held = self.holding
+        batch.held = batch.provider in self.holding
         batch.cancel_duration_s = self.settings.cancel_duration_s
         self.batches[batch.id] = self._running[batch.id] = batch
 
@@ -118,6 +120,7 @@ class Simulation:
             batch.outcomes.append(outcome)
             if outcome.completion is not None and row.prompt is not None:
                 paid.append(_paid(row.prompt, outcome.completion, "batch", batch.id, row.custom_id, ends_at))
+        batch.rows = []
         if batch.outcome_count("expired"):
             batch.ended_by = "expired"
         return paid
@@ -130,7 +133,8 @@ class Simulation:
                 return Outcome(row.custom_id, kind)
             case "errored" if row.fault is not None:
                 return Outcome(row.custom_id, "errored", error=fault_error(row.fault))
-        return Outcome(row.custom_id, "succeeded", self.model.complete(row.prompt, row.fault, workspace, now))
+        completion = self.model.complete(row.prompt, row.fault, workspace, now)
+        return Outcome(row.custom_id, "succeeded", row.prompt.model, completion)
 
     def reset(self, keep: Iterable[str] = ()) -> None:
         """Back to the start, but for the parts named in `keep`: faults, batches (with files), ledger, hold."""
@@ -138,7 +142,7 @@ class Simulation:
         if "faults" not in kept:
             self.faults.clear()
         if "hold" not in kept:
-            self.holding = self.settings.hold
+            self.holding = set(PROVIDERS if self.settings.hold else ())
         if "batches" not in kept:
             self.batches.clear()
             self._running.clear()
