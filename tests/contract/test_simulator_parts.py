@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import genai_prices
 import pytest
 from starlette.testclient import TestClient
 
@@ -13,7 +14,7 @@ from simulator.errors import ApiError
 from simulator.judge import Pair, find_pairs, judge
 from simulator.limits import Limiter, duration
 from simulator.openai_requests import read_body
-from simulator.prices import Usage, estimated_tokens, single_cost_usd
+from simulator.prices import PRICES, Usage, estimated_tokens, single_cost_usd
 from simulator.server import create_app
 from simulator.settings import SimulatorSettings
 
@@ -221,3 +222,10 @@ def test_models_go_by_headers(http: TestClient) -> None:
 def test_body_that_is_no_json(http: TestClient) -> None:
     for path in ("/v1/messages", "/v1/messages/batches", "/v1/chat/completions", "/v1/batches"):
         assert http.post(path, content=b"{").status_code == 400
+
+
+@pytest.mark.parametrize("model", list(PRICES))
+def test_prices_are_those_of_genai_prices(model: str) -> None:
+    usage = genai_prices.Usage(input_tokens=2_000, output_tokens=100, cache_read_tokens=500)
+    theirs = genai_prices.calc_price(usage, model, provider_id=PRICES[model].provider)
+    assert single_cost_usd(model, Usage(2_000, 100, cache_read=500)) == pytest.approx(float(theirs.total_price))
