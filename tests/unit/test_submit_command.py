@@ -1,6 +1,9 @@
 """`roundbatch submit` and `roundbatch results`, on librdkafka's mock cluster."""
 
 import json
+import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,3 +116,20 @@ def test_results_end_where_the_topic_ends_now(mock_cluster: str) -> None:
 @pytest.mark.parametrize("value", [b"", b"\xff", b"[]", b'{"data": {}}', b'{"data": {"winner": null, "error_detail": null}}'])
 def test_what_is_no_result_event_is_shown_as_such(value: bytes) -> None:
     assert results.line(value).startswith("not a result event: b")
+
+
+def test_following_prints_what_comes_until_it_is_interrupted(mock_cluster: str) -> None:
+    value = (WIRE / "success_event.wire").read_bytes()
+    command = [str(Path(sys.executable).with_name("roundbatch")), "results", "--follow", "--from-beginning", "--json"]
+    with KafkaExchange(mock_cluster, "followed", "followed") as exchange:
+        exchange.send(b"138", value)
+        following = subprocess.Popen(
+            [*command, "--topic", "followed", "--bootstrap-servers", mock_cluster], stdout=subprocess.PIPE
+        )
+        with following:
+            assert following.stdout is not None
+            assert following.stdout.readline() == value + b"\n"
+            exchange.send(b"138", b"later")
+            assert following.stdout.readline() == b"later\n"
+            following.send_signal(signal.SIGINT)
+            assert following.wait(30) == 0
