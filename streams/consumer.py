@@ -11,14 +11,30 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from faust.transport.drivers.aiokafka import Consumer, Transport
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import Message
 
 from streams import failstop
 
+# aiokafka has one fetch under way for each broker. A partition that is handled meanwhile gets its next records only by the
+# next fetch, so each hop through the log could wait this long; Faust fixes it at 1,500 ms.
+FETCH_MAX_WAIT_MS = 50
+
+
+class PromptThread(AIOKafkaConsumerThread):
+    """Faust's consumer thread with short fetches."""
+
+    def _create_worker_consumer(self, transport: Transport) -> Any:
+        consumer: Any = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        return consumer
+
 
 class OrderedConsumer(Consumer):
     """Ignores Faust's own acks."""
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return PromptThread(self, loop=self.loop, beacon=self.beacon)
 
     def ack(self, message: Message) -> bool:
         """Do nothing: a record is acknowledged through acknowledge()."""
