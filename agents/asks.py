@@ -1,12 +1,14 @@
 """From the lines of a job to what is sent, and from what comes back to outcomes."""
 
+import structlog
+
 from agents.metrics import Metrics
 from agents.resolving import call_profile
 from domain.answer import Answer
 from domain.comparison import Member
 from domain.job import Job, Transport
 from domain.outcome import Outcome
-from domain.reply import Fault, Reply, Retry, Usage, judge
+from domain.reply import ErrorCode, Fault, Reply, Retry, Usage, judge
 from providers.prices import cost_usd
 from providers.prompts import PromptSource, SourceBlock, ask_for
 from providers.protocol import Ask
@@ -15,6 +17,7 @@ from streams.settings import Settings
 from tables import requests
 from tables.view import PartitionView, Tables
 
+log = structlog.get_logger("asks")
 _ANY_PROMPT = 1 << 30  # collect has judged the size; a setting lowered since must not lose an accepted member
 
 
@@ -29,10 +32,26 @@ class Asks:
         owned = set(view.state.owned(job.job_id))
         return [number for number, line in enumerate(job.plan.lines) if owned.intersection(line)]
 
-    def build(self, view: PartitionView, job: Job, lines: list[int]) -> list[Ask]:
-        """The asks of these lines; the custom id comes from the line's place in the plan, whichever lines are left out."""
+    def build(self, view: PartitionView, job: Job, lines: list[int], now_ms: int) -> tuple[list[Ask], list[Outcome]]:
+        """The asks of these lines, and an error outcome for each member that none can be made of.
+
+        The custom id comes from the line's place in the plan, whichever lines are left out. A member whose prompt cannot be
+        made ends alone: raised, it would stop the worker again after every restart.
+        """
         records: dict[int, InboundRecord] = {}
-        return [self._ask(view, job, number, records) for number in lines]
+        asks: list[Ask] = []
+        unusable: list[Outcome] = []
+        for number in lines:
+            try:
+                asks.append(self._ask(view, job, number, records))
+            except Exception as error:
+                log.exception("prompt_not_made", partition=view.partition, job_id=job.job_id, line=number)
+                fault = Fault(ErrorCode.PROCESSING_ERROR, f"no prompt can be made of this request: {type(error).__name__}")
+                plan = job.plan
+                unusable += [
+                    Outcome(member, plan.provider, plan.model, now_ms, plan.mode, fault=fault) for member in plan.lines[number]
+                ]
+        return asks, unusable
 
     def _ask(self, view: PartitionView, job: Job, number: int, records: dict[int, InboundRecord]) -> Ask:
         (member,) = job.plan.lines[number]

@@ -61,7 +61,7 @@ class BatchJobs:
     def claim(self, view: PartitionView, job: Job, run: Run) -> None:
         """Ask for the right to submit. The clock is read before the send: the claim must run out here first."""
         run.claim_sent_s = self._clock.running_s()
-        self._send(
+        run.claim = self._send(
             view,
             work.SubmitClaimed(
                 job_id=job.job_id,
@@ -72,11 +72,46 @@ class BatchJobs:
         )
         crashpoints.point("after_claim_sent")
 
+    def relinquish(self, run: Run) -> None:
+        """Give back a claim that was not called upon and will not be: its partition is going, or the worker stops.
+
+        Whoever reads the claim next could not tell it from one whose call is of unknown outcome.
+        """
+        if run.task is None:
+            self._give_up_claim(run)
+
+    def _give_up_claim(self, run: Run) -> None:
+        if run.claim is None or run.called or run.over:
+            return
+        run.over = True
+        run.claim.add_done_callback(lambda claimed: self._given_back(run, claimed))
+
+    def _given_back(self, run: Run, claimed: "asyncio.Future[Any]") -> None:
+        if claimed.cancelled():
+            return
+        ended = work.JobEnded(
+            job_id=run.job_id,
+            claim_offset=claimed.result().offset,
+            reason=JobEnd.NOT_STARTED,
+            message="the claim was given back before the create call",
+        )
+        self._outbox.send(self._settings.work_topic, work.encode(ended), partition=run.partition)
+        log.info("claim_given_back", partition=run.partition, job_id=run.job_id)
+
+    def hold_without_account(self, view: PartitionView, job: Job, run: Run) -> float:
+        """A job of a provider whose key has gone since: it waits for the key, or for its deadline."""
+        return self._hold(view, job, run, f"provider {job.plan.provider} has no key in this worker")
+
     async def create(self, view: PartitionView, job: Job, run: Run) -> float | None:
         """Create the batch, once."""
+        if view.dead:  # a prompt can be read only while the partition is here
+            self._give_up_claim(run)
+            return None
         provider = self._accounts[job.plan.provider].provider
         lines = self._asks.open_lines(view, job)
-        asks = self._asks.build(view, job, lines)
+        asks, unusable = self._asks.build(view, job, lines, self._clock.now_ms())
+        if unusable:
+            await self._send(view, work.Outcomes(job_id=job.job_id, outcomes=tuple(unusable)))
         if not asks:
             return None
         try:

@@ -54,6 +54,9 @@ class Calls:
             nonlocal skipped
             while waiting:
                 number = waiting.pop(0)
+                if not wanted():  # before the prompt is read: it can be only while the partition is here
+                    skipped += 1
+                    continue
                 try:
                     came.extend(await self._ask(view, job, number, wanted))
                 except StartRefused:
@@ -86,7 +89,9 @@ class Calls:
 
     async def _ask(self, view: PartitionView, job: Job, number: int, wanted: Callable[[], bool]) -> list[Outcome]:
         provider = job.plan.provider
-        (ask,) = self._asks.build(view, job, [number])
+        asks, unusable = self._asks.build(view, job, [number], self._clock.now_ms())
+        if not asks:
+            return unusable
         started_ms = self._clock.now_ms()
 
         def start() -> bool:
@@ -97,7 +102,7 @@ class Calls:
         timeout_s = self._settings.provider(provider).call_timeout_s
         reply: Reply | Retry
         try:
-            reply = await self._accounts[provider].call(ask, timeout_s=timeout_s, start=start)
+            reply = await self._accounts[provider].call(asks[0], timeout_s=timeout_s, start=start)
             crashpoints.point("after_call")
         except OutcomeUnknown as error:
             self._metrics.call_repeated(provider)

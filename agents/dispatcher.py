@@ -5,7 +5,7 @@ Tasks, not agents: they write no table and send only to the work topic. One heap
 
 import asyncio
 import heapq
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 import structlog
@@ -26,8 +26,16 @@ log = structlog.get_logger("dispatcher")
 class Dispatcher:
     """Schedules the steps of all open jobs of this worker's partitions."""
 
-    def __init__(self, views: Views, batch_jobs: BatchJobs, calls: Calls, clock: Clock, worker_run: str) -> None:
-        self._views, self._batch_jobs, self._calls = views, batch_jobs, calls
+    def __init__(
+        self,
+        views: Views,
+        batch_jobs: BatchJobs,
+        calls: Calls,
+        providers: Collection[str],
+        clock: Clock,
+        worker_run: str,
+    ) -> None:
+        self._views, self._batch_jobs, self._calls, self._providers = views, batch_jobs, calls, providers
         self._clock, self._worker_run = clock, worker_run
         self._due: list[tuple[float, int, str]] = []
         self._wake = asyncio.Event()
@@ -72,12 +80,15 @@ class Dispatcher:
                 del self.runs[job_id]
             return
         if run is None:
-            run = self.runs[job_id] = Run()
+            run = self.runs[job_id] = Run(partition, job_id)
         # Acted upon only when acknowledged: a fact that is lost with this process must not have led to anything.
         if run.task is not None or run.over or job.last_offset >= view.work.acked:
             return
         if run.submission_sent and job.submission is None:
             return  # on its way through the log
+        if job.plan.provider not in self._providers:
+            self.consider(partition, job_id, self._batch_jobs.hold_without_account(view, job, run))
+            return
         self._act(view, job, run)
 
     def _act(self, view: PartitionView, job: Job, run: Run) -> None:
@@ -134,9 +145,17 @@ class Dispatcher:
         if delay_s is not None:  # None: a record was sent, and its reading back leads on
             self.consider(partition, job_id, delay_s)
 
+    def relinquish(self, view: PartitionView) -> None:
+        """Give back the claims of a partition that is going and that nobody has called upon."""
+        for run in self.runs.values():
+            if run.partition == view.partition:
+                self._batch_jobs.relinquish(run)
+
     async def stop(self, timeout_s: float) -> None:
         """Begin nothing more; let steps under way finish within the time, then let go of them. Nothing is cancelled there."""
         self.stopping = True
+        for run in self.runs.values():
+            self._batch_jobs.relinquish(run)
         tasks = [run.task for run in self.runs.values() if run.task is not None]
         if not tasks:
             return

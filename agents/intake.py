@@ -59,7 +59,7 @@ class Intake:
         async for event in events(stream):
             with failstop.guard("collect"):
                 view = await self._view(event)
-                if view is None:
+                if view is None or not self._is_next(event.message, view.inbound.next):
                     continue
                 effects = self._collect.handle(view, event.message)
                 self._lines[view.partition][0].add(event.message, effects)
@@ -70,7 +70,8 @@ class Intake:
         async for event in events(stream):
             with failstop.guard("reconcile"):
                 view = await self._view(event)
-                if view is None:
+                waiting = view.deferred[-1].offset + 1 if view is not None and view.deferred else 0
+                if view is None or not self._is_next(event.message, max(view.work.next, waiting)):
                     continue
                 view.deferred.append(event.message)
                 self._resume(view)
@@ -79,10 +80,19 @@ class Intake:
         """The view for an event; None, with the event let go of, when its partition is going or the worker stops."""
         await self._outbox.room()
         view = None if self.stopping else await self._views.get(event.message.partition)
-        if view is None or view.dead or self.stopping:
+        # Taken before a rebalance and looked at after it, a record would be handled out of turn.
+        stale = event.message.generation_id != self._app.consumer_generation_id
+        if view is None or view.dead or stale or self.stopping:
             self._consumer.abandon(event.message)
             return None
         return view
+
+    def _is_next(self, message: Message, expected: int) -> bool:
+        """Whether a record is yet to be handled; Faust seeks back to what is committed when its flow was interrupted."""
+        if message.offset >= expected:
+            return True
+        self._consumer.abandon(message)
+        return False
 
     def _resume(self, view: PartitionView) -> None:
         """Handle the work records of a partition in order, until one has to wait for collect."""

@@ -9,7 +9,10 @@ from typing import Any
 class Run:
     """One job in this process. Times are seconds on the running clock, scans are ms since the epoch."""
 
+    partition: int
+    job_id: str
     claim_sent_s: float | None = None
+    claim: "asyncio.Future[Any] | None" = None  # the claim's record, whose offset is its name
     called: bool = False  # the create request of its claim has gone out, or is about to
     submission_sent: bool = False  # its Submitted has been sent
     over: bool = False  # its JobEnded has been sent

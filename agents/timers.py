@@ -78,6 +78,12 @@ class Timers:
             if announce:
                 self._announce_done(view)
         self._bound_pending()
+        self._forget()
+
+    def _forget(self) -> None:
+        before_ms = self._clock.now_ms() - int(self._settings.dedup_retention_s * 1000)
+        for view in self._views:
+            view.state.forget(before_ms)
 
     def _report_deadlines(self, view: PartitionView) -> None:
         passed = view.state.passed_deadlines(self._clock.now_ms(), _DEADLINES_AT_ONCE)

@@ -31,8 +31,10 @@ class Views:
         self._built: dict[int, PartitionView] = {}
         self._building: dict[int, asyncio.Task[PartitionView]] = {}
         self._stalled: dict[int, tuple[tuple[int, int], float]] = {}
+        self._rebalances = app.rebalancing_count
         self.generation = 0
         self.on_built: Callable[[PartitionView], None] = lambda view: None
+        self.on_dropped: Callable[[PartitionView], None] = lambda view: None
 
     def _abandon(self, message: Message) -> None:
         consumer: Any = self._app.consumer
@@ -40,7 +42,14 @@ class Views:
 
     @property
     def settled(self) -> bool:
-        """Whether the tables are recovered and no rebalance is under way."""
+        """Whether the tables are recovered and no rebalance is under way.
+
+        A rebalance that has begun and ended since the last look drops the views too: they know more than the offsets that
+        are read again from here on.
+        """
+        if self._app.rebalancing_count != self._rebalances:
+            self._rebalances = self._app.rebalancing_count
+            self.drop()
         return bool(self._app.tables.actives_ready and not self._app.rebalancing and not self._app.should_stop)
 
     def assigned(self) -> list[int]:
@@ -56,7 +65,9 @@ class Views:
         return iter(list(self._built.values()) if self.settled else [])
 
     async def get(self, partition: int) -> PartitionView | None:
-        """The view of a partition, built at need; None when the partition has moved away meanwhile."""
+        """The view of a partition, built at need; None during a rebalance and when the partition has moved away meanwhile."""
+        if not self.settled:
+            return None
         built = self._built.get(partition)
         if built is not None:
             return built
@@ -70,7 +81,7 @@ class Views:
             if generation != self.generation:
                 return None
             raise
-        if generation != self.generation:
+        if not self.settled or generation != self.generation:
             return None
         if self._building.pop(partition, None) is not None:
             self._built[partition] = view
@@ -89,6 +100,7 @@ class Views:
         """Forget all views: partitions are being revoked. Records that wait in them are dropped unacknowledged."""
         self.generation += 1
         for view in self._built.values():
+            self.on_dropped(view)
             for message in view.kill():
                 self._abandon(message)
         for task in self._building.values():

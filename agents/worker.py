@@ -66,6 +66,7 @@ class Worker:
             self._views,
             BatchJobs(settings, self._accounts, asks, self._outbox, self.metrics, self._clock, absence, self.worker_run),
             Calls(settings, self._accounts, asks, self._outbox, self.metrics, self._clock),
+            frozenset(self._accounts),
             self._clock,
             self.worker_run,
         )
@@ -80,6 +81,7 @@ class Worker:
             self._outbox,
         )
         self._views.on_built = self._intake.open_lines
+        self._views.on_dropped = self._dispatcher.relinquish
         self._timers = Timers(
             self._app, settings, self._views, closer, self._outbox, self._clock, self._dispatcher.consider_all
         )

@@ -5,6 +5,7 @@ decision on work offset k can be given a state that holds only facts of records 
 """
 
 import heapq
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -43,12 +44,16 @@ class PartitionState:
         self._ended: dict[int, int] = {}  # inbound offset -> bit per ended position
         self._waiting: dict[int, set[int]] = {}  # inbound offset -> positions without an outcome
         self._deadlines: list[tuple[int, Member]] = []
+        self._remembered: deque[tuple[int, int, tuple[RoundEntry, ...]]] = deque()  # append time, offset, in log order
 
     # -- inbound facts -------------------------------------------------------------------------------------------
 
     def learn_record(self, offset: int, entries: Iterable[RoundEntry], seen_ms: int) -> None:
         """Apply what one inbound record brought; `seen_ms` is the reader's clock, from which quiet and age count."""
         waiting = self._waiting.setdefault(offset, set())
+        entries = tuple(entries)
+        if entries:
+            self._remembered.append((entries[0].append_ms, offset, entries))
         for entry in entries:
             progress = self.progress.setdefault(entry.round_key, Progress())
             if entry.announced is not None:
@@ -70,6 +75,21 @@ class PartitionState:
         if not waiting:
             del self._waiting[offset]
             self.finished.add(offset)
+
+    def forget(self, before_ms: int) -> None:
+        """Forget finished records appended before this time (the dedup retention): memory must not grow for ever."""
+        while self._remembered and self._remembered[0][0] < before_ms:
+            _, offset, entries = self._remembered[0]
+            if offset in self._waiting:
+                return
+            self._remembered.popleft()
+            self._ended.pop(offset, None)
+            for entry in entries:
+                self.progress.pop(entry.round_key, None)
+                for arrival in entry.arrivals:
+                    known = self.ids.get(arrival.correlation_id)
+                    if known is not None and known.member.offset == offset:
+                        del self.ids[arrival.correlation_id]
 
     def _gather(self, entry: RoundEntry, arrival: Arrival, member: Member, seen_ms: int) -> None:
         pending = Pending(

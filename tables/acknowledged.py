@@ -47,9 +47,9 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         return self._send(partition, key, None)
 
     def find(self, partition: int, key: bytes) -> bytes | None:
-        """Read an entry of one partition, acknowledged or not."""
-        value: bytes | None = self._database(partition).get(key)
-        return value
+        """Read an entry of one partition, acknowledged or not; None where the partition is not here (it is not opened)."""
+        database = self._rocks._dbs.get(partition)
+        return None if database is None else database.get(key)
 
     def entries(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
         """All entries of one partition in key order."""
