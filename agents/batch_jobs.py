@@ -70,7 +70,7 @@ class BatchJobs:
                 key_hash=self._accounts[job.plan.provider].provider.key_hash,
             ),
         )
-        crashpoints.point("after_claim_sent")
+        crashpoints.point("after_claim_sent", view.partition)
 
     def relinquish(self, run: Run) -> None:
         """Give back a claim that was not called upon and will not be: its partition is going, or the worker stops.
@@ -119,7 +119,7 @@ class BatchJobs:
                 provider_job_id = await provider.create(
                     job.job_id,
                     asks,
-                    start=lambda: self._may_start(job, run),
+                    start=lambda: self._may_start(view, job, run),
                     timeout_s=self._settings.create_timeout_s,
                 )
         except StartRefused as error:
@@ -131,7 +131,7 @@ class BatchJobs:
         except ProviderError as error:
             reason, code = _refusal(error)
             return await self.end(view, job, run, reason, str(error), code)
-        crashpoints.point("after_create")
+        crashpoints.point("after_create", view.partition)
         now_ms = self._clock.now_ms()
         for number in lines:
             for member in job.plan.lines[number]:
@@ -151,14 +151,15 @@ class BatchJobs:
         await self._send(view, work.Submitted(job_id=job.job_id, provider_job_id=provider_job_id))
         return None
 
-    def _may_start(self, job: Job, run: Run) -> bool:
+    def _may_start(self, view: PartitionView, job: Job, run: Run) -> bool:
         """Asked directly before the create request, after any upload: the claim must still hold on our own clock."""
+        crashpoints.point("before_claim_check", view.partition)
         if job.claim is None or run.claim_sent_s is None or run.called:
             return False
         if self._clock.running_s() - run.claim_sent_s >= job.claim.start_within_s:
             return False
         run.called = True
-        crashpoints.point("before_create")
+        crashpoints.point("before_create", view.partition)
         return True
 
     async def give_back(self, view: PartitionView, job: Job, run: Run) -> float | None:
@@ -224,7 +225,7 @@ class BatchJobs:
             if status.phase is JobPhase.RUNNING:
                 run.held = False
                 return self.poll_delay_s(job, run)
-            crashpoints.point("after_poll")
+            crashpoints.point("after_poll", view.partition)
             if status.phase is JobPhase.FAILED:
                 return await self._failed(view, job, run, status)
             return await self._fetch(view, job, run, status)
@@ -271,13 +272,14 @@ class BatchJobs:
             answered += outcome.terminal
             retryable += not outcome.terminal
             chunk.append(outcome)
+            crashpoints.point("during_fetch", view.partition)
             if len(chunk) >= _OUTCOMES_AT_ONCE:
                 sends.append(self._send(view, work.Outcomes(job_id=job.job_id, outcomes=tuple(chunk))))
                 chunk = []
         if chunk:
             sends.append(self._send(view, work.Outcomes(job_id=job.job_id, outcomes=tuple(chunk))))
         await asyncio.gather(*sends)
-        crashpoints.point("after_outcomes_sent")
+        crashpoints.point("after_outcomes_sent", view.partition)
         if unknown:
             log.warning("unknown_custom_ids", partition=view.partition, job_id=job.job_id, rows=unknown)
         self._job_ended(job, status.detail or "ended")

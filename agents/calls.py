@@ -78,7 +78,7 @@ class Calls:
         if skipped:
             return
         run.over = True
-        crashpoints.point("after_outcomes_sent")
+        crashpoints.point("after_outcomes_sent", view.partition)
         ended = work.JobEnded(job_id=job.job_id, claim_offset=None, reason=JobEnd.READ)
         await self._send(view, ended)
 
@@ -103,7 +103,7 @@ class Calls:
         reply: Reply | Retry
         try:
             reply = await self._accounts[provider].call(asks[0], timeout_s=timeout_s, start=start)
-            crashpoints.point("after_call")
+            crashpoints.point("after_call", view.partition)
         except OutcomeUnknown as error:
             self._metrics.call_repeated(provider)
             reply = Retry(Cause.LOST_CALL, ErrorCode.TIMEOUT, str(error))

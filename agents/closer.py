@@ -54,6 +54,7 @@ class Closer:
         ready = [pending for pending in window.members.values() if self._acknowledged(view, pending)]
         if not ready or (closed_by is ClosedBy.COMPLETE and len(ready) < len(window.members)):
             return
+        crashpoints.point("before_job_planned_sent", view.partition)
         for plan in cut(ready, closed_by=closed_by, limits=self._limits, policy=self._policy):
             view.planning.update(plan.members)
             self._outbox.send(self._settings.work_topic, work.encode(work.JobPlanned(plan=plan)), partition=view.partition)
@@ -65,7 +66,6 @@ class Closer:
                 provider=plan.provider,
                 comparisons=len(plan.members),
             )
-        crashpoints.point("after_job_planned_sent")
 
     @staticmethod
     def _acknowledged(view: PartitionView, pending: Pending) -> bool:

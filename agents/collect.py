@@ -126,7 +126,7 @@ class Collect:
             self._tables.requests.put(partition, key, requests.encode(requests.Stored(append_ms, message.value or b"")))
         )
         view.retained.add(offset)
-        crashpoints.point("between_request_puts")
+        crashpoints.point("between_request_puts", partition)
         entries = []
         for entry in judged.entries:
             key = rounds.key(partition, entry.round_key, offset)
@@ -139,7 +139,7 @@ class Collect:
         view.arrived[offset] = tuple({(entry.round_key, arrival.strategy) for entry in entries for arrival in entry.arrivals})
         view.note_finished(view.work.next - 1)
         self._answer_rejected(message, judged, entries, append_ms, effects)
-        crashpoints.point("after_request_puts")
+        crashpoints.point("after_request_puts", partition)
 
     def _answer_rejected(
         self,

@@ -111,7 +111,7 @@ class Intake:
         self._closer.close(view, keys)
 
     def _work_acked(self, view: PartitionView, offset: int) -> None:
-        crashpoints.point("after_work_acked")
+        crashpoints.point("after_work_acked", view.partition)
         view.work.acked = offset + 1
         for job_id in view.touched.pop(offset, ()):
             self._dispatcher.consider(view.partition, job_id)

@@ -175,7 +175,7 @@ class Reconcile:
         effects: "list[asyncio.Future[Any]]",
     ) -> None:
         partition, offset, verdict = view.partition, message.offset, planned.verdict
-        crashpoints.point(f"before_{record.kind}_put")
+        crashpoints.point(f"before_{record.kind}_put", partition)
         self._put_facts(partition, offset, verdict, effects)
         for outcome, event in planned.events:
             sent = self._outbox.send(event.topic, event.value, key=event.key, headers=event.headers)
@@ -189,7 +189,7 @@ class Reconcile:
             for done in record.offsets:
                 effects.append(self._tables.requests.remove(partition, requests.key(partition, done)))
                 view.retained.discard(done)
-        crashpoints.point(f"after_{record.kind}_read")
+        crashpoints.point(f"after_{record.kind}_read", partition)
 
     def _put_facts(self, partition: int, offset: int, verdict: Verdict, effects: "list[asyncio.Future[Any]]") -> None:
         if verdict.endings:
@@ -199,7 +199,7 @@ class Reconcile:
             key = jobs.key(partition, job.job_id, "planned")
             effects.append(self._tables.jobs.put(partition, key, jobs.PLANNED.encode(job)))
             if not number:
-                crashpoints.point("after_first_plan_put")
+                crashpoints.point("after_first_plan_put", partition)
         if verdict.claim is not None:
             key = jobs.key(partition, verdict.claim[0], "claimed")
             effects.append(self._tables.jobs.put(partition, key, jobs.CLAIMED.encode(verdict.claim[1])))
