@@ -1,7 +1,6 @@
 """The answer of a model: winner, justification, confidence; and whether a text is one."""
 
 import json
-import math
 from dataclasses import dataclass
 
 MAX_JUSTIFICATION = 500  # characters; one more and the consumer drops the whole event (contract.md §1)
@@ -28,7 +27,7 @@ def read_answer(text: str) -> Answer:
     """
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # a thousand "[" are answer enough to end the process otherwise
         raise UnusableAnswer("the answer is not JSON") from error
     return check_answer(value)
 
@@ -47,9 +46,14 @@ def check_answer(value: object) -> Answer:
     confidence = value.get("confidence")
     if isinstance(confidence, bool) or not isinstance(confidence, int | float):
         raise UnusableAnswer("the confidence is not a number")
-    if not math.isfinite(confidence) or not 1 <= confidence <= 5:
-        raise UnusableAnswer(f"the confidence is {confidence}, outside 1 to 5")
-    return Answer(name, shorten(justification.strip(), MAX_JUSTIFICATION), float(confidence))
+    if not 1 <= confidence <= 5:  # false for NaN too
+        raise UnusableAnswer(f"the confidence is {str(confidence)[:20]}, outside 1 to 5")
+    return Answer(name, shorten(writable(justification.strip()), MAX_JUSTIFICATION), float(confidence))
+
+
+def writable(text: str) -> str:
+    """A provider's text with every lone surrogate replaced: JSON may hold one, and no record can be written with it."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def shorten(text: str, limit: int) -> str:

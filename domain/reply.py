@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from domain.answer import Answer, UnusableAnswer, read_answer
+from domain.answer import Answer, UnusableAnswer, read_answer, writable
 
 
 class ReplyKind(StrEnum):
@@ -139,10 +139,11 @@ def judge(reply: Reply) -> Answer | Retry | Fault:
 
 
 def _judge_error(reply: Reply) -> Retry | Fault:
-    details = {"provider_error_type": reply.error_type, "provider_error_message": reply.error_message[:500]}
+    named = writable(reply.error_type)
+    details = {"provider_error_type": named, "provider_error_message": writable(reply.error_message)[:500]}
     if reply.http_status is not None:
         details["http_status"] = str(reply.http_status)
-    said = f"the provider refused the request: {reply.error_type or reply.http_status}"
+    said = f"the provider refused the request: {named or reply.http_status}"
     if reply.error_type in _FINAL_ROW_ERRORS:
         return Fault(_FINAL_ROW_ERRORS[reply.error_type], said, details)
     if reply.error_type in _ACCOUNT_ROW_ERRORS:
@@ -152,4 +153,4 @@ def _judge_error(reply: Reply) -> Retry | Fault:
     if reply.http_status in (401, 403):
         return Retry(Cause.REFUSED_ACCOUNT, ErrorCode.AUTHENTICATION_ERROR, said)
     code = ErrorCode.RATE_LIMIT if reply.error_type == "rate_limit_error" else ErrorCode.EXTERNAL_SERVICE_ERROR
-    return Retry(Cause.OVERLOADED, code, f"the provider failed: {reply.error_type or reply.http_status or 'no status'}")
+    return Retry(Cause.OVERLOADED, code, f"the provider failed: {named or reply.http_status or 'no status'}")
