@@ -3,6 +3,8 @@
 import hashlib
 from dataclasses import astuple, dataclass
 
+BLOCK_JOINT = "\n\n"  # a request's prompt blocks joined with a blank line equal its user_prompt (contract.md §2)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Member:

@@ -6,7 +6,6 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-BLOCK_SEPARATOR = "\n\n"
 MAX_NAME = 256  # characters of a provider's or model's name: the result repeats it, and must stay below a broker's 1 MB
 MAX_TOPIC = 249  # Kafka's own limit for a topic's name
 MAX_PROBLEMS = 3  # a problem travels in an error event and in a header; a body can have thousands of bad blocks
@@ -80,12 +79,6 @@ class ComparisonBody(_Part):
     @classmethod
     def _null_is_none_given(cls, overrides: object) -> object:
         return CallOverrides() if overrides is None else overrides
-
-    @property
-    def usable_blocks(self) -> tuple[PromptBlock, ...]:
-        """The blocks, or none where they do not add up to `user_prompt`, which is what the essays' judge must see."""
-        blocks = self.prompt_blocks or ()
-        return blocks if BLOCK_SEPARATOR.join(block.content for block in blocks) == self.user_prompt else ()
 
 
 def describe(error: ValidationError) -> str:

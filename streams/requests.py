@@ -14,7 +14,8 @@ from uuid import UUID
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from streams.comparison_body import BLOCK_SEPARATOR, MAX_TOPIC, ComparisonBody, describe, shown
+from domain.comparison import BLOCK_JOINT
+from streams.comparison_body import MAX_TOPIC, ComparisonBody, describe, shown
 
 SINGLE_EVENT = "LLMComparisonRequestedV1"
 ROUND_EVENT = "LLMComparisonRoundRequestedV1"
@@ -197,7 +198,7 @@ def _prompt(fields: dict[str, Any]) -> str:
         contents = [block.get("content") for block in blocks if isinstance(block, dict)]
         texts = [content for content in contents if isinstance(content, str)]
         if len(texts) == len(blocks):
-            return BLOCK_SEPARATOR.join(texts)
+            return BLOCK_JOINT.join(texts)
     prompt = fields.get("user_prompt")
     return prompt if isinstance(prompt, str) else ""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from demo import assignment, comparison, run
+from domain.comparison import BLOCK_JOINT
 from streams.comparison_body import ComparisonBody
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -49,7 +50,8 @@ def test_a_request_is_one_that_the_worker_takes(folder: str) -> None:
     )
 
     checked = ComparisonBody.model_validate(body)
-    assert len(checked.usable_blocks) == 4
+    assert checked.user_prompt == BLOCK_JOINT.join(block.content for block in checked.prompt_blocks or ())
+    assert len(checked.prompt_blocks or ()) == 4
     assert body["user_prompt"].count("[quality:") == 2
     for block in body["prompt_blocks"]:
         assert block["content_hash"] == hashlib.sha256(block["content"].encode()).hexdigest()
@@ -85,7 +87,7 @@ def test_the_sample_requests_can_be_sent() -> None:
     assert rejected == []
     assert {body["llm_config_overrides"]["provider_override"] for body in bodies} == {"anthropic", "openai"}
     for body in bodies:
-        assert len(ComparisonBody.model_validate(body).usable_blocks) == 4
+        assert len(ComparisonBody.model_validate(body).prompt_blocks or ()) == 4
 
 
 def test_an_essay_without_its_quality_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """What is asked: the text is the user_prompt character for character, and only the leading static block is marked."""
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from domain.comparison import CallProfile
 from providers.answer_schema import anthropic_format, openai_response_format
 from providers.anthropic_wire import message_params
 from providers.openai_wire import completion_body
-from providers.prompts import PromptSource, SourceBlock, ask_for, prompt_blocks, prompt_sha256
+from providers.prompts import PromptSource, SourceBlock, ask_for, prompt_blocks
 from providers.protocol import Ask
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "request_http_body.json"
@@ -135,15 +134,6 @@ def test_effort_none_and_the_default_limit() -> None:
     assert "effort" not in params["output_config"]
     assert params["max_tokens"] == 512
     assert completion_body(ask(PromptSource("p"), reasoning_effort="none"))["reasoning_effort"] == "none"
-
-
-def test_the_fingerprint_is_that_of_the_blocks_else_of_the_prompt() -> None:
-    def sha(text: str) -> str:
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    assert prompt_sha256(source_of(static("å"), SourceBlock("b"), user_prompt="other")) == sha("å\n\nb")
-    assert prompt_sha256(PromptSource("å", None)) == sha("å")
-    assert prompt_sha256(PromptSource("å", ())) == sha("å")
 
 
 def test_the_answer_schema_holds_only_what_strict_modes_take() -> None:
