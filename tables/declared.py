@@ -17,8 +17,6 @@ def declare(app: RoundbatchApp, settings: Settings, outbox: Outbox) -> Tables:
             name=name,
             key_type=bytes,
             value_type=bytes,
-            key_serializer="raw",
-            value_serializer="raw",
             partitions=settings.partitions,
             recovery_buffer_size=settings.recovery_buffer_size,
             options={
