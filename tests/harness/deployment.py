@@ -141,7 +141,15 @@ class Deployment:
 
     def read(self, topic: str) -> list[Read]:
         """Every record of a topic up to its end now; empty where there is no topic."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": f"{self.name}-reader", "log_level": 0})
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": f"{self.name}-reader",
+                "log_level": 0,
+                # A fetch that waits at one partition's end holds up the next one's: 1 s a topic by default, 30 ms so.
+                "fetch.wait.max.ms": 10,
+            }
+        )
         try:
             found = consumer.list_topics(topic, timeout=30).topics[topic]
             records: list[Read] = []
