@@ -24,6 +24,9 @@ from tables import requests, rounds
 from tables.view import PartitionView, Tables
 
 log = structlog.get_logger("collect")
+_REJECTED_AT_ONCE = (
+    1_000  # outcomes in one record, up to 1.2 KB each: 8,000 bad comparisons in one were over the 4 MiB of a record
+)
 
 
 @dataclass(slots=True)
@@ -129,7 +132,7 @@ class Collect:
         crashpoints.point("between_request_puts", partition)
         entries = []
         for entry in judged.entries:
-            key = rounds.key(partition, entry.round_key, offset)
+            key = rounds.key(partition, entry)
             found = self._tables.rounds.find(partition, key)
             # A fact is written once: on a re-read its own bytes are put again, for settings may have changed.
             value = found if found is not None else rounds.CODEC.encode(entry)
@@ -163,8 +166,8 @@ class Collect:
                 said = arrival.fault.message if arrival.fault else "rejected"
                 reason = arrival.fault.code.value.lower() if arrival.fault else "rejected"
                 effects.append(self._member_letter(message, member, reason, said, answered=True))
-        if rejected:
-            record = work.Outcomes(outcomes=tuple(rejected))
+        for start in range(0, len(rejected), _REJECTED_AT_ONCE):
+            record = work.Outcomes(outcomes=tuple(rejected[start : start + _REJECTED_AT_ONCE]))
             effects.append(self._outbox.send(self._settings.work_topic, work.encode(record), partition=message.partition))
 
     def _member_letter(

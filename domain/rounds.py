@@ -39,7 +39,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class RoundEntry:
-    """What one inbound record brought to one round (a value of the table `rounds`)."""
+    """What one inbound record brought to one round, or a piece of it (a value of the table `rounds`)."""
 
     round_key: str
     offset: int
@@ -48,6 +48,7 @@ class RoundEntry:
     announced: int | None = None
     part: int = 1
     parts: int | None = None  # None: a single request, whose round has no end-of-round marker
+    piece: int = 0  # of the record's arrivals in this round, where they are too many for one entry
 
     def member(self, arrival: Arrival) -> Member:
         """The member at that arrival's position."""

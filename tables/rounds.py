@@ -1,6 +1,6 @@
 """Table `rounds`, the windowed one: what each inbound record brought to each round.
 
-partition/round/offset → domain.rounds.RoundEntry. Gone by dedup retention: known ids must outlive any repetition of a request.
+partition/round/offset[.piece] → domain.rounds.RoundEntry. Gone by dedup retention: known ids must outlive any repetition of a request.
 """
 
 from collections.abc import Iterator
@@ -13,9 +13,10 @@ NAME = "rounds"
 CODEC = Codec(RoundEntry)
 
 
-def key(partition: int, round_key: str, offset: int) -> bytes:
-    """The entry's key."""
-    return f"{partition}/{round_key}/{offset}".encode()
+def key(partition: int, entry: RoundEntry) -> bytes:
+    """The entry's key. A piece is told by a dot: a round's own name may hold a slash."""
+    piece = f".{entry.piece}" if entry.piece else ""
+    return f"{partition}/{entry.round_key}/{entry.offset}{piece}".encode()
 
 
 def entries(table: AcknowledgedTable, partition: int) -> Iterator[RoundEntry]:
