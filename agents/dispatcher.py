@@ -5,7 +5,7 @@ Tasks, not agents: they write no table and send only to the work topic. One heap
 
 import asyncio
 import heapq
-from collections.abc import Collection, Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import structlog
@@ -13,6 +13,7 @@ import structlog
 from agents.batch_jobs import BatchJobs
 from agents.calls import Calls
 from agents.runs import Run
+from agents.slots import Slots
 from agents.views import Views
 from domain.job import Job
 from domain.stage import Step, next_step
@@ -31,11 +32,14 @@ class Dispatcher:
         views: Views,
         batch_jobs: BatchJobs,
         calls: Calls,
-        providers: Collection[str],
+        places: Mapping[str, int],
         clock: Clock,
         worker_run: str,
     ) -> None:
-        self._views, self._batch_jobs, self._calls, self._providers = views, batch_jobs, calls, providers
+        self._views, self._batch_jobs, self._calls = views, batch_jobs, calls
+        # By provider: jobs between claim and submission, and jobs being called. Both hold prompts in memory.
+        self._submitting = {provider: Slots(places[provider]) for provider in places}
+        self._calling = {provider: Slots(places[provider]) for provider in places}
         self._clock, self._worker_run = clock, worker_run
         self._due: list[tuple[float, int, str]] = []
         self._wake = asyncio.Event()
@@ -76,6 +80,7 @@ class Dispatcher:
         job = view.state.jobs.get(job_id)
         run = self.runs.get(job_id)
         if job is None:
+            self._release(job_id)
             if run is not None and run.task is None:
                 del self.runs[job_id]
             return
@@ -86,7 +91,7 @@ class Dispatcher:
             return
         if run.submission_sent and job.submission is None:
             return  # on its way through the log
-        if job.plan.provider not in self._providers:
+        if job.plan.provider not in self._submitting:
             self.consider(partition, job_id, self._batch_jobs.hold_without_account(view, job, run))
             return
         self._act(view, job, run)
@@ -105,7 +110,8 @@ class Dispatcher:
                 if job.plan.not_before_ms > now_ms:
                     self.consider(view.partition, job.job_id, (job.plan.not_before_ms - now_ms) / 1000)
             case Step.CLAIM:
-                self._batch_jobs.claim(view, job, run)
+                if self._has_place(self._submitting, view, job):
+                    self._batch_jobs.claim(view, job, run)
             case Step.CREATE:
                 self._spawn(view, job, run, self._batch_jobs.create(view, job, run))
             case Step.GIVE_BACK:
@@ -115,7 +121,23 @@ class Dispatcher:
             case Step.POLL:
                 self._poll(view, job, run)
             case Step.CALL:
-                self._spawn(view, job, run, self._call(view, job, run))
+                if self._has_place(self._calling, view, job):
+                    self._spawn(view, job, run, self._call(view, job, run))
+
+    def _has_place(self, slots: Mapping[str, Slots], view: PartitionView, job: Job) -> bool:
+        partition, job_id = view.partition, job.job_id
+        return slots[job.plan.provider].take(job_id, job.plan.deadline_ms, lambda: self._wakes(partition, job_id))
+
+    def _wakes(self, partition: int, job_id: str) -> bool:
+        view = self._views.current(partition)
+        if view is None or job_id not in view.state.jobs:
+            return False
+        self.consider(partition, job_id)
+        return True
+
+    def _release(self, job_id: str) -> None:
+        for slots in (*self._submitting.values(), *self._calling.values()):
+            slots.release(job_id)
 
     def _poll(self, view: PartitionView, job: Job, run: Run) -> None:
         """Poll now, or for the first time when the batch is old enough for a look."""
@@ -139,6 +161,7 @@ class Dispatcher:
 
     def _stepped(self, partition: int, job_id: str, run: Run, done: "asyncio.Task[float | None]") -> None:
         run.task = None
+        self._release(job_id)
         if done.cancelled() or done.exception() is not None:
             return
         delay_s = done.result()
@@ -148,8 +171,9 @@ class Dispatcher:
     def relinquish(self, view: PartitionView) -> None:
         """Give back the claims of a partition that is going and that nobody has called upon."""
         for run in self.runs.values():
-            if run.partition == view.partition:
+            if run.partition == view.partition and run.task is None:
                 self._batch_jobs.relinquish(run)
+                self._release(run.job_id)
 
     async def stop(self, timeout_s: float) -> None:
         """Begin nothing more; let steps under way finish within the time, then let go of them. Nothing is cancelled there."""

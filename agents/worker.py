@@ -66,7 +66,7 @@ class Worker:
             self._views,
             BatchJobs(settings, self._accounts, asks, self._outbox, self.metrics, self._clock, absence, self.worker_run),
             Calls(settings, self._accounts, asks, self._outbox, self.metrics, self._clock),
-            frozenset(self._accounts),
+            {name: settings.provider(name).max_concurrent_calls for name in self._accounts},
             self._clock,
             self.worker_run,
         )
