@@ -112,7 +112,8 @@ class Calls:
         except ContentRefused as error:
             reply = Retry(Cause.REFUSED_CONTENT, ErrorCode.INVALID_REQUEST, str(error))
         except ProviderError as error:
-            reply = Retry(Cause.OVERLOADED, ErrorCode.EXTERNAL_SERVICE_ERROR, str(error))
+            # The provider's state, as for a batch create: without a back-off an outage of a second would use up all attempts.
+            reply = Retry(Cause.REFUSED_ACCOUNT, ErrorCode.EXTERNAL_SERVICE_ERROR, str(error))
         now_ms = self._clock.now_ms()
         return [
             outcome_of(
