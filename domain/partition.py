@@ -151,12 +151,12 @@ class PartitionState:
 
     def _end(self, member: Member) -> None:
         self._ended[member.offset] = self._ended.get(member.offset, 0) | 1 << member.position
+        self._leave_window(member)
         pending = self.pending.pop(member, None)
         if pending is not None:
             self.pending_bytes -= encoded_bytes(pending)
         self.retries.pop(member, None)
         self._disown(member)
-        self._leave_window(member)
         waiting = self._waiting.get(member.offset)
         if waiting is not None:
             waiting.discard(member.position)
