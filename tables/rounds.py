@@ -1,6 +1,7 @@
 """Table `rounds`, the windowed one: what each inbound record brought to each round.
 
-partition/round/offset[.piece] → domain.rounds.RoundEntry. Gone by dedup retention: known ids must outlive any repetition of a request.
+partition/round/offset[.piece] → domain.rounds.RoundEntry. Gone by dedup retention: known ids must outlive any
+repetition of a request.
 """
 
 from collections.abc import Iterator

@@ -1,0 +1,201 @@
+"""Replanning: every row of the table; each open member ends up in exactly one plan or one fault."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.comparison import Member
+from domain.job import ClosedBy, Plan, Policy, Transport
+from domain.replanning import TABLE, Next, Shape, replan
+from domain.reply import Cause, ErrorCode, Fault, Retry
+from tests.unit.model.values import HOUR_MS, members, plan
+
+NOW_MS = HOUR_MS
+USES_AN_ATTEMPT = [Cause.EXPIRED, Cause.OVERLOADED, Cause.MISSING, Cause.UNUSABLE, Cause.CANCELED]
+USES_NONE = [Cause.REFUSED_ACCOUNT, Cause.NOT_STARTED, Cause.ABSENT, Cause.LOST_CALL]
+
+
+def retry(cause: Cause) -> Retry:
+    return Retry(cause, ErrorCode.RATE_LIMIT, f"{cause} was said")
+
+
+def after(cause: Cause, of: Plan, now_ms: int = NOW_MS) -> Next:
+    return replan(of, dict.fromkeys(of.members, retry(cause)), now_ms)
+
+
+def test_every_cause_has_a_row() -> None:
+    assert set(TABLE) == set(Cause)
+    assert set(USES_AN_ATTEMPT) | set(USES_NONE) | {Cause.REFUSED_CONTENT} == set(Cause)
+
+
+@pytest.mark.parametrize("cause", USES_AN_ATTEMPT)
+def test_same_lines_with_an_attempt_used(cause: Cause) -> None:
+    a = members(6)
+    of = plan(a, lines=(a[0:2], a[2:4], a[4:6]))
+    (again,) = after(cause, of).plans
+    assert again == replace(of, attempt=2, closed_by=ClosedBy.REPLANNED, not_before_ms=NOW_MS)
+
+
+@pytest.mark.parametrize("cause", USES_AN_ATTEMPT)
+def test_few_of_a_batch_go_as_single_calls(cause: Cause) -> None:
+    a = members(6)
+    of = plan(a, lines=(a[0:3], a[3:6]))
+    few = replan(of, dict.fromkeys(a[2:4], retry(cause)), NOW_MS).plans
+    assert [(one.transport, one.mode, one.lines, one.attempt) for one in few] == [
+        (Transport.CALL, "per_request", ((a[2],), (a[3],)), 2)
+    ]
+
+
+@pytest.mark.parametrize("cause", USES_AN_ATTEMPT)
+@pytest.mark.parametrize(("left_s", "transport"), [(1_800, Transport.BATCH), (1_799, Transport.CALL)])
+def test_near_the_deadline_they_go_as_single_calls(cause: Cause, left_s: int, transport: Transport) -> None:
+    of = plan(members(12))
+    (again,) = after(cause, of, of.deadline_ms - left_s * 1_000).plans
+    assert again.transport is transport
+
+
+@pytest.mark.parametrize("cause", USES_AN_ATTEMPT)
+def test_calls_stay_the_calls_they_were(cause: Cause) -> None:
+    of = plan(members(2), transport=Transport.CALL, mode="serial_bundle", lines=(members(2),))
+    (again,) = after(cause, of).plans
+    assert (again.transport, again.mode, again.lines) == (of.transport, of.mode, of.lines)
+
+
+@pytest.mark.parametrize("cause", USES_AN_ATTEMPT)
+def test_attempts_used_up(cause: Cause) -> None:
+    of = plan(members(2), attempt=3)
+    next_ = after(cause, of)
+    assert next_.plans == ()
+    assert [member for member, _ in next_.faults] == list(of.members)
+    assert {fault.code for _, fault in next_.faults} == {ErrorCode.RATE_LIMIT}
+    assert "attempt 3 of 3" in next_.faults[0][1].message
+
+
+@pytest.mark.parametrize("cause", USES_NONE)
+def test_the_same_with_no_attempt_used(cause: Cause) -> None:
+    of = plan(members(2), attempt=3)
+    (again,) = after(cause, of).plans
+    assert (again.lines, again.transport, again.attempt) == (of.lines, of.transport, 3)
+
+
+@pytest.mark.parametrize("cause", [Cause.NOT_STARTED, Cause.ABSENT])
+def test_without_back_off(cause: Cause) -> None:
+    (again,) = after(cause, plan(members(2), deferrals=4)).plans
+    assert (again.not_before_ms, again.deferrals) == (NOW_MS, 4)
+
+
+@pytest.mark.parametrize("cause", [Cause.REFUSED_ACCOUNT, Cause.LOST_CALL])
+def test_back_off_doubles_up_to_its_longest(cause: Cause) -> None:
+    of, waits = plan(members(2)), []
+    for _ in range(8):
+        (of,) = after(cause, of).plans
+        waits.append((of.not_before_ms - NOW_MS) / 1_000)
+    assert waits == [30, 60, 120, 240, 480, 900, 900, 900]
+    (far,) = after(cause, replace(of, deferrals=10**6)).plans
+    assert far.not_before_ms == NOW_MS + 900_000
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_after_the_deadline_it_is_a_timeout(cause: Cause) -> None:
+    of = plan(members(3))
+    next_ = after(cause, of, of.deadline_ms)
+    assert next_.plans == ()
+    assert {(fault.code, fault.details["last_cause"]) for _, fault in next_.faults} == {(ErrorCode.TIMEOUT, cause.value)}
+
+
+def test_refused_content_goes_in_halves_without_an_attempt_used() -> None:
+    a = members(5)
+    first, second = after(Cause.REFUSED_CONTENT, plan(a, attempt=3, not_before_ms=7)).plans
+    assert (first.members, second.members) == (a[:2], a[2:])
+    assert {(one.attempt, one.not_before_ms, one.closed_by) for one in (first, second)} == {(3, 0, ClosedBy.REPLANNED)}
+
+
+def test_a_refused_bundle_is_halved_inside_its_line() -> None:
+    a = members(5)
+    first, second = after(Cause.REFUSED_CONTENT, plan(a, lines=(a,))).plans
+    assert (first.lines, second.lines) == ((a[:2],), (a[2:],))
+
+
+def test_the_culprit_standing_alone_is_an_invalid_request() -> None:
+    next_ = after(Cause.REFUSED_CONTENT, plan(members(1)))
+    assert next_.plans == ()
+    ((member, fault),) = next_.faults
+    assert (member, fault.code, fault.message) == (Member(0, 0), ErrorCode.INVALID_REQUEST, "refused_content was said")
+
+
+@given(st.integers(1, 300), st.data())
+def test_halving_finds_the_culprit_in_log2_steps_and_blames_nobody_else(count: int, data: st.DataObject) -> None:
+    culprit = Member(0, data.draw(st.integers(0, count - 1)))
+    sizes = data.draw(st.lists(st.integers(1, 8), min_size=1, max_size=4))
+    open_plans, accepted, steps = [in_bundles(count, sizes)], [], 0
+    blamed: list[Member] = []
+    while open_plans:
+        refused = [one for one in open_plans if culprit in one.members]
+        accepted += [member for one in open_plans if culprit not in one.members for member in one.members]
+        following = [after(Cause.REFUSED_CONTENT, one) for one in refused]
+        blamed += [member for next_ in following for member, _ in next_.faults]
+        open_plans = [one for next_ in following for one in next_.plans]
+        steps += bool(open_plans)
+    assert blamed == [culprit]
+    assert len(accepted) == count - 1
+    # A job's lines are halved first, then the members of the line that is left.
+    lines = len(in_bundles(count, sizes).lines)
+    assert steps <= math.ceil(math.log2(lines)) + math.ceil(math.log2(max(sizes)))
+
+
+def in_bundles(count: int, sizes: list[int]) -> Plan:
+    """A plan of `count` members in lines of these sizes, over and over."""
+    left, lines = members(count), tuple[tuple[Member, ...], ...]()
+    while left:
+        size = sizes[len(lines) % len(sizes)]
+        lines, left = (*lines, left[:size]), left[size:]
+    return plan(members(count), lines=lines)
+
+
+PLANS = st.builds(
+    lambda count, sizes, attempt, deferrals, transport, policy: replace(
+        in_bundles(count, sizes), attempt=attempt, deferrals=deferrals, transport=transport, policy=policy
+    ),
+    st.integers(1, 12),
+    st.lists(st.integers(1, 4), min_size=1, max_size=3),
+    st.integers(1, 5),
+    st.integers(0, 40),
+    st.sampled_from(Transport),
+    st.builds(Policy, attempts=st.integers(1, 5), retry_batch_min=st.integers(1, 6)),
+)
+
+
+@given(PLANS, st.integers(0, 5 * HOUR_MS), st.data())
+def test_each_open_member_ends_up_in_exactly_one_plan_or_fault(of: Plan, now_ms: int, data: st.DataObject) -> None:
+    open_ones = data.draw(st.dictionaries(st.sampled_from(of.members), st.sampled_from(Cause).map(retry), min_size=1))
+    next_ = replan(of, open_ones, now_ms)
+    placed = [member for one in next_.plans for member in one.members] + [member for member, _ in next_.faults]
+    assert sorted(placed) == sorted(open_ones)
+    assert replan(of, open_ones, now_ms) == next_
+    for one in next_.plans:
+        assert one.lines
+        assert all(one.lines)
+        assert one.attempt <= max(of.attempt, of.policy.attempts)
+        used = {TABLE[open_ones[member].cause].attempts_used for member in one.members}
+        assert used == {one.attempt - of.attempt}
+        assert (one.policy, one.deadline_ms, one.provider, one.model) == (of.policy, of.deadline_ms, of.provider, of.model)
+        assert one.not_before_ms in (0, now_ms) or TABLE[open_ones[one.members[0]].cause].back_off
+        if {TABLE[open_ones[member].cause].shape for member in one.members} == {Shape.SAME}:
+            assert set(one.lines) <= set(of.only(set(open_ones)).only(set(one.members)).lines)
+
+
+@given(PLANS, st.lists(st.sampled_from(Cause), min_size=60, max_size=60))
+def test_attempts_come_to_an_end(of: Plan, causes: list[Cause]) -> None:
+    """However it fails, a comparison is asked for at most as often as the policy says, not counting what used no attempt."""
+    of, asked = replace(of, attempt=1), 0
+    for cause in causes:
+        asked += TABLE[cause].attempts_used
+        next_ = replan(of, dict.fromkeys(of.members, retry(cause)), NOW_MS)
+        if not next_.plans:
+            assert all(isinstance(fault, Fault) for _, fault in next_.faults)
+            break
+        of = next_.plans[0]
+    assert asked <= of.policy.attempts
