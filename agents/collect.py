@@ -24,9 +24,7 @@ from tables import requests, rounds
 from tables.view import PartitionView, Tables
 
 log = structlog.get_logger("collect")
-_REJECTED_AT_ONCE = (
-    1_000  # outcomes in one record, up to 1.2 KB each: 8,000 bad comparisons in one were over the 4 MiB of a record
-)
+_REJECTED_AT_ONCE = 1_000  # up to 1.2 KB each: the 8,000 that fit into a request record were more than a work record may hold
 
 
 @dataclass(slots=True)
