@@ -1,0 +1,1 @@
+"""Measures the worker beside plain aiokafka: `python -m bench.throughput` (docs/performance.md)."""

@@ -1,0 +1,66 @@
+"""From measurements to figures: medians, spreads and the two ratios."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+KINDS = ("plain", "rounds", "singles")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measurement. `count` comparisons (for plain: 4 KB records) in `seconds`, at `cpu_s` of the process measured.
+
+    Memory in bytes, of the worker alone: before the first record, after the last result, and the most it ever was.
+    """
+
+    kind: str
+    count: int
+    seconds: float
+    cpu_s: float
+    idle_bytes: int = 0
+    end_bytes: int = 0
+    peak_bytes: int = 0
+
+    @property
+    def per_s(self) -> float:
+        """Comparisons a second."""
+        return self.count / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """Processor time of one comparison, in microseconds: it moves less than per_s on a busy machine."""
+        return self.cpu_s / self.count * 1e6
+
+
+def report(samples: Iterable[Sample]) -> dict[str, Any]:
+    """What build/bench.json holds. Ratios are of medians; ValueError where a kind was not measured."""
+    by_kind: dict[str, list[Sample]] = {kind: [] for kind in KINDS}
+    for sample in samples:
+        by_kind[sample.kind].append(sample)
+    missing = [kind for kind, found in by_kind.items() if not found]
+    if missing:
+        raise ValueError(f"not measured: {', '.join(missing)}")
+    plain = _median_per_s(by_kind["plain"])
+    return {
+        "rounds_vs_plain": round(_median_per_s(by_kind["rounds"]) / plain, 4),
+        "singles_vs_plain": round(_median_per_s(by_kind["singles"]) / plain, 4),
+        "per_s": {kind: _spread([one.per_s for one in found]) for kind, found in by_kind.items()},
+        "cpu_us": {kind: _spread([one.cpu_us for one in found]) for kind, found in by_kind.items()},
+        "resident_mib": {kind: _memory(by_kind[kind]) for kind in ("rounds", "singles")},
+        "samples": [asdict(one) for found in by_kind.values() for one in found],
+    }
+
+
+def _median_per_s(samples: Sequence[Sample]) -> float:
+    return statistics.median(one.per_s for one in samples)
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    return {"least": round(min(values)), "median": round(statistics.median(values)), "most": round(max(values))}
+
+
+def _memory(samples: Sequence[Sample]) -> Mapping[str, int]:
+    fields = {name: [getattr(one, f"{name}_bytes") for one in samples] for name in ("idle", "end", "peak")}
+    return {name: round(statistics.median(values) / 1024**2) for name, values in fields.items()}

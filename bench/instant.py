@@ -1,0 +1,68 @@
+"""A provider that answers at once, inside the worker's process: what is measured is the worker, not HTTP or a simulator."""
+
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from domain.reply import Reply, ReplyKind, Usage
+from providers.protocol import Ask, JobPhase, JobStatus, Sighting, StartRefused
+
+_ANSWERS = tuple(
+    json.dumps({"winner": winner, "justification": "Clearer structure, and the examples carry the argument.", "confidence": 4})
+    for winner in ("Essay A", "Essay B")
+)
+_USAGE = Usage(
+    prompt_tokens=900,
+    completion_tokens=60,
+    raw={"input_tokens": 900, "output_tokens": 60, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0},
+)
+
+
+class InstantProvider:
+    """Keeps the protocol of providers.protocol.Provider: a batch has ended when it is first looked at."""
+
+    can_find = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._ids = itertools.count()
+        self._batches: dict[str, tuple[str, ...]] = {}
+        self.answered = 0
+
+    @property
+    def key_hash(self) -> str:
+        """There is no key; any 12 hex digits do."""
+        return "0" * 12
+
+    async def create(self, job_id: str, asks: Sequence[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
+        """Note the custom ids. Raises StartRefused like an adapter."""
+        if not start():
+            raise StartRefused(f"job {job_id}: no longer wanted")
+        provider_job_id = f"instant-{next(self._ids)}"
+        self._batches[provider_job_id] = tuple(ask.custom_id for ask in asks)
+        return provider_job_id
+
+    async def look(self, provider_job_id: str) -> JobStatus:
+        """Ended."""
+        return JobStatus(JobPhase.ENDED, "ended", answered=len(self._batches[provider_job_id]))
+
+    async def replies(self, provider_job_id: str) -> AsyncIterator[Reply]:
+        """One usable answer a row, in order; a batch is forgotten once it is read."""
+        for custom_id in self._batches.pop(provider_job_id):
+            yield self._answer(custom_id)
+
+    async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
+        """Answer one ask."""
+        return self._answer(ask.custom_id)
+
+    async def find(self, job_id: str, claimed_ms: int) -> Sighting:
+        """No job is ever lost here."""
+        return Sighting(None)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def _answer(self, custom_id: str) -> Reply:
+        self.answered += 1
+        text = _ANSWERS[self.answered % 2]
+        return Reply(custom_id, ReplyKind.SUCCEEDED, model="instant-1", text=text, usage=_USAGE)

@@ -1,0 +1,83 @@
+"""A worker process for measurements alone: agents.worker.Worker with its accounts replaced by instant ones.
+
+Not a setting of the product: nobody must be able to configure a worker that answers without asking a model.
+
+    python -m bench.instant_worker MARKS [PROFILE]
+
+MARKS: a file that gets one JSON line when the first inbound record is handled (what counts as the start). PROFILE: a file for
+cProfile's statistics of the event loop's thread, from that moment to the clean stop.
+"""
+
+import cProfile
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import agents.worker
+from agents.collect import Collect
+from agents.metrics import Metrics
+from agents.worker import Worker
+from bench.instant import InstantProvider
+from bench.processes import resident_bytes
+from providers.accounts import Account, Limiter
+from streams import logs
+from streams.settings import PROVIDERS, Settings, load_settings
+
+
+def instant_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
+    """An instant account for each provider, in place of agents.accounts.open_accounts."""
+    return {
+        name: Account(name, InstantProvider(name), Limiter(settings.provider(name).max_concurrent_calls)) for name in PROVIDERS
+    }
+
+
+def main(marks: Path, profile: Path | None) -> None:
+    """Run the worker by the environment's settings until SIGTERM."""
+    settings = load_settings()
+    logs.configure(settings.log_level)
+    profiler = cProfile.Profile() if profile is not None else None
+
+    def started() -> None:
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        mark = {"started_s": time.time(), "cpu_s": usage.ru_utime + usage.ru_stime, "resident_bytes": resident_bytes()}
+        marks.write_text(json.dumps(mark) + "\n")
+        if profiler is not None:
+            profiler.enable()
+
+    _call_before_first(started)
+    agents.worker.open_accounts = instant_accounts  # type: ignore[attr-defined]
+    if profile is not None and profiler is not None:
+        _dump_before_stop(profiler, profile)
+    agents.worker.main(settings)
+
+
+def _call_before_first(action: Callable[[], None]) -> None:
+    """Have the action called once, directly before the first inbound record is handled."""
+    handle = Collect.handle
+    waiting = [action]
+
+    def first(self: Collect, view: Any, message: Any) -> Any:
+        while waiting:
+            waiting.pop()()
+        return handle(self, view, message)
+
+    Collect.handle = first  # type: ignore[method-assign]
+
+
+def _dump_before_stop(profiler: cProfile.Profile, profile: Path) -> None:
+    shut_down = Worker._shut_down
+
+    async def dump_first(self: Worker) -> None:
+        profiler.disable()
+        profiler.dump_stats(profile)
+        await shut_down(self)
+
+    Worker._shut_down = dump_first  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
