@@ -7,6 +7,7 @@ that waits for collect holds up its own partition only.
 from collections.abc import AsyncIterator
 from typing import Any
 
+import structlog
 from faust.types import EventT, Message, StreamT
 
 from agents.closer import Closer
@@ -19,6 +20,8 @@ from streams.app import RoundbatchApp
 from streams.consumer import AckLine
 from streams.outbox import Outbox
 from tables.view import PartitionView
+
+log = structlog.get_logger("intake")
 
 
 def events(stream: StreamT[bytes]) -> AsyncIterator[EventT[bytes]]:
@@ -79,11 +82,14 @@ class Intake:
     async def _view(self, event: EventT[bytes]) -> PartitionView | None:
         """The view for an event; None, with the event let go of, when its partition is going or the worker stops."""
         await self._outbox.room()
-        view = None if self.stopping else await self._views.get(event.message.partition)
+        await self._views.recovered()
+        message = event.message
+        view = None if self.stopping else await self._views.get(message.partition)
         # Taken before a rebalance and looked at after it, a record would be handled out of turn.
-        stale = event.message.generation_id != self._app.consumer_generation_id
+        stale = message.generation_id != self._app.consumer_generation_id
         if view is None or view.dead or stale or self.stopping:
-            self._consumer.abandon(event.message)
+            log.debug("record_let_go", topic=message.topic, partition=message.partition, offset=message.offset)
+            self._consumer.abandon(message)
             return None
         return view
 

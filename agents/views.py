@@ -20,6 +20,7 @@ log = structlog.get_logger("views")
 # A topic that ends in transaction markers has offsets that are never delivered: when the consumer stands at the end and
 # nothing has come for this long, the partition is read.
 _MARKER_WAIT_S = 1.0
+_RECOVERED_LOOK_S = 0.005
 
 
 class Views:
@@ -51,6 +52,14 @@ class Views:
             self._rebalances = self._app.rebalancing_count
             self.drop()
         return bool(self._app.tables.actives_ready and not self._app.rebalancing and not self._app.should_stop)
+
+    async def recovered(self) -> None:
+        """Wait while records flow and Faust has not yet said that its tables are recovered.
+
+        It lets records flow first. Let go of, one of them would not be read again before the next rebalance.
+        """
+        while not self.settled and self._app.flow_control.is_active() and not self._app.should_stop:  # noqa: ASYNC110 -- no event tells it
+            await asyncio.sleep(_RECOVERED_LOOK_S)
 
     def assigned(self) -> list[int]:
         """The partitions of the request topic that this worker holds."""
