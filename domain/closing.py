@@ -16,15 +16,17 @@ class Progress:
     announced: int | None = None
     parts: int | None = None
     parts_seen: set[int] = field(default_factory=set)
+    late: bool = False  # more has come after the last part
 
     @property
     def complete(self) -> bool:
         """Exactly as many distinct ids as announced, or every part of the round record.
 
-        More ids than announced are latecomers: their window closes by quiet time.
+        More ids than announced, or more after the last part, are latecomers: their window closes by quiet time. Without
+        this each late single request of a round sent in records would be a batch job of its own.
         """
         if self.parts is not None:
-            return len(self.parts_seen) >= self.parts
+            return not self.late and len(self.parts_seen) >= self.parts
         return self.announced is not None and self.ids == self.announced
 
 

@@ -54,6 +54,7 @@ class PartitionState:
         entries = tuple(entries)
         if entries:
             self._remembered.append((entries[0].append_ms, offset, entries))
+        complete = {key for key in {entry.round_key for entry in entries} & self.progress.keys() if self.progress[key].complete}
         for entry in entries:
             progress = self.progress.setdefault(entry.round_key, Progress())
             if entry.announced is not None:
@@ -67,6 +68,7 @@ class PartitionState:
                 member = entry.member(arrival)
                 self.ids.setdefault(arrival.correlation_id, Known(member, arrival.content_sha256))
                 progress.ids += 1
+                progress.late = progress.late or entry.round_key in complete
                 if self.has_ended(member):
                     continue
                 waiting.add(arrival.position)
