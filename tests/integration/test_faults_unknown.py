@@ -1,0 +1,75 @@
+"""Batch creates of unknown fate: what was made is found or held, and never made a second time."""
+
+from typing import Any
+
+from tests.harness.deployment import Deployment
+
+LONGEST_WAIT_S = 20  # an OpenAI job of unknown fate is certainly absent after 3 + 3 + 0.5 + 1 s; an Anthropic one is held
+
+
+def outcomes(events: dict[str, dict[str, Any]], bodies: list[dict[str, Any]]) -> list[str]:
+    found = [events[body["correlation_id"]]["data"] for body in bodies]
+    return ["answered" if data["winner"] else data["error_detail"]["error_code"] for data in found]
+
+
+def test_creates_of_unknown_fate_are_adopted_found_absent_or_held_until_the_deadline(deployed: Deployment) -> None:
+    deployed.env["ROUNDBATCH_LONGEST_WAIT_S"] = str(LONGEST_WAIT_S)
+    worker = deployed.worker()
+    simulator = deployed.simulator
+    rounds: dict[str, list[dict[str, Any]]] = {}
+
+    def send(name: str, provider: str, created: int, **fault: Any) -> None:
+        """Send a round, and wait until its create call has met its fault."""
+        calls = len([one for one in simulator.calls() if one["endpoint"] == "batches.create"])
+        simulator.faults(provider=provider, endpoint="batches.create", next=1, **fault)
+        rounds[name] = [deployed.body(provider, batch=name) for _ in range(5)]
+        deployed.send_round(rounds[name])
+        while len([one for one in simulator.calls() if one["endpoint"] == "batches.create"]) == calls:
+            assert worker.process.poll() is None, worker.tail()
+        assert len(simulator.batches()) == created
+
+    # The work is done, and the answer does not come.
+    send("made-openai", "openai", 1, fault="hang")
+    send("made-anthropic", "anthropic", 2, fault="hang")
+    # The server fails: it may have made the batch, and has not.
+    send("failed-openai", "openai", 2, fault="status", status=500)
+    send("failed-anthropic", "anthropic", 2, fault="status", status=500)
+    # A round after them is not held up.
+    rounds["after"] = [deployed.body("anthropic", batch="after") for _ in range(3)]
+    deployed.send_round(rounds["after"])
+
+    events = deployed.wait_answered()
+
+    deployed.check_promises()
+    assert set(deployed.events_per_id().values()) == {1}
+    assert {name: set(outcomes(events, bodies)) for name, bodies in rounds.items()} == {
+        "made-openai": {"answered"},
+        "made-anthropic": {"TIMEOUT"},
+        "failed-openai": {"answered"},
+        "failed-anthropic": {"TIMEOUT"},
+        "after": {"answered"},
+    }
+    fates = {
+        (provider, fate): worker.metric("roundbatch_unknown_jobs_total", provider=provider, fate=fate)
+        for provider in ("openai", "anthropic")
+        for fate in ("adopted", "absent", "held")
+    }
+    assert fates == {
+        ("openai", "adopted"): 1,
+        ("openai", "absent"): 1,
+        ("openai", "held"): 0,
+        ("anthropic", "adopted"): 0,
+        ("anthropic", "absent"): 0,
+        ("anthropic", "held"): 2,
+    }
+    # made-openai once, made-anthropic once, failed-openai at its second try, after
+    assert [(batch["provider"], batch["items"]) for batch in simulator.batches()] == [
+        ("openai", 5),
+        ("anthropic", 5),
+        ("anthropic", 3),
+        ("openai", 5),
+    ]
+    assert simulator.ledger()["batch_items_paid_again"] == 0
+    waited_ms = events[rounds["made-anthropic"][0]["correlation_id"]]["data"]["error_detail"]["details"]["passed_by_ms"]
+    assert 0 <= int(waited_ms) < 5_000
+    assert worker.stop() == 0
