@@ -89,9 +89,10 @@ class BatchJobs:
     def _given_back(self, run: Run, claimed: "asyncio.Future[Any]") -> None:
         if claimed.cancelled():
             return
+        run.named_claim = claimed.result().offset
         ended = work.JobEnded(
             job_id=run.job_id,
-            claim_offset=claimed.result().offset,
+            claim_offset=run.named_claim,
             reason=JobEnd.NOT_STARTED,
             message="the claim was given back before the create call",
         )
@@ -311,7 +312,7 @@ class BatchJobs:
         retryable: int = 0,
     ) -> float | None:
         """Send JobEnded, naming the claim that is known. None: its reading leads on."""
-        run.over = True
+        run.over, run.named_claim = True, job.claim.offset if job.claim else None
         if reason is not JobEnd.READ:
             log.warning(
                 "job_not_done", partition=view.partition, job_id=job.job_id, reason=reason.value, message=message, code=code
@@ -320,7 +321,7 @@ class BatchJobs:
             view,
             work.JobEnded(
                 job_id=job.job_id,
-                claim_offset=job.claim.offset if job.claim else None,
+                claim_offset=run.named_claim,
                 reason=reason,
                 message=message,
                 code=code,

@@ -87,7 +87,7 @@ class Dispatcher:
         if run is None:
             run = self.runs[job_id] = Run(partition, job_id)
         # Acted upon only when acknowledged: a fact that is lost with this process must not have led to anything.
-        if run.task is not None or run.over or job.last_offset >= view.work.acked:
+        if run.task is not None or run.is_over(job) or job.last_offset >= view.work.acked:
             return
         if run.submission_sent and job.submission is None:
             return  # on its way through the log

@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.job import Job
+
 
 @dataclass(slots=True)
 class Run:
@@ -16,8 +18,13 @@ class Run:
     called: bool = False  # the create request of its claim has gone out, or is about to
     submission_sent: bool = False  # its Submitted has been sent
     over: bool = False  # its JobEnded has been sent
+    named_claim: int | None = None  # the claim that it named
     polls: int = 0
     finds: int = 0
     held: bool = False
     empty_scans_ms: list[int] = field(default_factory=list)
     task: "asyncio.Task[Any] | None" = None
+
+    def is_over(self, job: Job) -> bool:
+        """Whether its JobEnded has been sent and counts: one that names a claim which came second is ignored."""
+        return self.over and (job.claim is None or self.named_claim in (None, job.claim.offset))
