@@ -1,0 +1,130 @@
+"""A provider in memory: it remembers what it was paid for, and does what a test says."""
+
+import asyncio
+import json
+import re
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from domain.reply import Reply, ReplyKind, Usage
+from providers.protocol import Ask, ContentRefused, JobPhase, JobStatus, OutcomeUnknown, ProviderDown, Sighting, StartRefused
+
+_NAME = re.compile(r"<(\w+)>")
+
+
+def prompt(name: str) -> str:
+    """The prompt of a comparison with this name."""
+    return f"Compare the essays of <{name}>."
+
+
+def justification(name: str) -> str:
+    """What the provider answers to it."""
+    return f"judged {name}"
+
+
+@dataclass(slots=True)
+class Batch:
+    """One batch as the provider holds it: by custom id, the name asked for and how its row will end."""
+
+    job_id: str
+    rows: dict[str, tuple[str, str]] = field(default_factory=dict)
+    ended: bool = False
+
+
+class ModelProvider:
+    """Satisfies providers.protocol.Provider. Rows end "answered" unless `endings[name]` says "expired", "missing", …"""
+
+    name = "openai"
+    can_find = True
+    key_hash = "key"
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.endings: defaultdict[str, deque[str]] = defaultdict(deque)
+        self.refused: set[str] = set()  # names whose batches are refused by content
+        self.fates: deque[str] = deque()  # of the next creates: "timeout" does the work, "lost" does not; neither is known
+        self.unreadable = False  # the list of batches
+        self.while_uploading: Callable[[], None] = lambda: None
+        self.calls: Counter[str] = Counter()
+        self.ends_at_once = False
+
+    def end_batches(self) -> None:
+        """All batches end."""
+        for batch in self.batches:
+            batch.ended = True
+
+    def paid(self) -> Counter[str]:
+        """How often each comparison was answered, and so paid, by a batch."""
+        rows = [row for batch in self.batches for row in batch.rows.values()]
+        return Counter(name for name, ending in rows if ending == "answered")
+
+    async def create(self, job_id: str, asks: Sequence[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
+        """Submit a batch."""
+        await asyncio.sleep(0)
+        self.while_uploading()
+        if not start():
+            raise StartRefused("the claim has run out")
+        names = {ask.custom_id: _name(ask) for ask in asks}
+        if self.refused.intersection(names.values()):
+            raise ContentRefused("a prompt is refused")
+        fate = self.fates.popleft() if self.fates else ""
+        if fate != "lost":
+            rows = {custom_id: (name, self._ending(name)) for custom_id, name in names.items()}
+            self.batches.append(Batch(job_id, rows, ended=self.ends_at_once))
+        provider_job_id = f"batch-{len(self.batches) - 1}"
+        await asyncio.sleep(0)
+        if fate:
+            raise OutcomeUnknown("no answer to the create request")
+        return provider_job_id
+
+    def _ending(self, name: str) -> str:
+        return self.endings[name].popleft() if self.endings[name] else "answered"
+
+    async def look(self, provider_job_id: str) -> JobStatus:
+        """Poll a batch."""
+        await asyncio.sleep(0)
+        return JobStatus(JobPhase.ENDED if self._batch(provider_job_id).ended else JobPhase.RUNNING)
+
+    async def replies(self, provider_job_id: str) -> AsyncIterator[Reply]:
+        """The rows, last line first."""
+        for custom_id, (name, ending) in reversed(self._batch(provider_job_id).rows.items()):
+            await asyncio.sleep(0)
+            if ending == "expired":
+                yield Reply(custom_id, ReplyKind.EXPIRED)
+            elif ending == "answered":
+                yield _answer(custom_id, name)
+
+    async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
+        """Answer one call."""
+        await asyncio.sleep(0)
+        self.calls[_name(ask)] += 1
+        return _answer(ask.custom_id, _name(ask))
+
+    async def find(self, job_id: str, claimed_ms: int) -> Sighting:
+        """Scan the list."""
+        await asyncio.sleep(0)
+        if self.unreadable:
+            raise ProviderDown("the list cannot be read")
+        for number, batch in enumerate(self.batches):
+            if batch.job_id == job_id:
+                return Sighting(f"batch-{number}")
+        return Sighting(None)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _batch(self, provider_job_id: str) -> Batch:
+        return self.batches[int(provider_job_id.removeprefix("batch-"))]
+
+
+def _name(ask: Ask) -> str:
+    found = _NAME.search("".join(block.text for block in ask.blocks))
+    if found is None:
+        raise ValueError(f"{ask.custom_id} asks for nothing that the model knows")
+    return found[1]
+
+
+def _answer(custom_id: str, name: str) -> Reply:
+    text = json.dumps({"winner": "Essay A", "justification": justification(name), "confidence": 3})
+    return Reply(custom_id, ReplyKind.SUCCEEDED, model="model", text=text, usage=Usage(100, 10))
