@@ -1,9 +1,29 @@
 """What an answer cost, by the price list that genai-prices brings along (offline)."""
 
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+
 from genai_prices import Usage as PricedUsage
 from genai_prices import calc_price
+from genai_prices.types import TieredPrices
 
 from domain.reply import Usage
+
+_PROBE_TOKENS = 1_000  # below the start of every tier, and exact in Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """USD a token, for prompts of at most `most_prompt_tokens` (above it another tier may count)."""
+
+    plain: Decimal
+    output: Decimal
+    cache_read: Decimal
+    cache_write: Decimal
+    cache_write_1h: Decimal
+    most_prompt_tokens: float
 
 
 def cost_usd(provider: str, model: str, usage: Usage, *, batch: bool) -> float | None:
@@ -13,25 +33,61 @@ def cost_usd(provider: str, model: str, usage: Usage, *, batch: bool) -> float |
     unknown one silently gives the standard price.
     """
     cached = usage.cache_read_tokens + usage.cache_creation_tokens
-    tokens: dict[str, int] = {
-        "input_tokens": max(usage.prompt_tokens, cached),  # the whole input, cached parts included
-        "output_tokens": usage.completion_tokens,
-        "cache_read_tokens": usage.cache_read_tokens,
-        "cache_write_tokens": usage.cache_creation_tokens,
-    }
+    prompt = max(usage.prompt_tokens, cached)  # the whole input, cached parts included
     long_lived = _written_for_an_hour(usage)
-    if long_lived:
-        tokens["cache_write_1h_tokens"] = long_lived
+    # The list's own calculation takes 250 us an answer, a fifth of a busy worker's time; prices change by the day.
+    rates = _rates(provider, model, batch, int(time.time() // 60))
+    if rates is None:
+        return None
+    if prompt > rates.most_prompt_tokens:
+        tokens = (prompt, usage.completion_tokens, usage.cache_read_tokens, usage.cache_creation_tokens, long_lived)
+        return float(_listed(provider, model, batch, *tokens)[0])
+    return float(
+        rates.plain * (prompt - cached)
+        + rates.output * usage.completion_tokens
+        + rates.cache_read * usage.cache_read_tokens
+        + rates.cache_write * (usage.cache_creation_tokens - long_lived)
+        + rates.cache_write_1h * long_lived
+    )
+
+
+@lru_cache(maxsize=256)
+def _rates(provider: str, model: str, batch: bool, minute: int) -> _Rates | None:
+    """The rates of this minute, asked of the list token kind by token kind."""
+
+    def a_token(output: int = 0, read: int = 0, write: int = 0, write_1h: int = 0) -> Decimal:
+        counts = (0 if output else _PROBE_TOKENS, output, read, write, write_1h)
+        return _listed(provider, model, batch, *counts)[0] / _PROBE_TOKENS
+
     try:
-        priced = calc_price(
-            PricedUsage(**tokens),
-            model,
-            provider_id=provider,
-            price_context={"processing": "batch"} if batch else None,
-        )
+        _, most = _listed(provider, model, batch, _PROBE_TOKENS, 0, 0, 0, 0)
     except LookupError:
         return None
-    return float(priced.total_price)
+    probe = _PROBE_TOKENS
+    return _Rates(
+        a_token(), a_token(output=probe), a_token(read=probe), a_token(write=probe), a_token(write=probe, write_1h=probe), most
+    )
+
+
+def _listed(
+    provider: str, model: str, batch: bool, prompt: int, output: int, read: int, write: int, write_1h: int
+) -> tuple[Decimal, float]:
+    """The list's own price in USD, and up to how many prompt tokens its rates hold. Raises LookupError for an unknown model."""
+    tokens: dict[str, int] = {
+        "input_tokens": prompt,
+        "output_tokens": output,
+        "cache_read_tokens": read,
+        "cache_write_tokens": write,
+    }
+    if write_1h:
+        tokens["cache_write_1h_tokens"] = write_1h
+    priced = calc_price(
+        PricedUsage(**tokens), model, provider_id=provider, price_context={"processing": "batch"} if batch else None
+    )
+    starts = [
+        tier.start for price in vars(priced.model_price).values() if isinstance(price, TieredPrices) for tier in price.tiers
+    ]
+    return priced.total_price, min(starts, default=float("inf"))
 
 
 def _written_for_an_hour(usage: Usage) -> int:
