@@ -11,11 +11,6 @@ _ANSWERS = tuple(
     json.dumps({"winner": winner, "justification": "Clearer structure, and the examples carry the argument.", "confidence": 4})
     for winner in ("Essay A", "Essay B")
 )
-_USAGE = Usage(
-    prompt_tokens=900,
-    completion_tokens=60,
-    raw={"input_tokens": 900, "output_tokens": 60, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0},
-)
 
 
 class InstantProvider:
@@ -65,4 +60,6 @@ class InstantProvider:
     def _answer(self, custom_id: str) -> Reply:
         self.answered += 1
         text = _ANSWERS[self.answered % 2]
-        return Reply(custom_id, ReplyKind.SUCCEEDED, model="instant-1", text=text, usage=_USAGE)
+        tokens = 900 + self.answered % 997  # no two alike: a price that was remembered would not be measured
+        raw = {"input_tokens": tokens, "output_tokens": 60, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0}
+        return Reply(custom_id, ReplyKind.SUCCEEDED, model="instant-1", text=text, usage=Usage(tokens, 60, raw=raw))
