@@ -125,7 +125,7 @@ class BatchJobs:
                 )
         except StartRefused as error:
             self._metrics.claim_lost(job.plan.provider)
-            return await self.end(view, job, run, JobEnd.NOT_STARTED, str(error))
+            return await self.end(view, job, run, JobEnd.STARTED_LATE, str(error))
         except OutcomeUnknown as error:
             log.warning("job_fate_unknown", partition=view.partition, job_id=job.job_id, said=str(error))
             return self._find_delay_s(job, run)

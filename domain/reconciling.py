@@ -22,6 +22,7 @@ class JobEnd(StrEnum):
     REFUSED_CONTENT = "refused_content"
     REFUSED_ACCOUNT = "refused_account"
     NOT_STARTED = "not_started"
+    STARTED_LATE = "started_late"  # the upload took longer than the claim held: without a wait it would go on for ever
     ABSENT = "absent"
 
 
@@ -29,6 +30,7 @@ _CAUSES = {
     JobEnd.REFUSED_CONTENT: (Cause.REFUSED_CONTENT, ErrorCode.INVALID_REQUEST),
     JobEnd.REFUSED_ACCOUNT: (Cause.REFUSED_ACCOUNT, ErrorCode.QUOTA_EXCEEDED),
     JobEnd.NOT_STARTED: (Cause.NOT_STARTED, ErrorCode.PROCESSING_ERROR),
+    JobEnd.STARTED_LATE: (Cause.STARTED_LATE, ErrorCode.PROCESSING_ERROR),
     JobEnd.ABSENT: (Cause.ABSENT, ErrorCode.EXTERNAL_SERVICE_ERROR),
 }
 

@@ -35,6 +35,7 @@ TABLE: Mapping[Cause, Row] = {
     Cause.REFUSED_CONTENT: Row(0, Shape.HALVES, back_off=False),
     Cause.REFUSED_ACCOUNT: Row(0, Shape.SAME, back_off=True),
     Cause.NOT_STARTED: Row(0, Shape.SAME, back_off=False),
+    Cause.STARTED_LATE: Row(0, Shape.SAME, back_off=True),
     Cause.ABSENT: Row(0, Shape.SAME, back_off=False),
     Cause.LOST_CALL: Row(0, Shape.SAME, back_off=True),
 }

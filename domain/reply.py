@@ -78,6 +78,7 @@ class Cause(StrEnum):
     REFUSED_CONTENT = "refused_content"
     REFUSED_ACCOUNT = "refused_account"
     NOT_STARTED = "not_started"
+    STARTED_LATE = "started_late"
     ABSENT = "absent"
     LOST_CALL = "lost_call"
 

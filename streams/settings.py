@@ -100,7 +100,11 @@ class Settings(BaseSettings):
     backoff_first_s: float = Field(default=30.0, ge=0, description="First wait after a refusal by the account.")
     backoff_max_s: float = Field(default=900.0, ge=0, description="Longest such wait.")
     near_deadline_s: float = Field(default=1_800.0, ge=0, description="This close to its deadline a retry is a single call.")
-    start_within_s: float = Field(default=30.0, gt=0, description="A claim not called upon for this long has run out.")
+    start_within_s: float = Field(
+        default=130.0,
+        gt=0,
+        description="A claim not called upon for this long has run out; above the create timeout, which includes an upload.",
+    )
     create_timeout_s: float = Field(default=120.0, gt=0, description="A batch create without an answer is of unknown outcome.")
     list_settle_s: float = Field(
         default=180.0, gt=0, description="Between the two scans that may conclude that a job is absent."

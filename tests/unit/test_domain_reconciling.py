@@ -134,6 +134,7 @@ def test_a_claim_that_the_record_does_not_name_protects_the_job(state: Partition
         (JobEnd.REFUSED_CONTENT, 1, 2, False),
         (JobEnd.REFUSED_ACCOUNT, 1, 1, True),
         (JobEnd.NOT_STARTED, 1, 1, False),
+        (JobEnd.STARTED_LATE, 1, 1, True),
         (JobEnd.ABSENT, 1, 1, False),
     ],
 )

@@ -15,7 +15,7 @@ from tests.unit.model.values import HOUR_MS, members, plan
 
 NOW_MS = HOUR_MS
 USES_AN_ATTEMPT = [Cause.EXPIRED, Cause.OVERLOADED, Cause.MISSING, Cause.UNUSABLE, Cause.CANCELED]
-USES_NONE = [Cause.REFUSED_ACCOUNT, Cause.NOT_STARTED, Cause.ABSENT, Cause.LOST_CALL]
+USES_NONE = [Cause.REFUSED_ACCOUNT, Cause.NOT_STARTED, Cause.STARTED_LATE, Cause.ABSENT, Cause.LOST_CALL]
 
 
 def retry(cause: Cause) -> Retry:
@@ -87,7 +87,7 @@ def test_without_back_off(cause: Cause) -> None:
     assert (again.not_before_ms, again.deferrals) == (NOW_MS, 4)
 
 
-@pytest.mark.parametrize("cause", [Cause.REFUSED_ACCOUNT, Cause.LOST_CALL])
+@pytest.mark.parametrize("cause", [Cause.REFUSED_ACCOUNT, Cause.STARTED_LATE, Cause.LOST_CALL])
 def test_back_off_doubles_up_to_its_longest(cause: Cause) -> None:
     of, waits = plan(members(2)), []
     for _ in range(8):
