@@ -29,6 +29,7 @@ class World:
         self.committed: dict[str, int] = {}
         self.owner: ModelWorker | None = None
         self.workers: list[ModelWorker] = []
+        self.stopped: list[str] = []  # fail-stops: where, and why
         self.names: dict[str, str] = {}  # correlation id → name
 
     # -- workers -------------------------------------------------------------------------------------------------
@@ -141,22 +142,23 @@ class World:
         """All promises, at the end of a run."""
         self.check_safety()
         lost = set(self.names.values()) - set(self.events())
-        self._need(not lost, f"lost: {sorted(lost)}")
+        self.need(not lost, f"lost: {sorted(lost)}")
         kept = self._compacted("requests")
-        self._need(not kept, f"requests never deleted: {sorted(kept)}")
+        self.need(not kept, f"requests never deleted: {sorted(kept)}")
 
     def check_safety(self) -> None:
         """The promises that hold at every moment."""
+        self.need(not self.stopped, f"a process stopped itself: {self.stopped}")
         for name, events in self.events().items():
-            self._need(len(events) == 1, f"{name} ended in {len(events)} different events")
+            self.need(len(events) == 1, f"{name} ended in {len(events)} different events")
             said = self.result(name)["justification"]
-            self._need(said in (None, justification(name)), f"{name} got the answer of another: {said}")
+            self.need(said in (None, justification(name)), f"{name} got the answer of another: {said}")
         twice = {name: count for name, count in self.provider.paid().items() if count > 1}
-        self._need(not twice, f"paid twice: {twice}")
+        self.need(not twice, f"paid twice: {twice}")
         for table in TABLES:
             self._check_written_once(table)
         letters = self.log.read(f"{self.settings().work_topic}.DLQ")
-        self._need(not letters, f"work records that could not be judged: {letters}")
+        self.need(not letters, f"work records that could not be judged: {letters}")
 
     def _check_written_once(self, table: str) -> None:
         values: defaultdict[bytes, set[bytes]] = defaultdict(set)
@@ -164,7 +166,7 @@ class World:
             if record.value is not None:
                 values[record.key or b""].add(record.value)
         for key, written in values.items():
-            self._need(len(written) == 1, f"{table}: {key!r} was written with {len(written)} different values")
+            self.need(len(written) == 1, f"{table}: {key!r} was written with {len(written)} different values")
 
     def _compacted(self, table: str) -> dict[bytes, bytes | None]:
         """The changelog as compaction leaves it."""
@@ -175,6 +177,7 @@ class World:
         return dict(zip(TABLES, self.settings().changelog_topics, strict=True))[table]
 
     @staticmethod
-    def _need(holds: bool, otherwise: str) -> None:
+    def need(holds: bool, otherwise: str) -> None:
+        """Say which promise is broken if it does not hold."""
         if not holds:
             raise BrokenPromise(otherwise)

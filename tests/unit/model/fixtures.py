@@ -1,0 +1,27 @@
+"""The fixture `world`, for test modules to import."""
+
+from collections.abc import AsyncIterator
+from typing import NoReturn
+
+import pytest
+
+from streams import failstop
+from tests.unit.model.world import World
+
+
+class Stopped(Exception):
+    """A process of the model has ended itself."""
+
+
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """An empty world, whose processes end at the end of the test. A fail-stop is noted and breaks a promise when checked."""
+    made = World()
+
+    def stop(where: str, error: BaseException) -> NoReturn:
+        made.stopped.append(f"{where}: {error!r}")
+        raise Stopped(where) from error
+
+    monkeypatch.setattr(failstop, "stop", stop)
+    yield made
+    await made.stop()
