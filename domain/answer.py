@@ -1,9 +1,11 @@
-"""The answer of a model: winner, justification, confidence; and whether a text is one."""
+"""The answer of a model: winner, justification, confidence; and whether a text is one, or a bundle of them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MAX_JUSTIFICATION = 500  # characters; one more and the consumer drops the whole event (contract.md §1)
+MOST_IN_BUNDLE = 64  # comparisons that one call may answer: `preferred_bundle_size` ends there (contract.md §2)
 _WINNERS = {"essay a": "Essay A", "essay b": "Essay B"}
 
 
@@ -49,6 +51,93 @@ def check_answer(value: object) -> Answer:
     if not 1 <= confidence <= 5:  # false for NaN too
         raise UnusableAnswer(f"the confidence is {str(confidence)[:20]}, outside 1 to 5")
     return Answer(name, shorten(writable(justification.strip()), MAX_JUSTIFICATION), float(confidence))
+
+
+def bundle_keys(size: int) -> tuple[str, ...]:
+    """The keys under which a bundle of `size` comparisons is asked and answered, in slot order: c01, c02 … c64.
+
+    Raises ValueError outside 1 to 64.
+    """
+    if not 1 <= size <= MOST_IN_BUNDLE:
+        raise ValueError(f"a bundle of {size} comparisons: 1 to {MOST_IN_BUNDLE} are allowed; cut it into smaller ones")
+    return tuple(f"c{number:02}" for number in range(1, size + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class BundleText:
+    """What could be read of a bundle's text: for each key that is answered, its answer or why it is none.
+
+    `whole` is False where the text ends, or stops being JSON, before its last brace.
+    """
+
+    found: dict[str, Answer | UnusableAnswer]
+    whole: bool
+
+
+class _Twice:
+    """Stands for an object in which a name stands twice: which of the two values counts would be a guess."""
+
+
+def _object_once(pairs: list[tuple[str, object]]) -> object:
+    value = dict(pairs)
+    return value if len(value) == len(pairs) else _Twice()
+
+
+_ITEMS = json.JSONDecoder(object_pairs_hook=_object_once)
+_SPACE = " \t\n\r"
+
+
+def read_bundle(text: str, keys: Sequence[str]) -> BundleText:
+    """Read the answers under `keys` from a JSON object that may be cut off anywhere.
+
+    An item is read when its own closing brace is there: the one that was being written is never taken, for a number may be
+    cut. Other keys are ignored, another letter case is accepted, and a key that stands twice, in whatever case, has no
+    answer. Text behind the object leaves nothing: two answers in a row may contradict each other.
+    """
+    came: dict[str, list[object]] = {}
+    at, whole = _skip(text, 0), False
+    try:
+        if text[at : at + 1] != "{":
+            return BundleText({}, whole=False)
+        at = _skip(text, at + 1)
+        while text[at : at + 1] != "}":
+            if came:
+                at = _expect(text, at, ",")
+            key, at = _ITEMS.raw_decode(text, at)
+            if not isinstance(key, str):
+                break
+            value, at = _ITEMS.raw_decode(text, _expect(text, at, ":"))
+            came.setdefault(key.strip().lower(), []).append(value)
+            at = _skip(text, at)
+        else:
+            whole = True
+    except (ValueError, RecursionError):  # cut, or broken: what stands before it was read
+        whole = False
+    if whole and text[at + 1 :].strip(_SPACE):
+        return BundleText({}, whole=False)
+    return BundleText({key: _checked(came[key]) for key in keys if key in came}, whole)
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in _SPACE:
+        at += 1
+    return at
+
+
+def _expect(text: str, at: int, sign: str) -> int:
+    at = _skip(text, at)
+    if text[at : at + 1] != sign:
+        raise ValueError(f"no {sign!r} at character {at}")
+    return _skip(text, at + 1)
+
+
+def _checked(values: list[object]) -> Answer | UnusableAnswer:
+    if len(values) > 1 or isinstance(values[0], _Twice):
+        return UnusableAnswer("the comparison is answered twice")
+    try:
+        return check_answer(values[0])
+    except UnusableAnswer as error:
+        return error
 
 
 def writable(text: str) -> str:

@@ -15,6 +15,7 @@ class Shape(StrEnum):
     SAME = "same"  # the same lines, by the same transport
     SAME_OR_CALLS = "same_or_calls"  # the same lines; few of them, or near the deadline: single calls
     HALVES = "halves"  # two jobs, until the culprit stands alone
+    SMALLER = "smaller"  # the lines in halves, at last alone; few of a batch, or near the deadline: single calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,9 @@ TABLE: Mapping[Cause, Row] = {
     Cause.EXPIRED: Row(1, Shape.SAME_OR_CALLS, back_off=False),
     Cause.OVERLOADED: Row(1, Shape.SAME_OR_CALLS, back_off=False),
     Cause.MISSING: Row(1, Shape.SAME_OR_CALLS, back_off=False),
-    Cause.UNUSABLE: Row(1, Shape.SAME_OR_CALLS, back_off=False),
+    Cause.UNUSABLE: Row(1, Shape.SMALLER, back_off=False),
+    Cause.CUT: Row(0, Shape.SMALLER, back_off=False),
+    Cause.BUNDLE_REFUSED: Row(0, Shape.SMALLER, back_off=False),
     Cause.CANCELED: Row(1, Shape.SAME_OR_CALLS, back_off=False),
     Cause.REFUSED_CONTENT: Row(0, Shape.HALVES, back_off=False),
     Cause.REFUSED_ACCOUNT: Row(0, Shape.SAME, back_off=True),
@@ -39,6 +42,10 @@ TABLE: Mapping[Cause, Row] = {
     Cause.ABSENT: Row(0, Shape.SAME, back_off=False),
     Cause.LOST_CALL: Row(0, Shape.SAME, back_off=True),
 }
+
+# Causes that only a line of more than one member can have: there is a smaller one to try, so they use no attempt. Should
+# one befall a member that stood alone, it uses one, or it would be asked for ever.
+OF_A_BUNDLE = frozenset({Cause.CUT, Cause.BUNDLE_REFUSED})
 
 MISSING = Retry(Cause.MISSING, ErrorCode.EXTERNAL_SERVICE_ERROR, "the provider returned no row for this comparison")
 
@@ -59,8 +66,9 @@ def replan(plan: Plan, retries: Mapping[Member, Retry], now_ms: int) -> Next:
     plans: list[Plan] = []
     faults: list[tuple[Member, Fault]] = []
     by_row: dict[Row, set[Member]] = {}
+    alone = {line[0] for line in plan.lines if len(line) == 1}
     for member, retry in retries.items():
-        row = TABLE[retry.cause]
+        row = TABLE[Cause.UNUSABLE if member in alone and retry.cause in OF_A_BUNDLE else retry.cause]
         fault = _exhausted(plan, retry, row, now_ms)
         if fault is None:
             by_row.setdefault(row, set()).add(member)
@@ -68,9 +76,9 @@ def replan(plan: Plan, retries: Mapping[Member, Retry], now_ms: int) -> Next:
             faults.append((member, fault))
     for row, members in by_row.items():
         if row.shape is Shape.HALVES:
-            halves, alone = _halves(plan.only(members))
+            halves, culprits = _halves(plan.only(members))
             plans.extend(halves)
-            faults.extend((member, _refused(retries[member])) for member in alone)
+            faults.extend((member, _refused(retries[member])) for member in culprits)
         else:
             plans.append(_again(plan.only(members), row, now_ms))
     return Next(tuple(plans), tuple(sorted(faults, key=lambda item: item[0])))
@@ -102,14 +110,21 @@ def _again(plan: Plan, row: Row, now_ms: int) -> Plan:
     )
     few = len(plan.members) < policy.retry_batch_min
     near = plan.deadline_ms - now_ms < policy.near_deadline_s * 1000
-    if row.shape is Shape.SAME_OR_CALLS and plan.transport is Transport.BATCH and (few or near):
+    if row.shape is not Shape.SAME and plan.transport is Transport.BATCH and (few or near):
         return replace(
             again,
             transport=Transport.CALL,
             mode="per_request",
             lines=tuple((member,) for member in plan.members),
         )
+    if row.shape is Shape.SMALLER:
+        return replace(again, lines=tuple(half for line in plan.lines for half in _halved(line)))
     return again
+
+
+def _halved(line: tuple[Member, ...]) -> tuple[tuple[Member, ...], ...]:
+    middle = (len(line) + 1) // 2
+    return tuple(half for half in (line[:middle], line[middle:]) if half)
 
 
 def _halves(plan: Plan) -> tuple[list[Plan], tuple[Member, ...]]:

@@ -1,10 +1,12 @@
 """What a provider sent back for one line, and what follows from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from domain.answer import Answer, UnusableAnswer, read_answer, writable
+from domain.answer import Answer, UnusableAnswer, bundle_keys, read_answer, read_bundle, writable
+from domain.shares import float_shares, whole_shares
 
 
 class ReplyKind(StrEnum):
@@ -81,6 +83,8 @@ class Cause(StrEnum):
     STARTED_LATE = "started_late"
     ABSENT = "absent"
     LOST_CALL = "lost_call"
+    CUT = "cut"  # a bundle ended at max_tokens before this member's answer
+    BUNDLE_REFUSED = "bundle_refused"  # the model refused a bundle; which member it was about is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,38 @@ def judge(reply: Reply) -> Answer | Retry | Fault:
         return Retry(Cause.UNUSABLE, code, str(error))
 
 
+def judge_bundle(reply: Reply, size: int) -> tuple[Answer | Retry | Fault, ...]:
+    """Say what follows from one reply for each of the `size` members of its line, in slot order; of size 1 as `judge`.
+
+    Every item is checked by itself: a usable one stands whatever becomes of the others. What cannot be told of one member
+    (a refusal, a 400) is a Retry for all of them, so that they are asked in smaller bundles until the culprit stands alone.
+    """
+    if size == 1:
+        return (judge(reply),)
+    keys = bundle_keys(size)
+    if reply.kind is not ReplyKind.SUCCEEDED:
+        verdict = judge(reply)
+        if isinstance(verdict, Fault):
+            verdict = Retry(Cause.REFUSED_CONTENT, verdict.code, verdict.message)
+        return (verdict,) * size
+    if reply.stop is Stop.REFUSAL:
+        return (Retry(Cause.BUNDLE_REFUSED, ErrorCode.INVALID_RESPONSE, f"the model refused a bundle of {size}"),) * size
+    read = read_bundle(reply.text, keys)
+    if reply.stop is Stop.CUT:
+        rest = Retry(Cause.CUT, ErrorCode.INVALID_RESPONSE, f"the answers of a bundle of {size} were cut at max_tokens")
+    elif read.whole:
+        rest = Retry(Cause.UNUSABLE, ErrorCode.INVALID_RESPONSE, f"one of the {size} answers of a bundle is missing")
+    else:
+        rest = Retry(Cause.UNUSABLE, ErrorCode.PARSING_ERROR, f"the answers of a bundle of {size} are not JSON")
+    return tuple(_judge_item(read.found.get(key), rest) for key in keys)
+
+
+def _judge_item(found: Answer | UnusableAnswer | None, missing: Retry) -> Answer | Retry:
+    if isinstance(found, UnusableAnswer):
+        return Retry(Cause.UNUSABLE, ErrorCode.INVALID_RESPONSE, str(found))
+    return missing if found is None else found
+
+
 def _judge_error(reply: Reply) -> Retry | Fault:
     named = writable(reply.error_type)
     details = {"provider_error_type": named, "provider_error_message": writable(reply.error_message)[:500]}
@@ -155,3 +191,35 @@ def _judge_error(reply: Reply) -> Retry | Fault:
         return Retry(Cause.REFUSED_ACCOUNT, ErrorCode.AUTHENTICATION_ERROR, said)
     code = ErrorCode.RATE_LIMIT if reply.error_type == "rate_limit_error" else ErrorCode.EXTERNAL_SERVICE_ERROR
     return Retry(Cause.OVERLOADED, code, f"the provider failed: {named or reply.http_status or 'no status'}")
+
+
+def share(usage: Usage, cost_usd: float, weights: Sequence[int]) -> tuple[tuple[Usage, float], ...]:
+    """What each member of a bundle used and cost, by `weights` (bytes of its prompt): the parts add up exactly to the whole.
+
+    The numbers inside `raw` are shared out too, so that results that echo it add up as well. Raises ValueError as
+    `domain.shares`.
+    """
+    cached = (usage.cache_read_tokens, usage.cache_creation_tokens)
+    uncached = usage.prompt_tokens - sum(cached)
+    if uncached >= 0:  # in parts, so that no member has more cached tokens than tokens
+        prompts = [sum(parts) for parts in zip(*(whole_shares(part, weights) for part in (uncached, *cached)), strict=True)]
+    else:
+        prompts = list(whole_shares(usage.prompt_tokens, weights))
+    columns = zip(
+        prompts,
+        whole_shares(usage.completion_tokens, weights),
+        *(whole_shares(part, weights) for part in cached),
+        _raw_shares(usage.raw, weights),
+        float_shares(cost_usd, weights),
+        strict=True,
+    )
+    return tuple((Usage(*tokens), cost) for *tokens, cost in columns)
+
+
+def _raw_shares(value: Any, weights: Sequence[int]) -> list[Any]:
+    if isinstance(value, dict):
+        columns = {key: _raw_shares(inner, weights) for key, inner in value.items()}
+        return [{key: column[place] for key, column in columns.items()} for place in range(len(weights))]
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return list(whole_shares(value, weights))
+    return [value] * len(weights)

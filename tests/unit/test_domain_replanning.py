@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from domain.comparison import Member
 from domain.job import ClosedBy, Plan, Policy, Transport
-from domain.replanning import TABLE, Next, Shape, replan
+from domain.replanning import OF_A_BUNDLE, TABLE, Next, Shape, replan
 from domain.reply import Cause, ErrorCode, Fault, Retry
 from tests.unit.model.values import HOUR_MS, members, plan
 
 NOW_MS = HOUR_MS
 USES_AN_ATTEMPT = [Cause.EXPIRED, Cause.OVERLOADED, Cause.MISSING, Cause.UNUSABLE, Cause.CANCELED]
+SAME_LINES = [cause for cause in USES_AN_ATTEMPT if cause is not Cause.UNUSABLE]
+SMALLER = [Cause.UNUSABLE, *sorted(OF_A_BUNDLE)]
 USES_NONE = [Cause.REFUSED_ACCOUNT, Cause.NOT_STARTED, Cause.STARTED_LATE, Cause.ABSENT, Cause.LOST_CALL]
 
 
@@ -28,10 +30,10 @@ def after(cause: Cause, of: Plan, now_ms: int = NOW_MS) -> Next:
 
 def test_every_cause_has_a_row() -> None:
     assert set(TABLE) == set(Cause)
-    assert set(USES_AN_ATTEMPT) | set(USES_NONE) | {Cause.REFUSED_CONTENT} == set(Cause)
+    assert set(USES_AN_ATTEMPT) | set(USES_NONE) | {Cause.REFUSED_CONTENT} | OF_A_BUNDLE == set(Cause)
 
 
-@pytest.mark.parametrize("cause", USES_AN_ATTEMPT)
+@pytest.mark.parametrize("cause", SAME_LINES)
 def test_same_lines_with_an_attempt_used(cause: Cause) -> None:
     a = members(6)
     of = plan(a, lines=(a[0:2], a[2:4], a[4:6]))
@@ -57,11 +59,53 @@ def test_near_the_deadline_they_go_as_single_calls(cause: Cause, left_s: int, tr
     assert again.transport is transport
 
 
-@pytest.mark.parametrize("cause", USES_AN_ATTEMPT)
+@pytest.mark.parametrize("cause", SAME_LINES)
 def test_calls_stay_the_calls_they_were(cause: Cause) -> None:
     of = plan(members(2), transport=Transport.CALL, mode="serial_bundle", lines=(members(2),))
     (again,) = after(cause, of).plans
     assert (again.transport, again.mode, again.lines) == (of.transport, of.mode, of.lines)
+
+
+@pytest.mark.parametrize("transport", Transport)
+@pytest.mark.parametrize("cause", SMALLER)
+def test_a_line_of_one_member_is_asked_again_as_it_was_with_an_attempt_used(cause: Cause, transport: Transport) -> None:
+    of = plan(members(6), transport=transport)
+    (again,) = after(cause, of).plans
+    assert again == replace(of, attempt=2, closed_by=ClosedBy.REPLANNED, not_before_ms=NOW_MS)
+
+
+@pytest.mark.parametrize("cause", SMALLER)
+def test_the_open_members_of_a_bundle_go_in_halves(cause: Cause) -> None:
+    a = members(14)
+    of = plan(a, lines=(a[:8], a[8:13], a[13:]), transport=Transport.CALL, mode="serial_bundle", attempt=2)
+    (again,) = replan(of, dict.fromkeys((*a[:5], a[9], a[12]), retry(cause)), NOW_MS).plans
+    assert again.lines == (a[:3], a[3:5], (a[9],), (a[12],))
+    assert (again.transport, again.mode, again.not_before_ms) == (Transport.CALL, "serial_bundle", NOW_MS)
+    assert again.attempt == (3 if cause is Cause.UNUSABLE else 2)
+
+
+@pytest.mark.parametrize("cause", sorted(OF_A_BUNDLE))
+def test_what_only_a_bundle_can_meet_uses_no_attempt_until_it_stands_alone(cause: Cause) -> None:
+    a = members(8)
+    of, sizes = plan(a, lines=(a,), transport=Transport.CALL, attempt=3), []
+    while of.lines:
+        sizes.append(len(of.lines[0]))
+        next_ = after(cause, of)
+        if not next_.plans:
+            break
+        (of,) = next_.plans
+        assert of.attempt == 3
+    assert sizes == [8, 4, 2, 1]
+    assert [member for member, _ in next_.faults] == list(a)
+
+
+def test_bundles_of_a_batch_go_on_as_a_batch_unless_few_are_left() -> None:
+    a = members(8)
+    of = plan(a, lines=(a[:4], a[4:]))
+    (again,) = after(Cause.CUT, of).plans
+    assert (again.transport, again.lines) == (Transport.BATCH, (a[:2], a[2:4], a[4:6], a[6:]))
+    (few,) = replan(of, dict.fromkeys(a[:3], retry(Cause.CUT)), NOW_MS).plans
+    assert (few.transport, few.lines) == (Transport.CALL, ((a[0],), (a[1],), (a[2],)))
 
 
 @pytest.mark.parametrize("cause", USES_AN_ATTEMPT)
@@ -168,6 +212,10 @@ PLANS = st.builds(
 )
 
 
+def attempts_used(of: Plan, member: Member, cause: Cause) -> int:
+    return 1 if cause in OF_A_BUNDLE and (member,) in of.lines else TABLE[cause].attempts_used
+
+
 @given(PLANS, st.integers(0, 5 * HOUR_MS), st.data())
 def test_each_open_member_ends_up_in_exactly_one_plan_or_fault(of: Plan, now_ms: int, data: st.DataObject) -> None:
     open_ones = data.draw(st.dictionaries(st.sampled_from(of.members), st.sampled_from(Cause).map(retry), min_size=1))
@@ -179,7 +227,7 @@ def test_each_open_member_ends_up_in_exactly_one_plan_or_fault(of: Plan, now_ms:
         assert one.lines
         assert all(one.lines)
         assert one.attempt <= max(of.attempt, of.policy.attempts)
-        used = {TABLE[open_ones[member].cause].attempts_used for member in one.members}
+        used = {attempts_used(of, member, open_ones[member].cause) for member in one.members}
         assert used == {one.attempt - of.attempt}
         assert (one.policy, one.deadline_ms, one.provider, one.model) == (of.policy, of.deadline_ms, of.provider, of.model)
         assert one.not_before_ms in (0, now_ms) or TABLE[open_ones[one.members[0]].cause].back_off
