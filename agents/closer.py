@@ -2,14 +2,14 @@
 
 import structlog
 
-from agents.limits import job_limits, policy
+from agents.limits import job_limits, policy, schedules
 from domain.closing import Progress, Window, due
 from domain.cutting import Pending, cut
 from domain.job import ClosedBy
 from streams import crashpoints, work
 from streams.clock import Clock
 from streams.outbox import Outbox
-from streams.settings import Settings
+from streams.settings import PROVIDERS, Settings
 from tables.view import PartitionView
 
 log = structlog.get_logger("closer")
@@ -21,7 +21,8 @@ class Closer:
     def __init__(self, settings: Settings, outbox: Outbox, clock: Clock) -> None:
         self._settings, self._outbox, self._clock = settings, outbox, clock
         self._limits = job_limits(settings)
-        self._policy = policy(settings)
+        self._policies = {provider: policy(settings, provider) for provider in PROVIDERS}
+        self._schedules = schedules(settings)
 
     def close_due(self, view: PartitionView) -> None:
         """Close every window of a partition that is due; nothing while the partition is not caught up."""
@@ -44,6 +45,7 @@ class Closer:
                 quiet_s=self._settings.quiet_s,
                 age_s=self._settings.window_age_s,
                 limits=self._limits,
+                schedules=self._schedules,
             )
             if closed_by is not None:
                 self._close(view, window, closed_by)
@@ -55,7 +57,7 @@ class Closer:
         if not ready or (closed_by is ClosedBy.COMPLETE and len(ready) < len(window.members)):
             return
         crashpoints.point("before_job_planned_sent", view.partition)
-        for plan in cut(ready, closed_by=closed_by, limits=self._limits, policy=self._policy):
+        for plan in cut(ready, closed_by=closed_by, limits=self._limits, policies=self._policies):
             view.planning.update(plan.members)
             self._outbox.send(self._settings.work_topic, work.encode(work.JobPlanned(plan=plan)), partition=view.partition)
             log.info(

@@ -107,8 +107,9 @@ class Dispatcher:
         )
         match step:
             case Step.WAIT:
-                if job.plan.not_before_ms > now_ms:
-                    self.consider(view.partition, job.job_id, (job.plan.not_before_ms - now_ms) / 1000)
+                self._wait(view, job, now_ms)
+            case Step.ESCALATE:
+                self._spawn(view, job, run, self._batch_jobs.escalate(view, job, run))
             case Step.CLAIM:
                 if self._has_place(self._submitting, view, job):
                     self._batch_jobs.claim(view, job, run)
@@ -123,6 +124,12 @@ class Dispatcher:
             case Step.CALL:
                 if self._has_place(self._calling, view, job):
                     self._spawn(view, job, run, self._call(view, job, run))
+
+    def _wait(self, view: PartitionView, job: Job, now_ms: int) -> None:
+        """Look again when the job may start, or must be given up for calls."""
+        times = [at for at in (job.plan.not_before_ms, job.plan.escalate_at_ms) if at is not None and at > now_ms]
+        if times:
+            self.consider(view.partition, job.job_id, (min(times) - now_ms) / 1000)
 
     def _has_place(self, slots: Mapping[str, Slots], view: PartitionView, job: Job) -> bool:
         partition, job_id = view.partition, job.job_id

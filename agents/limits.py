@@ -2,6 +2,7 @@
 
 from domain.cutting import JobLimits
 from domain.job import Policy
+from domain.nightly import Schedule
 from domain.polling import AbsenceRule
 from streams.settings import PROVIDERS, Settings
 
@@ -9,10 +10,25 @@ from streams.settings import PROVIDERS, Settings
 def job_limits(settings: Settings) -> dict[str, JobLimits]:
     """The most that one job of each provider may hold."""
     blocks = {name: settings.provider(name) for name in PROVIDERS}
-    return {name: JobLimits(block.max_job_items, block.max_job_bytes) for name, block in blocks.items()}
+    return {
+        name: JobLimits(
+            max_items=block.max_job_items,
+            max_bytes=block.max_job_bytes,
+            max_tokens=block.max_job_tokens,
+            bundle_size=block.bundle_size,
+            batch_bundle_size=block.batch_bundle_size,
+        )
+        for name, block in blocks.items()
+    }
 
 
-def policy(settings: Settings) -> Policy:
+def schedules(settings: Settings) -> dict[str, Schedule]:
+    """When nightly windows close, by provider."""
+    blocks = {name: settings.provider(name) for name in PROVIDERS}
+    return {name: Schedule(block.nightly_cron, block.nightly_time_zone) for name, block in blocks.items()}
+
+
+def policy(settings: Settings, provider: str) -> Policy:
     """What a job planned now carries for its replanning."""
     return Policy(
         attempts=settings.attempts,
@@ -20,6 +36,8 @@ def policy(settings: Settings) -> Policy:
         backoff_first_s=settings.backoff_first_s,
         backoff_max_s=settings.backoff_max_s,
         near_deadline_s=settings.near_deadline_s,
+        escalate_before_s=settings.escalate_before_s,
+        layout=settings.provider(provider).bundle_layout,
     )
 
 

@@ -56,7 +56,8 @@ def candidate(record: InboundRecord, member: InboundMember, offset: int, append_
         model=model,
         profile=call_profile(member, shown, model, settings).digest() if accepted else "",
         prompt_bytes=len(member.body.user_prompt.encode()) if member.body else 0,
-        deadline_ms=append_ms + int(settings.longest_wait_s * 1000),
+        deadline_ms=append_ms + int(settings.longest_wait_of(strategy.name) * 1000),
+        bundle_hint=rounds.bundle_hint(member.metadata),
         fault=fault,
     )
 

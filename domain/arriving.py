@@ -28,6 +28,7 @@ class Candidate:
     profile: str
     prompt_bytes: int
     deadline_ms: int
+    bundle_hint: int = 0
     fault: Fault | None = None
 
 
@@ -89,5 +90,6 @@ def _arrival(candidate: Candidate, standing: Standing) -> Arrival:
         profile=candidate.profile,
         prompt_bytes=candidate.prompt_bytes,
         deadline_ms=candidate.deadline_ms,
+        bundle_hint=candidate.bundle_hint,
         fault=candidate.fault if standing is Standing.REJECTED else None,
     )

@@ -1,11 +1,12 @@
-"""Cutting a window into plans: one provider and model each, within the provider's limits."""
+"""Cutting a window into plans: one provider and model each, within the provider's limits, in lines of one or more."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from domain.comparison import Member
-from domain.job import ClosedBy, Plan, Policy
-from domain.strategies import STRATEGIES
+from domain.job import ClosedBy, Plan, Policy, Transport
+from domain.strategies import STRATEGIES, Closes, Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,67 +22,114 @@ class Pending:
     prompt_bytes: int
     deadline_ms: int
     arrived_ms: int
+    bundle_hint: int = 0
+
+    @property
+    def window_key(self) -> tuple[str, str]:
+        """The window it is gathered in: its round's, or under a schedule the one of its provider over all rounds."""
+        scheduled = STRATEGIES[self.strategy].closes is Closes.SCHEDULE
+        return (f"all:{self.provider}" if scheduled else self.round_key, self.strategy)
 
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """The most that one job of a provider may hold."""
+    """The most that one job of a provider may hold, and how many comparisons go into one line of it."""
 
     max_items: int
     max_bytes: int
+    max_tokens: int = 1_000_000_000
+    bundle_size: int = 8
+    batch_bundle_size: int = 1
 
 
+MAX_MEMBERS = 10_000  # of one job: what its records and facts can name within 4 MiB
 # What the parameters, schema and JSON quoting of one line add to its prompt, at most (measured: 900 B to 1.4 KB a line),
 # and how much JSON escapes may lengthen a text that is mostly ASCII.
 LINE_OVERHEAD_BYTES = 2_048
 ESCAPE_FACTOR = 1.2
+BYTES_PER_TOKEN = 2.5  # an upper bound of tokens from bytes, for either provider (providers.md)
 
 
 def encoded_bytes(pending: Pending) -> int:
-    """An upper estimate of one line's size in a job."""
+    """An upper estimate of one comparison's size in a job."""
     return int(pending.prompt_bytes * ESCAPE_FACTOR) + LINE_OVERHEAD_BYTES
 
 
-def cut(window: Iterable[Pending], *, closed_by: ClosedBy, limits: Mapping[str, JobLimits], policy: Policy) -> tuple[Plan, ...]:
+def estimated_tokens(pending: Pending) -> int:
+    """An upper estimate of one comparison's input tokens."""
+    return math.ceil((pending.prompt_bytes + LINE_OVERHEAD_BYTES) / BYTES_PER_TOKEN)
+
+
+Line = list[Pending]
+
+
+def cut(
+    window: Iterable[Pending], *, closed_by: ClosedBy, limits: Mapping[str, JobLimits], policies: Mapping[str, Policy]
+) -> tuple[Plan, ...]:
     """Cut the members of one window into plans, each comparison in exactly one place.
 
     Grouped by provider and model, in member order, so that the same members give the same plans on every evaluation; a
-    plan ends where the next member would exceed its provider's limits. One member a line.
+    plan ends where the next line would exceed its provider's limits. A line of several holds one round and call profile.
     """
     groups: dict[tuple[str, str, str], list[Pending]] = {}
     for pending in sorted(window, key=lambda item: item.member):
         groups.setdefault((pending.strategy, pending.provider, pending.model), []).append(pending)
     plans = []
     for (strategy, provider, _), members in groups.items():
-        for chunk in _chunks(members, limits[provider]):
-            plans.append(_plan(chunk, strategy, closed_by, policy))
+        for chunk in _chunks(_lines(members, STRATEGIES[strategy], limits[provider]), limits[provider]):
+            plans.append(_plan(chunk, strategy, closed_by, policies[provider]))
     return tuple(plans)
 
 
-def _chunks(members: list[Pending], limits: JobLimits) -> Iterable[list[Pending]]:
-    chunk: list[Pending] = []
-    size = 0
+def _lines(members: list[Pending], row: Strategy, limits: JobLimits) -> list[Line]:
+    most = limits.bundle_size if row.bundles else limits.batch_bundle_size if row.transport is Transport.BATCH else 1
+    lines: list[Line] = []
+    open_lines: dict[tuple[str, str], Line] = {}
     for pending in members:
-        more = encoded_bytes(pending)
-        if chunk and (len(chunk) >= limits.max_items or size + more > limits.max_bytes):
+        key = (pending.round_key, pending.profile)
+        line = open_lines.get(key)
+        if line is None or len(line) >= min(_size(one, most) for one in (*line, pending)):
+            line = open_lines[key] = []
+            lines.append(line)
+        line.append(pending)
+    return lines
+
+
+def _size(pending: Pending, most: int) -> int:
+    return min(most, pending.bundle_hint) if pending.bundle_hint else most
+
+
+def _chunks(lines: list[Line], limits: JobLimits) -> Iterable[list[Line]]:
+    chunk: list[Line] = []
+    members = size = tokens = 0
+    for line in lines:
+        more, more_tokens = sum(map(encoded_bytes, line)), sum(map(estimated_tokens, line))
+        full = (
+            len(chunk) >= limits.max_items
+            or members + len(line) > MAX_MEMBERS
+            or size + more > limits.max_bytes
+            or tokens + more_tokens > limits.max_tokens
+        )
+        if chunk and full:
             yield chunk
-            chunk, size = [], 0
-        chunk.append(pending)
-        size += more
+            chunk, members, size, tokens = [], 0, 0, 0
+        chunk.append(line)
+        members, size, tokens = members + len(line), size + more, tokens + more_tokens
     if chunk:
         yield chunk
 
 
-def _plan(chunk: list[Pending], strategy: str, closed_by: ClosedBy, policy: Policy) -> Plan:
+def _plan(chunk: list[Line], strategy: str, closed_by: ClosedBy, policy: Policy) -> Plan:
     row = STRATEGIES[strategy]
+    first = chunk[0][0]
     return Plan(
-        provider=chunk[0].provider,
-        model=chunk[0].model,
+        provider=first.provider,
+        model=first.model,
         transport=row.transport,
         mode=row.mode,
-        lines=tuple((pending.member,) for pending in chunk),
-        deadline_ms=min(pending.deadline_ms for pending in chunk),
+        lines=tuple(tuple(pending.member for pending in line) for line in chunk),
+        deadline_ms=min(pending.deadline_ms for line in chunk for pending in line),
         closed_by=closed_by,
-        round_key=chunk[0].round_key,
+        round_key=first.window_key[0],
         policy=policy,
     )

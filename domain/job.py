@@ -23,6 +23,7 @@ class ClosedBy(StrEnum):
     QUIET = "quiet"
     AGE = "age"
     AT_ONCE = "at_once"
+    SCHEDULE = "schedule"
     REPLANNED = "replanned"
 
 
@@ -35,6 +36,8 @@ class Policy:
     backoff_first_s: float = 30.0
     backoff_max_s: float = 900.0
     near_deadline_s: float = 1800.0
+    escalate_before_s: float = 0.0  # 0: a batch is never escalated
+    layout: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,13 @@ class Plan:
     attempt: int = 1
     deferrals: int = 0
     not_before_ms: int = 0
+
+    @property
+    def escalate_at_ms(self) -> int | None:
+        """When the batch is to be given up for calls; None: never."""
+        if self.transport is not Transport.BATCH or not self.policy.escalate_before_s:
+            return None
+        return self.deadline_ms - int(self.policy.escalate_before_s * 1000)
 
     @property
     def members(self) -> tuple[Member, ...]:

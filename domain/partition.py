@@ -104,16 +104,17 @@ class PartitionState:
             prompt_bytes=arrival.prompt_bytes,
             deadline_ms=arrival.deadline_ms,
             arrived_ms=entry.append_ms,
+            bundle_hint=arrival.bundle_hint,
         )
         self.pending[member] = pending
         self.pending_bytes += encoded_bytes(pending)
         heapq.heappush(self._deadlines, (pending.deadline_ms, member))
         if member in self.owner:
             return
-        key = (entry.round_key, arrival.strategy)
+        key = pending.window_key
         window = self.windows.get(key)
         if window is None:
-            window = self.windows[key] = Window(entry.round_key, arrival.strategy, seen_ms, seen_ms)
+            window = self.windows[key] = Window(*key, seen_ms, seen_ms)
         window.last_ms = seen_ms
         window.add(pending)
 
@@ -179,7 +180,7 @@ class PartitionState:
         pending = self.pending.get(member)
         if pending is None:
             return
-        key = (pending.round_key, pending.strategy)
+        key = pending.window_key
         window = self.windows.get(key)
         if window is not None:
             window.remove(member)

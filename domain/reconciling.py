@@ -24,6 +24,7 @@ class JobEnd(StrEnum):
     NOT_STARTED = "not_started"
     STARTED_LATE = "started_late"  # the upload took longer than the claim held: without a wait it would go on for ever
     ABSENT = "absent"
+    ESCALATED = "escalated"  # its deadline is near: what it has not answered goes as calls
 
 
 _CAUSES = {
@@ -32,6 +33,7 @@ _CAUSES = {
     JobEnd.NOT_STARTED: (Cause.NOT_STARTED, ErrorCode.PROCESSING_ERROR),
     JobEnd.STARTED_LATE: (Cause.STARTED_LATE, ErrorCode.PROCESSING_ERROR),
     JobEnd.ABSENT: (Cause.ABSENT, ErrorCode.EXTERNAL_SERVICE_ERROR),
+    JobEnd.ESCALATED: (Cause.ESCALATED, ErrorCode.TIMEOUT),
 }
 
 

@@ -15,6 +15,7 @@ class Shape(StrEnum):
     SAME = "same"  # the same lines, by the same transport
     SAME_OR_CALLS = "same_or_calls"  # the same lines; few of them, or near the deadline: single calls
     HALVES = "halves"  # two jobs, until the culprit stands alone
+    CALLS = "calls"  # the same lines, as calls
     SMALLER = "smaller"  # the lines in halves, at last alone; few of a batch, or near the deadline: single calls
 
 
@@ -41,6 +42,7 @@ TABLE: Mapping[Cause, Row] = {
     Cause.STARTED_LATE: Row(0, Shape.SAME, back_off=True),
     Cause.ABSENT: Row(0, Shape.SAME, back_off=False),
     Cause.LOST_CALL: Row(0, Shape.SAME, back_off=True),
+    Cause.ESCALATED: Row(0, Shape.CALLS, back_off=False),
 }
 
 # Causes that only a line of more than one member can have: there is a smaller one to try, so they use no attempt. Should
@@ -108,6 +110,9 @@ def _again(plan: Plan, row: Row, now_ms: int) -> Plan:
         not_before_ms=now_ms + int(wait_s * 1000),
         closed_by=ClosedBy.REPLANNED,
     )
+    if row.shape is Shape.CALLS:
+        bundled = any(len(line) > 1 for line in plan.lines)
+        return replace(again, transport=Transport.CALL, mode="serial_bundle" if bundled else "per_request")
     few = len(plan.members) < policy.retry_batch_min
     near = plan.deadline_ms - now_ms < policy.near_deadline_s * 1000
     if row.shape is not Shape.SAME and plan.transport is Transport.BATCH and (few or near):

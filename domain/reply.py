@@ -81,6 +81,7 @@ class Cause(StrEnum):
     REFUSED_ACCOUNT = "refused_account"
     NOT_STARTED = "not_started"
     STARTED_LATE = "started_late"
+    ESCALATED = "escalated"
     ABSENT = "absent"
     LOST_CALL = "lost_call"
     CUT = "cut"  # a bundle ended at max_tokens before this member's answer

@@ -34,6 +34,7 @@ class Arrival:
     profile: str = ""
     prompt_bytes: int = 0
     deadline_ms: int = 0
+    bundle_hint: int = 0  # preferred_bundle_size, 0 for none
     fault: Fault | None = None
 
 
@@ -72,3 +73,9 @@ def announced_size(metadata: Mapping[str, Any]) -> int | None:
     if isinstance(hint, int) and not isinstance(hint, bool) and 1 <= hint < HINT_CAP:
         return hint
     return None
+
+
+def bundle_hint(metadata: Mapping[str, Any]) -> int:
+    """The most comparisons that the request wants in one call, 0 where it does not say."""
+    hint = metadata.get("preferred_bundle_size")
+    return hint if isinstance(hint, int) and not isinstance(hint, bool) and 1 <= hint <= HINT_CAP else 0

@@ -87,6 +87,14 @@ class Settings(BaseSettings):
     longest_wait_s: float = Field(
         default=12_600.0, gt=0, description="A request unanswered for this long ends in TIMEOUT (CJ: 4 h)."
     )
+    nightly_longest_wait_s: float = Field(
+        default=108_000.0, gt=0, description="The same under nightly (30 h); CJ's BATCH_TIMEOUT_HOURS must be longer."
+    )
+    escalate_before_s: float = Field(
+        default=1_800.0,
+        ge=0,
+        description="A batch job that is not done this long before its deadline is cancelled, and the rest called; 0: never.",
+    )
     quiet_s: float = Field(default=2.0, ge=0, description="A window closes when nothing has come for this long.")
     window_age_s: float = Field(default=30.0, gt=0, description="A window closes at this age, quiet or not.")
     max_prompt_bytes: int = Field(default=400_000, ge=1, le=MIB, description="Longer prompts are bad input (UTF-8 bytes).")
@@ -248,7 +256,7 @@ class Settings(BaseSettings):
     @property
     def dedup_retention_s(self) -> float:
         """How long a known correlation id is remembered, in seconds."""
-        return self.inbound_retention_s + self.longest_wait_s + DAY_S
+        return self.inbound_retention_s + max(self.longest_wait_s, self.nightly_longest_wait_s) + DAY_S
 
     @property
     def changelog_topics(self) -> tuple[str, ...]:
@@ -283,6 +291,11 @@ class Settings(BaseSettings):
             raise KeyError(name)
         block: ProviderSettings = getattr(self, name)
         return block
+
+    def longest_wait_of(self, strategy: str) -> float:
+        """How long a request under a strategy may wait for its answer, in seconds."""
+        scheduled = strategies.STRATEGIES[strategy].closes is strategies.Closes.SCHEDULE
+        return self.nightly_longest_wait_s if scheduled else self.longest_wait_s
 
     def strategy_for(self, provider: str) -> str:
         """The strategy configured for a provider's requests; KeyError for a name that is none."""

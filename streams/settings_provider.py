@@ -1,8 +1,10 @@
 """The settings of one provider account."""
 
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from croniter import croniter
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from domain.strategies import STRATEGIES
@@ -38,6 +40,22 @@ class ProviderSettings(BaseModel):
     max_output_tokens: int = Field(default=400, ge=64, le=32_000, description="Output limit of one comparison.")
     max_job_items: int = Field(default=10_000, ge=1, le=10_000, description="Comparisons in one batch job.")
     max_job_bytes: int = Field(description="Encoded size of one batch job.", ge=1_024)
+    max_job_tokens: int = Field(
+        default=1_000_000_000,
+        ge=1_000,
+        description="Input tokens of one batch job (an upper estimate): below what the account may have enqueued.",
+    )
+    bundle_size: int = Field(
+        default=8, ge=1, le=64, description="Comparisons in one call under serial_bundle; a smaller preferred_bundle_size wins."
+    )
+    bundle_layout: Literal["auto", "verbatim", "shared_essays"] = Field(
+        default="auto", description="How a bundle is written; auto takes the smaller (docs/bundles.md)."
+    )
+    batch_bundle_size: int = Field(
+        default=1, ge=1, le=64, description="Comparisons in one line of a batch job: above 1, half price and fewer tokens."
+    )
+    nightly_cron: str = Field(default="0 1 * * *", description="When nightly windows close: a cron expression of five fields.")
+    nightly_time_zone: str = Field(default="UTC", description="Its time zone, as Europe/Stockholm.")
     poll_first_s: float = Field(default=5.0, gt=0, description="Wait before the first look at a batch.")
     poll_max_s: float = Field(default=300.0, gt=0, description="Longest wait between two looks.")
     poll_factor: float = Field(default=1.5, ge=1, le=10, description="Each wait is this many times the one before.")
@@ -76,6 +94,22 @@ class ProviderSettings(BaseModel):
     @classmethod
     def _known_strategy(cls, name: str | None) -> str | None:
         return None if name is None else known_strategy(name)
+
+    @field_validator("nightly_cron")
+    @classmethod
+    def _cron_of_five_fields(cls, cron: str) -> str:
+        if len(cron.split()) != 5 or not croniter.is_valid(cron):
+            raise ValueError("must be a cron expression of five fields, as '0 1 * * *' (each night at one)")
+        return cron
+
+    @field_validator("nightly_time_zone")
+    @classmethod
+    def _known_time_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("must be a time zone of the IANA database, as UTC or Europe/Stockholm") from error
+        return name
 
     @field_validator("max_job_bytes")
     @classmethod

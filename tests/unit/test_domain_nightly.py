@@ -1,0 +1,55 @@
+"""Nightly ticks: one a night over both daylight-saving changes."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.nightly import last_tick_ms, next_tick_ms
+
+ZONE = "Europe/Stockholm"
+
+
+def ms(local: str, zone: str = ZONE) -> int:
+    return round(dt.datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(zone)).timestamp() * 1000)
+
+
+def utc(at_ms: int) -> str:
+    return dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).strftime("%m-%d %H:%M")
+
+
+def test_an_ordinary_night() -> None:
+    assert last_tick_ms("0 2 * * *", ZONE, ms("2026-11-24T12:00")) == ms("2026-11-24T02:00")
+    assert next_tick_ms("0 2 * * *", ZONE, ms("2026-11-24T12:00")) == ms("2026-11-25T02:00")
+    assert last_tick_ms("0 2 * * *", ZONE, ms("2026-11-24T02:00")) == ms("2026-11-24T02:00")
+    assert next_tick_ms("0 2 * * *", ZONE, ms("2026-11-24T02:00")) == ms("2026-11-25T02:00")
+
+
+@pytest.mark.parametrize(
+    ("cron", "day", "instants"),
+    [
+        # 02:30 does not exist on 29 March 2026 (02:00 becomes 03:00): it ticks at 03:30 summer time, 01:30 UTC.
+        ("30 2 * * *", "2026-03-28", ["03-28 01:30", "03-29 01:30", "03-30 00:30"]),
+        # 02:30 comes twice on 25 October 2026: it ticks the first time, 00:30 UTC, and not again.
+        ("30 2 * * *", "2026-10-24", ["10-24 00:30", "10-25 00:30", "10-26 01:30"]),
+        ("0 3 * * *", "2026-03-28", ["03-28 02:00", "03-29 01:00", "03-30 01:00"]),
+        ("0 3 * * *", "2026-10-24", ["10-24 01:00", "10-25 02:00", "10-26 02:00"]),
+    ],
+)
+def test_one_tick_a_night_over_both_changes(cron: str, day: str, instants: list[str]) -> None:
+    at = ms(f"{day}T00:00")
+    found = []
+    for _ in instants:
+        at = next_tick_ms(cron, ZONE, at)
+        found.append(utc(at))
+    assert found == instants
+
+
+@given(st.integers(ms("2026-01-01T00:00"), ms("2027-01-01T00:00")), st.sampled_from(["30 2 * * *", "0 */6 * * *", "15 1 * * 1-5"]))
+def test_last_and_next_enclose_now(now_ms: int, cron: str) -> None:
+    last, following = last_tick_ms(cron, ZONE, now_ms), next_tick_ms(cron, ZONE, now_ms)
+    assert last <= now_ms < following
+    assert next_tick_ms(cron, ZONE, last) == following
+    assert last_tick_ms(cron, ZONE, following) == following
