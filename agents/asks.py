@@ -12,13 +12,11 @@ from domain.reply import ErrorCode, Fault, Reply, Retry, Usage, judge
 from providers.prices import cost_usd
 from providers.prompts import PromptSource, SourceBlock, ask_for
 from providers.protocol import Ask
-from streams.requests import InboundRecord, read_record
+from streams.requests import InboundRecord
 from streams.settings import Settings
-from tables import requests
 from tables.view import PartitionView, Tables
 
 log = structlog.get_logger("asks")
-_ANY_PROMPT = 1 << 30  # collect has judged the size; a setting lowered since must not lose an accepted member
 
 
 class Asks:
@@ -70,10 +68,10 @@ class Asks:
         return ask_for(job.custom_id(number), source, profile, default_max_tokens=most)
 
     def _record(self, partition: int, member: Member) -> InboundRecord:
-        stored = requests.find(self._tables.requests, partition, member.offset)
-        if stored is None:
+        found = self._tables.parsed.find(self._tables.requests, partition, member.offset)
+        if found is None:
             raise LookupError(f"partition {partition}: {member} is open, but its request is not in the table")
-        return read_record(stored.raw, max_prompt_bytes=_ANY_PROMPT)
+        return found[1]
 
 
 def outcome_of(

@@ -126,6 +126,7 @@ class Collect:
         effects.append(
             self._tables.requests.put(partition, key, requests.encode(requests.Stored(append_ms, message.value or b"")))
         )
+        self._tables.parsed.keep(partition, offset, append_ms, len(message.value or b""), judged.record)
         view.retained.add(offset)
         crashpoints.point("between_request_puts", partition)
         entries = []

@@ -1,7 +1,6 @@
 """reconcile: reads the work topic, puts `jobs` and `outcomes`, sends every terminal event, deletes finished `requests`."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,7 +18,7 @@ from domain.outcome import Outcome
 from domain.reconciling import Verdict
 from streams import crashpoints, work
 from streams.outbox import Outbox
-from streams.requests import InboundRecord, read_record
+from streams.requests import InboundRecord
 from streams.results import ResultMessage, result_message
 from tables import jobs, outcomes, requests
 from tables.codec import Codec, UnknownVersion
@@ -27,8 +26,6 @@ from tables.view import PartitionView, Tables
 
 log = structlog.get_logger("reconcile")
 F = TypeVar("F", bound=jobs.Fact)
-_PARSED_RECORDS = 64  # inbound records kept decoded: the outcomes of a round come in a few work records
-_ANY_PROMPT = 1 << 30  # the limit on prompts was collect's to judge; an event does not depend on today's setting
 
 
 class MustWait(Exception):
@@ -50,7 +47,6 @@ class Reconcile:
     def __init__(self, tables: Tables, outbox: Outbox, dead_letters: DeadLetters, metrics: Metrics) -> None:
         self._tables, self._outbox = tables, outbox
         self._dead_letters, self._metrics = dead_letters, metrics
-        self._parsed: OrderedDict[tuple[int, int], tuple[int, InboundRecord]] = OrderedDict()
 
     def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
         """Handle one work record; returns the effects that must be done before its offset is acked.
@@ -128,8 +124,12 @@ class Reconcile:
     def _events(self, view: PartitionView, verdict: Verdict) -> _Effects:
         events: list[tuple[Outcome, ResultMessage]] = []
         unsendable: list[tuple[Outcome, str, object]] = []
+        read: dict[int, tuple[int, InboundRecord] | None] = {}  # a round's members are in few records: each is read once
         for outcome in verdict.terminal:
-            stored = self._request(view, outcome.member.offset)
+            offset = outcome.member.offset
+            if offset not in read:
+                read[offset] = self._request(view, offset)
+            stored = read[offset]
             if stored is None:
                 continue  # finished: the event was acknowledged before the entry was deleted
             append_ms, record = stored
@@ -149,22 +149,10 @@ class Reconcile:
         return _Effects(verdict, tuple(events), tuple(unsendable))
 
     def _request(self, view: PartitionView, offset: int) -> tuple[int, InboundRecord] | None:
-        key = (view.partition, offset)
-        stored = requests.find(self._tables.requests, view.partition, offset)
-        if stored is None:
-            self._parsed.pop(key, None)
-            if not view.has_passed(offset):
-                raise MustWait
-            return None
-        parsed = self._parsed.get(key)
-        if parsed is None or parsed[0] != stored.append_ms:
-            parsed = (stored.append_ms, read_record(stored.raw, max_prompt_bytes=_ANY_PROMPT))
-            self._parsed[key] = parsed
-            while len(self._parsed) > _PARSED_RECORDS:
-                self._parsed.popitem(last=False)
-        else:
-            self._parsed.move_to_end(key)
-        return parsed
+        found = self._tables.parsed.find(self._tables.requests, view.partition, offset)
+        if found is None and not view.has_passed(offset):
+            raise MustWait
+        return found
 
     def _write(
         self,

@@ -78,7 +78,7 @@ def replan(plan: Plan, retries: Mapping[Member, Retry], now_ms: int) -> Next:
             faults.append((member, fault))
     for row, members in by_row.items():
         if row.shape is Shape.HALVES:
-            halves, culprits = _halves(plan.only(members))
+            halves, culprits = _halves(plan, members)
             plans.extend(halves)
             faults.extend((member, _refused(retries[member])) for member in culprits)
         else:
@@ -132,13 +132,17 @@ def _halved(line: tuple[Member, ...]) -> tuple[tuple[Member, ...], ...]:
     return tuple(half for half in (line[:middle], line[middle:]) if half)
 
 
-def _halves(plan: Plan) -> tuple[list[Plan], tuple[Member, ...]]:
+def _halves(sent: Plan, refused: set[Member]) -> tuple[list[Plan], tuple[Member, ...]]:
+    plan = sent.only(refused)
     members = plan.members
-    if len(members) == 1:
+    if len(sent.members) == 1:
         return [], members
-    if len(plan.lines) == 1:
+    parts: list[tuple[tuple[Member, ...], ...]]
+    if len(members) == 1:  # the last one open of several that were refused together: another may have been at fault
+        parts = [plan.lines]
+    elif len(plan.lines) == 1:
         middle = len(members) // 2
-        parts: list[tuple[tuple[Member, ...], ...]] = [(members[:middle],), (members[middle:],)]
+        parts = [(members[:middle],), (members[middle:],)]
     else:
         middle = len(plan.lines) // 2
         parts = [plan.lines[:middle], plan.lines[middle:]]

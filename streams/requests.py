@@ -33,6 +33,7 @@ MAX_TRACESTATE = 512  # characters, the least that W3C Trace Context asks to be 
 # What is kept of metadata that cannot be repeated whole: without essay ids the consumer cannot place even an error.
 _KEPT_KEYS = ("essay_a_id", "essay_b_id", "bos_batch_id", "cj_batch_id")
 _MAX_KEPT = 200
+_INT64 = 1 << 63
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 _STRICT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _LAX = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
@@ -47,8 +48,7 @@ class InboundMember:
     """One comparison of a record: its checked body, or the problem that it has, never both.
 
     `metadata` is the caller's, to be repeated verbatim ({} where there is none). `content_sha256` is a hex digest of the
-    member's own JSON with sorted keys: the same body hashes the same alone and in a round. `prompt_sha256` is that of the
-    contract: of the blocks' contents joined with a blank line, else of user_prompt, else of no bytes.
+    member's own JSON with sorted keys: the same body hashes the same alone and in a round ("" where it was read `judged`).
     """
 
     position: int
@@ -58,8 +58,13 @@ class InboundMember:
     body: ComparisonBody | None
     problem: str
     content_sha256: str
-    prompt_sha256: str
     raw: Any = field(repr=False)
+
+    @property
+    def prompt_sha256(self) -> str:
+        """The contract's: of the blocks' contents joined with a blank line, else of user_prompt, else of no bytes."""
+        fields = self.raw if isinstance(self.raw, dict) else {}
+        return hashlib.sha256(_prompt(fields).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,11 @@ class InboundRecord:
     tracestate: str | None = None
 
 
-def read_record(raw: bytes | None, *, max_prompt_bytes: int = MAX_PROMPT_BYTES) -> InboundRecord:
+def read_record(raw: bytes | None, *, max_prompt_bytes: int = MAX_PROMPT_BYTES, judged: bool = False) -> InboundRecord:
     """Read the bytes of one inbound record.
+
+    `judged`: its members were accepted or rejected before, so their content is neither hashed nor searched for numbers that
+    cannot be stored (half of the time it takes); all else is the same.
 
     Raises Undecodable, and nothing else, where no comparison can be found or the only one has no correlation id.
     """
@@ -85,9 +93,9 @@ def read_record(raw: bytes | None, *, max_prompt_bytes: int = MAX_PROMPT_BYTES) 
     problem = _envelope_problem(envelope)
     traceparent, tracestate = _trace(envelope.get("metadata"))
     if event_type == ROUND_EVENT or (event_type != SINGLE_EVENT and isinstance(data.get("comparisons"), list)):
-        part, parts, members = _round(data, problem, max_prompt_bytes)
+        part, parts, members = _round(data, problem, max_prompt_bytes, judged)
         return InboundRecord(members, part, parts, traceparent, tracestate)
-    member = _member(0, data, problem, max_prompt_bytes, fallback=_uuid(envelope.get("correlation_id")))
+    member = _member(0, data, problem, max_prompt_bytes, judged, fallback=_uuid(envelope.get("correlation_id")))
     if member.correlation_id is None:
         raise Undecodable("no correlation id can be read, in data or in the envelope: send a UUID, one per comparison")
     return InboundRecord((member,), traceparent=traceparent, tracestate=tracestate)
@@ -117,7 +125,9 @@ def _envelope_problem(envelope: dict[str, Any]) -> str:
     return ""
 
 
-def _round(data: dict[str, Any], problem: str, max_prompt_bytes: int) -> tuple[int, int, tuple[InboundMember, ...]]:
+def _round(
+    data: dict[str, Any], problem: str, max_prompt_bytes: int, judged: bool
+) -> tuple[int, int, tuple[InboundMember, ...]]:
     comparisons = data.get("comparisons")
     if not isinstance(comparisons, list):
         raise Undecodable(f"data.comparisons is {shown(comparisons)}, not a list")
@@ -129,16 +139,19 @@ def _round(data: dict[str, Any], problem: str, max_prompt_bytes: int) -> tuple[i
         problem = f"part {shown(part)} of {shown(parts)}: parts must be 1 to {MAX_PARTS:,}, part 0 to parts"
     if not problem and len(comparisons) > MAX_MEMBERS:
         problem = f"the record has {len(comparisons):,} comparisons, at most {MAX_MEMBERS:,}: send the round in parts"
-    members = tuple(_member(place, raw, problem, max_prompt_bytes) for place, raw in enumerate(comparisons))
+    members = tuple(_member(place, raw, problem, max_prompt_bytes, judged) for place, raw in enumerate(comparisons))
     return (part, parts, members) if whole else (1, 1, members)
 
 
-def _member(position: int, raw: Any, problem: str, max_prompt_bytes: int, fallback: UUID | None = None) -> InboundMember:
-    content, finite = _canonical(raw)
+def _member(
+    position: int, raw: Any, problem: str, max_prompt_bytes: int, judged: bool, fallback: UUID | None = None
+) -> InboundMember:
+    content, finite = (b"", True) if judged else _canonical(raw)
     fields = raw if isinstance(raw, dict) else {}
     metadata = fields.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    if not finite or len(content) > MAX_METADATA_BYTES:
+    # Where all of the content is finite and small enough, its metadata is too.
+    if not finite or len(content) > MAX_METADATA_BYTES or (judged and not _plainly_repeatable(metadata)):
         metadata, refused = _repeatable(metadata)
         problem = problem or refused
     body: ComparisonBody | None = None
@@ -154,8 +167,7 @@ def _member(position: int, raw: Any, problem: str, max_prompt_bytes: int, fallba
         metadata=metadata,
         body=body,
         problem=problem,
-        content_sha256=hashlib.sha256(content).hexdigest(),
-        prompt_sha256=hashlib.sha256(_prompt(fields).encode()).hexdigest(),
+        content_sha256="" if judged else hashlib.sha256(content).hexdigest(),
         raw=raw,
     )
 
@@ -179,6 +191,19 @@ def _canonical(raw: Any) -> tuple[bytes, bool]:
         return _STRICT.encode(raw).encode(), True
     except ValueError:
         return _LAX.encode(raw).encode(), False
+
+
+def _plainly_repeatable(metadata: dict[str, Any]) -> bool:
+    """Whether a glance shows that an event can carry it: texts, truth values and nulls alone, far below the limit."""
+    characters = 0
+    for key, value in metadata.items():
+        characters += len(key)
+        if type(value) is str:
+            characters += len(value)
+        elif value is not None and type(value) is not bool and not (type(value) is int and -_INT64 < value < _INT64):
+            return False
+    # A character takes at most 12 bytes (two \\uXXXX), a number 20.
+    return characters * 12 + len(metadata) * 32 <= MAX_METADATA_BYTES
 
 
 def _repeatable(metadata: dict[str, Any]) -> tuple[dict[str, Any], str]:

@@ -16,18 +16,20 @@ from domain.partition import PartitionState
 from domain.rounds import RoundEntry
 from tables import jobs, outcomes, requests, rounds
 from tables.acknowledged import AcknowledgedTable
+from tables.parsed import ParsedRecords
 
 _SLICE = 500  # entries between two turns of the event loop
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The four tables."""
+    """The four tables, and the entries of `requests` that are kept decoded."""
 
     rounds: AcknowledgedTable
     requests: AcknowledgedTable
     jobs: AcknowledgedTable
     outcomes: AcknowledgedTable
+    parsed: ParsedRecords = field(default_factory=ParsedRecords)
 
 
 @dataclass(slots=True)

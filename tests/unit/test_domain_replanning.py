@@ -170,6 +170,14 @@ def test_the_culprit_standing_alone_is_an_invalid_request() -> None:
     assert (member, fault.code, fault.message) == (Member(0, 0), ErrorCode.INVALID_REQUEST, "refused_content was said")
 
 
+def test_the_last_one_open_of_several_is_not_the_culprit_before_it_stood_alone() -> None:
+    of = plan(members(3))
+    (again,) = replan(of, {Member(0, 1): retry(Cause.REFUSED_CONTENT)}, NOW_MS).plans
+    assert again.lines == ((Member(0, 1),),)
+    ((member, fault),) = after(Cause.REFUSED_CONTENT, again).faults
+    assert (member, fault.code) == (Member(0, 1), ErrorCode.INVALID_REQUEST)
+
+
 @given(st.integers(1, 300), st.data())
 def test_halving_finds_the_culprit_in_log2_steps_and_blames_nobody_else(count: int, data: st.DataObject) -> None:
     culprit = Member(0, data.draw(st.integers(0, count - 1)))

@@ -109,7 +109,7 @@ async def test_02_an_innocent_member_is_refused_when_half_of_the_halves_were_put
     await world.finish(await world.start())
     world.check()
     assert world.result("bad")["error_detail"]["error_code"] == ErrorCode.INVALID_REQUEST
-    world.need(world.result("good")["winner"] == "Essay A", "an innocent member was refused")
+    assert world.result("good")["winner"] == "Essay A"
 
 
 async def test_03_a_batch_is_paid_twice_when_the_partition_comes_back(world: World) -> None:
@@ -245,7 +245,6 @@ async def test_11_a_second_end_plans_again_what_has_moved_on(world: World) -> No
     first = only_job(a)
     world.record(work.JobEnded(job_id=first, claim_offset=None, reason=JobEnd.NOT_STARTED))
     await world.run(a, seconds=20)
-    assert only_job(a) != first
     world.record(work.JobEnded(job_id=first, claim_offset=None, reason=JobEnd.NOT_STARTED))
     await world.finish(a)
     world.check()

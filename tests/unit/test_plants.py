@@ -16,6 +16,7 @@ from agents.reconcile import Reconcile
 from agents.runs import Run
 from agents.timers import Timers
 from domain import reconciling
+from domain.comparison import Member
 from domain.job import Job, Plan
 from domain.outcome import Outcome
 from domain.partition import PartitionState
@@ -139,6 +140,17 @@ def call_forgotten(patch: Patch) -> None:
     patch.setattr(Dispatcher, "relinquish", lambda self, of: self.runs.clear())
 
 
+def job_keeps_what_has_moved_on(patch: Patch) -> None:
+    """A job is open, and owns its members, until they have ended."""
+    patch.setattr(PartitionState, "_disown", lambda self, member: self.owner.pop(member, None))
+
+    def owned(self: PartitionState, job_id: str) -> tuple[Member, ...]:
+        job = self.jobs.get(job_id)
+        return () if job is None else tuple(member for member in job.plan.members if not self.has_ended(member))
+
+    patch.setattr(PartitionState, "owned", owned)
+
+
 def end_that_names_no_claim(patch: Patch) -> None:
     """JobEnded counts whatever claim stands."""
     job_ended = reconciling.job_ended
@@ -240,8 +252,9 @@ PLANTS: list[tuple[Callable[[Patch], None], str, Play]] = [
         lambda world: shown.test_01_a_request_is_lost_when_one_of_its_two_puts_is(world, "rounds", False),
     ),
     (view_ahead_of_the_log, "paid twice", shown.test_02_an_answer_goes_to_the_wrong_member_when_the_tables_are_ahead),
-    (view_ahead_of_the_log, "an innocent member", shown.test_02_an_innocent_member_is_refused_when_half_of_the_halves_were_put),
     (call_forgotten, "paid twice", shown.test_03_a_batch_is_paid_twice_when_the_partition_comes_back),
+    (job_keeps_what_has_moved_on, "paid twice", shown.test_04_a_batch_is_paid_twice_when_a_claim_comes_after_the_end),
+    (job_keeps_what_has_moved_on, "paid twice", shown.test_11_a_second_end_plans_again_what_has_moved_on),
     (
         end_that_names_no_claim,
         "paid twice",
@@ -259,8 +272,6 @@ PLANTS: list[tuple[Callable[[Patch], None], str, Play]] = [
         shown.test_18_a_claim_that_runs_out_while_the_job_is_uploaded_is_not_called_upon,
     ),
 ]
-
-
 IDS = [f"{plant.__name__}-{number}" for number, (plant, *_) in enumerate(PLANTS)]
 
 

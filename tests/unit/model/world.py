@@ -116,11 +116,11 @@ class World:
         while await self.turn(worker):
             pass
 
-    async def finish(self, worker: ModelWorker, *, seconds: float = 900.0) -> None:
+    async def finish(self, worker: ModelWorker, *, seconds: float = 900.0, step_s: float = 15.0) -> None:
         """Let batches end and time pass until nothing is left to be done, then commit."""
         self.provider.ends_at_once = True
         self.provider.end_batches()
-        await self.run(worker, seconds=seconds, step_s=15.0)
+        await self.run(worker, seconds=seconds, step_s=step_s)
         self.commit(worker)
 
     # -- what must hold ------------------------------------------------------------------------------------------

@@ -1,0 +1,55 @@
+"""Inbound records of the table `requests`, kept decoded for a while.
+
+A record is read three times: by collect, when its prompts are sent, when its events are made. Where these follow each other
+closely (calls, a fast batch) one decoding serves all; it takes longer than the rest of a comparison's way together.
+"""
+
+from collections import OrderedDict
+
+from streams.requests import InboundRecord, read_record
+from tables import requests
+from tables.acknowledged import AcknowledgedTable
+
+_ANY_PROMPT = 1 << 30  # collect has judged the size; a setting lowered since must not lose an accepted member
+_MOST_BYTES = 8 * 1024 * 1024  # of records as they came; decoded they take about twice as much
+
+
+class ParsedRecords:
+    """The latest records, bounded by bytes. Whether a record is still there the table says, never this."""
+
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[tuple[int, int], tuple[int, int, InboundRecord]] = OrderedDict()
+
+    def keep(self, partition: int, offset: int, append_ms: int, size: int, record: InboundRecord) -> None:
+        """Keep a record that collect has read; not one with a problem, which depends on the settings of its reading."""
+        if not any(member.problem for member in record.members):
+            self._put((partition, offset), append_ms, size, record)
+
+    def find(self, table: AcknowledgedTable, partition: int, offset: int) -> tuple[int, InboundRecord] | None:
+        """Append time in ms and the record at an inbound offset; None where the table has no entry (any more)."""
+        key = (partition, offset)
+        stored = requests.find(table, partition, offset)
+        if stored is None:
+            self._drop(key)
+            return None
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] == stored.append_ms:  # offsets begin anew when a topic is made anew
+            self._kept.move_to_end(key)
+            return stored.append_ms, kept[2]
+        record = read_record(stored.raw, max_prompt_bytes=_ANY_PROMPT, judged=True)
+        self._put(key, stored.append_ms, len(stored.raw), record)
+        return stored.append_ms, record
+
+    def _put(self, key: tuple[int, int], append_ms: int, size: int, record: InboundRecord) -> None:
+        self._drop(key)
+        self._kept[key] = (append_ms, size, record)
+        self._bytes += size
+        while self._bytes > self._most_bytes:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: tuple[int, int]) -> None:
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self._bytes -= kept[1]
