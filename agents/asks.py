@@ -1,18 +1,20 @@
 """From the lines of a job to what is sent, and from what comes back to outcomes."""
 
+from collections.abc import Sequence
+
 import structlog
 
 from agents.metrics import Metrics
 from agents.resolving import call_profile
 from domain.answer import Answer
-from domain.comparison import Member
+from domain.comparison import CallProfile, Member
 from domain.job import Job, Transport
 from domain.outcome import Outcome
-from domain.reply import ErrorCode, Fault, Reply, Retry, Usage, judge
+from domain.reply import ErrorCode, Fault, Reply, Retry, Usage, judge, judge_bundle, share
 from providers.prices import cost_usd
-from providers.prompts import PromptSource, SourceBlock, ask_for
+from providers.prompts import PromptSource, SourceBlock, ask_for, ask_for_bundle
 from providers.protocol import Ask
-from streams.requests import InboundRecord
+from streams.requests import InboundMember, InboundRecord
 from streams.settings import Settings
 from tables.view import PartitionView, Tables
 
@@ -40,32 +42,49 @@ class Asks:
         asks: list[Ask] = []
         unusable: list[Outcome] = []
         for number in lines:
+            sources, culprits = self._sources(view, job, number, records, now_ms)
+            unusable += culprits
+            if not culprits:  # the others of its line have no row, and are asked again without it
+                asks.append(self._ask(job, number, sources))
+        return asks, unusable
+
+    def _sources(
+        self, view: PartitionView, job: Job, number: int, records: dict[int, InboundRecord], now_ms: int
+    ) -> tuple[list[tuple[PromptSource, CallProfile]], list[Outcome]]:
+        plan = job.plan
+        sources: list[tuple[PromptSource, CallProfile]] = []
+        culprits: list[Outcome] = []
+        for member in plan.lines[number]:
             try:
-                asks.append(self._ask(view, job, number, records))
+                record = records.get(member.offset)
+                if record is None:
+                    record = records[member.offset] = self._record(view.partition, member)
+                sources.append(self._source(record.members[member.position], job))
             except Exception as error:
                 log.exception("prompt_not_made", partition=view.partition, job_id=job.job_id, line=number)
                 fault = Fault(ErrorCode.PROCESSING_ERROR, f"no prompt can be made of this request: {type(error).__name__}")
-                plan = job.plan
-                unusable += [
-                    Outcome(member, plan.provider, plan.model, now_ms, plan.mode, fault=fault) for member in plan.lines[number]
-                ]
-        return asks, unusable
+                culprits.append(Outcome(member, plan.provider, plan.model, now_ms, plan.mode, fault=fault))
+        return sources, culprits
 
-    def _ask(self, view: PartitionView, job: Job, number: int, records: dict[int, InboundRecord]) -> Ask:
-        (member,) = job.plan.lines[number]
-        record = records.get(member.offset)
-        if record is None:
-            record = records[member.offset] = self._record(view.partition, member)
-        inbound = record.members[member.position]
+    def _source(self, inbound: InboundMember, job: Job) -> tuple[PromptSource, CallProfile]:
         profile = call_profile(inbound, job.plan.provider, job.plan.model, self._settings)
         body = inbound.body
         blocks = body.prompt_blocks if body is not None else None
-        source = PromptSource(
+        return PromptSource(
             body.user_prompt if body is not None else "",
             None if blocks is None else tuple(SourceBlock(block.content, block.cacheable, block.ttl) for block in blocks),
-        )
+        ), profile
+
+    def _ask(self, job: Job, number: int, sources: list[tuple[PromptSource, CallProfile]]) -> Ask:
+        """The ask of one line. A line of several holds one call profile: the first one's is that of all."""
         most = self._settings.provider(job.plan.provider).max_output_tokens
-        return ask_for(job.custom_id(number), source, profile, default_max_tokens=most)
+        custom_id, profile = job.custom_id(number), sources[0][1]
+        if len(sources) == 1:
+            return ask_for(custom_id, sources[0][0], profile, default_max_tokens=most)
+        prompts = [source for source, _ in sources]
+        layout = job.plan.policy.layout
+        ask, _ = ask_for_bundle(custom_id, prompts, profile, layout=layout, default_max_tokens=most)
+        return ask
 
     def _record(self, partition: int, member: Member) -> InboundRecord:
         found = self._tables.parsed.find(self._tables.requests, partition, member.offset)
@@ -74,27 +93,60 @@ class Asks:
         return found[1]
 
 
-def outcome_of(
-    job: Job, member: Member, came: Reply | Retry, *, completed_ms: int, response_time_ms: int, metrics: Metrics
-) -> Outcome:
-    """One member's outcome from its reply, or from why there is none."""
-    plan = job.plan
-    verdict: Answer | Retry | Fault = judge(came) if isinstance(came, Reply) else came
-    cost: float | None = 0.0
+def line_of(job: Job, reply: Reply) -> int | None:
+    """The line behind a custom id, None for an id that is none of this job's."""
+    job_id, _, number = reply.custom_id.rpartition("-")
+    if job_id != job.job_id or not number.isdecimal() or int(number) >= len(job.plan.lines):
+        return None
+    return int(number)
+
+
+def outcomes_of(
+    view: PartitionView,
+    job: Job,
+    number: int,
+    came: Reply | Retry,
+    *,
+    completed_ms: int,
+    response_time_ms: int,
+    metrics: Metrics,
+) -> list[Outcome]:
+    """The outcomes of a line's members from its reply, or from why there is none.
+
+    Which member a slot of the answer belongs to is its place in the line of the plan, never derived again. Tokens and cost of
+    a bundle are shared out by the length of the prompts, and add up exactly.
+    """
+    plan, line = job.plan, job.plan.lines[number]
+    verdicts: Sequence[Answer | Retry | Fault] = [came] * len(line) if isinstance(came, Retry) else judge_line(came, len(line))
+    shares: Sequence[tuple[Usage, float]] = [(Usage(), 0.0)] * len(line)
     if isinstance(came, Reply) and (came.usage.prompt_tokens or came.usage.completion_tokens):
         cost = cost_usd(plan.provider, plan.model, came.usage, batch=plan.transport is Transport.BATCH)
         if cost is None:
             metrics.price_unknown(plan.provider, plan.model)
-    return Outcome(
-        member=member,
-        provider=plan.provider,
-        model=plan.model,
-        completed_ms=completed_ms,
-        mode=plan.mode,
-        answer=verdict if isinstance(verdict, Answer) else None,
-        fault=verdict if isinstance(verdict, Fault) else None,
-        retry=verdict if isinstance(verdict, Retry) else None,
-        response_time_ms=max(0, response_time_ms),
-        cost_usd=cost or 0.0,
-        usage=came.usage if isinstance(came, Reply) else Usage(),
-    )
+        shares = [(came.usage, cost or 0.0)] if len(line) == 1 else share(came.usage, cost or 0.0, _weights(view, line))
+    return [
+        Outcome(
+            member=member,
+            provider=plan.provider,
+            model=plan.model,
+            completed_ms=completed_ms,
+            mode=plan.mode,
+            answer=verdict if isinstance(verdict, Answer) else None,
+            fault=verdict if isinstance(verdict, Fault) else None,
+            retry=verdict if isinstance(verdict, Retry) else None,
+            response_time_ms=max(0, response_time_ms),
+            cost_usd=cost_share,
+            usage=usage,
+        )
+        for member, verdict, (usage, cost_share) in zip(line, verdicts, shares, strict=True)
+    ]
+
+
+def judge_line(reply: Reply, size: int) -> Sequence[Answer | Retry | Fault]:
+    """One verdict for each comparison of a line."""
+    return (judge(reply),) if size == 1 else judge_bundle(reply, size)
+
+
+def _weights(view: PartitionView, line: Sequence[Member]) -> list[int]:
+    pending = (view.state.pending.get(member) for member in line)
+    return [1 if one is None else max(1, one.prompt_bytes) for one in pending]

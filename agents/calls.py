@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from agents.asks import Asks, outcome_of
+from agents.asks import Asks, outcomes_of
 from agents.metrics import Metrics
 from agents.runs import Run
 from domain.job import Job
@@ -115,17 +115,15 @@ class Calls:
             # The provider's state, as for a batch create: without a back-off an outage of a second would use up all attempts.
             reply = Retry(Cause.REFUSED_ACCOUNT, ErrorCode.EXTERNAL_SERVICE_ERROR, str(error))
         now_ms = self._clock.now_ms()
-        return [
-            outcome_of(
-                job,
-                member,
-                reply,
-                completed_ms=now_ms,
-                response_time_ms=now_ms - started_ms,
-                metrics=self._metrics,
-            )
-            for member in job.plan.lines[number]
-        ]
+        return unusable + outcomes_of(
+            view,
+            job,
+            number,
+            reply,
+            completed_ms=now_ms,
+            response_time_ms=now_ms - started_ms,
+            metrics=self._metrics,
+        )
 
     def _send(self, view: PartitionView, record: work.WorkRecord) -> "asyncio.Future[Any]":
         return self._outbox.send(self._settings.work_topic, work.encode(record), partition=view.partition)

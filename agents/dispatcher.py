@@ -10,10 +10,12 @@ from typing import Any
 
 import structlog
 
-from agents.batch_jobs import BatchJobs
 from agents.calls import Calls
+from agents.finding import Finding
+from agents.reading import Reading
 from agents.runs import Run
 from agents.slots import Slots
+from agents.submitting import Submitting
 from agents.views import Views
 from domain.job import Job
 from domain.stage import Step, next_step
@@ -30,13 +32,16 @@ class Dispatcher:
     def __init__(
         self,
         views: Views,
-        batch_jobs: BatchJobs,
+        submitting: Submitting,
+        reading: Reading,
+        finding: Finding,
         calls: Calls,
         places: Mapping[str, int],
         clock: Clock,
         worker_run: str,
     ) -> None:
-        self._views, self._batch_jobs, self._calls = views, batch_jobs, calls
+        self._views, self._calls = views, calls
+        self._submit, self._reading, self._finding = submitting, reading, finding
         # By provider: jobs between claim and submission, and jobs being called. Both hold prompts in memory.
         self._submitting = {provider: Slots(places[provider]) for provider in places}
         self._calling = {provider: Slots(places[provider]) for provider in places}
@@ -44,6 +49,7 @@ class Dispatcher:
         self._due: list[tuple[float, int, str]] = []
         self._wake = asyncio.Event()
         self.runs: dict[str, Run] = {}
+        self._abandoning: set[asyncio.Future[Any]] = set()
         self.stopping = False
 
     def consider(self, partition: int, job_id: str, delay_s: float = 0.0) -> None:
@@ -82,19 +88,29 @@ class Dispatcher:
         if job is None:
             self._release(job_id)
             if run is not None and run.task is None:
-                del self.runs[job_id]
+                self._forget(run)
             return
         if run is None:
-            run = self.runs[job_id] = Run(partition, job_id)
+            run = self.runs[job_id] = Run(partition, job_id, provider=job.plan.provider)
         # Acted upon only when acknowledged: a fact that is lost with this process must not have led to anything.
         if run.task is not None or run.is_over(job) or job.last_offset >= view.work.acked:
             return
         if run.submission_sent and job.submission is None:
             return  # on its way through the log
         if job.plan.provider not in self._submitting:
-            self.consider(partition, job_id, self._batch_jobs.hold_without_account(view, job, run))
+            self.consider(
+                partition, job_id, self._finding.hold(job, run, f"provider {job.plan.provider} has no key in this worker")
+            )
             return
         self._act(view, job, run)
+
+    def _forget(self, run: Run) -> None:
+        """Forget a job that owns no open member; a batch of it that still runs is cancelled."""
+        del self.runs[run.job_id]
+        if run.provider_job_id is not None and not run.read and run.provider in self._submitting:
+            task = asyncio.create_task(self._reading.abandon(run.provider, run), name=f"abandon {run.job_id}")
+            self._abandoning.add(failstop.watch(task, f"abandon {run.job_id}"))
+            task.add_done_callback(self._abandoning.discard)
 
     def _act(self, view: PartitionView, job: Job, run: Run) -> None:
         now_ms = self._clock.now_ms()
@@ -109,16 +125,18 @@ class Dispatcher:
             case Step.WAIT:
                 self._wait(view, job, now_ms)
             case Step.ESCALATE:
-                self._spawn(view, job, run, self._batch_jobs.escalate(view, job, run))
+                self._spawn(view, job, run, self._submit.escalate(job, run))
             case Step.CLAIM:
                 if self._has_place(self._submitting, view, job):
-                    self._batch_jobs.claim(view, job, run)
+                    self._submit.claim(view, job, run)
+                else:
+                    self._wait(view, job, now_ms)
             case Step.CREATE:
-                self._spawn(view, job, run, self._batch_jobs.create(view, job, run))
+                self._spawn(view, job, run, self._submit.create(view, job, run))
             case Step.GIVE_BACK:
-                self._spawn(view, job, run, self._batch_jobs.give_back(view, job, run))
+                self._spawn(view, job, run, self._submit.give_back(view, job, run))
             case Step.FIND:
-                self._spawn(view, job, run, self._batch_jobs.find(view, job, run))
+                self._spawn(view, job, run, self._finding.find(job, run))
             case Step.POLL:
                 self._poll(view, job, run)
             case Step.CALL:
@@ -150,11 +168,11 @@ class Dispatcher:
         """Poll now, or for the first time when the batch is old enough for a look."""
         if job.submission is not None and not run.polls:
             age_s = (self._clock.now_ms() - job.submission.append_ms) / 1000
-            early_s = self._batch_jobs.poll_delay_s(job, run) - age_s
+            early_s = self._reading.delay_s(job, run) - age_s
             if early_s > 0:
                 self.consider(view.partition, job.job_id, early_s)
                 return
-        self._spawn(view, job, run, self._batch_jobs.poll(view, job, run))
+        self._spawn(view, job, run, self._reading.poll(view, job, run))
 
     async def _call(self, view: PartitionView, job: Job, run: Run) -> float | None:
         await self._calls.run(view, job, run, lambda: not self.stopping and not view.dead)
@@ -179,14 +197,14 @@ class Dispatcher:
         """Give back the claims of a partition that is going and that nobody has called upon."""
         for run in self.runs.values():
             if run.partition == view.partition and run.task is None:
-                self._batch_jobs.relinquish(run)
+                self._submit.relinquish(run)
                 self._release(run.job_id)
 
     async def stop(self, timeout_s: float) -> None:
         """Begin nothing more; let steps under way finish within the time, then let go of them. Nothing is cancelled there."""
         self.stopping = True
         for run in self.runs.values():
-            self._batch_jobs.relinquish(run)
+            self._submit.relinquish(run)
         tasks = [run.task for run in self.runs.values() if run.task is not None]
         if not tasks:
             return

@@ -22,6 +22,11 @@ class Run:
     polls: int = 0
     finds: int = 0
     held: bool = False
+    provider: str = ""
+    provider_job_id: str | None = None
+    read: bool = False  # its rows are being read, or have been
+    cancel_sent: bool = False  # it has been cancelled at the provider
+    owners: dict[str, str] = field(default_factory=dict)  # of ended batches that might have been it: batch → job id
     empty_scans_ms: list[int] = field(default_factory=list)
     task: "asyncio.Task[Any] | None" = None
 

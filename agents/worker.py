@@ -12,19 +12,22 @@ from prometheus_client import CollectorRegistry
 
 from agents.accounts import open_accounts
 from agents.asks import Asks
-from agents.batch_jobs import BatchJobs
 from agents.calls import Calls
 from agents.closer import Closer
 from agents.collect import Collect
 from agents.dead_letters import DeadLetters
 from agents.dispatcher import Dispatcher
 from agents.failstop_count import FailStopCount
+from agents.finding import Finding
 from agents.health import Health
 from agents.intake import Intake
+from agents.job_records import JobRecords
 from agents.limits import absence_rule
 from agents.metrics import Metrics
 from agents.queue_metrics import QueueSnapshot
+from agents.reading import Reading
 from agents.reconcile import Reconcile
+from agents.submitting import Submitting
 from agents.timers import Timers
 from agents.views import Views
 from streams import failstop, topics
@@ -61,10 +64,15 @@ class Worker:
         self._accounts = open_accounts(settings, self.metrics)
         dead_letters = DeadLetters(settings, self._outbox, self.metrics, self._clock)
         asks = Asks(settings, tables)
-        absence = absence_rule(settings)
+        records = JobRecords(settings, self._outbox)
+        finding = Finding(
+            settings, self._accounts, records, self.metrics, self._clock, absence_rule(settings), self._submitted_jobs
+        )
         self._dispatcher = Dispatcher(
             self._views,
-            BatchJobs(settings, self._accounts, asks, self._outbox, self.metrics, self._clock, absence, self.worker_run),
+            Submitting(settings, self._accounts, asks, records, finding, self.metrics, self._clock, self.worker_run),
+            Reading(settings, self._accounts, records, finding, self.metrics, self._clock),
+            finding,
             Calls(settings, self._accounts, asks, self._outbox, self.metrics, self._clock),
             {name: settings.provider(name).max_concurrent_calls for name in self._accounts},
             self._clock,
@@ -188,6 +196,10 @@ class Worker:
             partitions_caught_up=sum(view.caught_up for view in views),
             partitions_paused=sum(view.inbound_paused for view in views),
         )
+
+    def _submitted_jobs(self) -> frozenset[str]:
+        submissions = (job.submission for view in self._views for job in view.state.jobs.values())
+        return frozenset(one.provider_job_id for one in submissions if one is not None)
 
     def _job_state(self, view: PartitionView, job_id: str) -> str:
         job = view.state.jobs[job_id]

@@ -1,0 +1,164 @@
+"""Reading a submitted batch: polled until it has ended, cancelled when its deadline is near, fetched whole."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from agents.asks import line_of, outcomes_of
+from agents.finding import Finding
+from agents.job_records import JobRecords
+from agents.metrics import Metrics
+from agents.runs import Run
+from domain.job import Job, Submission
+from domain.outcome import Outcome
+from domain.polling import poll_delay_s
+from domain.reconciling import JobEnd
+from domain.reply import ErrorCode
+from providers.accounts import Account
+from providers.protocol import JobNotVisible, JobPhase, JobStatus, ProviderError
+from streams import crashpoints, work
+from streams.clock import Clock
+from streams.settings import Settings
+from tables.view import PartitionView
+
+log = structlog.get_logger("reading")
+_OUTCOMES_AT_ONCE = 200  # about 120 KB a record; settling in chunks is what makes a large job cheap
+
+
+class Reading:
+    """Methods return the seconds until the next look, None when a record leads on."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        accounts: Mapping[str, Account],
+        records: JobRecords,
+        finding: Finding,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._settings, self._accounts, self._records = settings, accounts, records
+        self._finding, self._metrics, self._clock = finding, metrics, clock
+
+    def delay_s(self, job: Job, run: Run) -> float:
+        """The wait before the next look; not beyond the moment at which the job is to be escalated."""
+        block = self._settings.provider(job.plan.provider)
+        wait_s = poll_delay_s(run.polls, first_s=block.poll_first_s, factor=block.poll_factor, max_s=block.poll_max_s)
+        escalate_at_ms = job.plan.escalate_at_ms
+        if escalate_at_ms is None or run.cancel_sent:
+            return wait_s
+        return min(wait_s, max(0.05, (escalate_at_ms - self._clock.now_ms()) / 1000))
+
+    async def poll(self, view: PartitionView, job: Job, run: Run) -> float | None:
+        """Look once; when the batch has ended, read it."""
+        submission = job.submission
+        if submission is None:
+            return None
+        run.polls += 1
+        run.provider_job_id = submission.provider_job_id
+        provider = self._accounts[job.plan.provider].provider
+        try:
+            await self._cancel_when_late(job, run, submission)
+            status = await provider.look(submission.provider_job_id)
+            if status.phase is JobPhase.RUNNING:
+                run.held = False
+                return self.delay_s(job, run)
+            crashpoints.point("after_poll", view.partition)
+            if status.phase is JobPhase.FAILED:
+                return await self._failed(job, run, status)
+            return await self._fetch(view, job, run, submission, status)
+        except JobNotVisible as error:
+            self._finding.hold(job, run, str(error))
+        except ProviderError as error:
+            log.warning("poll_failed", partition=view.partition, job_id=job.job_id, said=str(error))
+        return self.delay_s(job, run)
+
+    async def _cancel_when_late(self, job: Job, run: Run, submission: Submission) -> None:
+        """Cancel a batch whose deadline is near. It is read when it has ended, so that nothing it did is paid again."""
+        if run.cancel_sent or not self._is_late(job):
+            return
+        await self._accounts[job.plan.provider].provider.cancel(submission.provider_job_id)
+        run.cancel_sent = True
+        run.polls = 1  # looked at often from here on
+        log.warning("job_escalated", partition=run.partition, job_id=job.job_id, provider_job_id=submission.provider_job_id)
+        crashpoints.point("after_cancel", run.partition)
+
+    def _is_late(self, job: Job) -> bool:
+        escalate_at_ms = job.plan.escalate_at_ms
+        return escalate_at_ms is not None and self._clock.now_ms() >= escalate_at_ms
+
+    async def _failed(self, job: Job, run: Run, status: JobStatus) -> float | None:
+        self._count_end(job, "failed")
+        message = f"the provider's validation failed: {status.failure or status.detail}"
+        if status.failure_is_account:
+            return await self._records.end(job, run, JobEnd.REFUSED_ACCOUNT, message, ErrorCode.QUOTA_EXCEEDED)
+        return await self._records.end(job, run, JobEnd.REFUSED_CONTENT, message)
+
+    async def _fetch(self, view: PartitionView, job: Job, run: Run, submission: Submission, status: JobStatus) -> float | None:
+        """Send all rows as Outcomes; JobEnded follows when they are acknowledged, or it would plan answered members again."""
+        run.read = True
+        sends: list[asyncio.Future[Any]] = []
+        chunk: list[Outcome] = []
+        answered = retryable = unknown = 0
+        seen: set[int] = set()
+        completed_ms = self._clock.now_ms()
+        async for reply in self._accounts[job.plan.provider].provider.replies(submission.provider_job_id):
+            number = line_of(job, reply)
+            if number is None:
+                unknown += 1
+                continue
+            if number in seen:
+                continue
+            seen.add(number)
+            came = outcomes_of(
+                view,
+                job,
+                number,
+                reply,
+                completed_ms=completed_ms,
+                response_time_ms=completed_ms - submission.append_ms,
+                metrics=self._metrics,
+            )
+            answered += sum(outcome.terminal for outcome in came)
+            retryable += sum(not outcome.terminal for outcome in came)
+            chunk += came
+            crashpoints.point("during_fetch", view.partition)
+            if len(chunk) >= _OUTCOMES_AT_ONCE:
+                sends.append(self._records.send(view.partition, work.Outcomes(job_id=job.job_id, outcomes=tuple(chunk))))
+                chunk = []
+        if chunk:
+            sends.append(self._records.send(view.partition, work.Outcomes(job_id=job.job_id, outcomes=tuple(chunk))))
+        await asyncio.gather(*sends)
+        crashpoints.point("after_outcomes_sent", view.partition)
+        if unknown:
+            log.warning("unknown_custom_ids", partition=view.partition, job_id=job.job_id, rows=unknown)
+        self._count_end(job, status.detail or "ended")
+        log.info(
+            "job_read",
+            partition=view.partition,
+            job_id=job.job_id,
+            answered=answered,
+            retryable=retryable,
+            missing_lines=len(job.plan.lines) - len(seen),
+        )
+        reason = JobEnd.ESCALATED if self._is_late(job) else JobEnd.READ
+        return await self._records.end(job, run, reason, answered=answered, retryable=retryable)
+
+    async def abandon(self, provider: str, run: Run) -> None:
+        """Cancel a batch none of whose members is open any more: what it has not done yet need not be paid."""
+        if run.provider_job_id is None or run.read or run.cancel_sent:
+            return
+        run.cancel_sent = True
+        try:
+            await self._accounts[provider].provider.cancel(run.provider_job_id)
+        except ProviderError as error:
+            log.warning("job_not_cancelled", partition=run.partition, job_id=run.job_id, said=str(error))
+        else:
+            log.info("job_cancelled", partition=run.partition, job_id=run.job_id, provider_job_id=run.provider_job_id)
+
+    def _count_end(self, job: Job, status: str) -> None:
+        if job.submission is not None:
+            duration_s = (self._clock.now_ms() - job.submission.append_ms) / 1000
+            self._metrics.job_ended(job.plan.provider, job.plan.model, status, duration_s)

@@ -1,0 +1,181 @@
+"""Submitting a batch job: claimed, the claim read back, created once."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from agents.asks import Asks
+from agents.finding import Finding
+from agents.inflight import InflightBytes
+from agents.job_records import JobRecords
+from agents.metrics import Metrics
+from agents.runs import Run
+from domain.job import Job
+from domain.reconciling import JobEnd
+from domain.reply import ErrorCode
+from providers.accounts import Account
+from providers.protocol import (
+    AccountRefused,
+    Ask,
+    ContentRefused,
+    JobNotVisible,
+    OutcomeUnknown,
+    ProviderDown,
+    ProviderError,
+    StartRefused,
+    Throttled,
+)
+from streams import crashpoints, work
+from streams.clock import Clock
+from streams.settings import Settings
+from tables.view import PartitionView
+
+log = structlog.get_logger("submitting")
+
+
+class Submitting:
+    """Methods return the seconds until the next look, None when a record leads on."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        accounts: Mapping[str, Account],
+        asks: Asks,
+        records: JobRecords,
+        finding: Finding,
+        metrics: Metrics,
+        clock: Clock,
+        worker_run: str,
+    ) -> None:
+        self._settings, self._accounts, self._asks, self._records = settings, accounts, asks, records
+        self._finding, self._metrics, self._clock, self._worker_run = finding, metrics, clock, worker_run
+        self._inflight = InflightBytes(settings.max_inflight_bytes)
+
+    def claim(self, view: PartitionView, job: Job, run: Run) -> None:
+        """Ask for the right to submit. The clock is read before the send: the claim must run out here first."""
+        run.claim_sent_s = self._clock.running_s()
+        run.claim = self._records.send(
+            view.partition,
+            work.SubmitClaimed(
+                job_id=job.job_id,
+                worker_run=self._worker_run,
+                start_within_s=self._settings.start_within_s,
+                key_hash=self._accounts[job.plan.provider].provider.key_hash,
+            ),
+        )
+        crashpoints.point("after_claim_sent", view.partition)
+
+    def relinquish(self, run: Run) -> None:
+        """Give back a claim that was not called upon and will not be: its partition is going, or the worker stops.
+
+        Whoever reads the claim next could not tell it from one whose call is of unknown outcome.
+        """
+        if run.task is None:
+            self._give_up_claim(run)
+
+    def _give_up_claim(self, run: Run) -> None:
+        if run.claim is None or run.called or run.over:
+            return
+        run.over = True
+        run.claim.add_done_callback(lambda claimed: self._given_back(run, claimed))
+
+    def _given_back(self, run: Run, claimed: "asyncio.Future[Any]") -> None:
+        if claimed.cancelled():
+            return
+        run.named_claim = claimed.result().offset
+        ended = work.JobEnded(
+            job_id=run.job_id,
+            claim_offset=run.named_claim,
+            reason=JobEnd.NOT_STARTED,
+            message="the claim was given back before the create call",
+        )
+        self._records.send(run.partition, ended)
+        log.info("claim_given_back", partition=run.partition, job_id=run.job_id)
+
+    async def create(self, view: PartitionView, job: Job, run: Run) -> float | None:
+        """Create the batch, once."""
+        if view.dead:  # a prompt can be read only while the partition is here
+            self._give_up_claim(run)
+            return None
+        provider = self._accounts[job.plan.provider].provider
+        lines = self._asks.open_lines(view, job)
+        asks, unusable = self._asks.build(view, job, lines, self._clock.now_ms())
+        if unusable:
+            await self._records.send(view.partition, work.Outcomes(job_id=job.job_id, outcomes=tuple(unusable)))
+        if not asks:
+            return None
+        try:
+            async with self._inflight.hold(sum(_size(ask) for ask in asks)):
+                provider_job_id = await provider.create(
+                    job.job_id,
+                    asks,
+                    start=lambda: self._may_start(view, job, run),
+                    timeout_s=self._settings.create_timeout_s,
+                )
+        except StartRefused as error:
+            self._metrics.claim_lost(job.plan.provider)
+            return await self._records.end(job, run, JobEnd.STARTED_LATE, str(error))
+        except OutcomeUnknown as error:
+            log.warning("job_fate_unknown", partition=view.partition, job_id=job.job_id, said=str(error))
+            return self._finding.delay_s(job, run)
+        except ProviderError as error:
+            reason, code = _refusal(error)
+            return await self._records.end(job, run, reason, str(error), code)
+        crashpoints.point("after_create", view.partition)
+        now_ms = self._clock.now_ms()
+        for number in lines:
+            for member in job.plan.lines[number]:
+                pending = view.state.pending.get(member)
+                if pending is not None and job.plan.attempt == 1:
+                    self._metrics.waited(job.plan.provider, job.plan.mode, (now_ms - pending.arrived_ms) / 1000)
+        self._metrics.job_submitted(job.plan.provider, job.plan.model, len(asks))
+        log.info(
+            "job_submitted",
+            partition=view.partition,
+            job_id=job.job_id,
+            provider_job_id=provider_job_id,
+            comparisons=len(asks),
+            attempt=job.plan.attempt,
+        )
+        await self._records.submitted(run, provider_job_id)
+        return None
+
+    def _may_start(self, view: PartitionView, job: Job, run: Run) -> bool:
+        """Asked directly before the create request, after any upload: the claim must still hold on our own clock."""
+        crashpoints.point("before_claim_check", view.partition)
+        if job.claim is None or run.claim_sent_s is None or run.called:
+            return False
+        if self._clock.running_s() - run.claim_sent_s >= job.claim.start_within_s:
+            return False
+        run.called = True
+        crashpoints.point("before_create", view.partition)
+        return True
+
+    async def give_back(self, view: PartitionView, job: Job, run: Run) -> float | None:
+        """The claim ran out before it was called upon."""
+        self._metrics.claim_lost(job.plan.provider)
+        return await self._records.end(job, run, JobEnd.NOT_STARTED, "the claim ran out before the create call")
+
+    async def escalate(self, job: Job, run: Run) -> float | None:
+        """Not submitted, and its deadline is near: its members go as calls."""
+        return await self._records.end(job, run, JobEnd.ESCALATED, "its deadline is near and it has not been submitted")
+
+
+def _refusal(error: ProviderError) -> tuple[JobEnd, ErrorCode]:
+    match error:
+        case ContentRefused():
+            return JobEnd.REFUSED_CONTENT, ErrorCode.INVALID_REQUEST
+        case AccountRefused():
+            return JobEnd.REFUSED_ACCOUNT, ErrorCode(error.code)
+        case Throttled():
+            return JobEnd.REFUSED_ACCOUNT, ErrorCode.RATE_LIMIT
+        case ProviderDown() | JobNotVisible():
+            return JobEnd.REFUSED_ACCOUNT, ErrorCode.EXTERNAL_SERVICE_ERROR
+        case _:
+            raise error
+
+
+def _size(ask: Ask) -> int:
+    return len(ask.system) + sum(len(block.text) for block in ask.blocks)
