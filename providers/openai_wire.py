@@ -39,7 +39,7 @@ def completion_body(ask: Ask) -> dict[str, Any]:
         "model": ask.model,
         "messages": messages,
         "max_completion_tokens": ask.max_tokens,  # max_tokens is deprecated and refused by reasoning models
-        "response_format": openai_response_format(),
+        "response_format": openai_response_format(ask.answers),
     }
     optional = {
         "temperature": ask.temperature,

@@ -68,7 +68,10 @@ class PromptBlock:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One line as it is sent: the prompt of one comparison, and the parameters of its call profile."""
+    """One line as it is sent: the prompt of its comparisons, and the parameters of their call profile.
+
+    `answers`: how many comparisons it holds; above 1 it is a bundle, answered under `domain.answer.bundle_keys(answers)`.
+    """
 
     custom_id: str
     model: str
@@ -78,6 +81,7 @@ class Ask:
     temperature: float | None = None
     reasoning_effort: str | None = None
     output_verbosity: str | None = None
+    answers: int = 1
 
 
 class JobPhase(StrEnum):
