@@ -108,15 +108,18 @@ class Views:
     def drop(self) -> None:
         """Forget all views: partitions are being revoked. Records that wait in them are dropped unacknowledged."""
         self.generation += 1
-        for view in self._built.values():
-            self.on_dropped(view)
-            for message in view.kill():
-                self._abandon(message)
-        for task in self._building.values():
-            task.cancel()
+        self._rebalances = self._app.rebalancing_count
+        # Out of reach before anybody is told: who is told may ask for views, and must find none.
+        built, building = list(self._built.values()), list(self._building.values())
         self._built.clear()
         self._building.clear()
         self._stalled.clear()
+        for view in built:
+            self.on_dropped(view)
+            for message in view.kill():
+                self._abandon(message)
+        for task in building:
+            task.cancel()
 
     async def _build(self, partition: int) -> PartitionView:
         inbound, work = TP(self._settings.request_topic, partition), TP(self._settings.work_topic, partition)
