@@ -62,7 +62,7 @@ class Intake:
         async for event in events(stream):
             with failstop.guard("collect"):
                 view = await self._view(event)
-                if view is None or not self._is_next(event.message, view.inbound.next):
+                if view is None or not self._is_next(view, event.message, view.inbound.next):
                     continue
                 effects = self._collect.handle(view, event.message)
                 self._lines[view.partition][0].add(event.message, effects)
@@ -74,7 +74,7 @@ class Intake:
             with failstop.guard("reconcile"):
                 view = await self._view(event)
                 waiting = view.deferred[-1].offset + 1 if view is not None and view.deferred else 0
-                if view is None or not self._is_next(event.message, max(view.work.next, waiting)):
+                if view is None or not self._is_next(view, event.message, max(view.work.next, waiting)):
                     continue
                 view.deferred.append(event.message)
                 self._resume(view)
@@ -93,9 +93,10 @@ class Intake:
             return None
         return view
 
-    def _is_next(self, message: Message, expected: int) -> bool:
-        """Whether a record is yet to be handled; Faust seeks back to what is committed when its flow was interrupted."""
-        if message.offset >= expected:
+    def _is_next(self, view: PartitionView, message: Message, expected: int) -> bool:
+        """Whether a record is the next to be handled. One that came before is let go of, and so is one that came too early."""
+        offset = message.offset
+        if offset == expected or (offset > expected and self._views.gaps.is_real(view, message.topic, expected, offset)):
             return True
         self._consumer.abandon(message)
         return False

@@ -24,6 +24,7 @@ from tables.view import PartitionView
 log = structlog.get_logger("timers")
 
 TICK_S = 0.05
+_ENDS_EVERY_S = 2.0
 _DEADLINES_AT_ONCE = 500  # members in one DeadlinePassed record: about 60 KB
 _DONE_AT_ONCE = 2_000
 _RESUME_AT = 0.8  # of max_pending_bytes: below it intake goes on, so that it does not flap
@@ -46,6 +47,7 @@ class Timers:
         self._closer, self._outbox, self._clock = closer, outbox, clock
         self._on_caught_up = on_caught_up
         self._next_done_s = 0.0
+        self._next_ends_s = 0.0
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -63,12 +65,14 @@ class Timers:
         if not self._views.settled:
             return
         await asyncio.gather(*(self._views.get(partition) for partition in self._views.assigned()))
+        if self._clock.running_s() >= self._next_ends_s:
+            self._next_ends_s = self._clock.running_s() + _ENDS_EVERY_S
+            await self._views.look_at_ends()
         announce = self._clock.running_s() >= self._next_done_s
         if announce:
             self._next_done_s = self._clock.running_s() + self._settings.done_flush_s
         for view in self._views:
-            if not view.caught_up:
-                await self._views.skip_markers(view)
+            self._views.mend_stall(view)
             if view.check_caught_up(self._clock.now_ms()):
                 log.info("caught_up", partition=view.partition)
                 self._on_caught_up(view)

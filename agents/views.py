@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from faust.types import TP, Message
 
+from agents.gaps import Gaps
 from streams.app import RoundbatchApp
 from streams.clock import Clock
 from streams.offsets import LogEnds
@@ -17,9 +18,7 @@ from tables.view import PartitionView, Reading, Tables
 
 log = structlog.get_logger("views")
 
-# A topic that ends in transaction markers has offsets that are never delivered: when the consumer stands at the end and
-# nothing has come for this long, the partition is read.
-_MARKER_WAIT_S = 1.0
+_STALLED_S = 1.0  # without a record handled, before the end of a topic
 _RECOVERED_LOOK_S = 0.005
 
 
@@ -32,6 +31,7 @@ class Views:
         self._built: dict[int, PartitionView] = {}
         self._building: dict[int, asyncio.Task[PartitionView]] = {}
         self._stalled: dict[int, tuple[tuple[int, int], float]] = {}
+        self.gaps = Gaps(app, log_ends)
         self._rebalances = app.rebalancing_count
         self.generation = 0
         self.on_built: Callable[[PartitionView], None] = lambda view: None
@@ -108,15 +108,19 @@ class Views:
     def drop(self) -> None:
         """Forget all views: partitions are being revoked. Records that wait in them are dropped unacknowledged."""
         self.generation += 1
-        for view in self._built.values():
-            self.on_dropped(view)
-            for message in view.kill():
-                self._abandon(message)
-        for task in self._building.values():
-            task.cancel()
+        self._rebalances = self._app.rebalancing_count
+        # Out of reach before anybody is told: who is told may ask for views, and must find none.
+        built, building = list(self._built.values()), list(self._building.values())
         self._built.clear()
         self._building.clear()
         self._stalled.clear()
+        self.gaps.forget()
+        for view in built:
+            self.on_dropped(view)
+            for message in view.kill():
+                self._abandon(message)
+        for task in building:
+            task.cancel()
 
     async def _build(self, partition: int) -> PartitionView:
         inbound, work = TP(self._settings.request_topic, partition), TP(self._settings.work_topic, partition)
@@ -135,18 +139,29 @@ class Views:
         start = max(consumer._committed_offset.get(tp) or 0, first)
         return Reading(next=start, end=after, acked=start)
 
-    async def skip_markers(self, view: PartitionView) -> None:
-        """Take a topic as read whose last offsets are never delivered."""
+    async def look_at_ends(self) -> None:
+        """Note where the topics end now."""
+        views_ = list(self)
+        topics = (self._settings.request_topic, self._settings.work_topic)
+        ends = await self._log_ends.of((topic, view.partition) for view in views_ for topic in topics)
+        for view in views_:
+            view.inbound.log_end = ends[topics[0], view.partition][1]
+            view.work.log_end = ends[topics[1], view.partition][1]
+
+    def mend_stall(self, view: PartitionView) -> None:
+        """Put a partition right that has stood still before the end of a topic.
+
+        Either its last offsets are markers, which are never delivered, or Faust has lost records: they are read again.
+        """
         place = (view.inbound.next, view.work.next)
         before = self._stalled.get(view.partition)
         if before is None or before[0] != place:
             self._stalled[view.partition] = (place, time.monotonic())
             return
-        if time.monotonic() - before[1] < _MARKER_WAIT_S or view.deferred:
+        if time.monotonic() - before[1] < _STALLED_S or view.deferred:
             return
         for topic, reading in ((self._settings.request_topic, view.inbound), (self._settings.work_topic, view.work)):
-            if reading.at_end:
-                continue
-            position = await self._app.consumer.position(TP(topic, view.partition))
-            if position is not None and position >= reading.end and place == (view.inbound.next, view.work.next):
-                reading.next = max(reading.next, reading.end)
+            paused = topic == self._settings.request_topic and view.inbound_paused
+            end = max(reading.end, reading.log_end)
+            if reading.next < end and not paused and self.gaps.is_real(view, topic, reading.next, end):
+                reading.next = end

@@ -5,10 +5,9 @@ Not a setting of the product: nobody must be able to configure a worker that ans
     python -m bench.instant_worker MARKS [PROFILE]
 
 MARKS: a file that gets one JSON line when the first inbound record is handled (what counts as the start). PROFILE: a file for
-cProfile's statistics of the event loop's thread, from that moment to the clean stop.
+the samples of bench.sampling, from that moment to the stop.
 """
 
-import cProfile
 import json
 import resource
 import sys
@@ -21,8 +20,10 @@ import agents.worker
 from agents.collect import Collect
 from agents.metrics import Metrics
 from agents.worker import Worker
+from bench import sampling
 from bench.instant import InstantProvider
 from bench.processes import resident_bytes
+from bench.sampling import Sampler
 from providers.accounts import Account, Limiter
 from streams import logs
 from streams.settings import PROVIDERS, Settings, load_settings
@@ -39,19 +40,19 @@ def main(marks: Path, profile: Path | None) -> None:
     """Run the worker by the environment's settings until SIGTERM."""
     settings = load_settings()
     logs.configure(settings.log_level)
-    profiler = cProfile.Profile() if profile is not None else None
+    sampler = Sampler() if profile is not None else None
 
     def started() -> None:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         mark = {"started_s": time.time(), "cpu_s": usage.ru_utime + usage.ru_stime, "resident_bytes": resident_bytes()}
         marks.write_text(json.dumps(mark) + "\n")
-        if profiler is not None:
-            profiler.enable()
+        if sampler is not None:
+            sampler.start()
 
     _call_before_first(started)
     agents.worker.open_accounts = instant_accounts  # type: ignore[attr-defined]
-    if profile is not None and profiler is not None:
-        _dump_before_stop(profiler, profile)
+    if profile is not None and sampler is not None:
+        _write_before_stop(sampler, profile)
     agents.worker.main(settings)
 
 
@@ -68,15 +69,19 @@ def _call_before_first(action: Callable[[], None]) -> None:
     Collect.handle = first  # type: ignore[method-assign]
 
 
-def _dump_before_stop(profiler: cProfile.Profile, profile: Path) -> None:
+def _write_before_stop(sampler: Sampler, profile: Path) -> None:
     shut_down = Worker._shut_down
 
-    async def dump_first(self: Worker) -> None:
-        profiler.disable()
-        profiler.dump_stats(profile)
+    async def write_first(self: Worker) -> None:
+        sampler.stop()
+        _write(sampler, profile)
         await shut_down(self)
 
-    Worker._shut_down = dump_first  # type: ignore[method-assign]
+    Worker._shut_down = write_first  # type: ignore[method-assign]
+
+
+def _write(sampler: Sampler, profile: Path) -> None:
+    profile.write_text(sampling.text(sampler.stacks))
 
 
 if __name__ == "__main__":

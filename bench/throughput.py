@@ -53,7 +53,7 @@ def main(arguments: argparse.Namespace) -> None:
                     request_topic=topics[kind],
                     result_topic=topics["results"],
                     partitions=PARTITIONS,
-                    profile=arguments.profile / f"{kind}.prof" if arguments.profile else None,
+                    profile=arguments.profile / f"{kind}.txt" if arguments.profile else None,
                 )
                 samples.append(worker.measure(kind, count))
                 _say(samples[-1])
@@ -86,7 +86,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=2_000, help="rounds of 12 comparisons a measurement")
     parser.add_argument("--repetitions", type=int, default=3, help="of each kind, with a plain run before each")
     parser.add_argument("--kinds", nargs="+", choices=("rounds", "singles"), default=["rounds", "singles"])
-    parser.add_argument("--profile", type=Path, help="a folder for cProfile's statistics of each kind; the figures suffer")
+    parser.add_argument("--profile", type=Path, help="a folder for the profile of each kind (bench.sampling)")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The strict JSON schema of one answer, as both providers take it.
+"""The strict JSON schema of one answer, or of a bundle of them, as both providers take it.
 
 Only keywords that both strict modes accept (contract.md §3, providers.md): neither enforces a range or a length, so these
 stand in the descriptions, and `domain.answer` checks them on what comes back.
@@ -6,7 +6,10 @@ stand in the descriptions, and `domain.answer` checks them on what comes back.
 
 from typing import Any
 
+from domain.answer import bundle_keys
+
 ANSWER_NAME = "comparison_answer"
+BUNDLE_NAME = "comparison_answers"
 
 
 def answer_schema() -> dict[str, Any]:
@@ -33,11 +36,33 @@ def answer_schema() -> dict[str, Any]:
     }
 
 
-def anthropic_format() -> dict[str, Any]:
+def bundle_schema(answers: int) -> dict[str, Any]:
+    """The schema of `{"c01": answer, "c02": answer, …}`: an object with fixed keys, all required.
+
+    Not an array: its length is enforced by neither provider. The answer is described once and referred to, which both strict
+    modes take: 64 copies of it would be 25 KB in every call.
+    """
+    keys = bundle_keys(answers)
+    return {
+        "type": "object",
+        "properties": {key: {"$ref": "#/$defs/answer"} for key in keys},
+        "required": list(keys),
+        "additionalProperties": False,
+        "$defs": {"answer": answer_schema()},
+    }
+
+
+def schema_of(answers: int) -> dict[str, Any]:
+    """The schema that an ask with so many answers is sent with."""
+    return answer_schema() if answers == 1 else bundle_schema(answers)
+
+
+def anthropic_format(answers: int = 1) -> dict[str, Any]:
     """The value of `output_config.format` in a message."""
-    return {"type": "json_schema", "schema": answer_schema()}
+    return {"type": "json_schema", "schema": schema_of(answers)}
 
 
-def openai_response_format() -> dict[str, Any]:
+def openai_response_format(answers: int = 1) -> dict[str, Any]:
     """The value of `response_format` in a chat completion."""
-    return {"type": "json_schema", "json_schema": {"name": ANSWER_NAME, "strict": True, "schema": answer_schema()}}
+    name = ANSWER_NAME if answers == 1 else BUNDLE_NAME
+    return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema_of(answers)}}

@@ -13,10 +13,12 @@ import structlog
 from domain.reply import Reply
 from providers import anthropic_wire as wire
 from providers.failures import HttpFailure, Sdk, Step, mapped, retry_after_s
-from providers.fields import mapping, required_text, text
+from providers.fields import count, mapping, required_text, text
 from providers.jsonl import read_replies
+from providers.listing import SCAN_MARGIN_S, created_s, scan
 from providers.protocol import (
     Ask,
+    Candidate,
     ContentRefused,
     JobStatus,
     OutcomeUnknown,
@@ -32,6 +34,9 @@ log = structlog.get_logger(__name__)
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 # Characters of prompts from which a job is encoded in a thread: 41 MB took 0.6 s, in which no heartbeat would be sent.
 THREAD_FROM_CHARS = 4_000_000
+PAGE_ROWS = 100
+# Batches whose job is remembered: a batch that has ended never changes hands, and to ask costs two requests.
+_MOST_OWNERS = 10_000
 
 
 def _failure(error: anthropic.APIStatusError) -> HttpFailure:
@@ -57,7 +62,7 @@ class AnthropicProvider:
     """
 
     name = "anthropic"
-    can_find = False
+    can_find = True
 
     def __init__(
         self,
@@ -76,6 +81,7 @@ class AnthropicProvider:
         self._key_hash = hashlib.sha256(api_key.encode()).hexdigest()[:12]
         self._on_dropped = on_dropped
         self._on_unreadable_row = on_unreadable_row
+        self._owners: dict[str, str] = {}  # by the provider's id; the oldest goes first
         self._client = anthropic.AsyncAnthropic(
             api_key=api_key,
             base_url=base_url,
@@ -134,6 +140,20 @@ class AnthropicProvider:
             raw = await self._client.messages.batches.with_raw_response.retrieve(provider_job_id)
             return wire.status_of(body_object(raw.http_response))
 
+    async def cancel(self, provider_job_id: str) -> None:
+        """Cancel a batch; refused with a 400 for one that has ended, which is then looked at."""
+        try:
+            with mapped(Step.JOB, SDK):
+                await self._client.messages.batches.with_raw_response.cancel(provider_job_id)
+        except ProviderError as error:
+            if not isinstance(error.__cause__, anthropic.APIStatusError) or error.__cause__.status_code not in (400, 409):
+                raise
+            with mapped(Step.JOB, SDK):
+                raw = await self._client.messages.batches.with_raw_response.retrieve(provider_job_id)
+                batch = body_object(raw.http_response)
+            if not _has_ended(batch):
+                raise
+
     async def replies(self, provider_job_id: str) -> AsyncGenerator[Reply, None]:
         """Read every result row of an ended batch, in the order of the file; ProviderDown when the download dies midway."""
 
@@ -166,9 +186,69 @@ class AnthropicProvider:
             return wire.errored(ask.custom_id, SDK.read(refused.__cause__))
 
     async def find(self, job_id: str, claimed_ms: int) -> Sighting:
-        """Raise: a message batch carries neither name nor metadata to find it by."""
-        raise ProviderError(f"job {job_id}: Anthropic's list does not tell whose a batch is; it is held until its deadline")
+        """Look for the job among the batches that have ended since before the claim.
+
+        Raises ProviderError while one of that time has not ended, or does not tell whose it is: it may be this job's.
+        """
+        untold = 0
+        for candidate in await self.candidates(claimed_ms):
+            owner = candidate.job_id or await self.owner(candidate.provider_job_id) if candidate.ended else None
+            if owner == job_id:
+                return Sighting(candidate.provider_job_id)
+            untold += owner is None
+        if untold:
+            raise ProviderError(f"job {job_id}: {untold} batches of its time do not tell yet whose they are; look again later")
+        return Sighting(None)
+
+    async def candidates(self, claimed_ms: int) -> tuple[Candidate, ...]:
+        """All batches since SCAN_MARGIN_S before the claim: time and count, for the list shows neither name nor metadata."""
+        with mapped(Step.READ, SDK):
+            batches = scan(self._page, claimed_ms / 1000 - SCAN_MARGIN_S)
+            return tuple([self._candidate(batch) async for batch in batches])
+
+    async def _page(self, after: str | None) -> dict[str, Any]:
+        raw = await self._client.messages.batches.with_raw_response.list(limit=PAGE_ROWS, after_id=after or anthropic.omit)
+        return body_object(raw.http_response)
+
+    def _candidate(self, batch: dict[str, Any]) -> Candidate:
+        provider_job_id = required_text(batch, "id")
+        return Candidate(
+            provider_job_id=provider_job_id,
+            created_ms=int(created_s(batch) * 1000),
+            total=sum(map(count, mapping(batch.get("request_counts")).values())),
+            ended=_has_ended(batch),
+            job_id=self._owners.get(provider_job_id),
+        )
+
+    async def owner(self, provider_job_id: str) -> str | None:
+        """The job id in the first custom id (`<job id>-<line>`) of an ended batch's results; None before its end."""
+        known = self._owners.get(provider_job_id)
+        if known is not None:
+            return known
+        with mapped(Step.JOB, SDK):
+            raw = await self._client.messages.batches.with_raw_response.retrieve(provider_job_id)
+            if not _has_ended(body_object(raw.http_response)):
+                return None
+        async with aclosing(self.replies(provider_job_id)) as replies:
+            async for reply in replies:
+                job_id = reply.custom_id.rpartition("-")[0]
+                if len(self._owners) >= _MOST_OWNERS:
+                    del self._owners[next(iter(self._owners))]
+                self._owners[provider_job_id] = job_id
+                return job_id
+        return None
+
+    async def orphan_files(self, before_ms: int) -> tuple[str, ...]:
+        """None: a message batch is created without a file."""
+        return ()
+
+    async def delete_file(self, file_id: str) -> None:
+        """Nothing to delete."""
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def _has_ended(batch: dict[str, Any]) -> bool:
+    return text(batch.get("processing_status")) == "ended"

@@ -13,15 +13,19 @@ import structlog
 
 from domain.reply import Reply
 from providers import openai_wire as wire
-from providers.failures import HttpFailure, Sdk, Step, UnreadableBody, mapped, retry_after_s
-from providers.fields import items, mapping, required_text, text
+from providers.failures import HttpFailure, Sdk, Step, mapped, retry_after_s
+from providers.fields import count, mapping, required_text, text
 from providers.jsonl import read_replies
+from providers.listing import SCAN_MARGIN_S, created_s, scan
 from providers.protocol import (
     Ask,
+    Candidate,
     ContentRefused,
+    JobNotVisible,
     JobStatus,
     OutcomeUnknown,
     ProviderDown,
+    ProviderError,
     Sighting,
     StartRefused,
 )
@@ -33,9 +37,12 @@ DEFAULT_BASE_URL = "https://api.openai.com/v1"
 JOB_KEY = "roundbatch_job"  # the metadata by which a batch is found again
 # Characters of prompts from which a job is encoded in a thread, so that heartbeats go on.
 THREAD_FROM_CHARS = 4_000_000
-# How far before the claim the scan of the list goes: two clocks, the provider's and ours, may differ.
-SCAN_MARGIN_S = 600
 PAGE_ROWS = 100
+FILE_PAGE_ROWS = 1_000
+# How an input file is known for ours when its batch was never created.
+FILE_PREFIX, FILE_SUFFIX = "roundbatch-", ".jsonl"
+# A batch in one of these has ended, or ends by itself.
+_OVER = frozenset({"failed", "completed", "expired", "cancelled", "cancelling", "finalizing"})
 
 
 def _failure(error: openai.APIStatusError) -> HttpFailure:
@@ -128,9 +135,8 @@ class OpenAIProvider:
             content = await asyncio.to_thread(wire.batch_file, asks)
         else:
             content = wire.batch_file(asks)
-        raw = await self._client.files.with_raw_response.create(
-            file=(f"{job_id}.jsonl", content, "application/jsonl"), purpose="batch", timeout=timeouts(timeout_s)
-        )
+        file = (f"{FILE_PREFIX}{job_id}{FILE_SUFFIX}", content, "application/jsonl")
+        raw = await self._client.files.with_raw_response.create(file=file, purpose="batch", timeout=timeouts(timeout_s))
         return required_text(body_object(raw.http_response), "id")
 
     async def look(self, provider_job_id: str) -> JobStatus:
@@ -174,35 +180,89 @@ class OpenAIProvider:
         except ContentRefused as refused:
             return wire.errored(ask.custom_id, SDK.read(refused.__cause__))
 
+    async def cancel(self, provider_job_id: str) -> None:
+        """Cancel a batch; refused with a 409 for one that is over, which is then looked at."""
+        try:
+            with mapped(Step.JOB, SDK):
+                await self._client.batches.with_raw_response.cancel(provider_job_id)
+        except ProviderError as error:
+            if not isinstance(error.__cause__, openai.APIStatusError) or error.__cause__.status_code not in (400, 409):
+                raise
+            if text((await self._batch(provider_job_id)).get("status")) not in _OVER:
+                raise
+
     async def find(self, job_id: str, claimed_ms: int) -> Sighting:
         """Scan the list, newest first, until SCAN_MARGIN_S before the claim; raise when any page cannot be read to its end."""
-        oldest_s = claimed_ms / 1000 - SCAN_MARGIN_S
-        after: str | None = None
         with mapped(Step.READ, SDK):
-            while True:
-                page = await self._page(after)
-                batches = [mapping(batch) for batch in items(page.get("data"))]
-                for batch in batches:
+            async with aclosing(scan(self._page, claimed_ms / 1000 - SCAN_MARGIN_S)) as batches:
+                async for batch in batches:
                     if mapping(batch.get("metadata")).get(JOB_KEY) == job_id:
                         return Sighting(required_text(batch, "id"))
-                    created_s = batch.get("created_at")
-                    if not isinstance(created_s, int | float):
-                        raise UnreadableBody("a batch in the list has no created_at")
-                    if created_s < oldest_s:
-                        return Sighting(None)
-                if page.get("has_more") is False:
-                    return Sighting(None)
-                if page.get("has_more") is not True or not batches:
-                    raise UnreadableBody("a page of the list does not say whether it is the last")
-                after = required_text(batches[-1], "id")
+        return Sighting(None)
+
+    async def candidates(self, claimed_ms: int) -> tuple[Candidate, ...]:
+        """All batches since SCAN_MARGIN_S before the claim, each with the job id of its metadata."""
+        with mapped(Step.READ, SDK):
+            return tuple([_candidate(batch) async for batch in scan(self._page, claimed_ms / 1000 - SCAN_MARGIN_S)])
+
+    async def owner(self, provider_job_id: str) -> str | None:
+        """The job id in a batch's metadata; None for a batch that is not ours."""
+        return _owner(await self._batch(provider_job_id))
 
     async def _page(self, after: str | None) -> dict[str, Any]:
         raw = await self._client.batches.with_raw_response.list(limit=PAGE_ROWS, after=after or openai.omit)
-        page = body_object(raw.http_response)
-        if not isinstance(page.get("data"), list):
-            raise UnreadableBody("a page of the list has no data")
-        return page
+        return body_object(raw.http_response)
+
+    async def orphan_files(self, before_ms: int) -> tuple[str, ...]:
+        """Input files named `roundbatch-….jsonl`, created before `before_ms`, that no batch of the list names.
+
+        The files are listed first: a batch that is created meanwhile is then seen.
+        """
+        with mapped(Step.READ, SDK):
+            files = {
+                required_text(file, "id"): created_s(file)
+                async for file in scan(self._file_page, 0.0)
+                if _is_ours(text(file.get("filename"))) and created_s(file) * 1000 < before_ms
+            }
+            if not files:
+                return ()
+            oldest_s = min(files.values()) - SCAN_MARGIN_S  # a batch is younger than its file
+            used = {text(batch.get("input_file_id")) async for batch in scan(self._page, oldest_s)}
+        return tuple(file_id for file_id in files if file_id not in used)
+
+    async def _file_page(self, after: str | None) -> dict[str, Any]:
+        raw = await self._client.files.with_raw_response.list(
+            purpose="batch", order="desc", limit=FILE_PAGE_ROWS, after=after or openai.omit
+        )
+        return body_object(raw.http_response)
+
+    async def delete_file(self, file_id: str) -> None:
+        """Delete a file; a 404 means that it is gone."""
+        try:
+            with mapped(Step.JOB, SDK):
+                await self._client.files.with_raw_response.delete(file_id)
+        except JobNotVisible as error:
+            if not isinstance(error.__cause__, openai.NotFoundError):
+                raise
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def _owner(batch: dict[str, Any]) -> str | None:
+    return text(mapping(batch.get("metadata")).get(JOB_KEY)) or None
+
+
+def _candidate(batch: dict[str, Any]) -> Candidate:
+    return Candidate(
+        provider_job_id=required_text(batch, "id"),
+        created_ms=int(created_s(batch) * 1000),
+        total=count(mapping(batch.get("request_counts")).get("total")),
+        ended=text(batch.get("status")) in wire.TERMINAL,
+        job_id=_owner(batch),
+    )
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith(FILE_PREFIX) and filename.endswith(FILE_SUFFIX)

@@ -14,6 +14,7 @@ ENDPOINT: Final = "/v1/chat/completions"
 # How long a file that the counts promise is waited for after the batch has ended. Its rows are paid: taken for missing they
 # would be paid twice. Counts are not reliable either, so the wait has an end.
 FILE_LAG_S = 600.0
+TERMINAL = frozenset({"failed", "completed", "expired", "cancelled"})
 # Failed validations that another content would not mend (and the last one: no reason given).
 _ACCOUNT_FAILURES = frozenset(
     {"token_limit_exceeded", "too_many_tasks", "rate_limit_exceeded", "request_limit_exceeded", "unknown"}
@@ -39,7 +40,7 @@ def completion_body(ask: Ask) -> dict[str, Any]:
         "model": ask.model,
         "messages": messages,
         "max_completion_tokens": ask.max_tokens,  # max_tokens is deprecated and refused by reasoning models
-        "response_format": openai_response_format(),
+        "response_format": openai_response_format(ask.answers),
     }
     optional = {
         "temperature": ask.temperature,

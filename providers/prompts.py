@@ -1,64 +1,81 @@
-"""From a request's prompt to what is asked: which blocks are sent, which of them carries the cache mark.
+"""From a request's prompt, or those of a bundle, to what is asked under its call profile."""
 
-The text that is sent is the `user_prompt`, character for character, at every provider; blocks only say where it may be cut.
-"""
+from collections.abc import Sequence
 
-from dataclasses import dataclass
-from typing import Literal
-
-from domain.comparison import BLOCK_JOINT, CallProfile
+from domain.comparison import CallProfile
+from providers.caching import marked_where_it_pays
+from providers.layouts import Layout, bundle_blocks
 from providers.protocol import Ask, PromptBlock
+from providers.sources import PromptSource, SourceBlock, prompt_blocks
+
+__all__ = ["PromptSource", "SourceBlock", "ask_for", "ask_for_bundle", "prompt_blocks"]
+
+# Output tokens of a bundle besides its answers: braces and keys. The answers' own limit is generous (400 each by default,
+# 35 to 104 are used), so it pays for the rest.
+BUNDLE_FRAME_TOKENS = 64
+# The most that the models of both providers put out (Anthropic's `models.retrieve` of the 5.5 models): more is a 400.
+MOST_OUTPUT_TOKENS = 64_000
 
 
-@dataclass(frozen=True, slots=True)
-class SourceBlock:
-    """One of a request's `prompt_blocks`."""
+def ask_for(
+    custom_id: str,
+    source: PromptSource,
+    profile: CallProfile,
+    *,
+    default_max_tokens: int,
+    expected_reads: int | None = None,
+) -> Ask:
+    """The ask of one comparison under its call profile; `default_max_tokens` where the profile names no limit.
 
-    content: str
-    cacheable: bool = False
-    ttl: Literal["5m", "1h"] = "5m"
+    `expected_reads`: how often the leading static block will be read from the cache while it lives there; None leaves the
+    mark as the request says.
+    """
+    most = default_max_tokens if profile.max_tokens is None else profile.max_tokens
+    return _ask(custom_id, prompt_blocks(source), profile, max_tokens=most, answers=1, expected_reads=expected_reads)
 
 
-@dataclass(frozen=True, slots=True)
-class PromptSource:
-    """What a request says of its prompt; `blocks` None where it came without them."""
+def ask_for_bundle(
+    custom_id: str,
+    sources: Sequence[PromptSource],
+    profile: CallProfile,
+    *,
+    layout: Layout,
+    default_max_tokens: int,
+    expected_reads: int | None = None,
+) -> tuple[Ask, str]:
+    """The ask of 1 to 64 comparisons of one call profile, in slot order, and the layout that was used.
 
-    user_prompt: str
-    blocks: tuple[SourceBlock, ...] | None = None
+    One comparison alone is asked as `ask_for` asks it. `max_tokens` is that of one comparison times their number, and 64, up
+    to what models put out at most.
+    """
+    each = default_max_tokens if profile.max_tokens is None else profile.max_tokens
+    most = each
+    if len(sources) > 1:
+        most = max(each, min(each * len(sources) + BUNDLE_FRAME_TOKENS, MOST_OUTPUT_TOKENS))
+    blocks, used = bundle_blocks(sources, layout)
+    ask = _ask(custom_id, blocks, profile, max_tokens=most, answers=len(sources), expected_reads=expected_reads)
+    return ask, used
 
 
-def ask_for(custom_id: str, source: PromptSource, profile: CallProfile, *, default_max_tokens: int) -> Ask:
-    """The ask of one comparison under its call profile; `default_max_tokens` where the profile names no limit."""
+def _ask(
+    custom_id: str,
+    blocks: tuple[PromptBlock, ...],
+    profile: CallProfile,
+    *,
+    max_tokens: int,
+    answers: int,
+    expected_reads: int | None,
+) -> Ask:
+    if expected_reads is not None and profile.provider == "anthropic":
+        blocks = marked_where_it_pays(blocks, profile.model, profile.system_prompt, expected_reads)
     return Ask(
         custom_id=custom_id,
         model=profile.model,
         system=profile.system_prompt,
-        blocks=prompt_blocks(source),
-        max_tokens=default_max_tokens if profile.max_tokens is None else profile.max_tokens,
+        blocks=blocks,
+        max_tokens=max_tokens,
         temperature=profile.temperature,
         reasoning_effort=profile.reasoning_effort,
         output_verbosity=profile.output_verbosity,
+        answers=answers,
     )
-
-
-def prompt_blocks(source: PromptSource) -> tuple[PromptBlock, ...]:
-    """One block, or two: the leading static block with the cache mark, and the rest. Their texts add up to user_prompt.
-
-    Only the run of cacheable blocks at the very start is shared by the comparisons of a round: what stands behind an essay is
-    never a prefix of another prompt, and a mark there would be paid (1.25x) and never read. So neither is a run that
-    leaves nothing behind it. Blocks that do not join to the user_prompt are not used.
-    """
-    whole = (PromptBlock(source.user_prompt),)
-    blocks = source.blocks or ()
-    if BLOCK_JOINT.join(block.content for block in blocks) != source.user_prompt:
-        return whole
-    leading = next((index for index, block in enumerate(blocks) if not block.cacheable), len(blocks))
-    if not 0 < leading < len(blocks):
-        return whole
-    # The joint belongs to the static block: it follows it in every prompt, so the cached prefix stays the same.
-    head = BLOCK_JOINT.join(block.content for block in blocks[:leading]) + BLOCK_JOINT
-    tail = source.user_prompt[len(head) :]
-    if not head.strip() or not tail.strip():  # a text block without a visible character is refused with 400
-        return whole
-    ttl: Literal["5m", "1h"] = "1h" if all(block.ttl == "1h" for block in blocks[:leading]) else "5m"
-    return PromptBlock(head, cacheable=True, ttl=ttl), PromptBlock(tail)

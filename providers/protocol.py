@@ -68,7 +68,10 @@ class PromptBlock:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One line as it is sent: the prompt of one comparison, and the parameters of its call profile."""
+    """One line as it is sent: the prompt of its comparisons, and the parameters of their call profile.
+
+    `answers`: how many comparisons it holds; above 1 it is a bundle, answered under `domain.answer.bundle_keys(answers)`.
+    """
 
     custom_id: str
     model: str
@@ -78,6 +81,7 @@ class Ask:
     temperature: float | None = None
     reasoning_effort: str | None = None
     output_verbosity: str | None = None
+    answers: int = 1
 
 
 class JobPhase(StrEnum):
@@ -106,11 +110,26 @@ class Sighting:
     provider_job_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One batch of the account's list, which an unknown job may be.
+
+    created_ms: by the provider's clock. total: its lines; 0 while OpenAI validates it. job_id: ours, where the list tells or
+    `Provider.owner` has been asked before; None: not known.
+    """
+
+    provider_job_id: str
+    created_ms: int
+    total: int
+    ended: bool
+    job_id: str | None
+
+
 class Provider(Protocol):
     """One account at one provider. All methods raise ProviderError; SDK retries are off everywhere."""
 
     name: str
-    can_find: bool  # whether a job of unknown fate can be found again (OpenAI: by metadata)
+    can_find: bool  # whether a job of unknown fate can be found again
 
     @property
     def key_hash(self) -> str:
@@ -137,8 +156,34 @@ class Provider(Protocol):
         """Answer one ask by one synchronous call. A 400 comes back as an errored Reply, not as an exception."""
         ...
 
+    async def cancel(self, provider_job_id: str) -> None:
+        """Ask the provider to stop a batch; one that has ended is fine. What it answers until it stops is read as ever."""
+        ...
+
     async def find(self, job_id: str, claimed_ms: int) -> Sighting:
-        """Scan the provider's list back to before `claimed_ms` for the batch of this job, completely or not at all."""
+        """Scan the provider's list back to before `claimed_ms` for the batch of this job, completely or not at all.
+
+        Raises ProviderError, too, while a batch of that time does not tell whose it is (Anthropic, until it has ended).
+        """
+        ...
+
+    async def candidates(self, claimed_ms: int) -> tuple[Candidate, ...]:
+        """All batches of the account since before `claimed_ms`, newest first; raises when any page cannot be read."""
+        ...
+
+    async def owner(self, provider_job_id: str) -> str | None:
+        """Our job id of a batch, or None: by metadata at OpenAI, at Anthropic by a custom id, once it has ended."""
+        ...
+
+    async def orphan_files(self, before_ms: int) -> tuple[str, ...]:
+        """The ids of input files that were uploaded here before that time and belong to no batch; none where jobs need no file.
+
+        `before_ms` must leave the time of an upload and a create, or a file whose batch is being created is among them.
+        """
+        ...
+
+    async def delete_file(self, file_id: str) -> None:
+        """Delete a file; one that is gone is fine."""
         ...
 
     async def close(self) -> None:

@@ -21,6 +21,7 @@ _OPERATIONS = {
     "POST messages/batches/{id}/cancel": "batches.cancel",
     "POST chat/completions": "chat.completions.create",
     "POST files": "files.create",
+    "GET files": "files.list",
     "DELETE files/{id}": "files.delete",
     "GET files/{id}/content": "files.content",
     "POST batches": "batches.create",

@@ -1,13 +1,12 @@
 """The JSON that the model writes: an answer of the asked-for schema, or one of the known ways to miss it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
 from simulator.judge import Verdict
 from simulator.schemas import SchemaNode, resolve
-
-VERDICT_KEYS = ("winner", "justification", "confidence")
 
 INVALID_VARIANTS = (
     "winner_unknown",
@@ -17,9 +16,16 @@ INVALID_VARIANTS = (
     "justification_long",
     "key_missing",
     "not_json",
+    "keys_upper",
+    "keys_extra",
+    "keys_reversed",
+    "keys_twice",
 )
 """What an unusable answer can look like. `winner_case` and `justification_long` are seen with real models even
-under a strict schema; a worker may repair them or ask again."""
+under a strict schema; a worker may repair them or ask again. The last four concern the keys of bundles only."""
+
+KEPT_BY_VARIANT = frozenset({"keys_upper", "keys_extra", "keys_reversed"})
+"""Variants that leave every verdict of a bundle usable."""
 
 
 def _winner(node: SchemaNode, verdict: Verdict) -> object:
@@ -67,56 +73,97 @@ def _verdict_object(node: SchemaNode, root: SchemaNode, verdict: Verdict) -> dic
     return answer
 
 
-def _value(schema: SchemaNode, verdicts: Iterator[Verdict]) -> dict[str, Any]:
-    root = schema
-    properties = {key: resolve(child, root) for key, child in schema.get("properties", {}).items()}
-    if "winner" in properties:
-        return _verdict_object(schema, root, next(verdicts))
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An answer's text, and where the verdict under each key ends in it."""
+
+    text: str
+    ends: dict[str, int]
+
+
+def verdict_keys(schema: SchemaNode | None) -> tuple[str, ...]:
+    """The keys of a bundle: those properties of a schema that are verdicts. () for one verdict alone."""
+    if schema is None or "winner" in schema.get("properties", {}):
+        return ()
+    children = schema.get("properties", {}).items()
+    return tuple(key for key, child in children if "winner" in resolve(child, schema).get("properties", {}))
+
+
+def _value(schema: SchemaNode, verdict_of: Callable[[str], Verdict]) -> dict[str, Any]:
+    keys = verdict_keys(schema)
+    if not keys and "winner" in schema.get("properties", {}):
+        return _verdict_object(schema, schema, verdict_of(""))
     answer: dict[str, Any] = {}
-    for key, child in properties.items():
-        if "winner" in child.get("properties", {}):
-            answer[key] = _verdict_object(child, root, next(verdicts))
-        else:
-            answer[key] = _filler(child, root)
+    for key, child in schema.get("properties", {}).items():
+        child = resolve(child, schema)
+        answer[key] = _verdict_object(child, schema, verdict_of(key)) if key in keys else _filler(child, schema)
     return answer
 
 
-def _spoil(answer: dict[str, Any], variant: str) -> None:
-    """Make the first verdict of `answer` unusable in the named way."""
-    nested = [value for value in answer.values() if isinstance(value, dict)]
-    first = answer if "winner" in answer or not nested else nested[0]
+def _spoil(verdict: dict[str, Any], variant: str) -> None:
     match variant:
         case "winner_case":
-            first["winner"] = str(first.get("winner", "Essay A")).lower()
+            verdict["winner"] = str(verdict.get("winner", "Essay A")).lower()
         case "confidence_zero":
-            first["confidence"] = 0
+            verdict["confidence"] = 0
         case "confidence_nine":
-            first["confidence"] = 9
+            verdict["confidence"] = 9
         case "justification_long":
-            first["justification"] = "The stronger essay keeps its thread from start to end. " * 12
-        case "key_missing":
-            answer.popitem()
+            verdict["justification"] = "The stronger essay keeps its thread from start to end. " * 12
+        case "winner_unknown":
+            verdict["winner"] = "Essay C"
+
+
+def _spoil_keys(answer: dict[str, Any], variant: str, spoiled: Collection[str]) -> list[tuple[str, Any]]:
+    """The answer's items, its keys changed in the named way."""
+    items = list(answer.items())
+    match variant:
+        case "keys_upper":
+            return [(key.upper(), value) for key, value in items]
+        case "keys_extra":
+            return [*items, ("c99", items[0][1])]
+        case "keys_reversed":
+            return items[::-1]
+        case "keys_twice":
+            return [*items, *((key, value) for key, value in items if key in spoiled)]
         case _:
-            first["winner"] = "Essay C"
+            return items
 
 
-def write_answer(schema: SchemaNode | None, verdicts: Iterator[Verdict], invalid_variant: str | None) -> str:
+def write_answer(
+    schema: SchemaNode | None, verdict_of: Callable[[str], Verdict], variant: str | None, spoiled: Collection[str]
+) -> Written:
     """The text of an answer.
 
-    A schema with a `winner` gets one verdict; one whose properties are such objects (a bundle) gets the verdicts
-    in the order of its keys. `verdicts` must not run out. Without a schema the answer is that of a verdict.
+    A schema with a `winner` gets the verdict of ""; one whose properties are such objects (a bundle) the verdict of each
+    key. Without a schema the answer is that of a verdict. `variant` spoils the verdicts under the keys in `spoiled`.
     """
-    if invalid_variant == "not_json":
-        return f"I think Essay {next(verdicts).winner} is better, though both have their merits."
+    if variant == "not_json":
+        first = next(iter(spoiled), "")
+        return Written(f"I think Essay {verdict_of(first).winner} is better, though both have their merits.", {})
     if schema is None:
-        verdict = next(verdicts)
+        verdict = verdict_of("")
         answer: dict[str, Any] = {
             "winner": f"Essay {verdict.winner}",
             "justification": verdict.justification,
             "confidence": verdict.confidence,
         }
     else:
-        answer = _value(schema, verdicts)
-    if invalid_variant is not None and answer:
-        _spoil(answer, invalid_variant)
-    return json.dumps(answer, ensure_ascii=False)
+        answer = _value(schema, verdict_of)
+    keys = verdict_keys(schema)
+    if variant is None:
+        return _dumped(list(answer.items()))
+    if variant == "key_missing":
+        for key in [key for key in answer if key in spoiled] if keys else [*answer][-1:]:
+            del answer[key]
+    for key in spoiled:
+        _spoil(answer.get(key, {}) if keys else answer, variant)
+    return _dumped(_spoil_keys(answer, variant, spoiled) if keys else list(answer.items()))
+
+
+def _dumped(items: list[tuple[str, Any]]) -> Written:
+    text, ends = "{", dict[str, int]()
+    for place, (key, value) in enumerate(items):
+        text += f"{', ' if place else ''}{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
+        ends[key] = len(text)
+    return Written(text + "}", ends)

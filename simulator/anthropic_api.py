@@ -65,7 +65,7 @@ async def create_message(call: Call) -> Response:
         raise ApiError(429, "This request would exceed your rate limit.", retry_after_s=max(1, round(wait_s)))
     message_id = fresh_id("msg_")
     completion, paid = simulation.answer_call(prompt, call.endpoint, call.workspace, message_id)
-    call.items.append(paid)
+    call.items += paid
     return JSONResponse(message(message_id, prompt.model, completion, "standard"))
 
 
@@ -115,7 +115,7 @@ async def create_batch(call: Call) -> Response:
         duration_s=simulation.settings.batch_duration_s,
         rows=rows,
     )
-    simulation.add_batch(batch)
+    simulation.add_batch(batch, call.api_key)
     call.batch = BatchRecord(batch.id, now, "anthropic", call.workspace, len(rows))
     return JSONResponse(shown(call, batch))
 
@@ -137,11 +137,11 @@ def shown(call: Call, batch: Batch) -> dict[str, Any]:
             "canceled": batch.outcome_count("canceled"),
             "expired": batch.outcome_count("expired"),
         },
-        "created_at": timestamp(batch.created_at),
-        "ended_at": timestamp(batch.ended_at),
-        "expires_at": timestamp(batch.expires_at),
+        "created_at": timestamp(batch.shown_at(batch.created_at)),
+        "ended_at": timestamp(batch.shown_at(batch.ended_at)),
+        "expires_at": timestamp(batch.shown_at(batch.expires_at)),
         "archived_at": None,
-        "cancel_initiated_at": timestamp(batch.cancel_at),
+        "cancel_initiated_at": timestamp(batch.shown_at(batch.cancel_at)),
         "results_url": url if ended else None,
     }
 

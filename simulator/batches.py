@@ -45,6 +45,9 @@ class Outcome:
 class Batch:
     """A batch as both APIs share it. `details` holds what only its own API shows (metadata, file ids).
 
+    `worked`: rows that were worked off by hand, whatever the time. `listed_from`: when the list begins to show it.
+    `skew_s`: how far the times that the API shows of it are ahead.
+
     Once settled it has outcomes and no rows: the prompts of a long benchmark would fill the memory.
     """
 
@@ -60,6 +63,9 @@ class Batch:
     finish_at: float | None = None
     cancel_at: float | None = None
     cancel_duration_s: float = 0.0
+    worked: int = 0
+    listed_from: float = 0.0
+    skew_s: float = 0.0
     ended_at: float | None = None
     ended_by: EndReason | None = None
     outcomes: list[Outcome] = field(default_factory=list)
@@ -90,13 +96,17 @@ class Batch:
         return min(ends)
 
     def rows_done(self, at: float) -> int:
-        """How many rows have been worked at `at`: all by its natural end, before it an even share of them."""
+        """How many rows have been worked at `at`: all by its natural end, before it an even share, and those by hand."""
         if at >= self._natural_end():
             return len(self.rows)
         if self.held or self.duration_s <= 0:
-            return 0
+            return min(len(self.rows), self.worked)
         share = (at - self.started_at) / self.duration_s
-        return max(0, min(len(self.rows), int(share * len(self.rows))))
+        return max(self.worked, min(len(self.rows), int(share * len(self.rows))))
+
+    def shown_at(self, at: float | None) -> float | None:
+        """A time as the API shows it, by a clock that may be off."""
+        return None if at is None else at + self.skew_s
 
     def outcome_count(self, *kinds: RowKind) -> int:
         return sum(outcome.kind in kinds for outcome in self.outcomes)

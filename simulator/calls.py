@@ -14,6 +14,7 @@ from simulator.ledger import BatchRecord, CallRecord, PaidItem, key_hash
 from simulator.simulation import Simulation, fault_error, fresh_id
 
 ANTHROPIC_VERSION = "2026-10-21"
+NOBODYS = "a workspace in which nothing is"
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class Call:
     endpoint: str
     id: str
     workspace: str = ""
+    api_key: str = ""
     key_hash: str = ""
     model: str | None = None
     batch: BatchRecord | None = None
@@ -92,6 +94,7 @@ def _admit(call: Call) -> None:
     if not key or key in call.simulation.settings.bad_keys:
         message = "invalid x-api-key" if call.provider == "anthropic" else "Incorrect API key provided."
         raise ApiError(401, message)
+    call.api_key = key
     call.workspace = call.simulation.workspace(key)
     version = call.request.headers.get("anthropic-version")
     if call.provider == "anthropic" and version != ANTHROPIC_VERSION:
@@ -106,10 +109,13 @@ async def _answered(call: Call, handler: Handler) -> Response:
         # Read before any delay: what has arrived in full is worked even when its client has gone meanwhile.
         await call.request.body()
         _admit(call)
-        fault = faults.draw(("status", "not_found"), call.provider, call.endpoint, call.endpoint)
+        where = (call.provider, call.endpoint, call.endpoint, call.api_key)
+        fault = faults.draw(("status", "not_found"), *where)
         if fault is not None:
             raise fault_error(fault)
-        slow = faults.draw(("slow",), call.provider, call.endpoint, call.endpoint)
+        if faults.draw(("sees_nothing",), *where) is not None:
+            call.workspace = NOBODYS
+        slow = faults.draw(("slow",), *where)
         if slow is not None:
             await call.simulation.clock.sleep(1.0 if slow.stall_s is None else slow.stall_s)
         return await handler(call)
@@ -143,7 +149,7 @@ async def serve(simulation: Simulation, provider: str, endpoint: str, handler: H
     record = CallRecord(call.now, provider, endpoint, response.status_code, call.key_hash, call.model)
     simulation.ledger.write(call=record, batch=call.batch, items=call.items)
     if response.status_code < 400:
-        hang = simulation.faults.draw(("hang",), provider, endpoint, endpoint)
+        hang = simulation.faults.draw(("hang",), provider, endpoint, endpoint, call.api_key)
         if hang is not None:
             await _stall(call, hang.stall_s)
         if endpoint in ("messages.create", "chat.completions.create") and simulation.settings.latency_s:

@@ -1,13 +1,14 @@
 """What a model answers to one prompt, and what that is counted as."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from simulator.answers import write_answer
+from simulator.answers import KEPT_BY_VARIANT, Written, verdict_keys, write_answer
 from simulator.caching import PrefixCache
-from simulator.faults import Fault
-from simulator.judge import Verdict, find_pairs, judge, opinion
+from simulator.comparisons import Comparison, read_comparisons
+from simulator.faults import INVALID_TAG, Fault
+from simulator.judge import Verdict, judge, opinion
 from simulator.prices import BATCH_FACTOR, Usage, estimated_tokens, single_cost_usd
 from simulator.prompts import Prompt
 
@@ -18,11 +19,11 @@ REFUSAL = "I can't help with judging this text."
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A paid answer. `outcome` (ok, refused, cut, invalid) is what the ledger says of its use."""
+    """A paid answer: its text, and for each comparison what the ledger says of its use (ok, refused, cut, invalid)."""
 
     text: str
     ending: Ending
-    outcome: str
+    comparisons: tuple[tuple[Comparison, str], ...]
     usage: Usage
 
 
@@ -34,21 +35,25 @@ class Model:
         self._error_rate = judge_error_rate
         self.cache = PrefixCache()
 
-    def _verdicts(self, text: str) -> Iterator[Verdict]:
-        for pair in find_pairs(text):
-            yield judge(pair, seed=self._seed, error_rate=self._error_rate)
-        while True:
-            yield opinion(text, seed=self._seed)
+    def _verdict(self, comparison: Comparison) -> Verdict:
+        if comparison.pair is None:
+            return opinion(comparison.text, seed=self._seed)
+        return judge(comparison.pair, seed=self._seed, error_rate=self._error_rate)
 
     def complete(self, prompt: Prompt, fault: Fault | None, workspace: str, now: float) -> Completion:
         """The answer to `prompt`; `fault` may make it a refusal, cut it or spoil it. Other kinds are not looked at."""
         kind = None if fault is None else fault.fault
+        comparisons = read_comparisons(prompt.text, verdict_keys(prompt.schema))
+        variant, spoiled = None, set[str]()
+        if fault is not None and kind == "invalid":
+            variant, spoiled = fault.variant, _spoiled(comparisons, fault)
         ending: Ending = "complete"
         if kind == "refused":
-            text, ending = REFUSAL, "refused"
+            written, ending = Written(REFUSAL, {}), "refused"
         else:
-            variant = fault.variant if fault is not None and kind == "invalid" else None
-            text = write_answer(prompt.schema, self._verdicts(prompt.text), variant)
+            by_key = {comparison.key: comparison for comparison in comparisons}
+            written = write_answer(prompt.schema, lambda key: self._verdict(by_key[key]), variant, spoiled)
+        text = written.text
         output_tokens = estimated_tokens(len(text.encode()))
         too_long = prompt.max_tokens is not None and output_tokens > prompt.max_tokens
         if ending == "complete" and (kind == "cut" or too_long):
@@ -56,8 +61,23 @@ class Model:
             text = text[: min(len(text) // 2, output_tokens * 4)]
             ending = "cut"
         usage = self.cache.usage(workspace, prompt, output_tokens, now)
-        outcome = ending if ending != "complete" else "invalid" if kind == "invalid" else "ok"
-        return Completion(text, ending, outcome, usage)
+        uses = []
+        for comparison in comparisons:
+            outcome: str = "ok" if ending == "complete" else ending
+            if ending == "cut" and written.ends.get(comparison.key, len(text) + 1) <= len(text):
+                outcome = "ok"
+            uses.append((comparison, "invalid" if outcome == "ok" and comparison.key in spoiled else outcome))
+        return Completion(text, ending, tuple(uses), usage)
+
+
+def _spoiled(comparisons: Sequence[Comparison], fault: Fault) -> set[str]:
+    """The keys whose verdicts an `invalid` fault spoils: those whose own text asks for it, else the first `items`."""
+    if fault.variant in KEPT_BY_VARIANT and len(comparisons) > 1:
+        return set()
+    tagged = [comparison.key for comparison in comparisons if INVALID_TAG in comparison.text]
+    if fault.variant == "not_json":
+        return {comparison.key for comparison in comparisons}
+    return set(tagged or [comparison.key for comparison in comparisons[: fault.items]])
 
 
 def cost_usd(model: str, usage: Usage, kind: Literal["batch", "call"]) -> float:

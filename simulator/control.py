@@ -96,3 +96,11 @@ class SimulatorControl:
         """Move the simulator's clock forward; returns its new time, seconds since 1970."""
         now: float = self._request("POST", "clock", {"advance_s": seconds})["now"]
         return now
+
+    def skew(self, seconds: float) -> None:
+        """Let the times that batches and files made from now on show be ahead by so much, or behind if negative."""
+        self._request("POST", "clock", {"skew_s": seconds})
+
+    def work(self, batch_id: str, rows: int) -> None:
+        """Work off so many rows of a running batch, held or not: what a cancellation then leaves answered."""
+        self._request("POST", "work", {"batch_id": batch_id, "rows": rows})

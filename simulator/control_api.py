@@ -63,6 +63,7 @@ class Control:
                 "hold": self.hold,
                 "release": self.release,
                 "finish": self.finish,
+                "work": self.work,
                 "clock": self.move_clock,
             },
             "DELETE": {"faults": self.clear_faults},
@@ -156,9 +157,21 @@ class Control:
         self._simulation.settle()
         return {"batches": [batch.id for batch in chosen]}
 
+    def work(self, body: Any) -> object:
+        rows = body.get("rows")
+        if not isinstance(rows, int) or isinstance(rows, bool) or rows < 0 or "batch_id" not in body:
+            raise BadControl(f"rows is {rows!r}; give a batch_id and how many of its rows are worked off, 0 or more")
+        chosen = self._chosen(body)
+        for batch in chosen:
+            batch.worked = min(rows, batch.size)
+        return {"batches": [batch.id for batch in chosen]}
+
     def move_clock(self, body: Any) -> object:
-        advance_s = body.get("advance_s")
+        advance_s, skew_s = body.get("advance_s", 0), body.get("skew_s", self._simulation.skew_s)
         if not isinstance(advance_s, int | float) or advance_s < 0:
             raise BadControl(f"advance_s is {advance_s!r}; give the seconds to move the clock forward, 0 or more")
+        if not isinstance(skew_s, int | float):
+            raise BadControl(f"skew_s is {skew_s!r}; give the seconds by which the shown clock is ahead, or behind if negative")
         self._simulation.clock.advance(advance_s)
+        self._simulation.skew_s = skew_s
         return {"now": self._simulation.clock.now()}

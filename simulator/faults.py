@@ -10,7 +10,7 @@ from simulator.answers import INVALID_VARIANTS
 from simulator.judge import unit
 
 ROW_KINDS = ("expired", "errored", "missing", "refused", "cut", "invalid", "status_zero")
-CALL_KINDS = ("status", "not_found", "slow", "hang", "file_late", "failed_validation")
+CALL_KINDS = ("status", "not_found", "slow", "hang", "file_late", "failed_validation", "list_lag", "sees_nothing")
 
 WORK = ("messages.create", "chat.completions.create", "batches.create")
 """Endpoints that do paid work, which `slow` and `hang` are about unless one is named."""
@@ -21,6 +21,16 @@ DEFAULT_ENDPOINTS: dict[str, Collection[str]] = {
     "hang": WORK,
     "file_late": ("batches.retrieve",),
     "failed_validation": ("batches.create",),
+    "list_lag": ("batches.create",),
+    "sees_nothing": (
+        "batches.list",
+        "batches.retrieve",
+        "batches.results",
+        "batches.cancel",
+        "files.list",
+        "files.retrieve",
+        "files.content",
+    ),
 }
 
 FaultKind = Literal[
@@ -37,13 +47,16 @@ FaultKind = Literal[
     "hang",
     "file_late",
     "failed_validation",
+    "list_lag",
+    "sees_nothing",
 ]
 
 
 class Fault(BaseModel):
     """One fault to inject; docs/simulator.md has the table of kinds.
 
-    Give `rate` (0 to 1) or `next` (how many), not both. `provider` and `endpoint` narrow it down.
+    Give `rate` (0 to 1) or `next` (how many), not both. `provider`, `endpoint` and, for faults of calls, `api_key` narrow it
+    down. `items`: how many verdicts of a bundle an `invalid` answer spoils.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +66,8 @@ class Fault(BaseModel):
     next: int | None = Field(default=None, ge=0)
     provider: Literal["anthropic", "openai"] | None = None
     endpoint: str | None = None
+    api_key: str | None = None
+    items: int = Field(default=1, ge=1)
     status: int = Field(default=500, ge=400, le=599)
     error_type: str | None = None
     code: str | None = None
@@ -69,9 +84,11 @@ class Fault(BaseModel):
             raise ValueError(f"variant {self.variant!r} is unknown; allowed: {', '.join(INVALID_VARIANTS)}")
         return self
 
-    def concerns(self, provider: str, endpoint: str) -> bool:
-        """Whether it may strike at this endpoint."""
+    def concerns(self, provider: str, endpoint: str, api_key: str | None = None) -> bool:
+        """Whether it may strike at this endpoint, for this key."""
         if self.provider is not None and self.provider != provider:
+            return False
+        if self.api_key is not None and self.api_key != api_key:
             return False
         if self.endpoint is not None:
             return self.endpoint == endpoint
@@ -82,14 +99,19 @@ def _always(kind: FaultKind, **more: object) -> Fault:
     return Fault.model_validate({"fault": kind, "rate": 1.0, **more})
 
 
+INVALID_TAG = "[sim:invalid]"
+
 TAGS = {
     "[sim:refuse]": _always("refused"),
-    "[sim:invalid]": _always("invalid"),
+    INVALID_TAG: _always("invalid"),
     "[sim:error]": _always("errored", error_type="api_error"),
     "[sim:400]": _always("errored", error_type="invalid_request_error"),
     "[sim:expire]": _always("expired"),
 }
-"""What a prompt that contains the tag always gets, without any fault being armed."""
+"""What a prompt that contains the tag always gets, without any fault being armed.
+
+In a bundle `[sim:invalid]` spoils the verdicts of those comparisons alone in which it stands; the others befall all of it.
+"""
 
 
 def tagged(text: str) -> Fault | None:
@@ -139,11 +161,11 @@ class FaultPlan:
         """What is armed, each with `left`."""
         return [{**armed.fault.model_dump(exclude_none=True), "left": armed.left} for armed in self._armed]
 
-    def draw(self, kinds: Collection[str], provider: str, endpoint: str, key: str) -> Fault | None:
+    def draw(self, kinds: Collection[str], provider: str, endpoint: str, key: str, api_key: str | None = None) -> Fault | None:
         """The fault of one of `kinds` that strikes now, or None. `key` names what it would strike."""
         for armed in self._armed:
             fault = armed.fault
-            if fault.fault in kinds and fault.concerns(provider, endpoint) and armed.strikes(self._seed, key):
+            if fault.fault in kinds and fault.concerns(provider, endpoint, api_key) and armed.strikes(self._seed, key):
                 if armed.left == 0:
                     self._armed.remove(armed)
                 return fault

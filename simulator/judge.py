@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 HEADING = re.compile(r"\*\*Essay ([AB]) \(ID: ([^)]*)\):\*\*")
 QUALITY = re.compile(r"\[quality:([01](?:\.\d+)?|\.\d+)\]")
@@ -11,8 +12,7 @@ FULL_CONFIDENCE_GAP = 0.5
 """A difference in quality of this much or more gets confidence 5; none gets 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """Two essays as a prompt presents them."""
 
     a_id: str

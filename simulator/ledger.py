@@ -3,7 +3,7 @@
 import hashlib
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 SCHEMA = """
@@ -14,7 +14,8 @@ CREATE TABLE IF NOT EXISTS batches (
     id TEXT PRIMARY KEY, at REAL NOT NULL, provider TEXT NOT NULL, workspace TEXT NOT NULL, items INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS items (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, provider TEXT NOT NULL, kind TEXT NOT NULL, source_id TEXT NOT NULL,
-    custom_id TEXT, model TEXT NOT NULL, prompt_sha256 TEXT NOT NULL, outcome TEXT NOT NULL,
+    custom_id TEXT, model TEXT NOT NULL, prompt_sha256 TEXT NOT NULL, fingerprint TEXT NOT NULL, bundle_key TEXT,
+    bundle_size INTEGER NOT NULL, outcome TEXT NOT NULL,
     input_tokens INTEGER NOT NULL, cached_input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
     cost_usd REAL NOT NULL, cost_single_usd REAL NOT NULL);
 """
@@ -45,9 +46,11 @@ class BatchRecord:
 
 @dataclass(frozen=True, slots=True)
 class PaidItem:
-    """One request that was answered and is paid for.
+    """One comparison that was answered and is paid for; one of a bundle has its share of the tokens and the cost.
 
     `kind` is batch or call; `source_id` the batch's or the message's id; `outcome` ok, refused, cut or invalid.
+    `prompt_sha256` is that of the whole prompt, `fingerprint` that of the two essays in their order. `bundle_key` is None and
+    `bundle_size` 1 for a comparison in a prompt of its own.
     """
 
     at: float
@@ -57,12 +60,21 @@ class PaidItem:
     custom_id: str | None
     model: str
     prompt_sha256: str
+    fingerprint: str
+    bundle_key: str | None
+    bundle_size: int
     outcome: str
     input_tokens: int
     cached_input_tokens: int
     output_tokens: int
     cost_usd: float
     cost_single_usd: float
+
+
+ADD_ITEM = (
+    f"INSERT INTO items ({', '.join(column.name for column in fields(PaidItem))})"
+    f" VALUES ({', '.join('?' for _ in fields(PaidItem))})"
+)
 
 
 def key_hash(api_key: str) -> str:
@@ -105,29 +117,7 @@ class Ledger:
                     "INSERT INTO batches (id, at, provider, workspace, items) VALUES (?, ?, ?, ?, ?)",
                     (batch.id, batch.at, batch.provider, batch.workspace, batch.items),
                 )
-            self._db.executemany(
-                "INSERT INTO items (at, provider, kind, source_id, custom_id, model, prompt_sha256, outcome,"
-                " input_tokens, cached_input_tokens, output_tokens, cost_usd, cost_single_usd)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (
-                        item.at,
-                        item.provider,
-                        item.kind,
-                        item.source_id,
-                        item.custom_id,
-                        item.model,
-                        item.prompt_sha256,
-                        item.outcome,
-                        item.input_tokens,
-                        item.cached_input_tokens,
-                        item.output_tokens,
-                        item.cost_usd,
-                        item.cost_single_usd,
-                    )
-                    for item in items
-                ),
-            )
+            self._db.executemany(ADD_ITEM, map(astuple, items))
 
     def clear(self) -> None:
         """Forget everything."""
@@ -159,13 +149,11 @@ class Ledger:
         ).fetchone()
         # A refused, cut or invalid answer is rightly asked for again: only what follows a usable one is paid twice.
         twice = self._db.execute(
-            "SELECT count(*) FROM items JOIN (SELECT prompt_sha256, min(id) AS first FROM items"
-            " WHERE kind = 'batch' AND outcome = 'ok' GROUP BY prompt_sha256) AS usable"
-            " ON items.prompt_sha256 = usable.prompt_sha256 WHERE items.kind = 'batch' AND items.id > usable.first"
+            "SELECT count(*) FROM items JOIN (SELECT fingerprint, min(id) AS first FROM items"
+            " WHERE kind = 'batch' AND outcome = 'ok' GROUP BY fingerprint) AS usable"
+            " ON items.fingerprint = usable.fingerprint WHERE items.kind = 'batch' AND items.id > usable.first"
         ).fetchone()[0]
-        again = self._db.execute("SELECT count(*) - count(DISTINCT prompt_sha256) FROM items WHERE kind = 'batch'").fetchone()[
-            0
-        ]
+        again = self._db.execute("SELECT count(*) - count(DISTINCT fingerprint) FROM items WHERE kind = 'batch'").fetchone()[0]
         return {
             "http_operations": sum(by_endpoint.values()),
             "http_by_endpoint": by_endpoint,

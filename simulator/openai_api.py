@@ -61,7 +61,7 @@ async def create_completion(call: Call) -> Response:
         raise ApiError(429, f"Rate limit reached for {prompt.model}.", retry_after_s=max(1, round(wait_s)))
     completion_id = fresh_id("chatcmpl-")
     completion, paid = simulation.answer_call(prompt, call.endpoint, call.workspace, completion_id)
-    call.items.append(paid)
+    call.items += paid
     return JSONResponse(chat_completion(completion_id, prompt.model, completion, call.now))
 
 
@@ -80,7 +80,7 @@ async def create_file(call: Call) -> Response:
         filename = upload.filename or "upload"
     if len(content) > most:
         raise ApiError(413, f"File is too large: {len(content)} bytes, at most {most} are allowed.", param="file")
-    stored = StoredFile(fresh_id("file-"), call.workspace, filename, "batch", call.now, content)
+    stored = StoredFile(fresh_id("file-"), call.workspace, filename, "batch", call.now + call.simulation.skew_s, content)
     call.simulation.files[stored.id] = stored
     return JSONResponse(stored.shown())
 

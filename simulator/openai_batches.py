@@ -72,11 +72,7 @@ async def create_batch(call: Call) -> Response:
         rows=rows,
         details={"input_file_id": stored.id, "metadata": metadata, "errors": complaints},
     )
-    if complaints:
-        # A batch that fails validation never runs, so it is never settled.
-        simulation.batches[batch.id] = batch
-    else:
-        simulation.add_batch(batch)
+    simulation.add_batch(batch, call.api_key, runs=not complaints)
     call.batch = BatchRecord(batch.id, now, "openai", call.workspace, len(rows))
     return JSONResponse(_shown(batch, "validating", now))
 
@@ -119,7 +115,8 @@ def _shown(batch: Batch, status: str, now: float) -> dict[str, Any]:
     """The `batch` object in the given status."""
 
     def when(at: float | None, *statuses: str) -> int | None:
-        return int(at) if at is not None and (not statuses or status in statuses) else None
+        shown = batch.shown_at(at)
+        return int(shown) if shown is not None and (not statuses or status in statuses) else None
 
     ended = batch.ended_at is not None
     # Counts move while a batch runs; what failed is known at its end.
@@ -138,9 +135,9 @@ def _shown(batch: Batch, status: str, now: float) -> dict[str, Any]:
         "status": status,
         "output_file_id": batch.details.get("output_file_id"),
         "error_file_id": batch.details.get("error_file_id"),
-        "created_at": int(batch.created_at),
-        "in_progress_at": None if validating else int(batch.started_at),
-        "expires_at": int(batch.expires_at),
+        "created_at": when(batch.created_at),
+        "in_progress_at": None if validating else when(batch.started_at),
+        "expires_at": when(batch.expires_at),
         "finalizing_at": when(batch.ended_at, "completed"),
         "completed_at": when(batch.ended_at, "completed"),
         "failed_at": when(batch.started_at, "failed"),

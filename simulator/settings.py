@@ -28,6 +28,8 @@ class SimulatorSettings(BaseModel):
     """How long a batch stays `canceling` or `cancelling`."""
     hold: bool = False
     """Batches run until the control API releases or finishes them (or 24 h pass)."""
+    clock_skew_s: float = 0.0
+    """How far the clock by which the APIs show times of batches and files is ahead; negative: behind."""
     judge_error_rate: float = Field(default=0.05, ge=0, le=1)
     """Probability that the judge picks the worse essay."""
 

@@ -5,12 +5,13 @@ from collections.abc import Iterable
 
 from simulator.batches import Batch, Outcome, Row, RowKind
 from simulator.clock import Clock
-from simulator.completion import Completion, Model, cost_usd
+from simulator.completion import Completion, Model
 from simulator.errors import STATUS_OF_TYPE, ApiError
 from simulator.faults import ROW_KINDS, Fault, FaultPlan, tagged
 from simulator.files import StoredFile
 from simulator.ledger import Ledger, PaidItem
 from simulator.limits import Limiter
+from simulator.paid import paid_items
 from simulator.prompts import Prompt
 from simulator.settings import SimulatorSettings
 
@@ -47,6 +48,7 @@ class Simulation:
         self.batches: dict[str, Batch] = {}
         self.files: dict[str, StoredFile] = {}
         self.holding: set[str] = set(PROVIDERS if settings.hold else ())
+        self.skew_s = settings.clock_skew_s
         self._running: dict[str, Batch] = {}
         self._limiters: dict[tuple[str, str], Limiter] = {}
 
@@ -67,19 +69,26 @@ class Simulation:
             return asked_for
         return self.faults.draw(ROW_KINDS, prompt.provider, endpoint, prompt.sha256)
 
-    def answer_call(self, prompt: Prompt, endpoint: str, workspace: str, source_id: str) -> tuple[Completion, PaidItem]:
+    def answer_call(self, prompt: Prompt, endpoint: str, workspace: str, source_id: str) -> tuple[Completion, list[PaidItem]]:
         """Answer a single call; raises ApiError where it is to fail. Expired and missing concern batches only."""
         fault = self.row_fault(prompt, endpoint)
         if fault is not None and fault.fault == "errored":
             raise fault_error(fault)
         now = self.clock.now()
         completion = self.model.complete(prompt, fault, workspace, now)
-        return completion, _paid(prompt, completion, "call", source_id, None, now)
+        return completion, paid_items(prompt, completion, "call", source_id, None, now)
 
-    def add_batch(self, batch: Batch) -> None:
+    def add_batch(self, batch: Batch, api_key: str, *, runs: bool = True) -> None:
+        """Take a new batch in; one that fails validation never runs, so it is never settled."""
+        lag = self.faults.draw(("list_lag",), batch.provider, "batches.create", "batches.create", api_key)
+        if lag is not None:
+            batch.listed_from = batch.created_at + (60.0 if lag.stall_s is None else lag.stall_s)
+        batch.skew_s = self.skew_s
         batch.held = batch.provider in self.holding
         batch.cancel_duration_s = self.settings.cancel_duration_s
-        self.batches[batch.id] = self._running[batch.id] = batch
+        self.batches[batch.id] = batch
+        if runs:
+            self._running[batch.id] = batch
 
     def batch(self, provider: str, workspace: str, batch_id: str) -> Batch | None:
         """A batch that this workspace may see, settled if it is due."""
@@ -88,10 +97,11 @@ class Simulation:
         return batch if batch is not None and (batch.provider, batch.workspace) == (provider, workspace) else None
 
     def batches_of(self, provider: str, workspace: str) -> list[Batch]:
-        """The batches that a workspace may see, newest first, settled where they are due."""
+        """The batches that the list shows to a workspace by now, newest first, settled where they are due."""
         self.settle()
-        seen = [b for b in self.batches.values() if (b.provider, b.workspace) == (provider, workspace)]
-        return seen[::-1]
+        now = self.clock.now()
+        theirs = (b for b in self.batches.values() if (b.provider, b.workspace) == (provider, workspace))
+        return [batch for batch in theirs if batch.listed_from <= now][::-1]
 
     def running(self) -> list[Batch]:
         self.settle()
@@ -119,7 +129,7 @@ class Simulation:
             outcome = self._work(row, batch.workspace, ends_at)
             batch.outcomes.append(outcome)
             if outcome.completion is not None and row.prompt is not None:
-                paid.append(_paid(row.prompt, outcome.completion, "batch", batch.id, row.custom_id, ends_at))
+                paid += paid_items(row.prompt, outcome.completion, "batch", batch.id, row.custom_id, ends_at)
         batch.rows = []
         if batch.outcome_count("expired"):
             batch.ended_by = "expired"
@@ -143,6 +153,7 @@ class Simulation:
             self.faults.clear()
         if "hold" not in kept:
             self.holding = set(PROVIDERS if self.settings.hold else ())
+        self.skew_s = self.settings.clock_skew_s
         if "batches" not in kept:
             self.batches.clear()
             self._running.clear()
@@ -151,22 +162,3 @@ class Simulation:
             self.model.cache.clear()
         if "ledger" not in kept:
             self.ledger.clear()
-
-
-def _paid(prompt: Prompt, completion: Completion, kind: str, source_id: str, custom_id: str | None, at: float) -> PaidItem:
-    usage = completion.usage
-    return PaidItem(
-        at=at,
-        provider=prompt.provider,
-        kind=kind,
-        source_id=source_id,
-        custom_id=custom_id,
-        model=prompt.model,
-        prompt_sha256=prompt.sha256,
-        outcome=completion.outcome,
-        input_tokens=usage.input_tokens,
-        cached_input_tokens=usage.cache_read,
-        output_tokens=usage.output_tokens,
-        cost_usd=cost_usd(prompt.model, usage, "batch" if kind == "batch" else "call"),
-        cost_single_usd=cost_usd(prompt.model, usage, "call"),
-    )

@@ -32,7 +32,7 @@ class Topic:
 def needed(settings: Settings) -> tuple[Topic, ...]:
     """All topics of one deployment."""
     count = settings.partitions
-    stamped = {"message.timestamp.type": "LogAppendTime"}
+    stamped = {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "delete"}
     large = {"max.message.bytes": str(MAX_RECORD_BYTES)}
     retention_ms = str(int(settings.dedup_retention_s * 1000))
     changelog = {
@@ -54,8 +54,9 @@ def needed(settings: Settings) -> tuple[Topic, ...]:
     )
 
 
-# What must be so in a topic that exists, and not only in one that we create: without it records are lost or refused.
-_VERIFIED = frozenset({"cleanup.policy", "max.message.bytes"})
+# What must be so in a topic that exists, and not only in one that we create: without it records are lost or refused (a
+# compacted request topic keeps one record a batch), and deadlines, claims and retention count from any producer's clock.
+_VERIFIED = frozenset({"cleanup.policy", "max.message.bytes", "message.timestamp.type"})
 
 
 async def prepare(settings: Settings) -> None:

@@ -39,6 +39,7 @@ class Reading:
     next: int
     end: int
     acked: int  # records before it are acknowledged, their writes and sends too
+    log_end: int = 0  # where the topic ended when it was last looked at
 
     @property
     def at_end(self) -> bool:

@@ -8,7 +8,6 @@ import httpx2
 import pytest
 
 from domain.reply import ReplyKind
-from providers.anthropic_adapter import AnthropicProvider
 from providers.openai_adapter import OpenAIProvider
 from providers.protocol import (
     AccountRefused,
@@ -160,10 +159,3 @@ async def test_a_page_that_cannot_be_understood_is_not_absence(answer: Any) -> N
     provider = OpenAIProvider("k", base_url="http://provider/v1", transport=transport)
     with pytest.raises(ProviderDown):
         await provider.find("job-lost", 1_800_000_000_000)
-
-
-async def test_anthropic_cannot_find_and_says_so() -> None:
-    provider = AnthropicProvider("k", base_url="http://provider")
-    assert not provider.can_find
-    with pytest.raises(ProviderError, match="job-1"):
-        await provider.find("job-1", 0)

@@ -131,6 +131,13 @@ class Deployment:
         if self._producer.flush(30):
             raise AssertionError("the broker did not acknowledge a request within 30 s")
 
+    def send_all(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Send values with their keys, in this order; nothing is counted. Returns once all are acknowledged."""
+        for key, value in records:
+            self._producer.produce(self.request_topic, value=value, key=key)
+        if self._producer.flush(60):
+            raise AssertionError("the broker did not acknowledge all requests within 60 s")
+
     def send_work(self, value: bytes, partition: int) -> None:
         """Send any bytes to the work topic."""
         self._producer.produce(self.work_topic, value=value, partition=partition)

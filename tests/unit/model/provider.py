@@ -8,7 +8,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from domain.reply import Reply, ReplyKind, Usage
-from providers.protocol import Ask, ContentRefused, JobPhase, JobStatus, OutcomeUnknown, ProviderDown, Sighting, StartRefused
+from providers.protocol import (
+    Ask,
+    Candidate,
+    ContentRefused,
+    JobPhase,
+    JobStatus,
+    OutcomeUnknown,
+    ProviderDown,
+    Sighting,
+    StartRefused,
+)
 
 _NAME = re.compile(r"<(\w+)>")
 
@@ -110,6 +120,31 @@ class ModelProvider:
             if batch.job_id == job_id:
                 return Sighting(f"batch-{number}")
         return Sighting(None)
+
+    async def cancel(self, provider_job_id: str) -> None:
+        """End a batch now; what it has answered stays."""
+        self._batch(provider_job_id).ended = True
+
+    async def candidates(self, claimed_ms: int) -> tuple[Candidate, ...]:
+        """All batches, newest first; the model's list shows no times."""
+        if self.unreadable:
+            raise ProviderDown("the list cannot be read")
+        found = [
+            Candidate(f"batch-{number}", claimed_ms, len(batch.rows), batch.ended, batch.job_id)
+            for number, batch in enumerate(self.batches)
+        ]
+        return tuple(reversed(found))
+
+    async def owner(self, provider_job_id: str) -> str | None:
+        """The job of a batch."""
+        return self._batch(provider_job_id).job_id
+
+    async def orphan_files(self, before_ms: int) -> tuple[str, ...]:
+        """The model uploads no files."""
+        return ()
+
+    async def delete_file(self, file_id: str) -> None:
+        """The model has none."""
 
     async def close(self) -> None:
         """Nothing is open."""

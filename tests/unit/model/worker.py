@@ -63,6 +63,7 @@ class ModelViews:
     settled = True
 
     def __init__(self) -> None:
+        self.gaps = SimpleNamespace(is_real=lambda view, topic, expected, after: True)
         self.view: PartitionView | None = None
 
     def assigned(self) -> list[int]:
@@ -83,7 +84,10 @@ class ModelViews:
     async def recovered(self) -> None:
         """Tables are recovered at assignment."""
 
-    async def skip_markers(self, view: PartitionView) -> None:
+    async def look_at_ends(self) -> None:
+        """The model loses no records on their way."""
+
+    def mend_stall(self, view: PartitionView) -> None:
         """The model has no transactions."""
 
     def drop(self) -> None:

@@ -1,0 +1,63 @@
+"""Records that are missing between two that came, or at the end: read again, unless there are none.
+
+Offsets have gaps of their own (transaction markers), and Faust can fail to deliver records around rebalances. Which it is,
+the log tells, read by a client of our own: a record that nobody delivered would else be skipped for ever.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from faust.types import TP
+
+from streams import failstop
+from streams.app import RoundbatchApp
+from streams.offsets import LogEnds
+from tables.view import PartitionView
+
+log = structlog.get_logger("gaps")
+_PATIENCE_S = 3.0  # after a seek: beyond it the log is asked again
+
+
+@dataclass(slots=True)
+class _Gap:
+    expected: int
+    asked_s: float
+    ends_at: int | None = None  # known: the next record is at this offset, or later
+
+
+class Gaps:
+    """The gaps that are being looked into, by view and topic."""
+
+    def __init__(self, app: RoundbatchApp, log_ends: LogEnds) -> None:
+        self._app, self._log_ends = app, log_ends
+        self._open: dict[tuple[int, str], _Gap] = {}
+        self._asking: set[asyncio.Future[Any]] = set()
+
+    def is_real(self, view: PartitionView, topic: str, expected: int, after: int) -> bool:
+        """Whether the log holds no record in [expected, after). False while that is not known; then we seek back."""
+        gap = self._open.get((id(view), topic))
+        if gap is not None and gap.expected == expected:
+            if gap.ends_at is not None and after <= gap.ends_at:
+                return True
+            if time.monotonic() - gap.asked_s < _PATIENCE_S:
+                return False
+        else:
+            log.warning("records_missing", topic=topic, partition=view.partition, expected=expected, after=after)
+        gap = self._open[id(view), topic] = _Gap(expected, time.monotonic())
+        asking = asyncio.ensure_future(self._ask(gap, topic, view, after))
+        self._asking.add(failstop.watch(asking, "gap"))
+        asking.add_done_callback(self._asking.discard)
+        return False
+
+    async def _ask(self, gap: _Gap, topic: str, view: PartitionView, after: int) -> None:
+        first = await self._log_ends.first_record(topic, view.partition, gap.expected, after)
+        gap.ends_at = after if first is None else first
+        if not view.dead:
+            await self._app.consumer.seek(TP(topic, view.partition), gap.expected)
+
+    def forget(self) -> None:
+        """The views are dropped: Faust seeks by itself."""
+        self._open.clear()

@@ -1,0 +1,50 @@
+"""A request's prompt, and where it may be cut: which blocks are sent, which of them carries the cache mark.
+
+The text that is sent is the `user_prompt`, character for character, at every provider; blocks only say where it may be cut.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from domain.comparison import BLOCK_JOINT
+from providers.protocol import PromptBlock
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBlock:
+    """One of a request's `prompt_blocks`."""
+
+    content: str
+    cacheable: bool = False
+    ttl: Literal["5m", "1h"] = "5m"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSource:
+    """What a request says of its prompt; `blocks` None where it came without them."""
+
+    user_prompt: str
+    blocks: tuple[SourceBlock, ...] | None = None
+
+
+def prompt_blocks(source: PromptSource) -> tuple[PromptBlock, ...]:
+    """One block, or two: the leading static block with the cache mark, and the rest. Their texts add up to user_prompt.
+
+    Only the run of cacheable blocks at the very start is shared by the comparisons of a round: what stands behind an essay is
+    never a prefix of another prompt, and a mark there would be paid (1.25x) and never read. So neither is a run that
+    leaves nothing behind it. Blocks that do not join to the user_prompt are not used.
+    """
+    whole = (PromptBlock(source.user_prompt),)
+    blocks = source.blocks or ()
+    if BLOCK_JOINT.join(block.content for block in blocks) != source.user_prompt:
+        return whole
+    leading = next((index for index, block in enumerate(blocks) if not block.cacheable), len(blocks))
+    if not 0 < leading < len(blocks):
+        return whole
+    # The joint belongs to the static block: it follows it in every prompt, so the cached prefix stays the same.
+    head = BLOCK_JOINT.join(block.content for block in blocks[:leading]) + BLOCK_JOINT
+    tail = source.user_prompt[len(head) :]
+    if not head.strip() or not tail.strip():  # a text block without a visible character is refused with 400
+        return whole
+    ttl: Literal["5m", "1h"] = "1h" if all(block.ttl == "1h" for block in blocks[:leading]) else "5m"
+    return PromptBlock(head, cacheable=True, ttl=ttl), PromptBlock(tail)

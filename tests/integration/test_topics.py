@@ -1,0 +1,94 @@
+"""Topics at start-up: made as they are needed, or refused with the remedy."""
+
+import pytest
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+
+from tests.harness.deployment import PARTITIONS, Deployment
+
+CHANGELOGS = ("rounds", "requests", "jobs", "outcomes")
+WEEK_MS, DAY_MS = 7 * 24 * 3600 * 1000, 24 * 3600 * 1000
+DEDUP_RETENTION_MS = WEEK_MS + 12_600_000 + DAY_MS  # inbound retention + longest wait + 24 h
+EXIT_UNUSABLE = 78
+
+
+def make(deployed: Deployment, name: str, partitions: int, **config: str) -> None:
+    admin = AdminClient({"bootstrap.servers": deployed.bootstrap, "log_level": 0})
+    names = {key.replace("_", "."): value for key, value in config.items()}
+    admin.create_topics([NewTopic(name, partitions, 1, config=names)])[name].result(30)
+
+
+def configs(deployed: Deployment, names: list[str]) -> dict[str, dict[str, str]]:
+    """The configuration of each topic, with its number of partitions as "partitions"."""
+    admin = AdminClient({"bootstrap.servers": deployed.bootstrap, "log_level": 0})
+    topics = admin.list_topics(timeout=30).topics
+    asked = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, name) for name in names])
+    found = {}
+    for resource, answer in asked.items():
+        values = {name: str(entry.value) for name, entry in answer.result(30).items()}
+        found[resource.name] = values | {"partitions": str(len(topics[resource.name].partitions))}
+    return found
+
+
+def test_missing_topics_are_made_as_the_worker_needs_them(deployed: Deployment) -> None:
+    # A result topic belongs to its consumer: any number of partitions will do.
+    make(deployed, deployed.result_topic, 1)
+    worker = deployed.worker()
+    changelogs = [f"{deployed.app_id}-{table}-changelog" for table in CHANGELOGS]
+    own = [deployed.request_topic, deployed.work_topic, *changelogs]
+    dead = [f"{deployed.request_topic}.DLQ", f"{deployed.work_topic}.DLQ"]
+
+    found = configs(deployed, [*own, *dead, deployed.result_topic])
+
+    assert {found[name]["partitions"] for name in own} == {str(PARTITIONS)}
+    assert found[deployed.result_topic]["partitions"] == "1"
+    for name in changelogs:
+        assert set(found[name]["cleanup.policy"].split(",")) == {"compact", "delete"}
+        assert int(found[name]["retention.ms"]) == DEDUP_RETENTION_MS
+        assert int(found[name]["delete.retention.ms"]) == WEEK_MS
+    for name in (deployed.request_topic, deployed.work_topic):
+        assert found[name]["message.timestamp.type"] == "LogAppendTime"
+        assert found[name]["cleanup.policy"] == "delete"
+    assert int(found[deployed.request_topic]["retention.ms"]) == WEEK_MS
+    assert int(found[deployed.work_topic]["retention.ms"]) == DEDUP_RETENTION_MS
+    for name in (deployed.work_topic, *changelogs, *dead):
+        assert int(found[name]["max.message.bytes"]) == 4 * 1024 * 1024
+    deployed.send_round([deployed.body() for _ in range(3)])
+    deployed.wait_answered()
+    deployed.check_promises()
+    assert worker.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("topic", "partitions", "config", "said"),
+    [
+        ("request", 3, {}, ["has 3 partitions", f"ROUNDBATCH_PARTITIONS is {PARTITIONS}", "set it to 3"]),
+        ("work", 1, {}, ["has 1 partitions", f"ROUNDBATCH_PARTITIONS is {PARTITIONS}", "set it to 1"]),
+        (
+            "changelog",
+            PARTITIONS,
+            {"cleanup_policy": "delete"},
+            ["cleanup.policy=delete", "compact,delete", "--alter"],
+        ),
+        ("work", PARTITIONS, {"max_message_bytes": "1000000"}, ["max.message.bytes=1000000", "4194304", "kafka-configs.sh"]),
+        ("work", PARTITIONS, {"message_timestamp_type": "CreateTime"}, ["message.timestamp.type=CreateTime", "LogAppendTime"]),
+        ("request", PARTITIONS, {"cleanup_policy": "compact"}, ["cleanup.policy=compact", "needs delete", "kafka-configs.sh"]),
+    ],
+)
+def test_a_topic_that_does_not_fit_is_refused_with_the_remedy(
+    deployed: Deployment, topic: str, partitions: int, config: dict[str, str], said: list[str]
+) -> None:
+    names = {
+        "request": deployed.request_topic,
+        "work": deployed.work_topic,
+        "changelog": f"{deployed.app_id}-jobs-changelog",
+    }
+    unless_told = {} if topic == "changelog" else {"message_timestamp_type": "LogAppendTime"}
+    sizes = {} if topic == "request" else {"max_message_bytes": str(4 * 1024 * 1024)}
+    make(deployed, names[topic], partitions, **unless_told | sizes | config)
+
+    worker = deployed.worker(ready=False)
+
+    assert worker.wait_exit() == EXIT_UNUSABLE
+    (line,) = [line for line in worker.tail().splitlines() if line.startswith(f"topic {names[topic]} ")]
+    assert all(word in line for word in said), line
+    assert "Traceback" not in worker.tail()
