@@ -93,7 +93,7 @@ class Finding:
         return None, undecided
 
     def _may_be(self, candidate: Candidate, job: Job, first_ms: int, last_ms: int) -> bool:
-        """By what a batch shows before it has ended: no other job's, created while the claim could be called upon, no larger."""
+        """By what a batch shows before it has ended: no other job's, made while the claim could be called upon, no larger."""
         if candidate.provider_job_id in self._taken():
             return False
         # Members that had ended before the call were left out of it: no more lines than planned, perhaps fewer.

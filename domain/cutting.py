@@ -88,15 +88,20 @@ def _lines(members: list[Pending], row: Strategy, limits: JobLimits) -> list[Lin
     for pending in members:
         key = (pending.round_key, pending.profile)
         line = open_lines.get(key)
-        if line is None or len(line) >= min(_size(one, most) for one in (*line, pending)):
+        if line is None or not _fits(line, pending, most, limits):
             line = open_lines[key] = []
             lines.append(line)
         line.append(pending)
     return lines
 
 
-def _size(pending: Pending, most: int) -> int:
-    return min(most, pending.bundle_hint) if pending.bundle_hint else most
+def _fits(line: Line, pending: Pending, most: int, limits: JobLimits) -> bool:
+    wanted = [*line, pending]
+    return (
+        len(wanted) <= min(min(most, one.bundle_hint or most) for one in wanted)
+        and sum(map(encoded_bytes, wanted)) <= limits.max_bytes
+        and sum(map(estimated_tokens, wanted)) <= limits.max_tokens
+    )
 
 
 def _chunks(lines: list[Line], limits: JobLimits) -> Iterable[list[Line]]:

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Literal
 
 from domain.comparison import Member
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+Layout = Literal["auto", "verbatim", "shared_essays"]  # how a bundle is written: docs/bundles.md
 
 
 class Transport(StrEnum):
@@ -37,7 +41,7 @@ class Policy:
     backoff_max_s: float = 900.0
     near_deadline_s: float = 1800.0
     escalate_before_s: float = 0.0  # 0: a batch is never escalated
-    layout: str = "auto"
+    layout: Layout = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ _AHEAD = dt.timedelta(hours=3)
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A cron expression in a time zone. Raises ValueError (croniter's is one) or ZoneInfoNotFoundError when asked, if unusable."""
+    """A cron expression in a time zone; settings have checked both."""
 
     cron: str
     zone: str

@@ -48,8 +48,12 @@ class PartitionState:
 
     # -- inbound facts -------------------------------------------------------------------------------------------
 
-    def learn_record(self, offset: int, entries: Iterable[RoundEntry], seen_ms: int) -> None:
-        """Apply what one inbound record brought; `seen_ms` is the reader's clock, from which quiet and age count."""
+    def learn_record(self, offset: int, entries: Iterable[RoundEntry], seen_ms: int) -> set[tuple[str, str]]:
+        """Apply what one inbound record brought; returns the windows that it is gathered in.
+
+        `seen_ms` is the reader's clock, from which quiet and age count.
+        """
+        gathered: set[tuple[str, str]] = set()
         waiting = self._waiting.setdefault(offset, set())
         entries = tuple(entries)
         if entries:
@@ -73,10 +77,11 @@ class PartitionState:
                     continue
                 waiting.add(arrival.position)
                 if arrival.standing is Standing.ACCEPTED:
-                    self._gather(entry, arrival, member, seen_ms)
+                    gathered.add(self._gather(entry, arrival, member, seen_ms))
         if not waiting:
             del self._waiting[offset]
             self.finished.add(offset)
+        return gathered
 
     def forget(self, before_ms: int) -> None:
         """Forget finished records appended before this time (the dedup retention): memory must not grow for ever."""
@@ -93,7 +98,7 @@ class PartitionState:
                     if known is not None and known.member.offset == offset:
                         del self.ids[arrival.correlation_id]
 
-    def _gather(self, entry: RoundEntry, arrival: Arrival, member: Member, seen_ms: int) -> None:
+    def _gather(self, entry: RoundEntry, arrival: Arrival, member: Member, seen_ms: int) -> tuple[str, str]:
         pending = Pending(
             member=member,
             round_key=entry.round_key,
@@ -109,14 +114,15 @@ class PartitionState:
         self.pending[member] = pending
         self.pending_bytes += encoded_bytes(pending)
         heapq.heappush(self._deadlines, (pending.deadline_ms, member))
-        if member in self.owner:
-            return
         key = pending.window_key
+        if member in self.owner:
+            return key
         window = self.windows.get(key)
         if window is None:
             window = self.windows[key] = Window(*key, seen_ms, seen_ms)
         window.last_ms = seen_ms
         window.add(pending)
+        return key
 
     # -- facts of the work topic ---------------------------------------------------------------------------------
 

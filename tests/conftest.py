@@ -27,8 +27,8 @@ def unique() -> str:
 
 @pytest.fixture
 def simulator(tmp_path: Path) -> Iterator[SimulatorControl]:
-    """A simulator of this test's own; batches last 0.3 s."""
-    with running_simulator(batch_duration_s=0.3, ledger=tmp_path / "ledger.sqlite") as control:
+    """A simulator of this test's own; batches last 0.3 s, and its judge does not err."""
+    with running_simulator(batch_duration_s=0.3, judge_error_rate=0.0, ledger=tmp_path / "ledger.sqlite") as control:
         yield control
 
 

@@ -8,8 +8,10 @@ from domain.closing import Progress, Window, due
 from domain.comparison import Member
 from domain.cutting import JobLimits, encoded_bytes
 from domain.job import ClosedBy
+from domain.nightly import Schedule
 from tests.unit.model.values import members, pending
 
+SCHEDULES = {name: Schedule("0 2 * * *", "UTC") for name in ("anthropic", "openai")}
 LIMITS = {"openai": JobLimits(10, 1_000_000), "anthropic": JobLimits(4, 1_000_000)}
 
 
@@ -21,7 +23,7 @@ def window(count: int = 2, **fields: Any) -> Window:
 
 
 def said(of: Window, progress: Progress | None = None, now_ms: int = 1_000, **limits: JobLimits) -> ClosedBy | None:
-    return due(of, progress or Progress(), now_ms, quiet_s=2.0, age_s=30.0, limits={**LIMITS, **limits})
+    return due(of, progress or Progress(), now_ms, quiet_s=2.0, age_s=30.0, limits={**LIMITS, **limits}, schedules=SCHEDULES)
 
 
 def test_nothing_is_due_yet() -> None:
@@ -96,3 +98,28 @@ def test_what_leaves_a_window_takes_its_size_along() -> None:
     assert made.size_bytes == encoded_bytes(pending(Member(0, 1)))
     made.remove(Member(0, 1))
     assert (made.size_bytes, made.members) == (0, {})
+
+
+def test_a_nightly_window_closes_at_the_first_tick_after_its_earliest_request() -> None:
+    day_ms = 86_400_000
+    of = Window("all:openai", "nightly", 10 * day_ms, 10 * day_ms)  # seen late, after a restart
+    for member in members(2):
+        of.add(pending(member, strategy="nightly", arrived_ms=3 * day_ms + 3_600_000))
+    assert said(of, now_ms=3 * day_ms + 7_199_999) is None
+    assert said(of, now_ms=3 * day_ms + 7_200_000) is ClosedBy.SCHEDULE
+
+
+def test_a_tick_missed_by_downtime_is_caught_up_once() -> None:
+    day_ms = 86_400_000
+    of = Window("all:openai", "nightly", 0, 0)
+    of.add(pending(members(1)[0], strategy="nightly", arrived_ms=0))
+    assert said(of, now_ms=5 * day_ms) is ClosedBy.SCHEDULE
+    later = Window("all:openai", "nightly", 0, 0)
+    later.add(pending(members(1)[0], strategy="nightly", arrived_ms=5 * day_ms))
+    assert said(later, now_ms=5 * day_ms + 1_000) is None
+
+
+def test_a_nightly_window_closes_when_full_of_tokens() -> None:
+    of = window(3, strategy="nightly", prompt_bytes=1_000, arrived_ms=1_000)
+    assert said(of) is None
+    assert said(of, openai=JobLimits(10, 1_000_000, max_tokens=3_000)) is ClosedBy.FULL

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.nightly import last_tick_ms, next_tick_ms
+from domain.nightly import Schedule
 
 ZONE = "Europe/Stockholm"
 
@@ -21,10 +21,11 @@ def utc(at_ms: int) -> str:
 
 
 def test_an_ordinary_night() -> None:
-    assert last_tick_ms("0 2 * * *", ZONE, ms("2026-11-24T12:00")) == ms("2026-11-24T02:00")
-    assert next_tick_ms("0 2 * * *", ZONE, ms("2026-11-24T12:00")) == ms("2026-11-25T02:00")
-    assert last_tick_ms("0 2 * * *", ZONE, ms("2026-11-24T02:00")) == ms("2026-11-24T02:00")
-    assert next_tick_ms("0 2 * * *", ZONE, ms("2026-11-24T02:00")) == ms("2026-11-25T02:00")
+    nightly = Schedule("0 2 * * *", ZONE)
+    assert nightly.next_tick_ms(ms("2026-11-24T12:00")) == ms("2026-11-25T02:00")
+    assert nightly.next_tick_ms(ms("2026-11-24T02:00")) == ms("2026-11-25T02:00")
+    assert nightly.next_tick_ms(ms("2026-11-24T01:59")) == ms("2026-11-24T02:00")
+    assert nightly.longest_gap_s(ms("2026-06-01T00:00")) == 25 * 3600  # the night on which an hour comes twice
 
 
 @pytest.mark.parametrize(
@@ -42,14 +43,18 @@ def test_one_tick_a_night_over_both_changes(cron: str, day: str, instants: list[
     at = ms(f"{day}T00:00")
     found = []
     for _ in instants:
-        at = next_tick_ms(cron, ZONE, at)
+        at = Schedule(cron, ZONE).next_tick_ms(at)
         found.append(utc(at))
     assert found == instants
 
 
-@given(st.integers(ms("2026-01-01T00:00"), ms("2027-01-01T00:00")), st.sampled_from(["30 2 * * *", "0 */6 * * *", "15 1 * * 1-5"]))
-def test_last_and_next_enclose_now(now_ms: int, cron: str) -> None:
-    last, following = last_tick_ms(cron, ZONE, now_ms), next_tick_ms(cron, ZONE, now_ms)
-    assert last <= now_ms < following
-    assert next_tick_ms(cron, ZONE, last) == following
-    assert last_tick_ms(cron, ZONE, following) == following
+@given(
+    st.integers(ms("2026-01-01T00:00"), ms("2027-01-01T00:00")),
+    st.sampled_from(["30 2 * * *", "0 */6 * * *", "15 1 * * 1-5"]),
+)
+def test_no_tick_lies_between_an_instant_and_its_next(after_ms: int, cron: str) -> None:
+    schedule = Schedule(cron, ZONE)
+    tick_ms = schedule.next_tick_ms(after_ms)
+    assert after_ms < tick_ms
+    assert schedule.next_tick_ms((after_ms + tick_ms) // 2) == tick_ms
+    assert schedule.next_tick_ms(tick_ms - 1) == tick_ms

@@ -30,7 +30,7 @@ def after(cause: Cause, of: Plan, now_ms: int = NOW_MS) -> Next:
 
 def test_every_cause_has_a_row() -> None:
     assert set(TABLE) == set(Cause)
-    assert set(USES_AN_ATTEMPT) | set(USES_NONE) | {Cause.REFUSED_CONTENT} | OF_A_BUNDLE == set(Cause)
+    assert set(USES_AN_ATTEMPT) | set(USES_NONE) | {Cause.REFUSED_CONTENT, Cause.ESCALATED} | OF_A_BUNDLE == set(Cause)
 
 
 @pytest.mark.parametrize("cause", SAME_LINES)
@@ -255,3 +255,12 @@ def test_attempts_come_to_an_end(of: Plan, causes: list[Cause]) -> None:
             break
         of = next_.plans[0]
     assert asked <= of.policy.attempts
+
+
+def test_an_escalated_batch_goes_as_calls_with_its_lines_and_attempts() -> None:
+    a = members(5)
+    (singles,) = after(Cause.ESCALATED, plan(a, attempt=3)).plans
+    assert (singles.transport, singles.mode, singles.attempt) == (Transport.CALL, "per_request", 3)
+    assert singles.escalate_at_ms is None
+    (bundles,) = after(Cause.ESCALATED, plan(a, lines=(a[:3], a[3:]))).plans
+    assert (bundles.transport, bundles.mode, bundles.lines) == (Transport.CALL, "serial_bundle", (a[:3], a[3:]))

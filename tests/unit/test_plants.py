@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from agents.asks import Asks
-from agents.batch_jobs import BatchJobs
 from agents.collect import Collect
 from agents.dispatcher import Dispatcher
+from agents.finding import Finding
 from agents.reconcile import Reconcile
 from agents.runs import Run
+from agents.submitting import Submitting
 from agents.timers import Timers
 from domain import reconciling
 from domain.comparison import Member
@@ -21,7 +22,7 @@ from domain.job import Job, Plan
 from domain.outcome import Outcome
 from domain.partition import PartitionState
 from domain.reconciling import Verdict
-from providers.protocol import Ask, ProviderError, Sighting
+from providers.protocol import Ask, Candidate, ProviderError
 from streams import work
 from streams.consumer import AckLine
 from tables import rounds, view
@@ -41,14 +42,14 @@ Patch = pytest.MonkeyPatch
 
 def claim_not_read_back(patch: Patch) -> None:
     """The batch is created as soon as the claim has been sent."""
-    claim = BatchJobs.claim
+    claim = Submitting.claim
 
-    def faulty(self: BatchJobs, of: PartitionView, job: Job, run: Run) -> None:
+    def faulty(self: Submitting, of: PartitionView, job: Job, run: Run) -> None:
         claim(self, of, job, run)
         run.task = asyncio.create_task(self.create(of, job, run))
 
-    patch.setattr(BatchJobs, "claim", faulty)
-    patch.setattr(BatchJobs, "_may_start", lambda *_: True)
+    patch.setattr(Submitting, "claim", faulty)
+    patch.setattr(Submitting, "_may_start", lambda *_: True)
 
 
 def acked_before_the_sends(patch: Patch) -> None:
@@ -59,22 +60,22 @@ def acked_before_the_sends(patch: Patch) -> None:
 
 def unreadable_taken_for_absent(patch: Patch) -> None:
     """A list that could not be read counts as a scan that did not show the job."""
-    find = BatchJobs.find
+    find = Finding.find
 
-    async def faulty(self: BatchJobs, of: PartitionView, job: Job, run: Run) -> float | None:
+    async def faulty(self: Finding, job: Job, run: Run) -> float | None:
         provider = self._accounts[job.plan.provider].provider
-        scan = type(provider).find
+        scan = type(provider).candidates
 
-        async def swallowing(job_id: str, claimed_ms: int) -> Sighting:
+        async def swallowing(claimed_ms: int) -> tuple[Candidate, ...]:
             try:
-                return await scan(provider, job_id, claimed_ms)
+                return await scan(provider, claimed_ms)
             except ProviderError:
-                return Sighting(None)
+                return ()
 
-        patch.setattr(provider, "find", swallowing)
-        return await find(self, of, job, run)
+        patch.setattr(provider, "candidates", swallowing)
+        return await find(self, job, run)
 
-    patch.setattr(BatchJobs, "find", faulty)
+    patch.setattr(Finding, "find", faulty)
 
 
 def plan_taken_unfiltered(patch: Patch) -> None:

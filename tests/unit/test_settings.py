@@ -198,7 +198,7 @@ def test_settings_are_frozen() -> None:
 
 
 def test_what_follows_from_the_settings() -> None:
-    settings = Settings(app_id="rb", inbound_retention_s=100.0, longest_wait_s=50.0)
+    settings = Settings(app_id="rb", inbound_retention_s=100.0, longest_wait_s=50.0, nightly_longest_wait_s=40.0)
     assert settings.dedup_retention_s == 150.0 + DAY_S
     assert settings.changelog_topics == (
         "rb-rounds-changelog",

@@ -8,16 +8,19 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from agents.asks import Asks
-from agents.batch_jobs import BatchJobs
 from agents.calls import Calls
 from agents.closer import Closer
 from agents.collect import Collect
 from agents.dead_letters import DeadLetters
 from agents.dispatcher import Dispatcher
+from agents.finding import Finding
 from agents.intake import Intake
+from agents.job_records import JobRecords
 from agents.limits import absence_rule
 from agents.metrics import Metrics
+from agents.reading import Reading as ReadingBatches
 from agents.reconcile import Reconcile
+from agents.submitting import Submitting
 from agents.timers import Timers
 from providers.accounts import Account, Limiter
 from streams.settings import TABLES, Settings
@@ -138,10 +141,13 @@ class ModelWorker:
         accounts = {"openai": Account("openai", provider, Limiter(16))}
         letters = DeadLetters(settings, outbox, METRICS, clock)
         asks = Asks(settings, tables)
-        rule = absence_rule(settings)
+        records = JobRecords(settings, outbox)
+        finding = Finding(settings, accounts, records, METRICS, clock, absence_rule(settings), frozenset)
         self.dispatcher = Dispatcher(
             model_views,
-            BatchJobs(settings, accounts, asks, outbox, METRICS, clock, rule, self.name),
+            Submitting(settings, accounts, asks, records, finding, METRICS, clock, self.name),
+            ReadingBatches(settings, accounts, records, finding, METRICS, clock),
+            finding,
             Calls(settings, accounts, asks, outbox, METRICS, clock),
             {"openai": settings.openai.max_concurrent_calls},
             clock,

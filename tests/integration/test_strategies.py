@@ -1,0 +1,102 @@
+"""Every strategy at both providers, from request to result."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from tests.harness.deployment import Deployment
+
+PROVIDERS = ("anthropic", "openai")
+
+
+def rounds(deployed: Deployment, size: int = 12) -> dict[str, str]:
+    """One round a provider; the better essay by correlation id. It changes from pair to pair: an answer in another's slot shows."""
+    better: dict[str, str] = {}
+    for provider in PROVIDERS:
+        bodies = []
+        for number in range(size):
+            first = number % 3 != 1
+            quality = (0.9, 0.1) if first else (0.1, 0.9)
+            bodies.append(deployed.body(provider, batch=f"b-{provider}", size=size, quality=quality))
+            better[bodies[-1]["correlation_id"]] = "Essay A" if first else "Essay B"
+        deployed.send_round(bodies)
+    return better
+
+
+def winners(events: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {one: event["data"]["winner"] for one, event in events.items()}
+
+
+@pytest.mark.parametrize("layout", ["verbatim", "shared_essays"])
+def test_bundles_of_eight_answer_a_round_in_two_calls(deployed: Deployment, layout: str) -> None:
+    deployed.env |= {f"ROUNDBATCH_{name.upper()}__BUNDLE_LAYOUT": layout for name in PROVIDERS}
+    deployed.env["ROUNDBATCH_LLM_BATCHING_STRATEGY"] = "serial_bundle"
+    deployed.worker()
+    better = rounds(deployed)
+    events = deployed.wait_answered()
+
+    deployed.check_promises()
+    assert winners(events) == better
+    assert {event["data"]["request_metadata"]["queue_processing_mode"] for event in events.values()} == {"serial_bundle"}
+    ledger = deployed.simulator.ledger()
+    assert ledger["http_operations"] == 4
+    cost = sum(event["data"]["cost_estimate"] for event in events.values())
+    assert cost == pytest.approx(ledger["cost_usd"], rel=1e-6)
+
+
+def test_two_bad_items_of_a_bundle_of_twelve_are_asked_again_alone(deployed: Deployment) -> None:
+    deployed.env |= {f"ROUNDBATCH_{name.upper()}__BUNDLE_SIZE": "12" for name in PROVIDERS}
+    deployed.env["ROUNDBATCH_LLM_BATCHING_STRATEGY"] = "serial_bundle"
+    deployed.worker()
+    deployed.simulator.faults(fault="invalid", next=2, provider="openai")
+    deployed.send_round([deployed.body("openai", batch="b", size=12) for _ in range(12)])
+    events = deployed.wait_answered()
+
+    deployed.check_promises()
+    assert all(event["data"]["winner"] for event in events.values())
+    assert deployed.simulator.ledger()["items_paid"] == 14  # the good ten were settled at once, two paid again, no more
+
+
+def test_nightly_gathers_rounds_and_survives_a_restart(deployed: Deployment) -> None:
+    at = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=20)
+    cron = f"{(at + dt.timedelta(minutes=1)).minute} * * * *"
+    deployed.env |= {f"ROUNDBATCH_{name.upper()}__NIGHTLY_CRON": cron for name in PROVIDERS}
+    deployed.env["ROUNDBATCH_LLM_BATCHING_STRATEGY"] = "nightly"
+    first = deployed.worker()
+    for provider in PROVIDERS:
+        for batch in ("x", "y"):  # one partition, so that both rounds are in one window
+            bodies = [deployed.body(provider, batch=f"{batch}-{provider}") for _ in range(6)]
+            deployed.send_round(bodies, partition=0)
+    first.kill()
+    deployed.worker()
+    events = deployed.wait_answered(150)
+
+    deployed.check_promises()
+    assert len(events) == 24
+    assert deployed.simulator.ledger()["batches"] == 2
+
+
+def test_bundles_as_lines_of_a_batch_job_cost_half_and_fewer_operations(deployed: Deployment) -> None:
+    deployed.env |= {f"ROUNDBATCH_{name.upper()}__BATCH_BUNDLE_SIZE": "4" for name in PROVIDERS}
+    deployed.worker()
+    better = rounds(deployed)
+    events = deployed.wait_answered()
+
+    deployed.check_promises()
+    assert winners(events) == better
+    assert {event["data"]["request_metadata"]["queue_processing_mode"] for event in events.values()} == {"batch_api"}
+    assert deployed.simulator.ledger()["batches"] == 2
+
+
+def test_a_batch_near_its_deadline_is_cancelled_and_the_rest_called(deployed: Deployment) -> None:
+    deployed.env |= {"ROUNDBATCH_LONGEST_WAIT_S": "14", "ROUNDBATCH_ESCALATE_BEFORE_S": "10"}
+    deployed.simulator.hold()
+    deployed.worker()
+    rounds(deployed, size=6)
+    events = deployed.wait_answered()
+
+    deployed.check_promises()
+    assert all(event["data"]["winner"] for event in events.values())
+    assert {event["data"]["request_metadata"]["queue_processing_mode"] for event in events.values()} == {"per_request"}
+    assert deployed.simulator.ledger()["call_items_paid"] == 12
