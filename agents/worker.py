@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import gc
 import os
 import signal
 import uuid
@@ -44,6 +45,7 @@ log = structlog.get_logger("worker")
 
 _EXIT_HARD_S = 20.0  # beyond shutdown_timeout_s: a stop that hangs ends the process; what is not acked is read again
 _TOUCH_S = 60.0
+_GC_ALLOCATIONS = 20_000  # Python's default is 700: about two comparisons
 
 
 class Worker:
@@ -118,6 +120,7 @@ class Worker:
             failstop.watch(self._tasks[-1], what)
         crashed = asyncio.create_task(self._crashed(), name="crashed")
         failstop.watch(crashed, "faust")
+        _spare_the_collector()
         log.info("worker_started", worker_run=self.worker_run, providers=list(self._accounts))
         await self._stop.wait()
         crashed.cancel()
@@ -212,6 +215,16 @@ class Worker:
             return "planned"
         ours = job.claim.worker_run == self.worker_run
         return "claimed" if ours and (run is None or run.task is not None or not run.called) else "unknown"
+
+
+def _spare_the_collector() -> None:
+    """Leave what is there for good out of garbage collection, and collect less often: it took 20 % of a busy worker's time.
+
+    Most of what a comparison leaves behind is freed by its reference counts; cycles wait a little longer.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_ALLOCATIONS, 20, 20)
 
 
 def main(settings: Settings) -> None:

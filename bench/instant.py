@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from domain.reply import Reply, ReplyKind, Usage
-from providers.protocol import Ask, JobPhase, JobStatus, Sighting, StartRefused
+from providers.protocol import Ask, Candidate, JobPhase, JobStatus, Sighting, StartRefused
 
 _ANSWERS = tuple(
     json.dumps({"winner": winner, "justification": "Clearer structure, and the examples carry the argument.", "confidence": 4})
@@ -50,9 +50,27 @@ class InstantProvider:
         """Answer one ask."""
         return self._answer(ask.custom_id)
 
+    async def cancel(self, provider_job_id: str) -> None:
+        """A batch has ended before it could be stopped."""
+
     async def find(self, job_id: str, claimed_ms: int) -> Sighting:
         """No job is ever lost here."""
         return Sighting(None)
+
+    async def candidates(self, claimed_ms: int) -> tuple[Candidate, ...]:
+        """None."""
+        return ()
+
+    async def owner(self, provider_job_id: str) -> str | None:
+        """Not known."""
+        return None
+
+    async def orphan_files(self, before_ms: int) -> tuple[str, ...]:
+        """There are no files."""
+        return ()
+
+    async def delete_file(self, file_id: str) -> None:
+        """There are no files."""
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -72,9 +72,17 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         return sent
 
     def _persisted(self, sent: "asyncio.Future[Any]") -> None:
-        # The offset kept in RocksDB tells recovery where to go on. A partition that has moved away is closed and stays closed.
+        """Move the offset kept in RocksDB, from which recovery goes on, past an entry of ours that follows it directly.
+
+        Between it and an entry further on are entries of another worker, which are not in our store: woken from a sleep,
+        this one writes behind its successor's claim, and skipping that claim it would claim and pay again.
+        """
         if sent.cancelled() or sent.exception() is not None:
             return
         record = sent.result()
-        if record.partition in self._rocks._dbs:
-            self._rocks.set_persisted_offset(TP(record.topic, record.partition), record.offset)
+        if record.partition not in self._rocks._dbs:
+            return  # a partition that has moved away is closed and stays closed
+        place = TP(record.topic, record.partition)
+        known = self._rocks.persisted_offset(place)
+        if record.offset == (0 if known is None else known + 1):
+            self._rocks.set_persisted_offset(place, record.offset)

@@ -153,6 +153,26 @@ def test_passed_deadlines_come_earliest_first_and_again_until_ended() -> None:
     assert [one.member for one in made.passed_deadlines(1_001, 9)] == [*members(3, 1)]
 
 
+def test_finished_records_are_forgotten_after_the_dedup_retention_and_open_ones_never() -> None:
+    made = state(entry(0), entry(1, round_key="open"), entry(2, round_key="later"))
+    made.learn_endings(ended(*members(3), *members(3, 2)))
+    made.forget(5)
+    assert len(made.ids) == 9
+    made.forget(6)  # all three were appended at 5: the open one keeps itself and what came after it
+    assert {known.member.offset for known in made.ids.values()} == {1, 2}
+    assert set(made.progress) == {"open", "later"}
+    made.learn_endings(ended(*members(3, 1)))
+    made.forget(6)
+    assert (made.ids, made.progress) == ({}, {})
+
+
+def test_a_round_is_complete_once_and_what_comes_later_waits_for_quiet() -> None:
+    made = state(entry(0))
+    assert made.progress["r"].complete
+    made.learn_record(1, [replace(entry(1), parts=None)], 1_000)
+    assert not made.progress["r"].complete
+
+
 PLACES = st.builds(Member, st.integers(0, 3), st.integers(0, 2))
 SOME = st.lists(PLACES, min_size=1, max_size=6, unique=True).map(lambda some: tuple(sorted(some)))
 STEPS = st.lists(
