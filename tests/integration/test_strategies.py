@@ -11,7 +11,7 @@ PROVIDERS = ("anthropic", "openai")
 
 
 def rounds(deployed: Deployment, size: int = 12) -> dict[str, str]:
-    """One round a provider; the better essay by correlation id. It changes from pair to pair: an answer in another's slot shows."""
+    """One round a provider; the better essay by correlation id. It varies, so that an answer in a wrong slot shows."""
     better: dict[str, str] = {}
     for provider in PROVIDERS:
         bodies = []
