@@ -192,7 +192,7 @@ class TwoWorkers(RuleBasedStateMachine):
 
 TestTwoWorkers = TwoWorkers.TestCase
 TestTwoWorkers.settings = settings(
-    max_examples=LONG or 15,
+    max_examples=LONG or 10,
     stateful_step_count=50,
     deadline=None,
     derandomize=not LONG,
