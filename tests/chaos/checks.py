@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from streams import work
 from tests.harness.deployment import Deployment
@@ -37,10 +38,13 @@ def batches(deployed: Deployment) -> Counter[str]:
     return Counter(batch["provider"] for batch in deployed.simulator.batches())
 
 
-def work_records(deployed: Deployment, *kinds: type[work.WorkRecord]) -> list[work.WorkRecord]:
-    """The records of these kinds that are on the work topic now."""
+R = TypeVar("R", bound=work.WorkRecord)
+
+
+def work_records(deployed: Deployment, kind: type[R]) -> list[R]:
+    """The records of one kind that are on the work topic now."""
     found = [work.decode(record.value) for record in deployed.read(deployed.work_topic)]
-    return [record for record in found if isinstance(record, kinds)]
+    return [record for record in found if isinstance(record, kind)]
 
 
 def duplicates(deployed: Deployment) -> int:
@@ -48,13 +52,19 @@ def duplicates(deployed: Deployment) -> int:
     return sum(count - 1 for count in deployed.events_per_id().values())
 
 
-def wait_requests_deleted(deployed: Deployment, timeout_s: float = 30.0) -> None:
+def until(condition: Callable[[], bool], what: str, deployed: Deployment, timeout_s: float = 60.0) -> None:
+    """Wait until a condition holds; `what` says it in words for the failure."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, f"not in {timeout_s} s: {what}\n{deployed.logs()}"
+        time.sleep(0.1)
+
+
+def wait_requests_deleted(deployed: Deployment) -> None:
     """Wait until every entry of the table `requests` has been deleted: a prompt that stays, stays for ever."""
-    until = time.monotonic() + timeout_s
-    while True:
+
+    def none_left() -> bool:
         last = {record.key: record.value for record in deployed.read(f"{deployed.app_id}-requests-changelog")}
-        left = [key for key, value in last.items() if value]
-        if not left:
-            return
-        assert time.monotonic() < until, f"requests entries that nobody deletes: {left}\n{deployed.logs()}"
-        time.sleep(0.2)
+        return not any(last.values())
+
+    until(none_left, "every entry of the table `requests` is deleted", deployed)

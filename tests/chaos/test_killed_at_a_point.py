@@ -14,8 +14,6 @@ from tests.chaos.warm import WarmDeployment
 
 PROVIDERS = ("anthropic", "openai")
 STATES = ("kept", "wiped")
-GIVE_UP = {"ROUNDBATCH_LONGEST_WAIT_S": "8"}
-"""Anthropic shows what a batch was only when it has ended: a job of unknown fate waits for its deadline."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,6 @@ class Row:
     words: str
     point: str
     env: dict[str, str] = field(default_factory=dict)
-    unknown: int | None = None  # the job's fate is unknown, and this many batches have been made of it
     refused: bool = False  # the batch is refused by content
     quiet: bool = False  # the round does not come to its end, its window closes by quiet time
     sent_again: bool = False  # events had been acknowledged before the kill, their offset had not
@@ -41,9 +38,9 @@ ROWS = (
     Row("between puts and JobPlanned", "before_job_planned_sent"),
     Row("between puts and JobPlanned", "before_job_planned_sent", quiet=True),
     Row("between JobPlanned sent and its reading", "before_job_planned_put"),
-    Row("between SubmitClaimed and the provider's answer", "before_submit_claimed_put", unknown=0),
-    Row("between SubmitClaimed and the provider's answer", "before_create", unknown=0),
-    Row("after create, before Submitted is acknowledged", "after_create", unknown=1),
+    Row("between SubmitClaimed and the provider's answer", "before_submit_claimed_put"),
+    Row("between SubmitClaimed and the provider's answer", "before_create"),
+    Row("after create, before Submitted is acknowledged", "after_create"),
     Row("after create, before Submitted is acknowledged", "before_submitted_put"),
     Row("while polling or fetching", "after_poll"),
     Row("while polling or fetching", "during_fetch:5"),
@@ -64,12 +61,10 @@ CASES = [(row, state, PROVIDERS[(number + place) % 2]) for number, row in enumer
 def test_killed(deployed: WarmDeployment, row: Row, state: str, provider: str) -> None:
     """The other provider's round comes after the kill: whoever goes on is no less able than a worker that was never killed."""
     (other,) = set(PROVIDERS) - {provider}
-    unknown = row.unknown is not None and provider == "anthropic"
     killed_in, after = a_round(deployed, provider, "killed"), a_round(deployed, other, "after")
     if row.refused:
         deployed.simulator.faults(fault="status", status=400, endpoint="batches.create", next=1)
-    env = row.env | (GIVE_UP if unknown else {})
-    killed = deployed.warm("a", ROUNDBATCH_CRASH_AT=row.point, **env)
+    killed = deployed.warm("a", {"ROUNDBATCH_CRASH_AT": row.point, **row.env})
     deployed.send_round(killed_in, partition=0, parts=2 if row.quiet else 1)
     assert killed.wait_exit() == -signal.SIGKILL
     deployed.send_round(after, partition=1)
@@ -78,9 +73,8 @@ def test_killed(deployed: WarmDeployment, row: Row, state: str, provider: str) -
     events = deployed.wait_answered()
 
     deployed.check_promises()
-    assert endings(events, killed_in) == Counter({"TIMEOUT" if unknown else "right": SIZE})
+    assert endings(events, killed_in) == Counter({"right": SIZE})
     assert endings(events, after) == Counter({"right": SIZE})
-    made = row.unknown if unknown and row.unknown is not None else 2 if row.refused else 1
-    assert batches(deployed) == Counter({provider: made, other: 1})
+    assert batches(deployed) == Counter({provider: 2 if row.refused else 1, other: 1})
     assert not row.sent_again or duplicates(deployed) >= SIZE
     wait_requests_deleted(deployed)

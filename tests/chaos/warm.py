@@ -70,7 +70,8 @@ class _Forked:
 class WarmWorker(WorkerProcess):
     """A worker that was forked."""
 
-    def __init__(self, env: Mapping[str, str], log: Path) -> None:
+    def __init__(self, env: Mapping[str, str], log: Path, state: str) -> None:
+        self.state = state  # the name of its state directory
         self.health_port = free_ports(1)[0]
         self.log_path = log
         self._log = log.open("ab")
@@ -86,10 +87,10 @@ class WarmWorker(WorkerProcess):
 class WarmDeployment(Deployment):
     """A deployment whose workers are forked."""
 
-    def warm(self, state: str = "a", *, ready: bool = True, **more: str) -> WarmWorker:
-        """Start a worker as `worker` does."""
+    def warm(self, state: str, env: Mapping[str, str] | None = None, *, ready: bool = True) -> WarmWorker:
+        """Start a worker as `worker` does; `state` names its state directory, `env` is environment of its own."""
         log = self.folder / f"worker-{len(self.workers)}-{state}.log"
-        started = WarmWorker(self.environment(state, **more), log)
+        started = WarmWorker(self.environment(state, **(env or {})), log, state)
         self.workers.append(started)
         if ready:
             started.wait_ready()

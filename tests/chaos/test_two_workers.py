@@ -1,0 +1,113 @@
+"""Two workers on the same partitions: one put to sleep and woken, one that leaves, one that loses its disk."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from domain.reconciling import JobEnd
+from streams import work
+from tests.chaos.checks import SIZE, a_round, batches, endings, until, wait_requests_deleted, work_records
+from tests.chaos.warm import WarmDeployment, WarmWorker
+
+# Two workers that run need longer than one of them: a rebalance takes Faust up to 3 s on a busy machine.
+LONG_SESSION = {"ROUNDBATCH_BROKER_SESSION_TIMEOUT_S": "6", "ROUNDBATCH_BROKER_HEARTBEAT_S": "1"}
+ONE_EACH = Counter({"anthropic": 1, "openai": 1})
+
+
+def test_the_same_members_are_planned_by_two_workers(deployed: WarmDeployment) -> None:
+    """The first worker sleeps with its plan decided, the second one plans too, then the first one's plan arrives."""
+    deployed.simulator.hold()
+    first = deployed.warm("a", {"ROUNDBATCH_STOP_AT": "before_job_planned_sent@0"})
+    rounds = [a_round(deployed, provider, provider) for provider in ("anthropic", "openai")]
+    deployed.send_round(rounds[0], partition=0)
+    first.wait_stopped()
+    deployed.send_round(rounds[1], partition=1)
+    deployed.warm("b")
+    until(lambda: batches(deployed) == ONE_EACH, "the second worker has made both batches", deployed)
+    first.wake()
+
+    def planned_twice() -> bool:
+        plans = [record.plan for record in work_records(deployed, work.JobPlanned) if record.plan.provider == "anthropic"]
+        return len(plans) == 2 and plans[0].members == plans[1].members
+
+    until(planned_twice, "the plan of the worker that slept has arrived", deployed)
+    deployed.simulator.release()
+    events = deployed.wait_answered()
+
+    deployed.check_promises()
+    assert batches(deployed) == ONE_EACH
+    assert all(endings(events, bodies) == Counter({"right": SIZE}) for bodies in rounds)
+    wait_requests_deleted(deployed)
+    assert [one.stop() for one in deployed.workers] == [0, 0]
+
+
+def claimed_twice(deployed: WarmDeployment) -> bool:
+    claims = Counter(record.job_id for record in work_records(deployed, work.SubmitClaimed))
+    return max(claims.values()) == 2
+
+
+def started_late(deployed: WarmDeployment) -> bool:
+    return any(record.reason is JobEnd.STARTED_LATE for record in work_records(deployed, work.JobEnded))
+
+
+@pytest.mark.parametrize(
+    ("point", "provider", "came_second"),
+    [
+        ("after_claim_sent", "anthropic", claimed_twice),
+        ("after_claim_sent", "openai", claimed_twice),
+        # Anthropic's job would be of unknown fate until its deadline: nobody can tell that the sleeper has not called.
+        ("before_claim_check", "openai", started_late),
+    ],
+)
+def test_stopped_for_longer_than_its_session_then_woken(
+    deployed: WarmDeployment, point: str, provider: str, came_second: Callable[[WarmDeployment], bool]
+) -> None:
+    """Its claim has run out, or comes second: no second batch."""
+    deployed.simulator.hold()
+    sleeper = deployed.warm("a", {"ROUNDBATCH_STOP_AT": point})
+    bodies = a_round(deployed, provider, "slept")
+    deployed.send_round(bodies, partition=0)
+    sleeper.wait_stopped()
+    assert batches(deployed) == Counter()
+    deployed.warm("b")
+    until(lambda: batches(deployed) == Counter({provider: 1}), "the other worker has made the batch", deployed)
+    sleeper.wake()
+    until(lambda: came_second(deployed), "the sleeper has gone on", deployed)
+    deployed.simulator.release()
+    events = deployed.wait_answered()
+
+    deployed.check_promises()
+    assert batches(deployed) == Counter({provider: 1})
+    assert endings(events, bodies) == Counter({"right": SIZE})
+    wait_requests_deleted(deployed)
+
+
+def test_partition_moved_then_state_directory_lost(deployed: WarmDeployment) -> None:
+    """Open batches are polled by whoever holds the partition, restored from the changelogs; nothing is submitted again."""
+    deployed.env |= LONG_SESSION
+    deployed.simulator.hold()
+    first = deployed.warm("a")
+    rounds = [a_round(deployed, provider, provider) for provider in ("anthropic", "openai")]
+    for partition, bodies in enumerate(rounds):
+        deployed.send_round(bodies, partition=partition)
+    until(lambda: len(work_records(deployed, work.Submitted)) == 2, "both batches are submitted", deployed)
+
+    second = deployed.warm("b")  # a partition moves to it
+    until(lambda: caught_up(first) == caught_up(second) == 1, "each worker holds a partition", deployed)
+    first.kill()  # the other one, too
+    until(lambda: caught_up(second) == 2, "the second worker holds both partitions", deployed)
+    second.kill()
+    deployed.warm("c")  # with nothing on its disk
+    deployed.simulator.release()
+    events = deployed.wait_answered()
+
+    deployed.check_promises()
+    assert batches(deployed) == ONE_EACH
+    assert all(endings(events, bodies) == Counter({"right": SIZE}) for bodies in rounds)
+    assert len(work_records(deployed, work.SubmitClaimed)) == 2
+    wait_requests_deleted(deployed)
+
+
+def caught_up(worker: WarmWorker) -> float:
+    return worker.metric("roundbatch_partitions_caught_up")
