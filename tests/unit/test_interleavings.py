@@ -365,3 +365,17 @@ async def test_18_a_claim_that_runs_out_while_the_job_is_uploaded_is_not_called_
     await world.finish(a)
     world.check()
     world.need(first not in {batch.job_id for batch in world.provider.batches}, "a claim that had run out was called upon")
+
+
+async def test_19_a_batch_is_paid_twice_when_a_late_entry_moves_recovery_past_a_claim(world: World) -> None:
+    a = await planned(world, "m0", "m1")
+    await a.reconcile()  # its entry of the job is in flight while it sleeps
+    b = await world.start()
+    await world.run(b, seconds=5)
+    world.commit(b)
+    assert len(world.provider.batches) == 1
+    await a.land("jobs-changelog")
+    await world.kill(b)
+    await world.finish(await world.start(await world.kill(a)))
+    world.check()
+    assert len(world.provider.batches) == 1

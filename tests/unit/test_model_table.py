@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faust.types import TP
 
 from streams.app import make_app
 from streams.outbox import MAX_RECORD_BYTES
@@ -88,6 +89,25 @@ async def test_an_entry_over_the_limit_is_refused_before_anything_is_written(tab
         table.put(0, b"0/a", bytes(largest + 1))
     assert (table.find(0, b"0/a"), outbox.flying()) == (None, [])
     table.put(0, b"0/a", bytes(largest))
+
+
+def restored_to(table: Table) -> int:
+    """The changelog offset from which recovery would go on."""
+    if isinstance(table, MemoryTable):
+        return table._store.recovered
+    persisted: int | None = table._rocks.persisted_offset(TP(CHANGELOG, 0))
+    return 0 if persisted is None else persisted + 1
+
+
+async def test_recovery_goes_on_before_the_first_entry_of_another_worker(table: Table, outbox: MemoryOutbox, log: Log) -> None:
+    table.put(0, b"0/a", b"1")
+    table.put(0, b"0/b", b"1")
+    await land(outbox)
+    assert restored_to(table) == 2
+    log.append(CHANGELOG, b"theirs", b"0/claim")
+    table.put(0, b"0/late", b"1")
+    await land(outbox)
+    assert (log.end(CHANGELOG), restored_to(table)) == (4, 2)
 
 
 @pytest.mark.parametrize("table", ["rocksdb"], indirect=True)

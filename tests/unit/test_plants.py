@@ -210,6 +210,15 @@ def paused_while_reconcile_waits(patch: Patch) -> None:
     patch.setattr(Timers, "_bound_pending", faulty)
 
 
+def recovery_skips_what_others_wrote(patch: Patch) -> None:
+    """Recovery goes on behind the last entry of one's own."""
+
+    def faulty(self: MemoryTable, sent: "asyncio.Future[Any]") -> None:
+        self._store.recovered = max(self._store.recovered, sent.result().offset + 1)
+
+    patch.setattr(MemoryTable, "_persisted", faulty)
+
+
 def end_ignored_for_good(patch: Patch) -> None:
     """A job whose JobEnded has been sent is over, though it was ignored."""
     patch.setattr(Run, "is_over", lambda self, job: self.over)
@@ -267,6 +276,11 @@ PLANTS: list[tuple[Callable[[Patch], None], str, Play]] = [
     (paused_not_read, "lost", lambda world: shown.test_10_a_backlog_above_the_bound_is_a_deadlock(world, False)),
     (paused_while_reconcile_waits, "lost", lambda world: shown.test_10_a_backlog_above_the_bound_is_a_deadlock(world, True)),
     (end_ignored_for_good, "lost", shown.test_17_a_job_is_forgotten_when_the_claim_given_back_was_not_the_one_that_stands),
+    (
+        recovery_skips_what_others_wrote,
+        "paid twice",
+        shown.test_19_a_batch_is_paid_twice_when_a_late_entry_moves_recovery_past_a_claim,
+    ),
     (
         clock_looked_at_before_the_upload,
         "a claim that had run out",

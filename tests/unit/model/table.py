@@ -64,6 +64,6 @@ class MemoryTable:
         return sent
 
     def _persisted(self, sent: "asyncio.Future[Any]") -> None:
-        if not sent.cancelled():
-            # As in the real one, a record of another worker that landed before it is never restored here.
-            self._store.recovered = max(self._store.recovered, sent.result().offset + 1)
+        # Between it and an entry further on are entries of another worker, which are still to be restored here.
+        if not sent.cancelled() and sent.result().offset == self._store.recovered:
+            self._store.recovered += 1
