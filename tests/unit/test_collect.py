@@ -198,7 +198,7 @@ async def test_a_record_read_again_writes_and_sends_the_same_though_settings_and
 
 
 async def test_a_record_of_very_many_bad_members_is_answered_member_by_member(world: World) -> None:
-    """The rejections of the 8,000 that a record can hold are more than a work record may: sent as one, they stopped the process."""
+    """The rejections of 8,000, which fit into a record, do not fit into one work record: it stopped the process."""
     worker = await world.start()
     names = [f"m{number}" for number in range(2_500)]
     send(world, round_event([{"callback_topic": CALLBACK, "correlation_id": body(name)["correlation_id"]} for name in names]))
