@@ -1,16 +1,18 @@
 """The result event: what ends every comparison, as a pure function of the request and its stored outcome."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from domain.answer import MAX_JUSTIFICATION
 from domain.outcome import Outcome
 from domain.reply import ErrorCode, Fault, Usage
-from streams.envelope import EventEnvelope, encode, trace_metadata
+from streams.envelope import EventEnvelope, trace_metadata
 from streams.requests import InboundMember
 
 EVENT_TYPE = "LLMComparisonResultV1"
@@ -22,6 +24,7 @@ MODES = frozenset({"per_request", "serial_bundle", "batch_api"})
 
 # Never to change: the consumer deduplicates by event id, and a repeated publication must carry the same one.
 _NAMESPACE = UUID("1d0f1b0c-54a5-5c0e-9a53-6e1f7d8f2b6e")
+_NAMESPACE_BYTES = _NAMESPACE.bytes
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Count = Annotated[int, Field(ge=0)]
@@ -118,38 +121,45 @@ def result_message(
         raise ValueError(f"the outcome of position {member.position} is not one ending: set either answer or fault")
     if outcome.mode not in MODES:
         raise ValueError(f"mode {outcome.mode!r} is none of {', '.join(sorted(MODES))}")
-    correlation_id = member.correlation_id
-    kind = "result" if outcome.answer else "error"
+    name = str(member.correlation_id)
+    event_id = _uuid5(f"{name}:{'result' if outcome.answer else 'error'}")
     completed = _utc(outcome.completed_ms)
-    event = ResultEvent.model_validate(
-        {
-            "event_id": uuid5(_NAMESPACE, f"{correlation_id}:{kind}"),
-            "event_type": EVENT_TYPE,
-            "event_timestamp": completed,
-            "source_service": SOURCE_SERVICE,
-            "schema_version": SCHEMA_VERSION,
-            "correlation_id": correlation_id,
-            "data": _result(member, outcome, correlation_id, _utc(requested_ms), completed),
-            "metadata": trace_metadata(traceparent, tracestate),
-        }
-    )
-    value = encode(event)
+    event = {
+        "event_id": event_id,
+        "event_type": EVENT_TYPE,
+        "event_timestamp": _wire_time(completed),
+        "source_service": SOURCE_SERVICE,
+        "schema_version": SCHEMA_VERSION,
+        "correlation_id": name,
+        "data_schema_uri": None,
+        "data": _result(member, outcome, name, _wire_time(_utc(requested_ms)), _wire_time(completed)),
+        "metadata": trace_metadata(traceparent, tracestate),
+    }
+    # Checked in the form that is sent: to dump the model again would take as long as to check it, and give the same.
+    ResultEvent.model_validate(event)
+    value = json.dumps(event).encode()
     if len(value) > MAX_EVENT_BYTES:
         raise ValueError(f"the event has {len(value):,} bytes, at most {MAX_EVENT_BYTES:,}: the consumer's topic refuses it")
-    name = str(correlation_id)
-    return ResultMessage(member.callback_topic, name.encode(), value, _headers(event, name), str(event.event_id))
+    headers = [
+        ("event_id", event_id.encode()),
+        ("event_type", EVENT_TYPE.encode()),
+        ("trace_id", name.encode()),
+        ("schema_version", str(SCHEMA_VERSION).encode()),
+        ("occurred_at", completed.isoformat().encode()),
+        ("content_type", b"application/json"),
+        ("source_service", SOURCE_SERVICE.encode()),
+    ]
+    return ResultMessage(member.callback_topic, name.encode(), value, headers, event_id)
 
 
-def _result(
-    member: InboundMember, outcome: Outcome, correlation_id: UUID, requested: datetime, completed: datetime
-) -> dict[str, Any]:
+def _result(member: InboundMember, outcome: Outcome, correlation_id: str, requested: str, completed: str) -> dict[str, Any]:
     answer, fault, usage = outcome.answer, outcome.fault, outcome.usage
     return {
-        "request_id": str(uuid5(_NAMESPACE, f"{correlation_id}:request")),
+        "request_id": _uuid5(f"{correlation_id}:request"),
         "correlation_id": correlation_id,
         "winner": answer.winner if answer else None,
         "justification": answer.justification if answer else None,
-        "confidence": answer.confidence if answer else None,
+        "confidence": float(answer.confidence) if answer else None,
         "error_detail": _error_detail(fault, correlation_id, completed) if fault else None,
         "provider": outcome.provider,
         "model": outcome.model,
@@ -159,14 +169,15 @@ def _result(
             "completion_tokens": usage.completion_tokens,
             "total_tokens": usage.prompt_tokens + usage.completion_tokens,
         },
-        "cost_estimate": outcome.cost_usd,
+        "cost_estimate": float(outcome.cost_usd),
         "requested_at": requested,
         "completed_at": completed,
+        "trace_id": None,
         "request_metadata": _request_metadata(member, outcome, usage),
     }
 
 
-def _error_detail(fault: Fault, correlation_id: UUID, completed: datetime) -> dict[str, Any]:
+def _error_detail(fault: Fault, correlation_id: str, completed: str) -> dict[str, Any]:
     return {
         "error_code": fault.code,
         "message": fault.message,
@@ -175,6 +186,9 @@ def _error_detail(fault: Fault, correlation_id: UUID, completed: datetime) -> di
         "service": SOURCE_SERVICE,
         "operation": OPERATION,
         "details": fault.details,
+        "stack_trace": None,
+        "trace_id": None,
+        "span_id": None,
     }
 
 
@@ -194,17 +208,17 @@ def _request_metadata(member: InboundMember, outcome: Outcome, usage: Usage) -> 
     return {**member.metadata, **{key: value for key, value in added.items() if key not in member.metadata}}
 
 
-def _headers(event: ResultEvent, correlation_id: str) -> list[tuple[str, bytes]]:
-    return [
-        ("event_id", str(event.event_id).encode()),
-        ("event_type", EVENT_TYPE.encode()),
-        ("trace_id", correlation_id.encode()),
-        ("schema_version", str(SCHEMA_VERSION).encode()),
-        ("occurred_at", event.event_timestamp.isoformat().encode()),
-        ("content_type", b"application/json"),
-        ("source_service", SOURCE_SERVICE.encode()),
-    ]
+def _uuid5(name: str) -> str:
+    """The text of uuid.uuid5(_NAMESPACE, name), without the objects on the way to it."""
+    digest = hashlib.sha1(_NAMESPACE_BYTES + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def _utc(ms: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=ms)
+
+
+def _wire_time(moment: datetime) -> str:
+    """As the platform's models write it: Z, and no fraction where there is none."""
+    return moment.isoformat().removesuffix("+00:00") + "Z"
