@@ -98,7 +98,7 @@ def _share_of(stack: tuple[str, ...]) -> str:
     return "the rest"
 
 
-def text(stacks: Counter[tuple[str, ...]], functions: int = 60) -> str:
+def text(stacks: Counter[tuple[str, ...]], functions: int = 100) -> str:
     """The three tables, in percent."""
     lines = [f"{sum(stacks.values())} samples", "", "by kind of work"]
     lines += [f"{share:7.1%}  {name}" for name, share in shares(stacks).items()]
