@@ -59,7 +59,7 @@ class Dispatcher:
 
     def consider_all(self, view: PartitionView) -> None:
         """Look at every open job of a partition: it has just been built, or has caught up."""
-        for job_id in view.state.jobs:
+        for job_id in (*view.state.jobs, *view.abandoned):
             self.consider(view.partition, job_id)
 
     async def run(self) -> None:
@@ -86,9 +86,7 @@ class Dispatcher:
         job = view.state.jobs.get(job_id)
         run = self.runs.get(job_id)
         if job is None:
-            self._release(job_id)
-            if run is not None and run.task is None:
-                self._forget(run)
+            self._look_at_closed(view, job_id, run)
             return
         if run is None:
             run = self.runs[job_id] = Run(partition, job_id, provider=job.plan.provider)
@@ -103,6 +101,17 @@ class Dispatcher:
             )
             return
         self._act(view, job, run)
+
+    def _look_at_closed(self, view: PartitionView, job_id: str, run: Run | None) -> None:
+        """A job that owns no open member any more."""
+        closed = view.abandoned.pop(job_id, None)
+        if run is None and closed is not None and closed.submission is not None:  # another process submitted it
+            run = self.runs[job_id] = Run(view.partition, job_id, provider=closed.plan.provider)
+            run.provider_job_id = closed.submission.provider_job_id
+        if run is None or run.task is None:
+            self._release(job_id)
+        if run is not None and run.task is None:
+            self._forget(run)
 
     def _forget(self, run: Run) -> None:
         """Forget a job that owns no open member; a batch of it that still runs is cancelled."""

@@ -28,7 +28,7 @@ class JobRecords:
 
     async def submitted(self, run: Run, provider_job_id: str, *, adopted: bool = False) -> None:
         """Send Submitted. None: its reading leads on."""
-        run.submission_sent = True
+        run.submission_sent, run.provider_job_id = True, provider_job_id
         record = work.Submitted(job_id=run.job_id, provider_job_id=provider_job_id, adopted=adopted)
         await self.send(run.partition, record)
 

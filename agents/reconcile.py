@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import structlog
@@ -13,7 +13,7 @@ from agents.collect import append_time_ms
 from agents.dead_letters import DeadLetters
 from agents.metrics import Metrics
 from domain import reconciling
-from domain.job import Claim, Submission
+from domain.job import Claim, Job, Submission
 from domain.outcome import Outcome
 from domain.reconciling import Verdict
 from streams import crashpoints, work
@@ -25,6 +25,7 @@ from tables.codec import Codec, UnknownVersion
 from tables.view import PartitionView, Tables
 
 log = structlog.get_logger("reconcile")
+_CANCELLED_AT_ONCE = 1_000  # outcomes in one record: about 400 KB
 F = TypeVar("F", bound=jobs.Fact)
 
 
@@ -96,6 +97,8 @@ class Reconcile:
                 )
             case work.DeadlinePassed():
                 return reconciling.deadline_passed(state, append_ms, record.overdue)
+            case work.CancelRequested():
+                return reconciling.cancelled(state, append_ms, record.batch, record.ids)
             case work.RequestsDone():
                 return Verdict()
 
@@ -114,7 +117,7 @@ class Reconcile:
             endings = outcomes.CODEC.decode(raw).endings
             ended = {ending.member for ending in endings if ending.terminal}
             terminal = tuple(outcome for outcome in terminal if outcome.member in ended)
-        return Verdict(found_jobs, claim, submission, endings, terminal, verdict.ignored, verdict.spent)
+        return replace(verdict, jobs=found_jobs, claim=claim, submission=submission, endings=endings, terminal=terminal)
 
     def _found(self, partition: int, job_id: str, fact: str, codec: Codec[F], made: F) -> F:
         raw = self._tables.jobs.find(partition, jobs.key(partition, job_id, fact))
@@ -173,11 +176,30 @@ class Reconcile:
             position = outcome.member.position
             effects.append(self._dead_letters.member(message, position, raw, reason="unsendable", error=said, answered=False))
         self._learn(view, offset, record, verdict)
+        if isinstance(record, work.CancelRequested):
+            effects += self._send_cancelled(partition, message.topic, verdict)
+            if not view.caught_up:
+                view.cancels.append(message)
         if isinstance(record, work.RequestsDone):
             for done in record.offsets:
                 effects.append(self._tables.requests.remove(partition, requests.key(partition, done)))
                 view.retained.discard(done)
         crashpoints.point(f"after_{record.kind}_read", partition)
+
+    def caught_up(self, view: PartitionView) -> None:
+        """Cancel once more what was cancelled before collect had read all that was there: a worker was down meanwhile."""
+        for message in view.cancels:
+            verdict = self._decide(view, work.decode(message.value or b""), message.offset, append_time_ms(message))
+            self._send_cancelled(view.partition, message.topic, verdict)
+        view.cancels.clear()
+
+    def _send_cancelled(self, partition: int, topic: str, verdict: Verdict) -> "list[asyncio.Future[Any]]":
+        """Send the Outcomes that end what is pending. Sent again they end nobody twice: the first one decides."""
+        ended = verdict.cancelled
+        if ended:
+            log.info("cancelled_on_request", partition=partition, comparisons=len(ended))
+        chunks = (ended[start : start + _CANCELLED_AT_ONCE] for start in range(0, len(ended), _CANCELLED_AT_ONCE))
+        return [self._outbox.send(topic, work.encode(work.Outcomes(outcomes=chunk)), partition=partition) for chunk in chunks]
 
     def _put_facts(self, partition: int, offset: int, verdict: Verdict, effects: "list[asyncio.Future[Any]]") -> None:
         if verdict.endings:
@@ -197,6 +219,7 @@ class Reconcile:
 
     def _learn(self, view: PartitionView, offset: int, record: work.WorkRecord, verdict: Verdict) -> None:
         state = view.state
+        left = _owners(view, verdict)
         state.learn_endings(verdict.endings)
         for job in verdict.jobs:
             state.learn_planned(job)
@@ -211,7 +234,9 @@ class Reconcile:
         if verdict.spent and isinstance(record, work.Outcomes) and record.job_id:
             self._metrics.outcome_spent(record.outcomes[0].provider, verdict.spent)
         view.note_finished(offset)
-        view.touched[offset] = _touched(record, verdict)
+        closed = [job for job in left if job.job_id not in state.jobs]
+        view.abandoned.update((job.job_id, job) for job in closed if job.submission is not None)
+        view.touched[offset] = (*_touched(record, verdict), *(job.job_id for job in closed))
         log.debug(
             "work_record",
             partition=view.partition,
@@ -225,6 +250,13 @@ class Reconcile:
     def _count_result(self, outcome: Outcome) -> "Callable[[asyncio.Future[Any]], None]":
         name = "answered" if outcome.fault is None else outcome.fault.code.value
         return lambda _: self._metrics.result(name, outcome.provider, outcome.mode)
+
+
+def _owners(view: PartitionView, verdict: Verdict) -> list[Job]:
+    """The jobs that own a member which ends here."""
+    state = view.state
+    ids = {state.owner[ending.member]: None for ending in verdict.endings if ending.terminal and ending.member in state.owner}
+    return [state.jobs[job_id] for job_id in ids]
 
 
 def _touched(record: work.WorkRecord, verdict: Verdict) -> tuple[str, ...]:

@@ -81,20 +81,19 @@ class Worker:
             self.worker_run,
         )
         closer = Closer(settings, self._outbox, self._clock)
+        self._reconcile = Reconcile(tables, self._outbox, dead_letters, self.metrics)
         self._intake = Intake(
             self._app,
             self._views,
             Collect(settings, tables, self._outbox, dead_letters, self.metrics, self._clock),
-            Reconcile(tables, self._outbox, dead_letters, self.metrics),
+            self._reconcile,
             closer,
             self._dispatcher,
             self._outbox,
         )
         self._views.on_built = self._intake.open_lines
         self._views.on_dropped = self._dispatcher.relinquish
-        self._timers = Timers(
-            self._app, settings, self._views, closer, self._outbox, self._clock, self._dispatcher.consider_all
-        )
+        self._timers = Timers(self._app, settings, self._views, closer, self._outbox, self._clock, self._caught_up)
         self._health = Health(settings.health_host, settings.health_port, self.metrics.registry, not_ready=self._not_ready)
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -163,6 +162,10 @@ class Worker:
         await self._health.stop()
         hard.cancel()
         log.info("worker_stopped")
+
+    def _caught_up(self, view: PartitionView) -> None:
+        self._reconcile.caught_up(view)
+        self._dispatcher.consider_all(view)
 
     def _not_ready(self) -> list[str]:
         missing = []

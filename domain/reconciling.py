@@ -13,6 +13,8 @@ from domain.outcome import Ending, Outcome
 from domain.partition import PartitionState
 from domain.replanning import MISSING, replan
 from domain.reply import Cause, ErrorCode, Fault, Retry
+from domain.rounds import is_of_batch
+from domain.strategies import STRATEGIES
 
 
 class JobEnd(StrEnum):
@@ -41,7 +43,8 @@ _CAUSES = {
 class Verdict:
     """What a record decides. `jobs` are to be put as planned, `endings` as outcomes; `terminal` become events.
 
-    ignored: why nothing follows. spent: members that came with an outcome although they had one already.
+    ignored: why nothing follows. spent: members that came with an outcome although they had one already. cancelled: to be
+    sent to the partition itself as Outcomes, which then decide.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -51,6 +54,7 @@ class Verdict:
     terminal: tuple[Outcome, ...] = ()
     ignored: str = ""
     spent: int = 0
+    cancelled: tuple[Outcome, ...] = ()
 
 
 def planned(state: PartitionState, offset: int, append_ms: int, plan: Plan) -> Verdict:
@@ -170,3 +174,22 @@ def deadline_passed(state: PartitionState, append_ms: int, overdue: Iterable[Ove
             for late in open_ones
         ),
     )
+
+
+def cancelled(state: PartitionState, append_ms: int, batch: str | None, ids: Iterable[str]) -> Verdict:
+    """CancelRequested: how the members that are pending here are to end, for an Outcomes record to decide.
+
+    Which members these are is no function of the work records alone: collect's progress counts too. So it ends nobody itself.
+    """
+    known = (state.ids.get(correlation_id) for correlation_id in ids)
+    named = {one.member for one in known if one is not None and one.member in state.pending}
+    if batch is not None:
+        named.update(member for member, pending in state.pending.items() if is_of_batch(pending.round_key, batch))
+    outcomes = []
+    for member in sorted(named):
+        pending = state.pending[member]
+        job = state.jobs.get(state.owner.get(member, ""))
+        mode = job.plan.mode if job is not None else STRATEGIES[pending.strategy].mode
+        fault = Fault(ErrorCode.SERVICE_UNAVAILABLE, "cancelled on request")
+        outcomes.append(Outcome(member, pending.provider, pending.model, append_ms, mode, fault=fault))
+    return Verdict(cancelled=tuple(outcomes))

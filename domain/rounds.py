@@ -67,6 +67,11 @@ def round_key(metadata: Mapping[str, Any], member: Member) -> str:
     return f"own:{member.offset}:{member.position}"
 
 
+def is_of_batch(key: str, batch: str) -> bool:
+    """Whether a round is one of this cj_batch_id, or of this bos_batch_id where it had no other. Exact: "13" is not "138"."""
+    return key.rpartition(":")[0] in (f"cj:{batch}", f"bos:{batch}")
+
+
 def announced_size(metadata: Mapping[str, Any]) -> int | None:
     """The size of the round by its hint, or None where there is none or it is capped."""
     hint = metadata.get("preferred_bundle_size")

@@ -69,6 +69,18 @@ class DeadlinePassed(_Record):
     overdue: tuple[Overdue, ...]
 
 
+class CancelRequested(_Record):
+    """Members still pending are no longer wanted: those of the batch's rounds, and those with these correlation ids.
+
+    Sent by the CLI to every partition: which one holds a batch is the producer's partitioner's business. It decides nothing;
+    reconcile answers it with the Outcomes that do.
+    """
+
+    kind: Literal["cancel_requested"] = "cancel_requested"
+    batch: str | None = None
+    ids: tuple[str, ...] = ()
+
+
 class RequestsDone(_Record):
     """All members of these inbound records have acknowledged outcomes and events: their `requests` entries may go."""
 
@@ -76,7 +88,7 @@ class RequestsDone(_Record):
     offsets: tuple[int, ...]
 
 
-WorkRecord = JobPlanned | SubmitClaimed | Submitted | Outcomes | JobEnded | DeadlinePassed | RequestsDone
+WorkRecord = JobPlanned | SubmitClaimed | Submitted | Outcomes | JobEnded | DeadlinePassed | CancelRequested | RequestsDone
 _ADAPTER: TypeAdapter[WorkRecord] = TypeAdapter(Annotated[WorkRecord, Field(discriminator="kind")])
 
 

@@ -63,6 +63,8 @@ class PartitionView:
     arrived: dict[int, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # windows that an unacked record filled
     touched: dict[int, tuple[str, ...]] = field(default_factory=dict)  # jobs with a fact of this work offset, not yet acked
     deferred: deque[Any] = field(default_factory=deque)  # work records that wait for collect
+    abandoned: dict[str, Job] = field(default_factory=dict)  # submitted, and its last open member has just ended otherwise
+    cancels: list[Any] = field(default_factory=list)  # cancellations read before the partition had caught up
     inbound_paused: bool = False
     dead: bool = False
 

@@ -157,7 +157,12 @@ class ModelWorker:
         collect = Collect(settings, tables, outbox, letters, METRICS, clock)
         reconcile = Reconcile(tables, outbox, letters, METRICS)
         self.intake = Intake(app, model_views, collect, reconcile, closer, self.dispatcher, outbox)
-        self.timers = Timers(app, settings, model_views, closer, outbox, clock, self.dispatcher.consider_all)
+
+        def caught_up(view: PartitionView) -> None:
+            reconcile.caught_up(view)
+            self.dispatcher.consider_all(view)
+
+        self.timers = Timers(app, settings, model_views, closer, outbox, clock, caught_up)
         self._tables = tables
 
     @property
