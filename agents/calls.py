@@ -12,6 +12,7 @@ from agents.runs import Run
 from domain.job import Job
 from domain.outcome import Outcome
 from domain.reconciling import JobEnd
+from domain.replanning import failed_call
 from domain.reply import Cause, ErrorCode, Reply, Retry
 from providers.accounts import Account
 from providers.protocol import AccountRefused, ContentRefused, OutcomeUnknown, ProviderError, StartRefused
@@ -112,8 +113,8 @@ class Calls:
         except ContentRefused as error:
             reply = Retry(Cause.REFUSED_CONTENT, ErrorCode.INVALID_REQUEST, str(error))
         except ProviderError as error:
-            # The provider's state, as for a batch create: without a back-off an outage of a second would use up all attempts.
-            reply = Retry(Cause.REFUSED_ACCOUNT, ErrorCode.EXTERNAL_SERVICE_ERROR, str(error))
+            # Without a back-off an outage of a second would use up all attempts.
+            reply = failed_call(job.plan, str(error))
         now_ms = self._clock.now_ms()
         return unusable + outcomes_of(
             view,

@@ -49,6 +49,10 @@ TABLE: Mapping[Cause, Row] = {
 # one befall a member that stood alone, it uses one, or it would be asked for ever.
 OF_A_BUNDLE = frozenset({Cause.CUT, Cause.BUNDLE_REFUSED})
 
+# Calls that fail for the provider's own reasons are waited out this often, half an hour by the default back-off. From then
+# on each uses an attempt: the content may be what the provider fails on, and its round would stand until the deadline.
+FAILURES_WAITED_OUT = 6
+
 MISSING = Retry(Cause.MISSING, ErrorCode.EXTERNAL_SERVICE_ERROR, "the provider returned no row for this comparison")
 
 
@@ -84,6 +88,12 @@ def replan(plan: Plan, retries: Mapping[Member, Retry], now_ms: int) -> Next:
         else:
             plans.append(_again(plan.only(members), row, now_ms))
     return Next(tuple(plans), tuple(sorted(faults, key=lambda item: item[0])))
+
+
+def failed_call(plan: Plan, message: str) -> Retry:
+    """Why a call is open that the provider failed to answer (5xx, unreachable)."""
+    cause = Cause.REFUSED_ACCOUNT if plan.deferrals < FAILURES_WAITED_OUT else Cause.OVERLOADED
+    return Retry(cause, ErrorCode.EXTERNAL_SERVICE_ERROR, message)
 
 
 def _exhausted(plan: Plan, retry: Retry, row: Row, now_ms: int) -> Fault | None:
