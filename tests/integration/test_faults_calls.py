@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from domain.replanning import FAILURES_WAITED_OUT
 from simulator.process import running_simulator
 from tests.harness.deployment import Deployment, deployment
 
@@ -130,13 +131,13 @@ def test_answers_cut_or_unusable_are_asked_again(deployed: Deployment, provider:
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_what_stays_bad_ends_alone_after_its_attempts(deployed: Deployment, provider: str) -> None:
     before = calls(deployed, provider)
-    bodies = a_round(deployed, provider, 6, "[sim:400]", "[sim:refuse]", "[sim:invalid]")
+    bodies = a_round(deployed, provider, 6, "[sim:400]", "[sim:refuse]", "[sim:invalid]", "[sim:error]")
 
     events = deployed.wait_answered()
 
-    codes = ["INVALID_REQUEST", "INVALID_RESPONSE", "INVALID_RESPONSE"]
-    assert outcomes(events, bodies) == [*codes, *["Essay A"] * 3]
-    assert calls(deployed, provider) - before == 1 + 3 + 3 + 3
+    codes = ["INVALID_REQUEST", "INVALID_RESPONSE", "INVALID_RESPONSE", "EXTERNAL_SERVICE_ERROR"]
+    assert outcomes(events, bodies) == [*codes, *["Essay A"] * 2]
+    assert calls(deployed, provider) - before == 1 + 3 + 3 + (FAILURES_WAITED_OUT + 3) + 2
     for body in bodies:
         data = events[body["correlation_id"]]["data"]
         assert data["provider"] == provider
