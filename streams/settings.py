@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain import strategies
-from streams import settings_env
+from streams import settings_env, settings_waits
 from streams.settings_env import UnusableSettings
 from streams.settings_provider import MIB, AnthropicSettings, OpenAISettings, ProviderSettings, known_strategy
 
@@ -21,7 +21,7 @@ Names = TypeVar("Names", str, tuple[str, ...])
 PROVIDERS = ("anthropic", "openai")
 TABLES = ("rounds", "requests", "jobs", "outcomes")
 
-DAY_S = 24 * 3600.0
+HOUR_S, DAY_S = 3600.0, 24 * 3600.0
 DEFAULT_SYSTEM_PROMPT = (
     "You are an experienced examiner taking part in a comparative judgement of student essays. You read two essays written for "
     "the same assignment and decide which of them is the better one. Judge what is written, by the criteria you are given, and "
@@ -118,10 +118,13 @@ class Settings(BaseSettings):
         default=180.0, gt=0, description="Between the two scans that may conclude that a job is absent."
     )
     clock_skew_s: float = Field(default=60.0, ge=0, description="Largest difference assumed between two machines' clocks.")
+    tidy_files_every_s: float = Field(
+        default=HOUR_S, ge=0, description="How often uploaded files that belong to no batch are deleted; 0: never."
+    )
 
     # The process
     shutdown_timeout_s: float = Field(default=30.0, ge=0, description="How long calls in flight may take after SIGTERM.")
-    health_host: str = Field(default="127.0.0.1", min_length=1, description="Where /healthz, /readyz and /metrics listen.")
+    health_host: str = Field(default="127.0.0.1", min_length=1, description="Where /healthz, /readyz, /metrics and /jobs listen.")
     health_port: int = Field(default=8080, ge=0, le=65_535, description="Their port; 0 takes a free one.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="Least level logged."
@@ -271,6 +274,9 @@ class Settings(BaseSettings):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What an operator should know and what still lets the worker start; a line each."""
+        return (*self._missing_keys(), *settings_waits.warnings(self))
+
+    def _missing_keys(self) -> tuple[str, ...]:
         if not self.configured_providers:
             keys = " or ".join(f"{variable(name)}__API_KEY" for name in PROVIDERS)
             return (f"no provider has a key: every request ends in a CONFIGURATION_ERROR event until {keys} is set",)

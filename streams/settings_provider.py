@@ -4,9 +4,10 @@ from typing import ClassVar, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from domain.nightly import Schedule
 from domain.strategies import STRATEGIES
 
 MIB = 1024 * 1024
@@ -54,7 +55,10 @@ class ProviderSettings(BaseModel):
     batch_bundle_size: int = Field(
         default=1, ge=1, le=64, description="Comparisons in one line of a batch job: above 1, half price and fewer tokens."
     )
-    nightly_cron: str = Field(default="0 1 * * *", description="When nightly windows close: a cron expression of five fields.")
+    nightly_cron: str = Field(
+        default="0 1 * * *",
+        description="When nightly windows close: a cron expression of five fields, or of six with the second first.",
+    )
     nightly_time_zone: str = Field(default="UTC", description="Its time zone, as Europe/Stockholm.")
     poll_first_s: float = Field(default=5.0, gt=0, description="Wait before the first look at a batch.")
     poll_max_s: float = Field(default=300.0, gt=0, description="Longest wait between two looks.")
@@ -97,9 +101,15 @@ class ProviderSettings(BaseModel):
 
     @field_validator("nightly_cron")
     @classmethod
-    def _cron_of_five_fields(cls, cron: str) -> str:
-        if len(cron.split()) != 5 or not croniter.is_valid(cron):
-            raise ValueError("must be a cron expression of five fields, as '0 1 * * *' (each night at one)")
+    def _cron_that_ticks(cls, cron: str) -> str:
+        if len(cron.split()) not in (5, 6) or not croniter.is_valid(cron, second_at_beginning=True):
+            raise ValueError(
+                "must be a cron expression of five fields, as '0 1 * * *' (each night at one), or of six with the second first"
+            )
+        try:
+            Schedule(cron, "UTC").next_tick_ms(0)
+        except CroniterBadDateError as error:  # later it would stop the worker, at each start again
+            raise ValueError("must tick at some time: no such day comes, as '0 1 30 2 *' (30 February)") from error
         return cron
 
     @field_validator("nightly_time_zone")

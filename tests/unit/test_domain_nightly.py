@@ -50,7 +50,7 @@ def test_one_tick_a_night_over_both_changes(cron: str, day: str, instants: list[
 
 @given(
     st.integers(ms("2026-01-01T00:00"), ms("2027-01-01T00:00")),
-    st.sampled_from(["30 2 * * *", "0 */6 * * *", "15 1 * * 1-5"]),
+    st.sampled_from(["30 2 * * *", "0 */6 * * *", "15 1 * * 1-5", "30 */20 * * * *"]),
 )
 def test_no_tick_lies_between_an_instant_and_its_next(after_ms: int, cron: str) -> None:
     schedule = Schedule(cron, ZONE)
@@ -58,3 +58,26 @@ def test_no_tick_lies_between_an_instant_and_its_next(after_ms: int, cron: str) 
     assert after_ms < tick_ms
     assert schedule.next_tick_ms((after_ms + tick_ms) // 2) == tick_ms
     assert schedule.next_tick_ms(tick_ms - 1) == tick_ms
+
+
+def test_six_fields_begin_with_the_second() -> None:
+    each = Schedule("*/3 * * * * *", "UTC")
+    assert each.next_tick_ms(ms("2026-11-24T12:00:01", "UTC")) == ms("2026-11-24T12:00:03", "UTC")
+    assert each.next_tick_ms(ms("2026-11-24T12:00:03", "UTC")) == ms("2026-11-24T12:00:06", "UTC")
+    once = Schedule("30 0 2 * * *", "UTC")
+    assert once.next_tick_ms(ms("2026-11-24T12:00", "UTC")) == ms("2026-11-25T02:00:30", "UTC")
+
+
+@pytest.mark.parametrize(
+    ("cron", "hours"),
+    [
+        ("0 1 * * *", 25),
+        ("0 1 * * 1-5", 72 + 1),  # a weekend, and the night on which an hour comes twice
+        ("0 1 1 * *", 31 * 24 + 1),
+        ("* 8-17 * * *", 15 + 1 / 60),
+        ("*/3 * * * * *", 6),  # shorter ones are not told apart
+        ("0 */4 * * *", 6),
+    ],
+)
+def test_the_longest_wait_for_a_tick(cron: str, hours: float) -> None:
+    assert Schedule(cron, ZONE).longest_gap_s(ms("2026-01-01T00:00")) == pytest.approx(hours * 3600)

@@ -216,3 +216,38 @@ def test_a_providers_own_strategy_wins() -> None:
     assert settings.strategy_for("anthropic") == "per_round"
     with pytest.raises(KeyError):
         settings.strategy_for("google")
+
+
+def nightly(**env: str) -> tuple[str, ...]:
+    return load_settings({"ANTHROPIC_API_KEY": KEY, "ROUNDBATCH_ANTHROPIC__LLM_BATCHING_STRATEGY": "nightly", **env}).warnings
+
+
+def test_a_wait_beyond_cjs_patience_is_warned_about() -> None:
+    assert load_settings({"ANTHROPIC_API_KEY": KEY, "ROUNDBATCH_LONGEST_WAIT_S": "14399"}).warnings == ()
+    (warning,) = load_settings({"ANTHROPIC_API_KEY": KEY, "ROUNDBATCH_LONGEST_WAIT_S": "14400"}).warnings
+    assert "ROUNDBATCH_LONGEST_WAIT_S=14400" in warning
+    assert "BATCH_TIMEOUT_HOURS" in warning
+
+
+def test_the_nightly_wait_must_hold_the_longest_gap_and_a_batch() -> None:
+    cron, wait = "ROUNDBATCH_ANTHROPIC__NIGHTLY_CRON", "ROUNDBATCH_NIGHTLY_LONGEST_WAIT_S"
+    assert nightly() == ()
+    assert nightly(ROUNDBATCH_ANTHROPIC__NIGHTLY_TIME_ZONE="Europe/Stockholm") == ()  # 25 h in one night
+    (warning,) = nightly(**{cron: "0 1 * * 1-5"})
+    assert f"{wait}=108000 does not fit {cron}='0 1 * * 1-5': up to 259200 s between two ticks" in warning
+    assert "make 275400;" in warning
+    assert nightly(**{cron: "0 1 * * 1-5", wait: "275400"}) == ()
+    (warning,) = nightly(**{wait: "3600"})
+    assert "make 102600;" in warning
+    assert nightly(**{cron: "0 */2 * * *", wait: "24000"}) == ()
+    assert load_settings({"ANTHROPIC_API_KEY": KEY, cron: "0 1 * * 1-5"}).warnings == ()  # no provider is nightly
+
+
+@pytest.mark.parametrize("cron", ["*/3 * * * * *", "0 1 * * 1-5"])
+def test_a_schedule_of_five_or_six_fields(cron: str) -> None:
+    assert load_settings({"ROUNDBATCH_OPENAI__NIGHTLY_CRON": cron}).openai.nightly_cron == cron
+
+
+@pytest.mark.parametrize("cron", ["* * * *", "0 0 1 * * * 2027", "0 25 * * *", "nightly", "0 1 30 2 *"])
+def test_a_schedule_that_is_none_is_refused(cron: str) -> None:
+    assert "ROUNDBATCH_OPENAI__NIGHTLY_CRON" in refusal(ROUNDBATCH_OPENAI__NIGHTLY_CRON=cron)
