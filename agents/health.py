@@ -1,6 +1,7 @@
-"""The worker's own HTTP endpoints: /healthz, /readyz, /metrics."""
+"""The worker's own HTTP endpoints: /healthz, /readyz, /metrics, /jobs."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -18,7 +19,8 @@ class Health:
     """A small server in the worker's event loop: a loop that is stuck answers nothing, which is what a probe looks for.
 
     not_ready: what is not ready, a line each (`partition 3: catching up`); empty means ready. failing: why the worker is
-    stopping by failure, or None. Both are asked at each request and must answer at once.
+    stopping by failure, or None. jobs: what /jobs shows, as JSON can hold it. All are asked at each request and must answer
+    at once.
     """
 
     def __init__(
@@ -29,10 +31,11 @@ class Health:
         *,
         not_ready: Callable[[], Sequence[str]],
         failing: Callable[[], str | None] = lambda: None,
+        jobs: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self._host, self._port = host, port
         self._registry = registry
-        self._not_ready, self._failing = not_ready, failing
+        self._not_ready, self._failing, self._jobs_now = not_ready, failing, jobs
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> int:
@@ -42,7 +45,12 @@ class Health:
         """
         app = web.Application()
         app.add_routes(
-            [web.get("/healthz", self._healthz), web.get("/readyz", self._readyz), web.get("/metrics", self._metrics)],
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._metrics),
+                web.get("/jobs", self._jobs),
+            ],
         )
         # Signals are the worker's; a scraper that hangs must not hold up the stop.
         runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=1.0)
@@ -78,6 +86,9 @@ class Health:
         if missing:
             return web.json_response({"ready": False, "not_ready": missing}, status=503)
         return web.json_response({"ready": True})
+
+    async def _jobs(self, _: web.Request) -> web.Response:
+        return web.json_response(self._jobs_now())
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

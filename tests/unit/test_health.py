@@ -22,7 +22,12 @@ class Worker:
         self.failing: str | None = None
         self.metrics = Metrics(CollectorRegistry())
         self.health = Health(
-            "127.0.0.1", 0, self.metrics.registry, not_ready=lambda: self.not_ready, failing=lambda: self.failing
+            "127.0.0.1",
+            0,
+            self.metrics.registry,
+            not_ready=lambda: self.not_ready,
+            failing=lambda: self.failing,
+            jobs=lambda: {"jobs": []},
         )
         self.port = 0
 
@@ -71,6 +76,10 @@ async def test_metrics_are_those_of_the_registry(worker: Worker) -> None:
     status, body = await worker.get("/metrics")
     assert status == 200
     assert 'roundbatch_pending_comparisons{provider="openai",strategy="per_round"} 7.0' in body
+
+
+async def test_jobs_are_shown_as_json(worker: Worker) -> None:
+    assert await worker.get("/jobs") == (200, '{"jobs": []}')
 
 
 async def test_other_paths_are_not_found(worker: Worker) -> None:
