@@ -1,0 +1,56 @@
+"""Tidying over the real adapters: what was uploaded without a batch is deleted, the input of batches is not."""
+
+import time
+
+import httpx2
+import pytest
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from agents.accounts import open_accounts
+from agents.metrics import Metrics
+from agents.tidying import Tidying
+from providers.protocol import Ask, PromptBlock, StartRefused
+from simulator.process import running_simulator
+from streams.settings import Settings
+from streams.settings_provider import AnthropicSettings, OpenAISettings
+from tests.contract.adapter_asks import LONG_S, MODELS
+
+DAY_MS = 24 * 3_600_000
+
+
+class Tomorrow:
+    """A clock a day ahead of the simulator's: everything is old enough."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + DAY_MS
+
+    def running_s(self) -> float:
+        return time.monotonic()
+
+
+async def test_orphans_are_deleted_and_the_files_of_batches_stay() -> None:
+    with running_simulator() as simulator:
+        settings = Settings(
+            anthropic=AnthropicSettings(api_key=SecretStr("key-a"), base_url=simulator.base_url),
+            openai=OpenAISettings(api_key=SecretStr("key-o"), base_url=simulator.openai_url),
+        )
+        accounts = open_accounts(settings, Metrics(CollectorRegistry()))
+        openai = accounts["openai"].provider
+        asks = [Ask("job-0", MODELS["openai"], "Judge.", (PromptBlock("Compare."),), 300)]
+        batch = await openai.create("used", asks, start=lambda: True, timeout_s=LONG_S)
+        for job in ("lost-1", "lost-2"):
+            with pytest.raises(StartRefused):
+                await openai.create(job, asks, start=lambda: False, timeout_s=LONG_S)
+
+        tidying = Tidying(settings, accounts, Tomorrow())
+        assert await tidying.tidy() == 2
+        assert await tidying.tidy() == 0
+
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"{simulator.openai_url}/files", headers={"authorization": "Bearer key-o"})
+        names = [file["filename"] for file in answer.json()["data"] if file["purpose"] == "batch"]
+        assert names == ["roundbatch-used.jsonl"]
+        assert [reply.custom_id async for reply in openai.replies(batch)] == ["job-0"]
+        for account in accounts.values():
+            await account.provider.close()
