@@ -22,6 +22,7 @@ from agents.failstop_count import FailStopCount
 from agents.finding import Finding
 from agents.health import Health
 from agents.intake import Intake
+from agents.job_listing import job_state, listing
 from agents.job_records import JobRecords
 from agents.limits import absence_rule
 from agents.metrics import Metrics
@@ -96,7 +97,13 @@ class Worker:
         self._views.on_dropped = self._dispatcher.relinquish
         self._timers = Timers(self._app, settings, self._views, closer, self._outbox, self._clock, self._caught_up)
         self._tidying = Tidying(settings, self._accounts, self._clock)
-        self._health = Health(settings.health_host, settings.health_port, self.metrics.registry, not_ready=self._not_ready)
+        self._health = Health(
+            settings.health_host,
+            settings.health_port,
+            self.metrics.registry,
+            not_ready=self._not_ready,
+            jobs=lambda: listing(self._views, self._dispatcher.runs, self.worker_run, self._clock.now_ms()),
+        )
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -196,7 +203,10 @@ class Worker:
         oldest: list[int] = []
         for view in views:
             pending.update((one.provider, one.strategy) for one in view.state.pending.values())
-            jobs.update((job.plan.provider, self._job_state(view, job.job_id)) for job in view.state.jobs.values())
+            jobs.update(
+                (job.plan.provider, job_state(job, self._dispatcher.runs.get(job.job_id), self.worker_run))
+                for job in view.state.jobs.values()
+            )
             arrived = view.state.oldest_pending_ms()
             if arrived is not None:
                 oldest.append(arrived)
@@ -213,18 +223,6 @@ class Worker:
     def _submitted_jobs(self) -> frozenset[str]:
         submissions = (job.submission for view in self._views for job in view.state.jobs.values())
         return frozenset(one.provider_job_id for one in submissions if one is not None)
-
-    def _job_state(self, view: PartitionView, job_id: str) -> str:
-        job = view.state.jobs[job_id]
-        run = self._dispatcher.runs.get(job_id)
-        if run is not None and run.held:
-            return "held"
-        if job.submission is not None:
-            return "submitted"
-        if job.claim is None:
-            return "planned"
-        ours = job.claim.worker_run == self.worker_run
-        return "claimed" if ours and (run is None or run.task is not None or not run.called) else "unknown"
 
 
 def _spare_the_collector() -> None:
