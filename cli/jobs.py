@@ -66,9 +66,8 @@ async def _ask_all(urls: Sequence[str]) -> tuple[list[Listing], list[str]]:
                     answer.raise_for_status()
                     listings.append(await answer.json())
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-                failures.append(
-                    f"no worker answers at {url} ({error or type(error).__name__}): name its ROUNDBATCH_HEALTH_HOST and _PORT with --url"
-                )
+                why = str(error) or type(error).__name__
+                failures.append(f"no worker answers at {url} ({why}): name its ROUNDBATCH_HEALTH_HOST and _PORT with --url")
     return listings, failures
 
 
