@@ -8,7 +8,7 @@ from agents.metrics import Metrics
 from agents.resolving import call_profile
 from domain.answer import Answer
 from domain.comparison import CallProfile, Member
-from domain.job import Job, Transport
+from domain.job import Job, Plan, Transport
 from domain.outcome import Outcome
 from domain.reply import ErrorCode, Fault, Reply, Retry, Usage, judge, judge_bundle, share
 from providers.prices import cost_usd
@@ -45,7 +45,7 @@ class Asks:
             sources, culprits = self._sources(view, job, number, records, now_ms)
             unusable += culprits
             if not culprits:  # the others of its line have no row, and are asked again without it
-                asks.append(self._ask(job, number, sources))
+                asks.append(ask_of(job.custom_id(number), job.plan, sources, self._settings))
         return asks, unusable
 
     def _sources(
@@ -59,38 +59,40 @@ class Asks:
                 record = records.get(member.offset)
                 if record is None:
                     record = records[member.offset] = self._record(view.partition, member)
-                sources.append(self._source(record.members[member.position], job))
+                sources.append(source_of(record.members[member.position], plan, self._settings))
             except Exception as error:
                 log.exception("prompt_not_made", partition=view.partition, job_id=job.job_id, line=number)
                 fault = Fault(ErrorCode.PROCESSING_ERROR, f"no prompt can be made of this request: {type(error).__name__}")
                 culprits.append(Outcome(member, plan.provider, plan.model, now_ms, plan.mode, fault=fault))
         return sources, culprits
 
-    def _source(self, inbound: InboundMember, job: Job) -> tuple[PromptSource, CallProfile]:
-        profile = call_profile(inbound, job.plan.provider, job.plan.model, self._settings)
-        body = inbound.body
-        blocks = body.prompt_blocks if body is not None else None
-        return PromptSource(
-            body.user_prompt if body is not None else "",
-            None if blocks is None else tuple(SourceBlock(block.content, block.cacheable, block.ttl) for block in blocks),
-        ), profile
-
-    def _ask(self, job: Job, number: int, sources: list[tuple[PromptSource, CallProfile]]) -> Ask:
-        """The ask of one line. A line of several holds one call profile: the first one's is that of all."""
-        most = self._settings.provider(job.plan.provider).max_output_tokens
-        custom_id, profile = job.custom_id(number), sources[0][1]
-        if len(sources) == 1:
-            return ask_for(custom_id, sources[0][0], profile, default_max_tokens=most)
-        prompts = [source for source, _ in sources]
-        layout = job.plan.policy.layout
-        ask, _ = ask_for_bundle(custom_id, prompts, profile, layout=layout, default_max_tokens=most)
-        return ask
-
     def _record(self, partition: int, member: Member) -> InboundRecord:
         found = self._tables.parsed.find(self._tables.requests, partition, member.offset)
         if found is None:
             raise LookupError(f"partition {partition}: {member} is open, but its request is not in the table")
         return found[1]
+
+
+def source_of(inbound: InboundMember, plan: Plan, settings: Settings) -> tuple[PromptSource, CallProfile]:
+    """The prompt of one comparison, and the call profile that it is asked under."""
+    profile = call_profile(inbound, plan.provider, plan.model, settings)
+    body = inbound.body
+    blocks = body.prompt_blocks if body is not None else None
+    return PromptSource(
+        body.user_prompt if body is not None else "",
+        None if blocks is None else tuple(SourceBlock(block.content, block.cacheable, block.ttl) for block in blocks),
+    ), profile
+
+
+def ask_of(custom_id: str, plan: Plan, sources: Sequence[tuple[PromptSource, CallProfile]], settings: Settings) -> Ask:
+    """The ask of one line. A line of several holds one call profile: the first one's is that of all."""
+    most = settings.provider(plan.provider).max_output_tokens
+    profile = sources[0][1]
+    if len(sources) == 1:
+        return ask_for(custom_id, sources[0][0], profile, default_max_tokens=most)
+    prompts = [source for source, _ in sources]
+    ask, _ = ask_for_bundle(custom_id, prompts, profile, layout=plan.policy.layout, default_max_tokens=most)
+    return ask
 
 
 def line_of(job: Job, reply: Reply) -> int | None:
