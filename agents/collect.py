@@ -13,8 +13,8 @@ from agents.resolving import candidate
 from domain.arriving import Candidate, arrive
 from domain.comparison import Member
 from domain.outcome import Outcome
-from domain.rounds import Arrival, RoundEntry, Standing
-from domain.strategies import STRATEGIES
+from domain.rounds import Arrival, RoundEntry, Standing, iteration
+from domain.strategies import STRATEGIES, Closes
 from streams import crashpoints, work
 from streams.clock import Clock
 from streams.outbox import Outbox
@@ -137,10 +137,37 @@ class Collect:
             value = found if found is not None else rounds.CODEC.encode(entry)
             entries.append(rounds.CODEC.decode(value) if found is not None else entry)
             effects.append(self._tables.rounds.put(partition, key, value))
+        self._warn_of_nights(view, judged, entries)
         view.arrived[offset] = tuple(view.state.learn_record(offset, entries, self._clock.now_ms()))
         view.note_finished(view.work.next - 1)
         self._answer_rejected(message, judged, entries, append_ms, effects)
         crashpoints.point("after_request_puts", partition)
+
+    def _warn_of_nights(self, view: PartitionView, judged: _Judged, entries: list[RoundEntry]) -> None:
+        """Say once for each round after a batch's first that it waits for a night; asked before the view learns of it."""
+        said: set[str] = set()
+        for entry in entries:
+            scheduled = [
+                arrival
+                for arrival in entry.arrivals
+                if arrival.standing is Standing.ACCEPTED and STRATEGIES[arrival.strategy].closes is Closes.SCHEDULE
+            ]
+            if not scheduled or entry.round_key in view.state.progress or entry.round_key in said:
+                continue
+            said.add(entry.round_key)
+            provider, position = scheduled[0].provider, scheduled[0].position
+            number = next(iteration(member.metadata) for member in judged.record.members if member.position == position)
+            if number < 1:
+                continue
+            self._metrics.nightly_iteration(provider)
+            log.warning(
+                "nightly_iteration",
+                partition=view.partition,
+                round=entry.round_key,
+                iteration=number,
+                provider=provider,
+                said="each round of a batch waits for a night of its own: ten rounds are ten nights",
+            )
 
     def _answer_rejected(
         self,

@@ -105,6 +105,9 @@ class Metrics:
         self._dead_letters = self._counter("roundbatch_dead_letters", "Records and members in a DLQ.", "answered", "reason")
         self._calls_repeated = self._counter("roundbatch_calls_repeated", "Calls of unknown outcome asked again.", "provider")
         self._duplicates = self._counter("roundbatch_duplicates", "Requests that had come before, with equal content.")
+        self._nightly_iterations = self._counter(
+            "roundbatch_nightly_iterations", "Rounds after a batch's first that wait for a night.", "provider"
+        )
         self._spent = self._counter(
             "roundbatch_outcomes_spent", "Outcomes that came when the comparison had ended.", "provider"
         )
@@ -165,6 +168,10 @@ class Metrics:
     def duplicate(self) -> None:
         """A request came again with equal content."""
         self._duplicates.inc()
+
+    def nightly_iteration(self, provider: str) -> None:
+        """A round with an iteration of 1 or more came under nightly: so many rounds are so many nights."""
+        self._nightly_iterations.labels(self._provider(provider)).inc()
 
     def outcome_spent(self, provider: str, count: int = 1) -> None:
         """Outcomes came for comparisons that had ended already."""

@@ -58,8 +58,7 @@ class RoundEntry:
 
 def round_key(metadata: Mapping[str, Any], member: Member) -> str:
     """The round of a comparison: (cj_batch_id, iteration), else that of bos_batch_id, else a round of its own."""
-    iteration = metadata.get("comparison_iteration")
-    number = iteration if isinstance(iteration, int) and not isinstance(iteration, bool) else 0
+    number = iteration(metadata)
     for name in ("cj_batch_id", "bos_batch_id"):
         batch = metadata.get(name)
         if isinstance(batch, str | int) and str(batch):
@@ -70,6 +69,12 @@ def round_key(metadata: Mapping[str, Any], member: Member) -> str:
 def is_of_batch(key: str, batch: str) -> bool:
     """Whether a round is one of this cj_batch_id, or of this bos_batch_id where it had no other. Exact: "13" is not "138"."""
     return key.rpartition(":")[0] in (f"cj:{batch}", f"bos:{batch}")
+
+
+def iteration(metadata: Mapping[str, Any]) -> int:
+    """The number of the comparison's round in its batch; the first one is 0, and so is one that does not say."""
+    number = metadata.get("comparison_iteration")
+    return number if isinstance(number, int) and not isinstance(number, bool) else 0
 
 
 def announced_size(metadata: Mapping[str, Any]) -> int | None:

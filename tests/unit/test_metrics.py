@@ -48,6 +48,7 @@ def test_counters(metrics: Metrics) -> None:
     metrics.dead_letter(answered=False, reason="undecodable")
     metrics.call_repeated("openai")
     metrics.duplicate()
+    metrics.nightly_iteration("openai")
     metrics.outcome_spent("openai", 3)
     metrics.claim_lost("openai")
     metrics.job_adopted("openai")
@@ -62,6 +63,7 @@ def test_counters(metrics: Metrics) -> None:
         ("roundbatch_dead_letters_total", {"answered": "false", "reason": "undecodable"}, 1),
         ("roundbatch_calls_repeated_total", {"provider": "openai"}, 1),
         ("roundbatch_duplicates_total", {}, 1),
+        ("roundbatch_nightly_iterations_total", {"provider": "openai"}, 1),
         ("roundbatch_outcomes_spent_total", {"provider": "openai"}, 3),
         ("roundbatch_claims_lost_total", {"provider": "openai"}, 1),
         ("roundbatch_unknown_jobs_total", {"provider": "openai", "fate": "adopted"}, 1),
