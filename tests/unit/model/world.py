@@ -13,6 +13,7 @@ from tests.unit.model.provider import ModelProvider, justification, prompt
 from tests.unit.model.worker import ModelWorker
 
 CALLBACK = "huleedu.llm_provider.comparison_result.v1"
+_MOST_TURNS = 300  # without time passing; the longest of the tests takes 20
 
 
 class BrokenPromise(AssertionError):
@@ -110,11 +111,15 @@ class World:
     async def run(self, worker: ModelWorker, *, seconds: float = 60.0, step_s: float = 5.0) -> None:
         """Let time pass with a worker at work."""
         for _ in range(round(seconds / step_s)):
-            while await self.turn(worker):
-                pass
+            await self._rest(worker)
             self.clock.advance(step_s)
-        while await self.turn(worker):
-            pass
+        await self._rest(worker)
+
+    async def _rest(self, worker: ModelWorker) -> None:
+        for _ in range(_MOST_TURNS):
+            if not await self.turn(worker):
+                return
+        raise BrokenPromise(f"{worker.name} never comes to rest: {self.work_records()[-5:]}")
 
     async def finish(self, worker: ModelWorker, *, seconds: float = 900.0, step_s: float = 15.0) -> None:
         """Let batches end and time pass until nothing is left to be done, then commit."""
