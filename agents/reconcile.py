@@ -9,11 +9,11 @@ import structlog
 from faust.types import Message
 from pydantic import ValidationError
 
+from agents import deciding
 from agents.collect import append_time_ms
 from agents.dead_letters import DeadLetters
 from agents.metrics import Metrics
-from domain import reconciling
-from domain.job import Claim, Job, Submission
+from domain.job import Job
 from domain.outcome import Outcome
 from domain.reconciling import Verdict
 from streams import crashpoints, work
@@ -72,35 +72,7 @@ class Reconcile:
         return effects
 
     def _decide(self, view: PartitionView, record: work.WorkRecord, offset: int, append_ms: int) -> Verdict:
-        state = view.state
-        match record:
-            case work.JobPlanned():
-                return reconciling.planned(state, offset, append_ms, record.plan)
-            case work.SubmitClaimed():
-                claim = Claim(offset, record.worker_run, append_ms, record.start_within_s, record.key_hash)
-                return reconciling.claimed(state, record.job_id, claim)
-            case work.Submitted():
-                submission = Submission(offset, record.provider_job_id, append_ms, record.adopted)
-                return reconciling.submitted(state, record.job_id, submission)
-            case work.Outcomes():
-                return reconciling.outcomes(state, record.job_id, record.outcomes)
-            case work.JobEnded():
-                return reconciling.job_ended(
-                    state,
-                    offset,
-                    append_ms,
-                    job_id=record.job_id,
-                    claim_offset=record.claim_offset,
-                    reason=record.reason,
-                    message=record.message,
-                    code=record.code,
-                )
-            case work.DeadlinePassed():
-                return reconciling.deadline_passed(state, append_ms, record.overdue)
-            case work.CancelRequested():
-                return reconciling.cancelled(state, append_ms, record.batch, record.ids)
-            case work.RequestsDone():
-                return Verdict()
+        return deciding.decide(view.state, record, offset, append_ms)
 
     def _as_found(self, view: PartitionView, offset: int, verdict: Verdict) -> Verdict:
         """Replace facts by those that an earlier reading of this very record has put: a fact is written once."""
@@ -220,13 +192,7 @@ class Reconcile:
     def _learn(self, view: PartitionView, offset: int, record: work.WorkRecord, verdict: Verdict) -> None:
         state = view.state
         left = _owners(view, verdict)
-        state.learn_endings(verdict.endings)
-        for job in verdict.jobs:
-            state.learn_planned(job)
-        if verdict.claim is not None:
-            state.learn_claim(*verdict.claim)
-        if verdict.submission is not None:
-            state.learn_submission(*verdict.submission)
+        deciding.learn(state, verdict)
         if isinstance(record, work.JobPlanned):
             view.planning.difference_update(record.plan.members)
         if isinstance(record, work.DeadlinePassed):
