@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
+# How the demo sends: STRATEGY=per_round, serial_bundle, nightly or per_request; bundles: LAYOUT=auto, verbatim or shared_essays.
+STRATEGY ?= per_round
+LAYOUT ?= auto
 # More arguments for pytest: `make test ARGS='-k closing -x'`.
 ARGS ?=
 
@@ -23,7 +26,7 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(VENV)/installed ## two assignments through batch jobs at both (simulated) providers, with a ranking at the end
-	$(BIN)/roundbatch demo
+	$(BIN)/roundbatch demo --strategy $(STRATEGY) --layout $(LAYOUT)
 
 test: $(VENV)/installed ## all tests; integration and chaos tests start a real Kafka of their own
 	$(BIN)/python -m pytest $(ARGS)

@@ -1,14 +1,21 @@
-"""`roundbatch demo`: rounds of two assignments through batch jobs at both providers, simulated on this machine."""
+"""`roundbatch demo`: rounds of two assignments through batch jobs or calls at both providers, simulated on this machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+Strategy = Literal["per_round", "serial_bundle", "nightly", "per_request"]
+Layout = Literal["auto", "verbatim", "shared_essays"]
 
 
 def demo(
     seed: Annotated[int, typer.Option(help="Seed of the first round, of who is essay A, and of the judge's errors.")] = 1,
     rounds: Annotated[int, typer.Option(help="Rounds of 12 comparisons per assignment.", min=1, max=40)] = 10,
+    strategy: Annotated[
+        Strategy, typer.Option(help="When a round is sent, and how; in the demo there is a night every 3 s.")
+    ] = "per_round",
+    layout: Annotated[Layout, typer.Option(help="How a bundle is written (serial_bundle).")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print demo.json on stdout; progress goes to stderr.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for ranking.png, results.jsonl, demo.json and logs.")] = Path("build"),
 ) -> None:
@@ -22,12 +29,13 @@ def demo(
 
     from demo import run
     from demo.processes import ProcessFailed
+    from demo.sending import Sending
 
     # SIGTERM and a closed terminal end the demo as Ctrl-C does, so that its processes are ended too.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     try:
-        whole = run.run(seed=seed, rounds=rounds, as_json=as_json, out=out)
+        whole = run.run(seed=seed, rounds=rounds, sending=Sending(strategy, layout), as_json=as_json, out=out)
     except ProcessFailed as failure:
         typer.echo(str(failure), err=True)
         raise typer.Exit(1) from None

@@ -14,11 +14,12 @@ from streams.results import ComparisonResult
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Who judges, and where the answer goes."""
+    """Who judges, where the answer goes, and the mode (cj_llm_batching_mode) in which CJ asks."""
 
     provider: str
     model: str
     callback_topic: str
+    mode: str = "provider_batch_api"
 
 
 class CJBatch:
@@ -90,6 +91,7 @@ class CJBatch:
                     callback_topic=self.route.callback_topic,
                     provider=self.route.provider,
                     model=self.route.model,
+                    mode=self.route.mode,
                 )
             )
         return bodies

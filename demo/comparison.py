@@ -38,8 +38,12 @@ def body(
     callback_topic: str,
     provider: str,
     model: str,
+    mode: str,
 ) -> Body:
-    """Ask which of two essays is better. The blocks, joined with a blank line, are the prompt."""
+    """Ask which of two essays is better; mode is the round's cj_llm_batching_mode.
+
+    The blocks, joined with a blank line, are the prompt.
+    """
     static = (
         f"**Student Assignment:**\n{assignment.task}\n\n**Assessment Criteria:**\n{assignment.criteria}\n\n"
         f"**Judge Instructions:**\n{assignment.judge_instructions}"
@@ -60,7 +64,7 @@ def body(
             "cj_source": "els",
             "cj_request_type": "cj_comparison",
             "comparison_iteration": place.iteration,
-            "cj_llm_batching_mode": "provider_batch_api",
+            "cj_llm_batching_mode": mode,
             "preferred_bundle_size": place.round_size,
         },
         "correlation_id": correlation_id,

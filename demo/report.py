@@ -12,12 +12,16 @@ from rich.table import Table
 from scipy.stats import rankdata
 
 from demo.cj_batch import CJBatch
+from demo.sending import Sending
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The content of `demo.json`. Costs are in USD; rank_correlation is Spearman's, the lower of the assignments'."""
+    """The content of `demo.json`. HTTP operations and input tokens are what the simulator
+    counted, costs are in USD; rank_correlation is Spearman's, the lower of the assignments'."""
 
+    strategy: str
+    layout: str
     requested: int
     answered: int
     missing: int
@@ -26,6 +30,7 @@ class Report:
     rounds: int
     batch_jobs: int
     http_operations: int
+    input_tokens: int
     cost_usd: float
     cost_single_usd: float
     rank_correlation: float
@@ -53,9 +58,11 @@ class Standing:
     compared: int
 
 
-def make(batches: Sequence[CJBatch], ledger: Mapping[str, Any], seconds: float) -> Report:
+def make(batches: Sequence[CJBatch], ledger: Mapping[str, Any], seconds: float, sending: Sending) -> Report:
     """Sum up all batches and the simulator's bill."""
     return Report(
+        strategy=sending.strategy,
+        layout=sending.layout,
         requested=sum(batch.requested for batch in batches),
         answered=sum(batch.answered for batch in batches),
         missing=sum(len(batch.missing) for batch in batches),
@@ -64,6 +71,7 @@ def make(batches: Sequence[CJBatch], ledger: Mapping[str, Any], seconds: float) 
         rounds=sum(batch.round for batch in batches),
         batch_jobs=int(ledger["batches"]),
         http_operations=int(ledger["http_operations"]),
+        input_tokens=int(ledger["input_tokens"]),
         cost_usd=round(float(ledger["cost_usd"]), 6),
         cost_single_usd=round(float(ledger["cost_single_usd"]), 6),
         rank_correlation=round(min(batch.rank_correlation() for batch in batches), 4),

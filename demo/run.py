@@ -14,6 +14,7 @@ from demo.cj_batch import CJBatch, Route
 from demo.exchange import KafkaExchange
 from demo.processes import Processes
 from demo.progress import Progress, bill, stream_for
+from demo.sending import Sending
 from simulator.control import ControlError, SimulatorControl
 
 #: Folder of the essays → who judges them.
@@ -22,7 +23,7 @@ JUDGES = {"better-future": ("anthropic", "claude-haiku-5-5"), "school-start": ("
 PLAY_S = 75.0
 
 
-def run(*, seed: int, rounds: int, as_json: bool, out: Path) -> bool:
+def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path) -> bool:
     """Play, and leave `ranking.png`, `results.jsonl` and `demo.json` in `out`.
 
     Returns whether every comparison was answered exactly once. Errors: processes.ProcessFailed.
@@ -34,13 +35,13 @@ def run(*, seed: int, rounds: int, as_json: bool, out: Path) -> bool:
         # A demo that fails must not leave an earlier one's success behind.
         (out / stale).unlink(missing_ok=True)
     with Processes(out / "demo-logs") as processes:
-        console.print("starting Kafka, the simulated providers and a worker …")
-        running = services.start(processes, out, seed)
+        console.print(f"starting Kafka, the simulated providers and a worker that sends by {sending.strategy} …")
+        running = services.start(processes, out, seed, sending)
         console.print(
             f"Kafka at {running.bootstrap_servers}, providers at {running.simulator_url}, logs in {out / 'demo-logs'}"
         )
         control = SimulatorControl(running.simulator_url)
-        batches = _batches(running.topics.result, seed, rounds)
+        batches = _batches(running.topics.result, seed, rounds, sending.mode)
         with (
             KafkaExchange(running.bootstrap_servers, running.topics.request, running.topics.result) as exchange,
             Progress(batches, control.ledger, stream_for(as_json), live=not as_json) as progress,
@@ -58,7 +59,7 @@ def run(*, seed: int, rounds: int, as_json: bool, out: Path) -> bool:
             except (KafkaException, ControlError, OSError) as error:
                 raise processes.lost(error) from error
     picture.draw(batches, out / "ranking.png")
-    found = report.make(batches, ledger, time.monotonic() - start)
+    found = report.make(batches, ledger, time.monotonic() - start, sending)
     path = report.write(found, out)
     report.print_tables(batches, console)
     report.print_missing(batches, console)
@@ -73,11 +74,11 @@ def run(*, seed: int, rounds: int, as_json: bool, out: Path) -> bool:
     return found.whole
 
 
-def _batches(result_topic: str, seed: int, rounds: int) -> list[CJBatch]:
+def _batches(result_topic: str, seed: int, rounds: int, mode: str) -> list[CJBatch]:
     return [
         CJBatch(
             assignment.load(assignment.FOLDER / folder),
-            Route(provider, model, result_topic),
+            Route(provider, model, result_topic, mode),
             # Not by seed: on a Kafka that outlives the demo a known batch's round would count as complete already.
             cj_batch_id=str(100_000 + secrets.randbelow(900_000)),
             rounds=rounds,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from demo import broker
 from demo.processes import Processes
+from demo.sending import PROVIDERS, Sending
 
 READY_S = 45.0
 LISTENING_S = 20.0
@@ -53,7 +54,9 @@ class Services:
     topics: Topics
 
 
-def start(processes: Processes, out: Path, seed: int, environment: Mapping[str, str] | None = None) -> Services:
+def start(
+    processes: Processes, out: Path, seed: int, sending: Sending, environment: Mapping[str, str] | None = None
+) -> Services:
     """Start all and return once the worker is ready. State, ledger and logs are in `out`, anew for each demo.
 
     Errors: ProcessFailed.
@@ -76,7 +79,7 @@ def start(processes: Processes, out: Path, seed: int, environment: Mapping[str, 
     topics = OWN_KAFKA if own else EMBEDDED
     state = out / "demo-state"
     shutil.rmtree(state, ignore_errors=True)
-    worker = processes.start("worker", [command, "worker"], clean | worker_settings(servers, url, topics, state))
+    worker = processes.start("worker", [command, "worker"], clean | worker_settings(servers, url, topics, state, sending))
     health = int(processes.wait_event(worker, "health_listening", READY_S)["port"])
     processes.wait_ready(worker, f"http://127.0.0.1:{health}/readyz", READY_S)
     return Services(servers, url, topics)
@@ -90,11 +93,11 @@ def clean_environment(given: Mapping[str, str]) -> dict[str, str]:
     return kept | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
 
 
-def worker_settings(servers: str, simulator_url: str, topics: Topics, state: Path) -> dict[str, str]:
+def worker_settings(servers: str, simulator_url: str, topics: Topics, state: Path, sending: Sending) -> dict[str, str]:
     """The worker's environment: the simulator in the place of both providers, and looks at batches as fast as its batches."""
     polls = {
         f"ROUNDBATCH_{provider}__{name}": str(seconds)
-        for provider in ("ANTHROPIC", "OPENAI")
+        for provider in PROVIDERS
         for name, seconds in (("POLL_FIRST_S", POLL_FIRST_S), ("POLL_MAX_S", POLL_MAX_S))
     }
     return {
@@ -109,6 +112,7 @@ def worker_settings(servers: str, simulator_url: str, topics: Topics, state: Pat
         "ROUNDBATCH_ALLOWED_CALLBACK_TOPICS": topics.result,
         **topics.settings,
         **polls,
+        **sending.settings,
     }
 
 

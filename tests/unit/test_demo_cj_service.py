@@ -11,9 +11,10 @@ import pytest
 
 from demo import assignment, cj_service, report
 from demo.cj_batch import CJBatch, Route
+from demo.sending import Sending
 
 TOPIC = "huleedu.llm_provider.comparison_result.v1"
-LEDGER = {"batches": 20, "http_operations": 90, "cost_usd": 0.25, "cost_single_usd": 0.5}
+LEDGER = {"batches": 20, "http_operations": 90, "input_tokens": 250_000, "cost_usd": 0.25, "cost_single_usd": 0.5}
 
 Answer = Callable[[dict[str, Any]], Iterable[bytes]]
 
@@ -121,11 +122,14 @@ def test_every_round_is_sent_once_as_a_record_keyed_by_its_batch() -> None:
         for key, envelope in standin.records
         if key == b"138"
     ] == list(range(10))
-    found = report.make(playing, LEDGER, seconds=42.06)
+    found = report.make(playing, LEDGER, 42.06, Sending("nightly"))
     assert found.whole
     assert (found.requested, found.answered, found.missing, found.duplicates, found.errors) == (240, 240, 0, 0, 0)
     assert found.rank_correlation >= 0.9
-    assert json.loads(found.as_json())["seconds"] == 42.1
+    told = json.loads(found.as_json())
+    assert told["seconds"] == 42.1
+    assert (told["strategy"], told["layout"]) == ("nightly", "auto")
+    assert (told["http_operations"], told["input_tokens"], told["cost_usd"]) == (90, 250_000, 0.25)
 
 
 def test_one_open_comparison_holds_its_batch_and_not_the_other_until_the_time_is_up() -> None:
@@ -143,7 +147,7 @@ def test_one_open_comparison_holds_its_batch_and_not_the_other_until_the_time_is
     assert playing[0].missing == lost
     assert (playing[0].round, playing[1].round) == (2, 3)
     assert 30.0 <= standin.time < 32.0
-    found = report.make(playing, LEDGER, seconds=1.0)
+    found = report.make(playing, LEDGER, 1.0, Sending())
     assert (found.missing, found.requested, found.answered) == (1, 60, 59)
     assert not found.whole
 
@@ -158,7 +162,7 @@ def test_a_result_that_comes_twice_is_counted_and_fails_the_demo() -> None:
     playing = batches()
     _, kept = play(answer, playing)
 
-    found = report.make(playing, LEDGER, seconds=1.0)
+    found = report.make(playing, LEDGER, 1.0, Sending())
     assert (found.duplicates, found.missing, found.whole) == (1, 0, False)
     assert len(kept) == 73
 
@@ -168,7 +172,7 @@ def test_an_error_answers_its_comparison_and_gives_no_verdict() -> None:
 
     play(lambda body: [result(body, None)], playing)
 
-    found = report.make(playing, LEDGER, seconds=1.0)
+    found = report.make(playing, LEDGER, 1.0, Sending())
     assert (found.answered, found.errors, found.missing, found.whole) == (24, 24, 0, True)
     assert found.rank_correlation == 0.0
     assert playing[0].verdicts == []
@@ -185,7 +189,7 @@ def test_what_breaks_the_contract_or_belongs_to_others_is_not_an_answer() -> Non
     _, kept = play(answer, playing, timeout_s=2.0)
 
     assert kept == []
-    assert report.make(playing, LEDGER, seconds=1.0).missing == 24
+    assert report.make(playing, LEDGER, 1.0, Sending()).missing == 24
 
 
 def test_the_next_round_is_not_chosen_while_one_is_open() -> None:

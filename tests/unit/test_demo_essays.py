@@ -47,6 +47,7 @@ def test_a_request_is_one_that_the_worker_takes(folder: str) -> None:
         callback_topic="huleedu.llm_provider.comparison_result.v1",
         provider="anthropic",
         model="claude-haiku-5-5",
+        mode="provider_batch_api",
     )
 
     checked = ComparisonBody.model_validate(body)
@@ -69,6 +70,7 @@ def test_a_request_has_the_shape_that_cj_posts() -> None:
         callback_topic=posted["callback_topic"],
         provider="openai",
         model="gpt-6-luna",
+        mode="serial_bundle",
     )
 
     assert list(body) == list(posted)

@@ -9,6 +9,7 @@ import pytest
 
 from demo import broker, services
 from demo.processes import Processes, ProcessFailed
+from demo.sending import Sending
 
 LISTEN = """
 import http.server, json, sys
@@ -152,7 +153,7 @@ def test_nothing_of_the_readers_environment_leads_to_a_real_provider() -> None:
     }
 
     environment = services.clean_environment(given) | services.worker_settings(
-        "127.0.0.1:9", "http://127.0.0.1:8", services.EMBEDDED, Path("state")
+        "127.0.0.1:9", "http://127.0.0.1:8", services.EMBEDDED, Path("state"), Sending()
     )
 
     assert environment["PATH"] == "/bin"
@@ -167,7 +168,7 @@ def test_nothing_of_the_readers_environment_leads_to_a_real_provider() -> None:
 def test_the_worker_takes_the_settings_it_is_given(topics: services.Topics) -> None:
     from streams.settings import load_settings
 
-    settings = load_settings(services.worker_settings("127.0.0.1:9", "http://127.0.0.1:8", topics, Path("state")))
+    settings = load_settings(services.worker_settings("127.0.0.1:9", "http://127.0.0.1:8", topics, Path("state"), Sending()))
 
     assert settings.request_topic == topics.request
     assert settings.allowed_callback_topics == (topics.result,)
