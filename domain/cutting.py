@@ -134,6 +134,7 @@ def _plan(chunk: list[Line], strategy: str, closed_by: ClosedBy, policy: Policy)
         mode=row.mode,
         lines=tuple(tuple(pending.member for pending in line) for line in chunk),
         deadline_ms=min(pending.deadline_ms for line in chunk for pending in line),
+        last_deadline_ms=max(pending.deadline_ms for line in chunk for pending in line),
         closed_by=closed_by,
         round_key=first.window_key[0],
         policy=policy,

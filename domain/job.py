@@ -60,6 +60,7 @@ class Plan:
     attempt: int = 1
     deferrals: int = 0
     not_before_ms: int = 0
+    last_deadline_ms: int = 0  # of its youngest member; 0: all have the same. Each member's own deadline ends it, by timers
 
     @property
     def escalate_at_ms(self) -> int | None:

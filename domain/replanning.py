@@ -69,6 +69,8 @@ def replan(plan: Plan, retries: Mapping[Member, Retry], now_ms: int) -> Next:
 
     `retries` holds exactly the open members that the job still owns; `now_ms` is the append time of the record that ended it.
     """
+    if plan.deadline_ms <= now_ms < plan.last_deadline_ms:
+        plan = replace(plan, deadline_ms=plan.last_deadline_ms)  # the oldest members' deadline must not end the younger ones
     plans: list[Plan] = []
     faults: list[tuple[Member, Fault]] = []
     by_row: dict[Row, set[Member]] = {}

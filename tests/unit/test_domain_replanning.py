@@ -264,3 +264,11 @@ def test_an_escalated_batch_goes_as_calls_with_its_lines_and_attempts() -> None:
     assert singles.escalate_at_ms is None
     (bundles,) = after(Cause.ESCALATED, plan(a, lines=(a[:3], a[3:]))).plans
     assert (bundles.transport, bundles.mode, bundles.lines) == (Transport.CALL, "serial_bundle", (a[:3], a[3:]))
+
+
+def test_the_deadline_of_the_oldest_member_does_not_end_the_younger_ones() -> None:
+    of = plan(members(5), deadline_ms=NOW_MS - 1, last_deadline_ms=NOW_MS + HOUR_MS)
+    (again,) = after(Cause.EXPIRED, of).plans
+    assert again.deadline_ms == NOW_MS + HOUR_MS
+    passed = after(Cause.EXPIRED, replace(of, last_deadline_ms=NOW_MS))
+    assert {fault.code for _, fault in passed.faults} == {ErrorCode.TIMEOUT}
