@@ -6,7 +6,7 @@ function, so that `roundbatch config` answers at once.
 
 import typer
 
-from cli import cancel, config, demo, jobs, packages, results, simulator, submit, worker
+from cli import cancel, config, demo, explain, jobs, packages, results, simulator, submit, worker
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +30,7 @@ app.command("worker")(worker.worker)
 app.command("config")(config.config)
 app.command("submit")(submit.submit)
 app.command("results")(results.results)
+app.command("explain")(explain.explain)
 app.command("jobs")(jobs.jobs)
 app.command("cancel")(cancel.cancel)
 app.command("simulator")(simulator.simulator)

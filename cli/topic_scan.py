@@ -1,0 +1,58 @@
+"""Reading a topic from somewhere to its present end, without a consumer group: looking on moves nobody's offsets."""
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.client import AIOKafkaClient
+
+_MOST_BYTES = 8 * 1024 * 1024  # a partition in one fetch: records of our own topics have up to 4 MiB
+CLIENT_ID = "roundbatch-explain"
+
+
+async def topics(bootstrap_servers: str) -> dict[str, set[int]]:
+    """All topics with their partitions. Asked for by name, a missing one would be made on many clusters."""
+    client = AIOKafkaClient(bootstrap_servers=bootstrap_servers, client_id=CLIENT_ID)
+    try:
+        await client.bootstrap()
+        known = await client.fetch_all_metadata()
+        return {topic: set(known.partitions_for_topic(topic) or ()) for topic in known.topics()}
+    finally:
+        await client.close()
+
+
+async def scan(
+    bootstrap_servers: str, topic: str, partitions: Iterable[int], *, since_ms: int | None = None
+) -> AsyncIterator[Any]:
+    """Yield aiokafka's records appended since then, all partitions at once, in order within each."""
+    places = [TopicPartition(topic, number) for number in partitions]
+    if not places:
+        return
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        client_id=CLIENT_ID,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=_MOST_BYTES,
+    )
+    await consumer.start()
+    try:
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        for place, start in (await _starts(consumer, places, since_ms)).items():
+            consumer.seek(place, ends[place] if start is None else start)
+        # By position, not by the last record: transaction markers at the end are never delivered.
+        while any([await consumer.position(place) < ends[place] for place in places]):
+            for place, records in (await consumer.getmany(timeout_ms=200)).items():
+                for record in records:
+                    if record.offset < ends[place]:
+                        yield record
+    finally:
+        await consumer.stop()
+
+
+async def _starts(consumer: Any, places: list[TopicPartition], since_ms: int | None) -> dict[TopicPartition, int | None]:
+    if since_ms is None:
+        return dict(await consumer.beginning_offsets(places))
+    found = await consumer.offsets_for_times({place: max(0, since_ms) for place in places})
+    return {place: None if at is None else at.offset for place, at in found.items()}
