@@ -1,13 +1,13 @@
 """Topics at start-up: made as they are needed, or refused with the remedy."""
 
-import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
+from streams.settings import Settings
 from tests.harness.deployment import PARTITIONS, Deployment
 
 CHANGELOGS = ("rounds", "requests", "jobs", "outcomes")
-WEEK_MS, DAY_MS = 7 * 24 * 3600 * 1000, 24 * 3600 * 1000
-DEDUP_RETENTION_MS = WEEK_MS + 12_600_000 + DAY_MS  # inbound retention + longest wait + 24 h
+WEEK_MS = 7 * 24 * 3600 * 1000
+DEDUP_RETENTION_MS = int(Settings().dedup_retention_s * 1000)
 EXIT_UNUSABLE = 78
 
 
@@ -58,37 +58,25 @@ def test_missing_topics_are_made_as_the_worker_needs_them(deployed: Deployment) 
     assert worker.stop() == 0
 
 
-@pytest.mark.parametrize(
-    ("topic", "partitions", "config", "said"),
-    [
-        ("request", 3, {}, ["has 3 partitions", f"ROUNDBATCH_PARTITIONS is {PARTITIONS}", "set it to 3"]),
-        ("work", 1, {}, ["has 1 partitions", f"ROUNDBATCH_PARTITIONS is {PARTITIONS}", "set it to 1"]),
-        (
-            "changelog",
-            PARTITIONS,
-            {"cleanup_policy": "delete"},
-            ["cleanup.policy=delete", "compact,delete", "--alter"],
-        ),
-        ("work", PARTITIONS, {"max_message_bytes": "1000000"}, ["max.message.bytes=1000000", "4194304", "kafka-configs.sh"]),
-        ("work", PARTITIONS, {"message_timestamp_type": "CreateTime"}, ["message.timestamp.type=CreateTime", "LogAppendTime"]),
-        ("request", PARTITIONS, {"cleanup_policy": "compact"}, ["cleanup.policy=compact", "needs delete", "kafka-configs.sh"]),
-    ],
-)
-def test_a_topic_that_does_not_fit_is_refused_with_the_remedy(
-    deployed: Deployment, topic: str, partitions: int, config: dict[str, str], said: list[str]
-) -> None:
-    names = {
-        "request": deployed.request_topic,
-        "work": deployed.work_topic,
-        "changelog": f"{deployed.app_id}-jobs-changelog",
-    }
-    unless_told = {} if topic == "changelog" else {"message_timestamp_type": "LogAppendTime"}
-    sizes = {} if topic == "request" else {"max_message_bytes": str(4 * 1024 * 1024)}
-    make(deployed, names[topic], partitions, **unless_told | sizes | config)
+def test_topics_that_do_not_fit_are_refused_each_with_its_remedy(deployed: Deployment) -> None:
+    four_mib = str(4 * 1024 * 1024)
+    changelog = f"{deployed.app_id}-jobs-changelog"
+    make(deployed, deployed.request_topic, 3, message_timestamp_type="LogAppendTime", cleanup_policy="compact")
+    make(deployed, deployed.work_topic, PARTITIONS, message_timestamp_type="CreateTime", max_message_bytes="1000000")
+    make(deployed, changelog, PARTITIONS, cleanup_policy="delete", max_message_bytes=four_mib)
 
     worker = deployed.worker(ready=False)
 
     assert worker.wait_exit() == EXIT_UNUSABLE
-    (line,) = [line for line in worker.tail().splitlines() if line.startswith(f"topic {names[topic]} ")]
-    assert all(word in line for word in said), line
-    assert "Traceback" not in worker.tail()
+    said = worker.tail()
+    assert "Traceback" not in said
+    refusals = [line for line in said.splitlines() if line.startswith("topic ")]
+    for topic, words in [
+        (deployed.request_topic, ["has 3 partitions", f"ROUNDBATCH_PARTITIONS is {PARTITIONS}", "set it to 3"]),
+        (deployed.request_topic, ["has cleanup.policy=compact", "needs delete", "kafka-configs.sh --alter"]),
+        (deployed.work_topic, ["has max.message.bytes=1000000", f"needs {four_mib}", "kafka-configs.sh --alter"]),
+        (deployed.work_topic, ["has message.timestamp.type=CreateTime", "needs LogAppendTime", "kafka-configs.sh --alter"]),
+        (changelog, ["has cleanup.policy=delete", "needs compact,delete", "kafka-configs.sh --alter"]),
+    ]:
+        assert [line for line in refusals if line.startswith(f"topic {topic} ") and all(word in line for word in words)], said
+    assert len(refusals) == 5
