@@ -87,10 +87,15 @@ def test_workers_join_and_leave_while_rounds_are_under_way(deployed: Deployment)
         """Whether a round is under way, so that a move meets it."""
         return len(deployed.events_per_id()) < len(deployed.sent)
 
+    def joined(worker: WorkerProcess) -> bool:
+        """Whether it has got partitions; until then rounds are sent."""
+        send(1)
+        return "view_built" in worker.log_path.read_text()
+
     first = deployed.worker("a")
     send(10)
     second = deployed.worker("b", ready=False)
-    until(lambda: send(1) or "view_built" in second.log_path.read_text(), deployed, every_s=0.5)
+    until(lambda: joined(second), deployed, every_s=0.5)
     assert moving()
     second.wait_ready()
     assert [one.metric("roundbatch_partitions_assigned") for one in (first, second)] == [1, 1]
@@ -99,7 +104,7 @@ def test_workers_join_and_leave_while_rounds_are_under_way(deployed: Deployment)
     assert second.stop() == 0
     send(4)
     third = deployed.worker("c", ready=False)
-    until(lambda: send(1) or "view_built" in third.log_path.read_text(), deployed, every_s=0.5)
+    until(lambda: joined(third), deployed, every_s=0.5)
     assert first.stop() == 0
     send(10)
     third.wait_ready()

@@ -1,8 +1,9 @@
 """Topics at start-up: made as they are needed, or refused with the remedy."""
 
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # it does not say what it exports
 
 from streams.settings import Settings
+from tests.brokers.topics import create_topics
 from tests.harness.deployment import PARTITIONS, Deployment
 
 CHANGELOGS = ("rounds", "requests", "jobs", "outcomes")
@@ -12,9 +13,7 @@ EXIT_UNUSABLE = 78
 
 
 def make(deployed: Deployment, name: str, partitions: int, **config: str) -> None:
-    admin = AdminClient({"bootstrap.servers": deployed.bootstrap, "log_level": 0})
-    names = {key.replace("_", "."): value for key, value in config.items()}
-    admin.create_topics([NewTopic(name, partitions, 1, config=names)])[name].result(30)
+    create_topics(deployed.bootstrap, {name: partitions}, config={key.replace("_", "."): at for key, at in config.items()})
 
 
 def configs(deployed: Deployment, names: list[str]) -> dict[str, dict[str, str]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agents import collect
+from domain import arriving
 from streams import work
 from streams.request_events import round_event, single_event
 from tests.unit.model.fixtures import world
@@ -87,14 +87,14 @@ async def test_a_request_older_than_the_ids_that_are_remembered_is_a_dead_letter
 async def test_a_failure_of_a_pure_step_makes_its_record_a_dead_letter_and_no_other(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = collect.arrive
+    whole = arriving.arrive
 
     def arrive(offset: int, *rest: Any, **more: Any) -> Any:
         if offset == 0:
             raise ArithmeticError("cannot judge this")
         return whole(offset, *rest, **more)
 
-    monkeypatch.setattr(collect, "arrive", arrive)
+    monkeypatch.setattr("agents.collect.arrive", arrive)
     worker = await world.start()
     send(world, round_event([body("unlucky")]))
     send(world, round_event([body("lucky")]))
@@ -108,7 +108,7 @@ async def test_a_failure_of_a_pure_step_makes_its_record_a_dead_letter_and_no_ot
 
 async def test_each_member_that_is_bad_ends_alone(world: World) -> None:
     worker = await world.start()
-    members = [
+    members: list[Any] = [
         body("good"),
         body("empty", user_prompt=""),
         body("elsewhere", callback_topic="not.allowed"),
