@@ -1,6 +1,7 @@
 """kill -9 at named points of the code, one row of the design's table of crash points after the other.
 
-Each case kills a worker in the work on a round, and lets another one go on with that round and one at the other provider.
+Each case kills one worker in the work on a round at one provider, and the next one, which goes on with that round, in the work
+on a round at the other provider.
 """
 
 import signal
@@ -13,7 +14,6 @@ from tests.chaos.checks import SIZE, a_round, batches, duplicates, endings, wait
 from tests.chaos.warm import WarmDeployment
 
 PROVIDERS = ("anthropic", "openai")
-STATES = ("kept", "wiped")
 
 
 @dataclass(frozen=True)
@@ -53,28 +53,24 @@ ROWS = (
 )
 
 
-# Over the two states each row is killed at each provider; the rows of two points have all four cases.
-CASES = [(row, state, PROVIDERS[(number + place) % 2]) for number, row in enumerate(ROWS) for place, state in enumerate(STATES)]
-
-
-@pytest.mark.parametrize(("row", "state", "provider"), CASES, ids=[f"{row}, state {state}, {at}" for row, state, at in CASES])
-def test_killed(deployed: WarmDeployment, row: Row, state: str, provider: str) -> None:
-    """The other provider's round comes after the kill: whoever goes on is no less able than a worker that was never killed."""
-    (other,) = set(PROVIDERS) - {provider}
-    killed_in, after = a_round(deployed, provider, "killed"), a_round(deployed, other, "after")
-    if row.refused:
-        deployed.simulator.faults(fault="status", status=400, endpoint="batches.create", next=1)
-    killed = deployed.warm("a", {"ROUNDBATCH_CRASH_AT": row.point, **row.env})
-    deployed.send_round(killed_in, partition=0, parts=2 if row.quiet else 1)
-    assert killed.wait_exit() == -signal.SIGKILL
-    deployed.send_round(after, partition=1)
-    deployed.warm("a" if state == "kept" else "b", ready=False)
+@pytest.mark.parametrize(("number", "row"), enumerate(ROWS), ids=[str(row) for row in ROWS])
+def test_killed(deployed: WarmDeployment, number: int, row: Row) -> None:
+    """Two kills: the first worker's state directory is kept for the second one, the second one's is lost."""
+    providers = PROVIDERS if number % 2 == 0 else PROVIDERS[::-1]
+    rounds = {provider: a_round(deployed, provider, f"b-{provider}") for provider in providers}
+    for partition, provider in enumerate(providers):
+        if row.refused:
+            deployed.simulator.faults(fault="status", status=400, endpoint="batches.create", provider=provider, next=1)
+        killed = deployed.warm("kept", {"ROUNDBATCH_CRASH_AT": f"{row.point}@{partition}", **row.env}, ready=partition == 0)
+        deployed.send_round(rounds[provider], partition=partition, parts=2 if row.quiet else 1)
+        assert killed.wait_exit() == -signal.SIGKILL
+    deployed.warm("lost", ready=False)
 
     events = deployed.wait_answered()
 
     deployed.check_promises()
-    assert endings(events, killed_in) == Counter({"right": SIZE})
-    assert endings(events, after) == Counter({"right": SIZE})
-    assert batches(deployed) == Counter({provider: 2 if row.refused else 1, other: 1})
+    for provider, bodies in rounds.items():
+        assert endings(events, bodies) == Counter({"right": SIZE}), provider
+    assert batches(deployed) == Counter(dict.fromkeys(providers, 2 if row.refused else 1))
     assert not row.sent_again or duplicates(deployed) >= SIZE
     wait_requests_deleted(deployed)
