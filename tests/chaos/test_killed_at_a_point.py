@@ -53,7 +53,7 @@ ROWS = (
 )
 
 
-@pytest.mark.parametrize(("number", "row"), enumerate(ROWS), ids=[str(row) for row in ROWS])
+@pytest.mark.parametrize(("number", "row"), list(enumerate(ROWS)), ids=[str(row) for row in ROWS])
 def test_killed(deployed: WarmDeployment, number: int, row: Row) -> None:
     """Two kills: the first worker's state directory is kept for the second one, the second one's is lost."""
     providers = PROVIDERS if number % 2 == 0 else PROVIDERS[::-1]
