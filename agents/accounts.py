@@ -25,6 +25,12 @@ def open_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
                 metrics.temperature_dropped(provider, model)
 
         where = {} if block.base_url is None else {"base_url": block.base_url}
-        provider = _ADAPTERS[name](block.api_key.get_secret_value(), on_http=on_http, on_dropped=on_dropped, **where)
+        provider = _ADAPTERS[name](
+            block.api_key.get_secret_value(),
+            on_http=on_http,
+            on_dropped=on_dropped,
+            spool_folder=str(settings.state_dir),  # not /tmp, which may be memory
+            **where,
+        )
         accounts[name] = Account(name, provider, Limiter(block.max_concurrent_calls))
     return accounts

@@ -1,6 +1,6 @@
 """From the lines of a job to what is sent, and from what comes back to outcomes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 
@@ -13,7 +13,7 @@ from domain.outcome import Outcome
 from domain.reply import ErrorCode, Fault, Reply, Retry, Usage, judge, judge_bundle, share
 from providers.prices import cost_usd
 from providers.prompts import PromptSource, SourceBlock, ask_for, ask_for_bundle
-from providers.protocol import Ask
+from providers.protocol import Ask, StartRefused
 from streams.requests import InboundMember, InboundRecord
 from streams.settings import Settings
 from tables.view import PartitionView, Tables
@@ -32,33 +32,40 @@ class Asks:
         owned = set(view.state.owned(job.job_id))
         return [number for number, line in enumerate(job.plan.lines) if owned.intersection(line)]
 
-    def build(self, view: PartitionView, job: Job, lines: list[int], now_ms: int) -> tuple[list[Ask], list[Outcome]]:
-        """The asks of these lines, and an error outcome for each member that none can be made of.
+    def each(self, view: PartitionView, job: Job, lines: Iterable[int], now_ms: int, unusable: list[Outcome]) -> Iterator[Ask]:
+        """The asks of these lines, made one by one as they are taken: a job's prompts are never held as a whole.
 
-        The custom id comes from the line's place in the plan, whichever lines are left out. A member whose prompt cannot be
-        made ends alone: raised, it would stop the worker again after every restart.
+        Into `unusable` goes an error outcome for each member that none can be made of: it ends alone; raised, it would stop the
+        worker again after every restart. The custom id comes from the line's place in the plan, whichever lines are left out.
+        Raises StartRefused when the partition goes meanwhile: its prompts can be read no more, and are not at fault.
         """
-        records: dict[int, InboundRecord] = {}
-        asks: list[Ask] = []
-        unusable: list[Outcome] = []
+        kept: dict[int, InboundRecord] = {}
         for number in lines:
-            sources, culprits = self._sources(view, job, number, records, now_ms)
+            if view.dead:
+                raise StartRefused(f"job {job.job_id}: partition {view.partition} went while its prompts were read")
+            sources, culprits = self._sources(view, job, number, kept, now_ms)
             unusable += culprits
             if not culprits:  # the others of its line have no row, and are asked again without it
-                asks.append(ask_of(job.custom_id(number), job.plan, sources, self._settings))
-        return asks, unusable
+                yield ask_of(job.custom_id(number), job.plan, sources, self._settings)
+
+    def build(self, view: PartitionView, job: Job, number: int, now_ms: int) -> tuple[Ask | None, list[Outcome]]:
+        """The ask of one line, or the error outcomes because of which there is none."""
+        unusable: list[Outcome] = []
+        return next(self.each(view, job, (number,), now_ms, unusable), None), unusable
 
     def _sources(
-        self, view: PartitionView, job: Job, number: int, records: dict[int, InboundRecord], now_ms: int
+        self, view: PartitionView, job: Job, number: int, kept: dict[int, InboundRecord], now_ms: int
     ) -> tuple[list[tuple[PromptSource, CallProfile]], list[Outcome]]:
         plan = job.plan
         sources: list[tuple[PromptSource, CallProfile]] = []
         culprits: list[Outcome] = []
         for member in plan.lines[number]:
             try:
-                record = records.get(member.offset)
+                record = kept.get(member.offset)
                 if record is None:
-                    record = records[member.offset] = self._record(view.partition, member)
+                    record = self._record(view.partition, member)
+                    kept.clear()  # the lines of a job go through its records one after another
+                    kept[member.offset] = record
                 sources.append(source_of(record.members[member.position], plan, self._settings))
             except Exception as error:
                 log.exception("prompt_not_made", partition=view.partition, job_id=job.job_id, line=number)

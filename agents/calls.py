@@ -90,8 +90,8 @@ class Calls:
 
     async def _ask(self, view: PartitionView, job: Job, number: int, wanted: Callable[[], bool]) -> list[Outcome]:
         provider = job.plan.provider
-        asks, unusable = self._asks.build(view, job, [number], self._clock.now_ms())
-        if not asks:
+        ask, unusable = self._asks.build(view, job, number, self._clock.now_ms())
+        if ask is None:
             return unusable
         started_ms = self._clock.now_ms()
 
@@ -103,7 +103,7 @@ class Calls:
         timeout_s = self._settings.provider(provider).call_timeout_s
         reply: Reply | Retry
         try:
-            reply = await self._accounts[provider].call(asks[0], timeout_s=timeout_s, start=start)
+            reply = await self._accounts[provider].call(ask, timeout_s=timeout_s, start=start)
             crashpoints.point("after_call", view.partition)
         except OutcomeUnknown as error:
             self._metrics.call_repeated(provider)

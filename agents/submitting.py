@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -12,13 +13,14 @@ from agents.inflight import InflightBytes
 from agents.job_records import JobRecords
 from agents.metrics import Metrics
 from agents.runs import Run
+from domain.cutting import encoded_bytes
 from domain.job import Job
+from domain.outcome import Outcome
 from domain.reconciling import JobEnd
 from domain.reply import ErrorCode
 from providers.accounts import Account
 from providers.protocol import (
     AccountRefused,
-    Ask,
     ContentRefused,
     JobNotVisible,
     OutcomeUnknown,
@@ -33,6 +35,7 @@ from streams.settings import Settings
 from tables.view import PartitionView
 
 log = structlog.get_logger("submitting")
+_COUNTED_AT_ONCE = 200  # waits counted between two turns of the event loop: about 1 ms
 
 
 class Submitting:
@@ -101,20 +104,28 @@ class Submitting:
             return None
         provider = self._accounts[job.plan.provider].provider
         lines = self._asks.open_lines(view, job)
-        asks, unusable = self._asks.build(view, job, lines, self._clock.now_ms())
-        if unusable:
-            await self._records.send(view.partition, work.Outcomes(job_id=job.job_id, outcomes=tuple(unusable)))
-        if not asks:
+        unusable: list[Outcome] = []
+        asks = self._asks.each(view, job, lines, self._clock.now_ms(), unusable)
+        first = next(asks, None)
+        if first is None:
+            settled = self._settle(view, job, unusable)
+            if settled is not None:
+                await settled
             return None
+
+        def start() -> bool:
+            self._settle(view, job, unusable)
+            return self._may_start(view, job, run)
+
         try:
-            async with self._inflight.hold(sum(_size(ask) for ask in asks)):
+            async with self._inflight.hold(_size(view, job)):
                 provider_job_id = await provider.create(
-                    job.job_id,
-                    asks,
-                    start=lambda: self._may_start(view, job, run),
-                    timeout_s=self._settings.create_timeout_s,
+                    job.job_id, chain((first,), asks), start=start, timeout_s=self._settings.create_timeout_s
                 )
         except StartRefused as error:
+            if view.dead:
+                self._give_up_claim(run)
+                return None
             self._metrics.claim_lost(job.plan.provider)
             return await self._records.end(job, run, JobEnd.STARTED_LATE, str(error))
         except OutcomeUnknown as error:
@@ -124,23 +135,36 @@ class Submitting:
             reason, code = _refusal(error)
             return await self._records.end(job, run, reason, str(error), code)
         crashpoints.point("after_create", view.partition)
-        now_ms = self._clock.now_ms()
-        for number in lines:
-            for member in job.plan.lines[number]:
-                pending = view.state.pending.get(member)
-                if pending is not None and job.plan.attempt == 1:
-                    self._metrics.waited(job.plan.provider, job.plan.mode, (now_ms - pending.arrived_ms) / 1000)
-        self._metrics.job_submitted(job.plan.provider, job.plan.model, len(asks))
+        asked = len(lines) - len({outcome.member for outcome in unusable})
+        self._metrics.job_submitted(job.plan.provider, job.plan.model, asked)
         log.info(
             "job_submitted",
             partition=view.partition,
             job_id=job.job_id,
             provider_job_id=provider_job_id,
-            comparisons=len(asks),
+            comparisons=asked,
             attempt=job.plan.attempt,
         )
+        now_ms = self._clock.now_ms()
         await self._records.submitted(run, provider_job_id)
+        if job.plan.attempt == 1:
+            await self._count_waits(view, job, lines, now_ms)
         return None
+
+    def _settle(self, view: PartitionView, job: Job, unusable: list[Outcome]) -> "asyncio.Future[Any] | None":
+        """Send the ends of members that no prompt can be made of."""
+        if not unusable or view.dead:
+            return None
+        return self._records.send(view.partition, work.Outcomes(job_id=job.job_id, outcomes=tuple(unusable)))
+
+    async def _count_waits(self, view: PartitionView, job: Job, lines: list[int], now_ms: int) -> None:
+        for place, number in enumerate(lines):
+            for member in job.plan.lines[number]:
+                pending = view.state.pending.get(member)
+                if pending is not None:
+                    self._metrics.waited(job.plan.provider, job.plan.mode, (now_ms - pending.arrived_ms) / 1000)
+            if place % _COUNTED_AT_ONCE == _COUNTED_AT_ONCE - 1:
+                await asyncio.sleep(0)
 
     def _may_start(self, view: PartitionView, job: Job, run: Run) -> bool:
         """Asked directly before the create request, after any upload: the claim must still hold on our own clock."""
@@ -177,5 +201,7 @@ def _refusal(error: ProviderError) -> tuple[JobEnd, ErrorCode]:
             raise error
 
 
-def _size(ask: Ask) -> int:
-    return len(ask.system) + sum(len(block.text) for block in ask.blocks)
+def _size(view: PartitionView, job: Job) -> int:
+    """An upper estimate of the job's encoded bytes."""
+    pending = (view.state.pending.get(member) for member in view.state.owned(job.job_id))
+    return sum(encoded_bytes(one) for one in pending if one is not None)

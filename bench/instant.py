@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from domain.reply import Reply, ReplyKind, Usage
 from providers.protocol import Ask, Candidate, JobPhase, JobStatus, Sighting, StartRefused
@@ -29,12 +29,13 @@ class InstantProvider:
         """There is no key; any 12 hex digits do."""
         return "0" * 12
 
-    async def create(self, job_id: str, asks: Sequence[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
+    async def create(self, job_id: str, asks: Iterable[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
         """Note the custom ids. Raises StartRefused like an adapter."""
+        custom_ids = tuple(ask.custom_id for ask in asks)
         if not start():
             raise StartRefused(f"job {job_id}: no longer wanted")
         provider_job_id = f"instant-{next(self._ids)}"
-        self._batches[provider_job_id] = tuple(ask.custom_id for ask in asks)
+        self._batches[provider_job_id] = custom_ids
         return provider_job_id
 
     async def look(self, provider_job_id: str) -> JobStatus:

@@ -33,6 +33,25 @@ class Progress:
 
 
 @dataclass(slots=True)
+class Load:
+    """How much of a window goes to one provider, by the estimates that jobs are cut by."""
+
+    items: int = 0
+    size_bytes: int = 0
+    tokens: int = 0
+
+    def count(self, pending: Pending, sign: int) -> None:
+        """Add a comparison (1) or take it out (-1)."""
+        self.items += sign
+        self.size_bytes += sign * encoded_bytes(pending)
+        self.tokens += sign * estimated_tokens(pending)
+
+    def reaches(self, limits: JobLimits) -> bool:
+        """Whether it fills a job."""
+        return self.items >= limits.max_items or self.size_bytes >= limits.max_bytes or self.tokens >= limits.max_tokens
+
+
+@dataclass(slots=True)
 class Window:
     """The open gathering of one round under one strategy. Times are the reader's clock, ms since the epoch."""
 
@@ -41,16 +60,19 @@ class Window:
     first_ms: int
     last_ms: int
     members: dict[Member, Pending] = field(default_factory=dict)
-    size_bytes: int = 0
-    tokens: int = 0
+    loads: dict[str, Load] = field(default_factory=dict)  # by provider: timers ask many times a second, and never walk it
     opened_ms: int | None = None  # the append time of its earliest request: a schedule counts from there, over restarts
     tick_ms: int | None = None  # the first tick after that
+
+    @property
+    def size_bytes(self) -> int:
+        """The encoded size of all that is gathered, estimated."""
+        return sum(load.size_bytes for load in self.loads.values())
 
     def add(self, pending: Pending) -> None:
         """Gather one more."""
         self.members[pending.member] = pending
-        self.size_bytes += encoded_bytes(pending)
-        self.tokens += estimated_tokens(pending)
+        self.loads.setdefault(pending.provider, Load()).count(pending, 1)
         if self.opened_ms is None or pending.arrived_ms < self.opened_ms:
             self.opened_ms, self.tick_ms = pending.arrived_ms, None
 
@@ -58,8 +80,7 @@ class Window:
         """Let one go."""
         pending = self.members.pop(member, None)
         if pending is not None:
-            self.size_bytes -= encoded_bytes(pending)
-            self.tokens -= estimated_tokens(pending)
+            self.loads[pending.provider].count(pending, -1)
 
 
 def due(
@@ -102,18 +123,4 @@ def _tick_ms(window: Window, schedules: Mapping[str, Schedule]) -> int:
 
 
 def _full(window: Window, limits: Mapping[str, JobLimits]) -> bool:
-    smallest = limits.values()  # a window far below every limit is not walked: timers ask many times a second
-    if (
-        len(window.members) < min(one.max_items for one in smallest)
-        and window.size_bytes < min(one.max_bytes for one in smallest)
-        and window.tokens < min(one.max_tokens for one in smallest)
-    ):
-        return False
-    sums: dict[str, tuple[int, int, int]] = {}
-    for pending in window.members.values():
-        items, size, tokens = sums.get(pending.provider, (0, 0, 0))
-        sums[pending.provider] = (items + 1, size + encoded_bytes(pending), tokens + estimated_tokens(pending))
-    return any(
-        items >= limits[name].max_items or size >= limits[name].max_bytes or tokens >= limits[name].max_tokens
-        for name, (items, size, tokens) in sums.items()
-    )
+    return any(load.reaches(limits[provider]) for provider, load in window.loads.items())

@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import anthropic
@@ -27,13 +27,12 @@ from providers.protocol import (
     Sighting,
     StartRefused,
 )
+from providers.spool import Spools
 from providers.transport import body_object, counting_client, timeouts
 
 log = structlog.get_logger(__name__)
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
-# Characters of prompts from which a job is encoded in a thread: 41 MB took 0.6 s, in which no heartbeat would be sent.
-THREAD_FROM_CHARS = 4_000_000
 PAGE_ROWS = 100
 # Batches whose job is remembered: a batch that has ended never changes hands, and to ask costs two requests.
 _MOST_OWNERS = 10_000
@@ -58,7 +57,8 @@ class AnthropicProvider:
 
     `on_http(operation, status)` is called once an HTTP attempt, `on_dropped(parameter, model)` for each parameter of an ask
     that the API has no place for ("temperature" above all), `on_unreadable_row()` for each result row that is skipped: it
-    shows as missing. `transport` None means the network.
+    shows as missing. `spool_folder`: where jobs and their rows are written meanwhile, None: where the system has its temporary
+    files. `transport` None means the network.
     """
 
     name = "anthropic"
@@ -74,6 +74,7 @@ class AnthropicProvider:
         on_http: Callable[[str, str], None] = lambda operation, status: None,
         on_dropped: Callable[[str, str], None] = lambda parameter, model: None,
         on_unreadable_row: Callable[[], None] = lambda: None,
+        spool_folder: str | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         if not api_key:  # the SDK would look into the environment for another one
@@ -81,6 +82,7 @@ class AnthropicProvider:
         self._key_hash = hashlib.sha256(api_key.encode()).hexdigest()[:12]
         self._on_dropped = on_dropped
         self._on_unreadable_row = on_unreadable_row
+        self._spools = Spools(spool_folder)
         self._owners: dict[str, str] = {}  # by the provider's id; the oldest goes first
         self._client = anthropic.AsyncAnthropic(
             api_key=api_key,
@@ -97,42 +99,30 @@ class AnthropicProvider:
         """The first 12 hex digits of the key's sha256."""
         return self._key_hash
 
-    async def create(self, job_id: str, asks: Sequence[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
+    async def create(self, job_id: str, asks: Iterable[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
         """Submit a message batch; `job_id` is known there only by the custom ids."""
         sent = False
         try:
-            async with asyncio.timeout(timeout_s):
-                content = await self._encoded(asks)
+            async with asyncio.timeout(timeout_s), self._spools.written(wire.batch_body(asks, self._on_dropped)) as spool:
                 if not start():
                     raise StartRefused(f"job {job_id}: not started in time")
                 sent = True
                 with mapped(Step.CREATE, SDK):
-                    # Not batches.create: it encodes the requests on the event loop.
+                    # Not batches.create: it encodes the requests on the event loop, all at once.
                     response = await self._client.post(
                         "/v1/messages/batches",
-                        content=content,
+                        content=spool.whole() if spool.small else spool.chunks(),
                         cast_to=httpx2.Response,
-                        options={"headers": {"Content-Type": "application/json"}, "timeout": timeouts(timeout_s)},
+                        options={
+                            "headers": {"Content-Type": "application/json", "Content-Length": str(spool.size)},
+                            "timeout": timeouts(timeout_s),
+                        },
                     )
                     return required_text(body_object(response), "id")
         except TimeoutError as error:
             if sent:
                 raise OutcomeUnknown(f"create: no answer within {timeout_s} s") from error
             raise ProviderDown(f"create: not ready to send within {timeout_s} s") from error
-
-    async def _encoded(self, asks: Sequence[Ask]) -> bytes:
-        dropped: list[tuple[str, str]] = []  # told afterwards, for counters need not be safe for threads
-
-        def note(parameter: str, model: str) -> None:
-            dropped.append((parameter, model))
-
-        if sum(len(block.text) for ask in asks for block in ask.blocks) > THREAD_FROM_CHARS:
-            content = await asyncio.to_thread(wire.batch_body, asks, note)
-        else:
-            content = wire.batch_body(asks, note)
-        for parameter, model in dropped:
-            self._on_dropped(parameter, model)
-        return content
 
     async def look(self, provider_job_id: str) -> JobStatus:
         """Poll a batch once."""
@@ -155,20 +145,28 @@ class AnthropicProvider:
                 raise
 
     async def replies(self, provider_job_id: str) -> AsyncGenerator[Reply, None]:
-        """Read every result row of an ended batch, in the order of the file; ProviderDown when the download dies midway."""
+        """Read every result row of an ended batch, in the order of its requests; ProviderDown when the download dies midway."""
+        with self._spools.rows(wire.reply_of_row, self._skipped(provider_job_id)) as rows:
+            async with self._results(provider_job_id) as chunks:
+                await rows.take(chunks)
+            for reply in rows.in_order():
+                yield reply
 
+    def _skipped(self, provider_job_id: str) -> Callable[[int, int], None]:
         def skipped(line: int, size: int) -> None:
             self._on_unreadable_row()
             log.warning("provider_row_unreadable", provider=self.name, job=provider_job_id, line=line, bytes=size)
 
+        return skipped
+
+    @asynccontextmanager
+    async def _results(self, provider_job_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
         with mapped(Step.JOB, SDK):
             decoder = await self._client.messages.batches.results(provider_job_id)
             # Its own rows and 64-byte chunks are not used: one line that is not JSON would end the iteration.
             response = decoder.http_response
             try:
-                async with aclosing(read_replies(response.aiter_bytes(), wire.reply_of_row, skipped)) as replies:
-                    async for reply in replies:
-                        yield reply
+                yield response.aiter_bytes()
             finally:
                 await response.aclose()
 
@@ -229,8 +227,11 @@ class AnthropicProvider:
             raw = await self._client.messages.batches.with_raw_response.retrieve(provider_job_id)
             if not _has_ended(body_object(raw.http_response)):
                 return None
-        async with aclosing(self.replies(provider_job_id)) as replies:
-            async for reply in replies:
+        async with (
+            self._results(provider_job_id) as chunks,
+            aclosing(read_replies(chunks, wire.reply_of_row, self._skipped(provider_job_id))) as replies,
+        ):
+            async for reply in replies:  # the first row is enough, whichever it is
                 job_id = reply.custom_id.rpartition("-")[0]
                 if len(self._owners) >= _MOST_OWNERS:
                     del self._owners[next(iter(self._owners))]

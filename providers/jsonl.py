@@ -18,11 +18,11 @@ async def read_replies(
     a justification breaks iterators of text lines. Only the line being read is held in memory, never the file (up to 256 MB).
     """
     number = 0
-    async for line in _lines(chunks):
+    async for line in lines_of(chunks):
         number += 1
         if not line.strip():
             continue
-        row = _object(line)
+        row = object_of(line)
         reply = None if row is None else reply_of_row(row)
         if reply is None:
             on_unreadable(number, len(line))
@@ -30,7 +30,8 @@ async def read_replies(
             yield reply
 
 
-async def _lines(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+async def lines_of(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    """The lines, each ended by b"\\n" and given without it; the last one may be empty."""
     parts: list[bytes] = []  # of the line so far; joined once, or a long line would be copied with every chunk
     async for chunk in chunks:
         *ends, rest = chunk.split(b"\n")
@@ -42,7 +43,8 @@ async def _lines(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
     yield b"".join(parts)
 
 
-def _object(line: bytes) -> dict[str, Any] | None:
+def object_of(line: bytes) -> dict[str, Any] | None:
+    """The JSON object that a line is; None for anything else."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):  # RecursionError: a line of a hundred thousand brackets

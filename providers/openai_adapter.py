@@ -3,9 +3,9 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
-from typing import Any
+from typing import IO, Any
 
 import httpx2
 import openai
@@ -15,7 +15,6 @@ from domain.reply import Reply
 from providers import openai_wire as wire
 from providers.failures import HttpFailure, Sdk, Step, mapped, retry_after_s
 from providers.fields import count, mapping, required_text, text
-from providers.jsonl import read_replies
 from providers.listing import SCAN_MARGIN_S, created_s, scan
 from providers.protocol import (
     Ask,
@@ -29,14 +28,13 @@ from providers.protocol import (
     Sighting,
     StartRefused,
 )
+from providers.spool import Spool, Spools
 from providers.transport import body_object, counting_client, timeouts
 
 log = structlog.get_logger(__name__)
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 JOB_KEY = "roundbatch_job"  # the metadata by which a batch is found again
-# Characters of prompts from which a job is encoded in a thread, so that heartbeats go on.
-THREAD_FROM_CHARS = 4_000_000
 PAGE_ROWS = 100
 FILE_PAGE_ROWS = 1_000
 # How an input file is known for ours when its batch was never created.
@@ -65,7 +63,8 @@ class OpenAIProvider:
 
     `on_http(operation, status)` is called once an HTTP attempt, `on_unreadable_row()` for each result row that is skipped: it
     shows as missing. `on_dropped` is there for the likeness of the adapters: this API has a place for every parameter.
-    `file_lag_s`: see `openai_wire.status_of`. `transport` None means the network.
+    `file_lag_s`: see `openai_wire.status_of`. `spool_folder`: where jobs and their rows are written meanwhile, None: where the
+    system has its temporary files. `transport` None means the network.
     """
 
     name = "openai"
@@ -83,6 +82,7 @@ class OpenAIProvider:
         on_unreadable_row: Callable[[], None] = lambda: None,
         file_lag_s: float = wire.FILE_LAG_S,
         now_s: Callable[[], float] = time.time,
+        spool_folder: str | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         if not api_key:  # the SDK would look into the environment for another one
@@ -91,6 +91,7 @@ class OpenAIProvider:
         self._on_unreadable_row = on_unreadable_row
         self._file_lag_s = file_lag_s
         self._now_s = now_s
+        self._spools = Spools(spool_folder)
         self._client = openai.AsyncOpenAI(
             api_key=api_key,
             base_url=base_url,
@@ -106,13 +107,14 @@ class OpenAIProvider:
         """The first 12 hex digits of the key's sha256."""
         return self._key_hash
 
-    async def create(self, job_id: str, asks: Sequence[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
+    async def create(self, job_id: str, asks: Iterable[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
         """Upload the input file and create its batch; a file whose batch was not created stays there unused."""
         sent = False
         try:
             async with asyncio.timeout(timeout_s):
-                with mapped(Step.READ, SDK):
-                    file_id = await self._upload(job_id, asks, timeout_s)
+                async with self._spools.written(wire.batch_lines(asks)) as spool:
+                    with mapped(Step.READ, SDK):
+                        file_id = await self._upload(job_id, spool, timeout_s)
                 if not start():
                     raise StartRefused(f"job {job_id}: not started in time")
                 sent = True
@@ -130,11 +132,8 @@ class OpenAIProvider:
                 raise OutcomeUnknown(f"create: no answer within {timeout_s} s") from error
             raise ProviderDown(f"upload: not done within {timeout_s} s") from error
 
-    async def _upload(self, job_id: str, asks: Sequence[Ask], timeout_s: float) -> str:
-        if sum(len(block.text) for ask in asks for block in ask.blocks) > THREAD_FROM_CHARS:
-            content = await asyncio.to_thread(wire.batch_file, asks)
-        else:
-            content = wire.batch_file(asks)
+    async def _upload(self, job_id: str, spool: Spool, timeout_s: float) -> str:
+        content: bytes | IO[bytes] = spool.whole() if spool.small else spool.file
         file = (f"{FILE_PREFIX}{job_id}{FILE_SUFFIX}", content, "application/jsonl")
         raw = await self._client.files.with_raw_response.create(file=file, purpose="batch", timeout=timeouts(timeout_s))
         return required_text(body_object(raw.http_response), "id")
@@ -149,23 +148,22 @@ class OpenAIProvider:
             return body_object(raw.http_response)
 
     async def replies(self, provider_job_id: str) -> AsyncGenerator[Reply, None]:
-        """Read every row of the output file, then of the error file; ProviderDown when a download dies midway."""
+        """Read every row of the output and the error file, in the order of the input; ProviderDown when a download dies."""
 
         def skipped(line: int, size: int) -> None:
             self._on_unreadable_row()
             log.warning("provider_row_unreadable", provider=self.name, job=provider_job_id, line=line, bytes=size)
 
         batch = await self._batch(provider_job_id)
-        for file_id in (text(batch.get("output_file_id")), text(batch.get("error_file_id"))):
-            if not file_id:
-                continue
-            with mapped(Step.JOB, SDK):
-                async with (
-                    self._client.files.with_streaming_response.content(file_id) as response,
-                    aclosing(read_replies(response.http_response.aiter_bytes(), wire.reply_of_row, skipped)) as replies,
-                ):
-                    async for reply in replies:
-                        yield reply
+        with self._spools.rows(wire.reply_of_row, skipped) as rows:
+            for file_id in (text(batch.get("output_file_id")), text(batch.get("error_file_id"))):
+                if not file_id:
+                    continue
+                with mapped(Step.JOB, SDK):
+                    async with self._client.files.with_streaming_response.content(file_id) as response:
+                        await rows.take(response.http_response.aiter_bytes())
+            for reply in rows.in_order():
+                yield reply
 
     async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
         """Answer one ask by one chat completion."""

@@ -1,7 +1,7 @@
 """What OpenAI's API is sent and sends, as plain values: completion bodies, result rows, batch status (providers.md)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from domain.reply import Reply, ReplyKind, Stop, Usage
@@ -50,13 +50,11 @@ def completion_body(ask: Ask) -> dict[str, Any]:
     return body | {key: value for key, value in optional.items() if value is not None}
 
 
-def batch_file(asks: Sequence[Ask]) -> bytes:
-    """The input file of a batch: one ASCII line an ask, so that no reader finds a line end inside an essay."""
-    lines = (
-        json.dumps({"custom_id": ask.custom_id, "method": "POST", "url": ENDPOINT, "body": completion_body(ask)}).encode()
-        for ask in asks
-    )
-    return b"".join(line + b"\n" for line in lines)
+def batch_lines(asks: Iterable[Ask]) -> Iterator[bytes]:
+    """The input file of a batch line by line: ASCII, so that no reader finds a line end inside an essay."""
+    for ask in asks:
+        line = {"custom_id": ask.custom_id, "method": "POST", "url": ENDPOINT, "body": completion_body(ask)}
+        yield json.dumps(line).encode() + b"\n"
 
 
 def reply_of_completion(custom_id: str, completion: dict[str, Any]) -> Reply:

@@ -9,7 +9,7 @@ Failures (all ProviderError):
     JobNotVisible       404 or 403 on a known job id
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -136,9 +136,11 @@ class Provider(Protocol):
         """The first 12 hex digits of the key's sha256: "absent" may be concluded only with the key that claimed."""
         ...
 
-    async def create(self, job_id: str, asks: Sequence[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
+    async def create(self, job_id: str, asks: Iterable[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
         """Submit a batch; return the provider's id of it.
 
+        `asks` is walked once, a slice at a time with the event loop's turns between, and never held as a whole; it has one
+        at least. What it raises is raised here, before anything is sent.
         `start` is called directly before the request that creates the batch, after any upload; when it says False nothing
         more is sent and StartRefused is raised.
         """
@@ -149,7 +151,11 @@ class Provider(Protocol):
         ...
 
     def replies(self, provider_job_id: str) -> AsyncIterator[Reply]:
-        """Read every result row of an ended batch, in any order, all files of it."""
+        """Read every result row of an ended batch, all files of it, in the order in which its asks were sent.
+
+        Rows come in any order from the provider. Settled so, each row needed another request record: of a job of 10,000 each
+        was read and decoded again for every few rows, 20 ms a time.
+        """
         ...
 
     async def call(self, ask: Ask, *, timeout_s: float) -> Reply:

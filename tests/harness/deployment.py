@@ -166,6 +166,16 @@ class Deployment:
         finally:
             consumer.close()
 
+    def count(self, topic: str) -> int:
+        """How many offsets of a topic are taken, without reading a record."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": f"{self.name}-counter", "log_level": 0})
+        try:
+            found = consumer.list_topics(topic, timeout=30).topics[topic]
+            ends = (consumer.get_watermark_offsets(TopicPartition(topic, place), timeout=30) for place in found.partitions)
+            return sum(high - low for low, high in ends)
+        finally:
+            consumer.close()
+
     def results(self) -> list[Read]:
         """Every result event so far."""
         return self.read(self.result_topic)

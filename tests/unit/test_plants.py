@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,6 @@ from agents.timers import Timers
 from domain import reconciling
 from domain.comparison import Member
 from domain.job import Job, Plan
-from domain.outcome import Outcome
 from domain.partition import PartitionState
 from domain.reconciling import Verdict
 from providers.protocol import Ask, Candidate, ProviderError
@@ -109,13 +108,13 @@ def event_computed_anew(patch: Patch) -> None:
 
 def lines_cut_again(patch: Patch) -> None:
     """Custom ids count the lines that are sent."""
-    build = Asks.build
+    each = Asks.each
 
-    def faulty(self: Asks, of: PartitionView, job: Job, *more: Any) -> tuple[list[Ask], list[Outcome]]:
-        asks, unusable = build(self, of, job, *more)
-        return [replace(ask, custom_id=job.custom_id(number)) for number, ask in enumerate(asks)], unusable
+    def faulty(self: Asks, of: PartitionView, job: Job, *more: Any) -> Iterator[Ask]:
+        for number, ask in enumerate(each(self, of, job, *more)):
+            yield replace(ask, custom_id=job.custom_id(number))
 
-    patch.setattr(Asks, "build", faulty)
+    patch.setattr(Asks, "each", faulty)
 
 
 def known_record_skipped(patch: Patch) -> None:

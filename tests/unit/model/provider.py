@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 
 from domain.reply import Reply, ReplyKind, Usage
@@ -69,13 +69,15 @@ class ModelProvider:
         rows = [row for batch in self.batches for row in batch.rows.values()]
         return Counter(name for name, ending in rows if ending == "answered")
 
-    async def create(self, job_id: str, asks: Sequence[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
+    async def create(self, job_id: str, asks: Iterable[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
         """Submit a batch."""
-        await asyncio.sleep(0)
+        names: dict[str, str] = {}
+        for ask in asks:
+            names[ask.custom_id] = _name(ask)
+            await asyncio.sleep(0)
         self.while_uploading()
         if not start():
             raise StartRefused("the claim has run out")
-        names = {ask.custom_id: _name(ask) for ask in asks}
         if self.refused.intersection(names.values()):
             raise ContentRefused("a prompt is refused")
         fate = self.fates.popleft() if self.fates else ""
@@ -97,8 +99,8 @@ class ModelProvider:
         return JobStatus(JobPhase.ENDED if self._batch(provider_job_id).ended else JobPhase.RUNNING)
 
     async def replies(self, provider_job_id: str) -> AsyncIterator[Reply]:
-        """The rows, last line first."""
-        for custom_id, (name, ending) in reversed(self._batch(provider_job_id).rows.items()):
+        """The rows, in the order of the asks."""
+        for custom_id, (name, ending) in self._batch(provider_job_id).rows.items():
             await asyncio.sleep(0)
             if ending == "expired":
                 yield Reply(custom_id, ReplyKind.EXPIRED)

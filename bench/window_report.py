@@ -1,0 +1,118 @@
+"""From the topics of a large-window run to its figures: latencies of the small rounds by phase, and resident memory."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, TopicPartition
+
+from tests.harness.deployment import Deployment
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What was seen of the worker from outside. Times are seconds since the epoch, memory is bytes."""
+
+    idle_until_s: float
+    idle_bytes: int
+    peak_bytes: int
+    end_bytes: int
+    seen: tuple[tuple[float, int], ...]
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """A record with the broker's append time in seconds."""
+
+    partition: int
+    at_s: float
+    value: bytes
+
+
+def report(deployed: Deployment, watched: Watched) -> dict[str, Any]:
+    """The figures of one run. ValueError where a request was answered not once."""
+    requests = stamped(deployed, deployed.request_topic)
+    results = stamped(deployed, deployed.result_topic)
+    answered: dict[str, float] = {}
+    for result in results:
+        found = json.loads(result.value)["correlation_id"]
+        if found in answered:
+            raise ValueError(f"{found} was answered twice")
+        answered[found] = result.at_s
+    missing = [one for one in deployed.sent if one not in answered]
+    if missing:
+        raise ValueError(f"{len(missing)} requests were not answered")
+    phases = _phases(stamped(deployed, deployed.work_topic), requests)
+    small = [_small(record, answered) for record in requests if record.partition != 0]
+    idle = [latency_s for at_s, latency_s in small if at_s < watched.idle_until_s]
+    figures = {"idle": _latencies(idle)}
+    for name, (start_s, end_s) in phases.items():
+        figures[name] = _latencies([latency_s for at_s, latency_s in small if start_s <= at_s < end_s])
+        within = [held for at_s, held in watched.seen if start_s <= at_s < end_s]
+        figures[name]["resident_mib_most"] = round(max(within, default=0) / MIB, 1)
+        figures[name]["seconds"] = round(end_s - start_s, 1)
+    return {
+        "phases": figures,
+        "p95_times_idle": {name: round(figures[name]["p95_ms"] / figures["idle"]["p95_ms"], 2) for name in phases},
+        "resident_mib": {
+            "idle": round(watched.idle_bytes / MIB, 1),
+            "peak": round(watched.peak_bytes / MIB, 1),
+            "end": round(watched.end_bytes / MIB, 1),
+            "above_idle": round((watched.peak_bytes - watched.idle_bytes) / MIB, 1),
+        },
+        "exit_code": watched.exit_code,
+    }
+
+
+def stamped(deployed: Deployment, topic: str) -> list[Stamped]:
+    """Every record of a topic with its append time."""
+    consumer = Consumer({"bootstrap.servers": deployed.bootstrap, "group.id": f"{topic}-report", "log_level": 0})
+    records: list[Stamped] = []
+    for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions:
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+        consumer.assign([TopicPartition(topic, partition, low)])
+        while consumer.position([TopicPartition(topic, partition)])[0].offset < high and high > low:
+            for message in consumer.consume(500, timeout=1.0):
+                if message.error():
+                    raise RuntimeError(str(message.error()))
+                value = message.value() or b""
+                records.append(Stamped(partition, message.timestamp()[1] / 1000, value if len(value) < 500_000 else b""))
+    consumer.close()
+    return records
+
+
+def _phases(work: list[Stamped], requests: list[Stamped]) -> dict[str, tuple[float, float]]:
+    """The parts of the window's life, by the records of its partition; `whole` is all of it."""
+    kinds: dict[str, list[float]] = {}
+    for record in work:
+        if record.partition == 0 and record.value:
+            kinds.setdefault(json.loads(record.value)["kind"], []).append(record.at_s)
+    gathered = [record.at_s for record in requests if record.partition == 0]
+    first_plan, sent = min(kinds["job_planned"]), max(kinds["submitted"])
+    first_row, ended = min(kinds["outcomes"]), max(kinds["job_ended"])
+    return {
+        "gathering": (min(gathered), max(max(gathered), first_plan)),
+        "sending": (first_plan, sent),
+        "reading": (first_row, ended),
+        "whole": (first_plan, ended),
+    }
+
+
+def _small(record: Stamped, answered: dict[str, float]) -> tuple[float, float]:
+    ids = [one["correlation_id"] for one in json.loads(record.value)["data"]["comparisons"]]
+    return record.at_s, max(answered[one] for one in ids) - record.at_s
+
+
+def _latencies(seconds: list[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    if not ordered:
+        return {"rounds": 0, "p50_ms": 0.0, "p95_ms": 0.0, "most_ms": 0.0}
+    return {
+        "rounds": len(ordered),
+        "p50_ms": round(ordered[len(ordered) // 2] * 1000, 1),
+        "p95_ms": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))] * 1000, 1),
+        "most_ms": round(ordered[-1] * 1000, 1),
+    }

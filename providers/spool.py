@@ -1,0 +1,149 @@
+"""Temporary files for what is too large to be held: the body of a batch on its way out, its rows on their way in.
+
+Both are worked on in slices with as long a rest after each. Without the rests a job of 10,000 comparisons took the event loop
+for seconds, and a round of another partition, which needs some twenty turns of it, waited for each of them.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from domain.reply import Reply
+from providers.jsonl import lines_of, object_of
+from providers.protocol import ProviderDown
+
+SLICE_S = 0.002
+READ_BYTES = 256 * 1024
+IN_MEMORY_BYTES = 512 * 1024  # a round of twelve needs no file
+
+
+class Spool:
+    """A body that has been written, `size` bytes long."""
+
+    def __init__(self, file: "tempfile.SpooledTemporaryFile[bytes]", size: int) -> None:
+        self.file, self.size = file, size
+
+    @property
+    def small(self) -> bool:
+        """Whether it is held in memory."""
+        return self.size <= IN_MEMORY_BYTES
+
+    def whole(self) -> bytes:
+        """All of it."""
+        self.file.seek(0)
+        return self.file.read()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """All of it in pieces."""
+        self.file.seek(0)
+        while chunk := self.file.read(READ_BYTES):
+            yield chunk
+
+
+class Rows:
+    """The result rows of one batch, kept in the order of their lines until all have come."""
+
+    def __init__(
+        self,
+        file: "tempfile.SpooledTemporaryFile[bytes]",
+        reply_of_row: Callable[[dict[str, Any]], Reply | None],
+        on_unreadable: Callable[[int, int], None],
+    ) -> None:
+        self._file, self._reply_of_row, self._on_unreadable = file, reply_of_row, on_unreadable
+        self._places: list[tuple[int, str, int, int]] = []  # length of the custom id, the id, where its row is, how long
+
+    async def take(self, chunks: AsyncIterator[bytes]) -> None:
+        """Read one file of rows; what is none is told to `on_unreadable` with its line's number and length.
+
+        Raises ProviderDown when the disk does not take them.
+        """
+        number, at = 0, self._file.tell()
+        pace = Pace()
+        async for line in lines_of(chunks):
+            number += 1
+            if not line.strip():
+                continue
+            row = object_of(line)
+            reply = None if row is None else self._reply_of_row(row)
+            if reply is None:
+                self._on_unreadable(number, len(line))
+            else:
+                try:
+                    self._file.write(line)
+                except OSError as error:
+                    raise ProviderDown(f"the rows cannot be written to a temporary file: {error}") from error
+                self._places.append((len(reply.custom_id), reply.custom_id, at, len(line)))
+                at += len(line)
+            await pace.rest()
+
+    def in_order(self) -> Iterator[Reply]:
+        """The replies by line: custom ids of one job differ in the number at their end alone."""
+        self._places.sort()
+        for _, _, at, size in self._places:
+            self._file.seek(at)
+            row = object_of(self._file.read(size))
+            reply = None if row is None else self._reply_of_row(row)
+            if reply is not None:
+                yield reply
+
+
+class Pace:
+    """Rests as long as the slice of work took, so that half of the event loop's time is left to others."""
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._began_s = now_s()
+
+    async def rest(self) -> None:
+        """Rest, once a slice is over."""
+        took_s = self._now_s() - self._began_s
+        if took_s >= SLICE_S:
+            await asyncio.sleep(took_s)
+            self._began_s = self._now_s()
+
+
+class Spools:
+    """Makes the temporary files of one account, in `folder` (None: where the system has them).
+
+    They have no name on disk: not even a killed process leaves one behind.
+    """
+
+    def __init__(self, folder: str | None = None) -> None:
+        self._folder = folder
+        self._turn = asyncio.Lock()  # one slice of one body at a time, or five jobs at once would leave no rest
+
+    @asynccontextmanager
+    async def written(self, pieces: Iterable[bytes]) -> AsyncIterator[Spool]:
+        """Write a body piece by piece, to be used inside. Raises ProviderDown when the disk does not take it."""
+        with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, dir=self._folder) as file:
+            rest = iter(pieces)
+            while await self._slice(file, rest):
+                pass
+            size = file.tell()
+            file.seek(0)
+            yield Spool(file, size)
+
+    async def _slice(self, file: "tempfile.SpooledTemporaryFile[bytes]", pieces: Iterator[bytes]) -> bool:
+        async with self._turn:
+            pace = Pace()
+            began_s = time.monotonic()
+            for piece in pieces:
+                try:
+                    file.write(piece)
+                except OSError as error:
+                    raise ProviderDown(f"the batch cannot be written to a temporary file: {error}") from error
+                if time.monotonic() - began_s >= SLICE_S:
+                    await pace.rest()
+                    return True
+        return False
+
+    @contextmanager
+    def rows(
+        self, reply_of_row: Callable[[dict[str, Any]], Reply | None], on_unreadable: Callable[[int, int], None]
+    ) -> Iterator[Rows]:
+        """A place for the rows of one batch, gone after the body."""
+        with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, dir=self._folder) as file:
+            yield Rows(file, reply_of_row, on_unreadable)
