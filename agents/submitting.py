@@ -145,10 +145,10 @@ class Submitting:
             comparisons=asked,
             attempt=job.plan.attempt,
         )
-        now_ms = self._clock.now_ms()
-        await self._records.submitted(run, provider_job_id)
         if job.plan.attempt == 1:
-            await self._count_waits(view, job, lines, now_ms)
+            await self._count_waits(view, job, lines, self._clock.now_ms())
+        # Last: what is still done here when it has been read back would keep the job from its next step, for good.
+        await self._records.submitted(run, provider_job_id)
         return None
 
     def _settle(self, view: PartitionView, job: Job, unusable: list[Outcome]) -> "asyncio.Future[Any] | None":

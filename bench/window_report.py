@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, TopicPartition
 from tests.harness.deployment import Deployment
 
 MIB = 1024 * 1024
+Spans = list[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,14 @@ class Stamped:
     """A record with the broker's append time in seconds."""
 
     partition: int
+    offset: int
     at_s: float
-    value: bytes
+    value: bytes  # empty where it is a plan: half a megabyte each
+
+    @property
+    def planned(self) -> bool:
+        """Whether it is a plan."""
+        return not self.value
 
 
 def report(deployed: Deployment, watched: Watched) -> dict[str, Any]:
@@ -49,11 +56,11 @@ def report(deployed: Deployment, watched: Watched) -> dict[str, Any]:
     small = [_small(record, answered) for record in requests if record.partition != 0]
     idle = [latency_s for at_s, latency_s in small if at_s < watched.idle_until_s]
     figures = {"idle": _latencies(idle)}
-    for name, (start_s, end_s) in phases.items():
-        figures[name] = _latencies([latency_s for at_s, latency_s in small if start_s <= at_s < end_s])
-        within = [held for at_s, held in watched.seen if start_s <= at_s < end_s]
-        figures[name]["resident_mib_most"] = round(max(within, default=0) / MIB, 1)
-        figures[name]["seconds"] = round(end_s - start_s, 1)
+    for name, spans in phases.items():
+        figures[name] = _latencies([latency_s for at_s, latency_s in small if _within(at_s, spans)])
+        held = [held for at_s, held in watched.seen if _within(at_s, spans)]
+        figures[name]["resident_mib_most"] = round(max(held, default=0) / MIB, 1)
+        figures[name]["seconds"] = round(sum(end_s - start_s for start_s, end_s in spans), 1)
     return {
         "phases": figures,
         "p95_times_idle": {name: round(figures[name]["p95_ms"] / figures["idle"]["p95_ms"], 2) for name in phases},
@@ -79,26 +86,39 @@ def stamped(deployed: Deployment, topic: str) -> list[Stamped]:
                 if message.error():
                     raise RuntimeError(str(message.error()))
                 value = message.value() or b""
-                records.append(Stamped(partition, message.timestamp()[1] / 1000, value if len(value) < 500_000 else b""))
+                plan = value.startswith(b'{"v":1,"kind":"job_planned"')
+                at_s = message.timestamp()[1] / 1000
+                records.append(Stamped(partition, message.offset(), at_s, b"" if plan else value))
     consumer.close()
     return records
 
 
-def _phases(work: list[Stamped], requests: list[Stamped]) -> dict[str, tuple[float, float]]:
-    """The parts of the window's life, by the records of its partition; `whole` is all of it."""
-    kinds: dict[str, list[float]] = {}
+def _phases(work: list[Stamped], requests: list[Stamped]) -> dict[str, Spans]:
+    """The parts of the window's life by the records of its partition, each as stretches of time; `whole` is all of them."""
+    planned: dict[int, float] = {}
+    jobs: dict[str, dict[str, list[float]]] = {}
     for record in work:
         if record.partition == 0 and record.value:
-            kinds.setdefault(json.loads(record.value)["kind"], []).append(record.at_s)
+            found = json.loads(record.value)
+            if found.get("job_id"):
+                jobs.setdefault(found["job_id"], {}).setdefault(found["kind"], []).append(record.at_s)
+        if record.partition == 0 and record.planned:
+            planned[record.offset] = record.at_s
     gathered = [record.at_s for record in requests if record.partition == 0]
-    first_plan, sent = min(kinds["job_planned"]), max(kinds["submitted"])
-    first_row, ended = min(kinds["outcomes"]), max(kinds["job_ended"])
+    sending = [(planned[int(name.split("-")[2])], max(said["submitted"])) for name, said in jobs.items()]
+    reading = [(min(said["outcomes"]), max(said["job_ended"])) for said in jobs.values()]
+    gathering = [(min(gathered), max(gathered))]
     return {
-        "gathering": (min(gathered), max(max(gathered), first_plan)),
-        "sending": (first_plan, sent),
-        "reading": (first_row, ended),
-        "whole": (first_plan, ended),
+        "gathering": gathering,
+        "sending": sending,
+        "reading": reading,
+        "sending_and_reading": [*sending, *reading],
+        "whole": [*gathering, *sending, *reading],
     }
+
+
+def _within(at_s: float, spans: Spans) -> bool:
+    return any(start_s <= at_s <= end_s for start_s, end_s in spans)
 
 
 def _small(record: Stamped, answered: dict[str, float]) -> tuple[float, float]:
