@@ -88,7 +88,7 @@ def stamped(deployed: Deployment, topic: str) -> list[Stamped]:
                 value = message.value() or b""
                 plan = value.startswith(b'{"v":1,"kind":"job_planned"')
                 at_s = message.timestamp()[1] / 1000
-                records.append(Stamped(partition, message.offset(), at_s, b"" if plan else value))
+                records.append(Stamped(partition, message.offset() or 0, at_s, b"" if plan else value))
     consumer.close()
     return records
 
