@@ -20,5 +20,5 @@ def test_three_rounds_by_serial_bundles(tmp_path: Path) -> None:
     assert (told["requested"], told["answered"], told["missing"], told["duplicates"], told["errors"]) == (72, 72, 0, 0, 0)
     assert told["batch_jobs"] == 0
     assert told["http_operations"] == 12
-    assert 0 < told["cost_usd"] < told["cost_single_usd"] * 1.01
-    assert told["input_tokens"] > 0
+    assert 0 < told["input_tokens"] < 0.9 * 72 * 1_055  # what a comparison takes alone, on the average of all rounds
+    assert told["cost_usd"] > 0
