@@ -48,8 +48,9 @@ class WorkerProcess:
                     if answer.status == 200:
                         return self
             except (urllib.error.URLError, ConnectionError, TimeoutError):
-                pass
-            time.sleep(0.1)
+                time.sleep(0.1)  # not listening yet
+            else:
+                time.sleep(0.1)
         raise AssertionError(f"not ready in {timeout_s} s:\n{self.tail()}")
 
     def wait_exit(self, timeout_s: float = 60.0) -> int:
