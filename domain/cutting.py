@@ -70,14 +70,19 @@ def cut(
 
     Grouped by provider and model, in member order, so that the same members give the same plans on every evaluation; a
     plan ends where the next line would exceed its provider's limits. A line of several holds one round and call profile.
+
+    A window closed for being full keeps what is left over beyond full plans: it goes with what comes next. It was seen that a
+    night's window sent a batch of one comparison after each full one.
     """
     groups: dict[tuple[str, str, str], list[Pending]] = {}
     for pending in sorted(window, key=lambda item: item.member):
         groups.setdefault((pending.strategy, pending.provider, pending.model), []).append(pending)
     plans = []
     for (strategy, provider, _), members in groups.items():
-        for chunk in _chunks(_lines(members, STRATEGIES[strategy], limits[provider]), limits[provider]):
-            plans.append(_plan(chunk, strategy, closed_by, policies[provider]))
+        chunks = list(_chunks(_lines(members, STRATEGIES[strategy], limits[provider]), limits[provider]))
+        if closed_by is ClosedBy.FULL and len(chunks) > 1:
+            del chunks[-1]
+        plans += [_plan(chunk, strategy, closed_by, policies[provider]) for chunk in chunks]
     return tuple(plans)
 
 

@@ -124,3 +124,22 @@ def test_jobs_are_filled_before_the_next_is_begun() -> None:
 
 def test_nothing_to_cut() -> None:
     assert plans([], JobLimits(1, 1_024), JobLimits(1, 1_024)) == ()
+
+
+@given(WINDOWS, LIMITS, LIMITS)
+def test_a_full_window_keeps_what_is_left_over_beyond_full_plans(
+    window: list[Pending], openai: JobLimits, anthropic: JobLimits
+) -> None:
+    limits = {"openai": openai, "anthropic": anthropic}
+    policies = {"openai": POLICY, "anthropic": POLICY}
+    full = cut(window, closed_by=ClosedBy.FULL, limits=limits, policies=policies)
+    every = cut(window, closed_by=ClosedBy.QUIET, limits=limits, policies=policies)
+    assert bool(full) == bool(window)
+
+    def lines(made: tuple[Plan, ...]) -> list[tuple[str, tuple[tuple[Member, ...], ...]]]:
+        return [(plan.provider, plan.lines) for plan in made]
+
+    kept = [one for one in lines(every) if one not in lines(full)]
+    assert [one for one in lines(every) if one in lines(full)] == lines(full)
+    groups = {(one.strategy, one.provider, one.model) for one in window}
+    assert len(kept) <= len(groups)
