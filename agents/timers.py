@@ -10,6 +10,7 @@ import structlog
 from faust.types import TP
 
 from agents.closer import Closer
+from agents.recovery_watch import RecoveryWatch
 from agents.views import Views
 from domain.cutting import Pending
 from domain.reconciling import Overdue
@@ -46,6 +47,7 @@ class Timers:
         self._app, self._settings, self._views = app, settings, views
         self._closer, self._outbox, self._clock = closer, outbox, clock
         self._on_caught_up = on_caught_up
+        self._recovery = RecoveryWatch(app)
         self._next_done_s = 0.0
         self._next_ends_s = 0.0
 
@@ -61,9 +63,12 @@ class Timers:
             # Faust waits for every record taken before it gives partitions away: those that wait for collect, which gets
             # no more records now, would hold it up for ever. Unacknowledged, they are read again.
             self._views.drop()
+        if self._app.should_stop:
             return
-        if not self._views.settled:
+        if self._app.rebalancing or not self._views.settled:
+            self._recovery.unsettled(self._clock.running_s())
             return
+        self._recovery.settled()
         await asyncio.gather(*(self._views.get(partition) for partition in self._views.assigned()))
         if self._clock.running_s() >= self._next_ends_s:
             self._next_ends_s = self._clock.running_s() + _ENDS_EVERY_S

@@ -13,7 +13,7 @@ record that is fetched is delivered; agents.intake puts repeated and missing one
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
@@ -40,13 +40,13 @@ class PromptThread(AIOKafkaConsumerThread):
 
 
 class _ReadOffsets(dict[TP, int | None]):
-    """Faust's read offsets, unknown for topics that are no changelog: with none known it delivers what it fetches."""
+    """Faust's read offsets, never known: with none known it delivers what it fetches.
 
-    def __init__(self, changelogs: Callable[[], Container[str]]) -> None:
-        self._changelogs = changelogs
+    For changelogs too, whose recovery passes over what it has seen itself: a record that was dropped left it waiting for ever.
+    """
 
     def __getitem__(self, tp: TP) -> int | None:
-        return self.get(tp) if tp.topic in self._changelogs() else None
+        return None
 
 
 class OrderedConsumer(Consumer):
@@ -54,7 +54,7 @@ class OrderedConsumer(Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._read_offset: Any = _ReadOffsets(lambda: self.app.tables.changelog_topics)
+        self._read_offset: Any = _ReadOffsets()
         deliver: Any = self.callback
         self.callback = lambda message: begun(deliver(message))
         self._came_just_now = False

@@ -1,0 +1,55 @@
+"""A recovery that has come to a halt ends the process; one that moves does not."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from agents.recovery_watch import HALT_S, RecoveryWatch
+from streams import failstop
+
+
+class Stopped(Exception):
+    """Stands for the end of the process."""
+
+
+def watch(monkeypatch: pytest.MonkeyPatch, assigned: bool = True) -> tuple[RecoveryWatch, dict[str, int]]:
+    def stop(where: str, error: BaseException) -> None:
+        raise Stopped from error
+
+    monkeypatch.setattr(failstop, "stop", stop)
+    offsets = {"changelog": 1}
+    app: Any = SimpleNamespace(
+        rebalancing=False,
+        rebalancing_count=1,
+        consumer=SimpleNamespace(assignment=lambda: {"p"} if assigned else set()),
+        tables=SimpleNamespace(recovery=SimpleNamespace(active_offsets=offsets)),
+    )
+    return RecoveryWatch(app), offsets
+
+
+def test_a_halt_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    of, _ = watch(monkeypatch)
+    of.unsettled(0.0)
+    of.unsettled(HALT_S)
+    with pytest.raises(Stopped):
+        of.unsettled(HALT_S + 1)
+
+
+def test_progress_and_rest_begin_the_wait_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    of, offsets = watch(monkeypatch)
+    of.unsettled(0.0)
+    offsets["changelog"] = 2
+    of.unsettled(HALT_S + 1)
+    of.unsettled(2 * HALT_S)
+    of.settled()
+    of.unsettled(3 * HALT_S)
+    with pytest.raises(Stopped):
+        of.unsettled(4 * HALT_S + 1)
+
+
+def test_without_partitions_there_is_nothing_to_recover(monkeypatch: pytest.MonkeyPatch) -> None:
+    of, _ = watch(monkeypatch, assigned=False)
+    for at_s in (0.0, 2 * HALT_S, 4 * HALT_S):
+        of.unsettled(at_s)
+    assert of._progress is not None
