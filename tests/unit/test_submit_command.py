@@ -124,7 +124,10 @@ def test_following_prints_what_comes_until_it_is_interrupted(mock_cluster: str) 
     with KafkaExchange(mock_cluster, "followed", "followed") as exchange:
         exchange.send(b"138", value)
         following = subprocess.Popen(
-            [*command, "--topic", "followed", "--bootstrap-servers", mock_cluster], stdout=subprocess.PIPE
+            [*command, "--topic", "followed", "--bootstrap-servers", mock_cluster],
+            stdout=subprocess.PIPE,
+            # A run in the background ignores SIGINT, and its children would too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         with following:
             assert following.stdout is not None
@@ -132,4 +135,7 @@ def test_following_prints_what_comes_until_it_is_interrupted(mock_cluster: str) 
             exchange.send(b"138", b"later")
             assert following.stdout.readline() == b"later\n"
             following.send_signal(signal.SIGINT)
-            assert following.wait(30) == 0
+            try:
+                assert following.wait(30) == 0
+            finally:
+                following.kill()
