@@ -1,6 +1,6 @@
 """A nightly window of 20,000 comparisons beside small rounds in other partitions; writes build/large_window.json.
 
-    python -m bench.large_window [--provider openai] [--comparisons 20000] [--down]
+    python -m bench.large_window [--provider openai] [--comparisons 20000] [--per-s 1000] [--down]
 
 One worker on a real Kafka, two simulators (one for the window, one for the small rounds: a simulator that reads 80 MB would
 else be what is measured). First the small rounds alone, then beside the window, until its last result is there. A small
@@ -119,14 +119,14 @@ def _measure(deployed: Deployment, arguments: argparse.Namespace, other: str) ->
     if arguments.down:
         memory.stopped.set()
         worker.stop()
-        _send_window(deployed, arguments)
+        _send_window(deployed, arguments, per_s=0)
         worker = deployed.worker(ready=False)
         memory = _watch(worker)
         worker.wait_ready(120)
     rounds = SmallRounds(deployed, other, 4)
     rounds.start()
     if not arguments.down:
-        _send_window(deployed, arguments)
+        _send_window(deployed, arguments, per_s=arguments.per_s)
     _wait_answered(deployed, arguments.timeout_s)
     rounds.stopped.set()
     rounds.join()
@@ -155,12 +155,15 @@ def _rounds_alone(deployed: Deployment, provider: str) -> None:
     deployed.wait_answered(30)
 
 
-def _send_window(deployed: Deployment, arguments: argparse.Namespace) -> None:
+def _send_window(deployed: Deployment, arguments: argparse.Namespace, *, per_s: float) -> None:
+    began_s = time.monotonic()
     for start in range(0, arguments.comparisons, RECORD_COMPARISONS):
         size = min(RECORD_COMPARISONS, arguments.comparisons - start)
         bodies = [
             deployed.body(arguments.provider, batch=f"night-{start}", prompt_bytes=PROMPT_BYTES - 400) for _ in range(size)
         ]
+        if per_s:
+            time.sleep(max(0.0, began_s + start / per_s - time.monotonic()))
         deployed.send_round(bodies, partition=0)
 
 
@@ -177,6 +180,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--provider", choices=("openai", "anthropic"), default="openai")
     parser.add_argument("--comparisons", type=int, default=20_000)
+    parser.add_argument("--per-s", type=float, default=1_000.0, help="comparisons of the window a second")
     parser.add_argument("--down", action="store_true", help="gather the window while no worker runs")
     parser.add_argument("--timeout-s", type=float, default=420.0)
     main(parser.parse_args())

@@ -7,7 +7,7 @@ for seconds, and a round of another partition, which needs some twenty turns of 
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from providers.jsonl import lines_of, object_of
 from providers.protocol import ProviderDown
 
 SLICE_S = 0.002
+_LONGEST_SLICE_S = 0.02  # what lasted longer has waited for the network
 READ_BYTES = 256 * 1024
 IN_MEMORY_BYTES = 512 * 1024  # a round of twelve needs no file
 
@@ -49,10 +50,12 @@ class Rows:
     def __init__(
         self,
         file: "tempfile.SpooledTemporaryFile[bytes]",
+        pace: "Pace",
         reply_of_row: Callable[[dict[str, Any]], Reply | None],
         on_unreadable: Callable[[int, int], None],
     ) -> None:
-        self._file, self._reply_of_row, self._on_unreadable = file, reply_of_row, on_unreadable
+        self._file, self._pace = file, pace
+        self._reply_of_row, self._on_unreadable = reply_of_row, on_unreadable
         self._places: list[tuple[int, str, int, int]] = []  # length of the custom id, the id, where its row is, how long
 
     async def take(self, chunks: AsyncIterator[bytes]) -> None:
@@ -60,24 +63,26 @@ class Rows:
 
         Raises ProviderDown when the disk does not take them.
         """
-        number, at = 0, self._file.tell()
-        pace = Pace()
-        async for line in lines_of(chunks):
-            number += 1
-            if not line.strip():
-                continue
-            row = object_of(line)
-            reply = None if row is None else self._reply_of_row(row)
-            if reply is None:
-                self._on_unreadable(number, len(line))
-            else:
-                try:
-                    self._file.write(line)
-                except OSError as error:
-                    raise ProviderDown(f"the rows cannot be written to a temporary file: {error}") from error
-                self._places.append((len(reply.custom_id), reply.custom_id, at, len(line)))
-                at += len(line)
-            await pace.rest()
+        number = 0
+        with self._pace.shared() as rest:
+            async for line in lines_of(chunks):
+                number += 1
+                if line.strip():
+                    self._keep(number, line)
+                await rest()
+
+    def _keep(self, number: int, line: bytes) -> None:
+        row = object_of(line)
+        reply = None if row is None else self._reply_of_row(row)
+        if reply is None:
+            self._on_unreadable(number, len(line))
+            return
+        at = self._file.tell()
+        try:
+            self._file.write(line)
+        except OSError as error:
+            raise ProviderDown(f"the rows cannot be written to a temporary file: {error}") from error
+        self._places.append((len(reply.custom_id), reply.custom_id, at, len(line)))
 
     def in_order(self) -> Iterator[Reply]:
         """The replies by line: custom ids of one job differ in the number at their end alone."""
@@ -91,18 +96,32 @@ class Rows:
 
 
 class Pace:
-    """Rests as long as the slice of work took, so that half of the event loop's time is left to others."""
+    """Rests between slices of work: as long as the slice took, for each body or result that is worked on.
+
+    So half of the event loop's time is left to others, however many jobs there are at once.
+    """
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
-        self._began_s = now_s()
+        self._sharing = 0
 
-    async def rest(self) -> None:
-        """Rest, once a slice is over."""
-        took_s = self._now_s() - self._began_s
-        if took_s >= SLICE_S:
-            await asyncio.sleep(took_s)
-            self._began_s = self._now_s()
+    @contextmanager
+    def shared(self) -> Iterator[Callable[[], Awaitable[None]]]:
+        """Take part; the function given is called after each piece of work, and rests once a slice is over."""
+        self._sharing += 1
+        began_s = self._now_s()
+
+        async def rest() -> None:
+            nonlocal began_s
+            took_s = self._now_s() - began_s
+            if took_s >= SLICE_S:
+                await asyncio.sleep(min(took_s, _LONGEST_SLICE_S) * self._sharing)
+                began_s = self._now_s()
+
+        try:
+            yield rest
+        finally:
+            self._sharing -= 1
 
 
 class Spools:
@@ -113,32 +132,22 @@ class Spools:
 
     def __init__(self, folder: str | None = None) -> None:
         self._folder = folder
-        self._turn = asyncio.Lock()  # one slice of one body at a time, or five jobs at once would leave no rest
+        self._pace = Pace()
 
     @asynccontextmanager
     async def written(self, pieces: Iterable[bytes]) -> AsyncIterator[Spool]:
         """Write a body piece by piece, to be used inside. Raises ProviderDown when the disk does not take it."""
         with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, dir=self._folder) as file:
-            rest = iter(pieces)
-            while await self._slice(file, rest):
-                pass
+            with self._pace.shared() as rest:
+                for piece in pieces:
+                    try:
+                        file.write(piece)
+                    except OSError as error:
+                        raise ProviderDown(f"the batch cannot be written to a temporary file: {error}") from error
+                    await rest()
             size = file.tell()
             file.seek(0)
             yield Spool(file, size)
-
-    async def _slice(self, file: "tempfile.SpooledTemporaryFile[bytes]", pieces: Iterator[bytes]) -> bool:
-        async with self._turn:
-            pace = Pace()
-            began_s = time.monotonic()
-            for piece in pieces:
-                try:
-                    file.write(piece)
-                except OSError as error:
-                    raise ProviderDown(f"the batch cannot be written to a temporary file: {error}") from error
-                if time.monotonic() - began_s >= SLICE_S:
-                    await pace.rest()
-                    return True
-        return False
 
     @contextmanager
     def rows(
@@ -146,4 +155,4 @@ class Spools:
     ) -> Iterator[Rows]:
         """A place for the rows of one batch, gone after the body."""
         with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, dir=self._folder) as file:
-            yield Rows(file, reply_of_row, on_unreadable)
+            yield Rows(file, self._pace, reply_of_row, on_unreadable)
