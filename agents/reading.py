@@ -24,8 +24,8 @@ from streams.settings import Settings
 from tables.view import PartitionView
 
 log = structlog.get_logger("reading")
-# In one record: settling in chunks is what makes a job cheap, but a chunk is handled in one turn of the event loop. Of 200 it
-# took 70 ms, and a round elsewhere needs some twenty turns.
+# In one record: settling in chunks is what makes a job cheap, but a chunk is handled in one turn of the event loop. 200 take it
+# 20 ms, and a round elsewhere needs many of them.
 _OUTCOMES_AT_ONCE = 50
 
 

@@ -154,7 +154,7 @@ class Provider(Protocol):
         """Read every result row of an ended batch, all files of it, in the order in which its asks were sent.
 
         Rows come in any order from the provider. Settled so, each row needed another request record: of a job of 10,000 each
-        was read and decoded again for every few rows, 20 ms a time.
+        was read and decoded again for every few rows, and the event loop stood still for seconds.
         """
         ...
 

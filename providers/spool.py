@@ -1,7 +1,7 @@
 """Temporary files for what is too large to be held: the body of a batch on its way out, its rows on their way in.
 
 Both are worked on in slices with as long a rest after each. Without the rests a job of 10,000 comparisons took the event loop
-for seconds, and a round of another partition, which needs some twenty turns of it, waited for each of them.
+for seconds, and a round of another partition, which needs many turns of it, waited at each of them.
 """
 
 import asyncio
