@@ -56,7 +56,8 @@ class Gaps:
         first = await self._log_ends.first_record(topic, view.partition, gap.expected, after)
         gap.ends_at = after if first is None else first
         if not view.dead:
-            await self._app.consumer.seek(TP(topic, view.partition), gap.expected)
+            consumer: Any = self._app.consumer
+            await consumer.seek_back(TP(topic, view.partition), gap.expected)
 
     def forget(self) -> None:
         """The views are dropped: Faust seeks by itself."""

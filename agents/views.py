@@ -18,7 +18,10 @@ from tables.view import PartitionView, Reading, Tables
 
 log = structlog.get_logger("views")
 
-_STALLED_S = 1.0  # without a record handled, before the end of a topic
+# Without a record handled before the end of a topic: long enough to be no busy worker, where no partition has moved either, and
+# where others have. Records of 0.9 MB that were read ahead for one partition kept another waiting for more than a second.
+_ALL_STALLED_S = 1.0
+_ONE_STALLED_S = 10.0
 _RECOVERED_LOOK_S = 0.005
 
 
@@ -31,6 +34,7 @@ class Views:
         self._built: dict[int, PartitionView] = {}
         self._building: dict[int, asyncio.Task[PartitionView]] = {}
         self._stalled: dict[int, tuple[tuple[int, int], float]] = {}
+        self._moved_s = 0.0  # when any partition last moved on
         self.gaps = Gaps(app, log_ends)
         self._rebalances = app.rebalancing_count
         self.generation = 0
@@ -153,12 +157,14 @@ class Views:
 
         Either its last offsets are markers, which are never delivered, or Faust has lost records: they are read again.
         """
-        place = (view.inbound.next, view.work.next)
+        place, now_s = (view.inbound.next, view.work.next), time.monotonic()
         before = self._stalled.get(view.partition)
         if before is None or before[0] != place:
-            self._stalled[view.partition] = (place, time.monotonic())
+            self._stalled[view.partition] = (place, now_s)
+            self._moved_s = now_s
             return
-        if time.monotonic() - before[1] < _STALLED_S or view.deferred:
+        busy = now_s - self._moved_s < _ALL_STALLED_S
+        if now_s - before[1] < (_ONE_STALLED_S if busy else _ALL_STALLED_S) or view.deferred:
             return
         for topic, reading in ((self._settings.request_topic, view.inbound), (self._settings.work_topic, view.work)):
             paused = topic == self._settings.request_topic and view.inbound_paused

@@ -105,6 +105,23 @@ class OrderedConsumer(Consumer):
         """Mark a record as done; its offset is committed with the next commit."""
         super().ack(message)
 
+    async def seek_back(self, tp: TP, offset: int) -> bool:
+        """Read on from an offset. False when the partition is not ours any more.
+
+        Done in the thread in whose event loop aiokafka's consumer lives: Faust's own `seek` calls it from ours, which wakes its
+        fetcher from the wrong loop (with PYTHONASYNCIODEBUG it raises, without it is a race).
+        """
+        thread = self._thread
+
+        async def seek() -> bool:
+            consumer = thread._ensure_consumer()
+            if tp not in consumer.assignment():
+                return False
+            consumer.seek(tp, offset)
+            return True
+
+        return bool(await thread.call_thread(seek))
+
     def abandon(self, message: Message) -> None:
         """Let go of a record that will not be acknowledged: a rebalance would wait for it, and it is read again."""
         self._unacked_messages.discard(message)
