@@ -67,7 +67,8 @@ class OrderedConsumer(Consumer):
         """
         if self._came_just_now:
             await asyncio.sleep(GATHER_S)
-        wait_s = FULL_WAIT_S if self._buffered_partitions else timeout
+        # Of those that are ours: one revoked while its stream was full stays in Faust's set until that stream is read.
+        wait_s = FULL_WAIT_S if self._buffered_partitions & self.assignment() else timeout
         records, active_partitions = await super()._wait_next_records(wait_s)
         self._came_just_now = bool(records)
         return records, active_partitions

@@ -80,6 +80,7 @@ def test_a_process_is_waited_for_until_it_listens_and_is_ready(tmp_path: Path) -
         server = processes.start("worker", python(LISTEN, "ready"), {})
         port = processes.wait_event(server, "listening", timeout_s=60)["port"]
         processes.wait_ready(server, f"http://127.0.0.1:{port}/readyz", timeout_s=60)
+        assert server.popen.poll() is None
 
 
 def test_what_is_not_ready_in_time_is_repeated_as_the_process_names_it(tmp_path: Path) -> None:
