@@ -24,6 +24,7 @@ from streams.clock import Clock
 from tables.view import PartitionView
 
 log = structlog.get_logger("dispatcher")
+_READ_BACK_S = 0.2
 
 
 class Dispatcher:
@@ -199,8 +200,9 @@ class Dispatcher:
         if done.cancelled() or done.exception() is not None:
             return
         delay_s = done.result()
-        if delay_s is not None:  # None: a record was sent, and its reading back leads on
-            self.consider(partition, job_id, delay_s)
+        # None: a record was sent, and its reading back leads on. Looked at once more all the same: with several brokers that
+        # record may be read and acked before its own send is acknowledged, and that look found this task still at work.
+        self.consider(partition, job_id, _READ_BACK_S if delay_s is None else delay_s)
 
     def relinquish(self, view: PartitionView) -> None:
         """Give back the claims of a partition that is going and that nobody has called upon."""

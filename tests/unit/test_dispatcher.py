@@ -1,0 +1,37 @@
+"""What the dispatcher looks at again after a step."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from agents.dispatcher import Dispatcher
+from agents.runs import Run
+
+
+class StillClock:
+    """A clock that stands."""
+
+    def now_ms(self) -> int:
+        """The epoch."""
+        return 0
+
+    def running_s(self) -> float:
+        """Its second."""
+        return 0.0
+
+
+@pytest.mark.parametrize(("delay_s", "within_s"), [(None, 1.0), (7.0, 7.0)])
+async def test_a_job_is_looked_at_again_also_when_a_record_is_to_lead_on(delay_s: float | None, within_s: float) -> None:
+    """The record may have been read and acked while the step that sent it still waited for its acknowledgement."""
+    nothing: Any = None
+    dispatcher = Dispatcher(nothing, nothing, nothing, nothing, nothing, {}, StillClock(), "me")
+    step: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
+    step.set_result(delay_s)
+    run = Run(3, "job")
+
+    dispatcher._stepped(3, "job", run, step)  # type: ignore[arg-type]
+
+    ((at_s, partition, job_id),) = dispatcher._due
+    assert (partition, job_id) == (3, "job")
+    assert 0 < at_s <= within_s
