@@ -20,6 +20,9 @@ from streams.clock import Clock
 from streams.settings import Settings
 
 log = structlog.get_logger("finding")
+# How far a batch's time at the provider may lie from the claim's, the broker's, at least: beyond it a batch is taken for
+# another's. A clock five minutes off must not make our own batch absent, and paid again; too wide only holds a job longer.
+_LEAST_MARGIN_S = 600.0
 
 
 class Finding:
@@ -71,7 +74,7 @@ class Finding:
 
     async def _scan(self, provider: Provider, job: Job, run: Run, claim: Claim) -> tuple[str | None, int]:
         """One complete scan: the provider's id of the job, or None with the number of batches that may still be it."""
-        skew_ms = int(self._settings.clock_skew_s * 1000)
+        skew_ms = int(max(self._settings.clock_skew_s, _LEAST_MARGIN_S) * 1000)
         last_ms = claim.append_ms + int((claim.start_within_s + self._settings.create_timeout_s) * 1000) + skew_ms
         candidates = await provider.candidates(claim.append_ms - skew_ms)
         undecided = 0

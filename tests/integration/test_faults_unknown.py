@@ -65,3 +65,21 @@ def test_creates_of_unknown_fate_are_adopted_or_found_absent_at_both_providers(d
     assert sorted(batches[3:]) == [("anthropic", 5), ("openai", 5)]
     assert simulator.ledger()["batch_items_paid_again"] == 0
     assert worker.stop() == 0
+
+
+def test_a_provider_whose_clock_is_five_minutes_off_is_not_paid_twice(deployed: Deployment) -> None:
+    deployed.worker()
+    simulator = deployed.simulator
+    for provider, skew_s in (("anthropic", 300.0), ("openai", -300.0)):
+        simulator.skew(skew_s)
+        simulator.faults(provider=provider, endpoint="batches.create", next=1, fault="hang")
+        calls = len(simulator.batches())
+        deployed.send_round([deployed.body(provider, batch=f"b-{provider}") for _ in range(5)])
+        while len(simulator.batches()) == calls:
+            assert deployed.workers[0].process.poll() is None, deployed.logs()
+
+    events = deployed.wait_answered()
+
+    deployed.check_promises()
+    assert all(event["data"]["winner"] for event in events.values())
+    assert simulator.ledger()["batches"] == 2
