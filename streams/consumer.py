@@ -22,6 +22,7 @@ from mode.services import WaitResults
 
 from streams import failstop
 from streams.eager import begun
+from streams.handover import Handover
 
 # aiokafka has one fetch under way for each broker. A partition that is handled meanwhile gets its next records only by the
 # next fetch, so each hop through the log could wait this long; Faust fixes it at 1,500 ms.
@@ -31,7 +32,17 @@ GATHER_S = 0.004  # as the producer's linger: added to each hop, where a batch j
 
 
 class PromptThread(AIOKafkaConsumerThread):
-    """Faust's consumer thread with short fetches."""
+    """Faust's consumer thread with short fetches, none of which is lost."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.handover = Handover()
+
+    async def _fetch_records(self, consumer: Any, active_partitions: Any, *limits: Any, **named: Any) -> Any:
+        async def fetch(wanted: Any) -> Any:
+            return await super(PromptThread, self)._fetch_records(consumer, wanted, *limits, **named)
+
+        return await self.handover.fetch(consumer, active_partitions, fetch)
 
     def _create_worker_consumer(self, transport: Transport) -> Any:
         consumer: Any = super()._create_worker_consumer(transport)
@@ -52,6 +63,8 @@ class _ReadOffsets(dict[TP, int | None]):
 class OrderedConsumer(Consumer):
     """Ignores Faust's own acks, delivers whatever is fetched, commits the offset after the last one acknowledged."""
 
+    _thread: PromptThread
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._read_offset: Any = _ReadOffsets()
@@ -70,6 +83,8 @@ class OrderedConsumer(Consumer):
         # Of those that are ours: one revoked while its stream was full stays in Faust's set until that stream is read.
         wait_s = FULL_WAIT_S if self._buffered_partitions & self.assignment() else timeout
         records, active_partitions = await super()._wait_next_records(wait_s)
+        if records and self.flow_active:  # else Faust drops them
+            self._thread.handover.received()
         self._came_just_now = bool(records)
         return records, active_partitions
 
