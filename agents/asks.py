@@ -95,11 +95,13 @@ def ask_of(custom_id: str, plan: Plan, sources: Sequence[tuple[PromptSource, Cal
     """The ask of one line. A line of several holds one call profile: the first one's is that of all."""
     most = settings.provider(plan.provider).max_output_tokens
     profile = sources[0][1]
+    reads = len(plan.lines) - 1  # the other lines of the job begin alike; what reads the cache besides is not known
     if len(sources) == 1:
-        return ask_for(custom_id, sources[0][0], profile, default_max_tokens=most)
+        return ask_for(custom_id, sources[0][0], profile, default_max_tokens=most, expected_reads=reads)
     prompts = [source for source, _ in sources]
-    ask, _ = ask_for_bundle(custom_id, prompts, profile, layout=plan.policy.layout, default_max_tokens=most)
-    return ask
+    return ask_for_bundle(
+        custom_id, prompts, profile, layout=plan.policy.layout, default_max_tokens=most, expected_reads=reads
+    )[0]
 
 
 def line_of(job: Job, reply: Reply) -> int | None:
