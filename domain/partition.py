@@ -5,7 +5,7 @@ decision on work offset k can be given a state that holds only facts of records 
 """
 
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -13,6 +13,7 @@ from domain.closing import Progress, Window
 from domain.comparison import Member
 from domain.cutting import Pending, encoded_bytes
 from domain.job import Claim, Job, Plan, Submission, make_job_id
+from domain.job_stages import JobStages
 from domain.outcome import Ending
 from domain.reply import Retry
 from domain.rounds import Arrival, RoundEntry, Standing
@@ -39,6 +40,8 @@ class PartitionState:
         self.owner: dict[Member, str] = {}
         self.retries: dict[Member, tuple[str, Retry]] = {}
         self.pending_bytes = 0
+        self.pending_counts: Counter[tuple[str, str]] = Counter()  # by (provider, strategy)
+        self.stages = JobStages()
         self.finished: set[int] = set()  # inbound offsets whose members have all ended: their `requests` entry may go
         self._owned: dict[str, int] = {}
         self._ended: dict[int, int] = {}  # inbound offset -> bit per ended position
@@ -113,6 +116,7 @@ class PartitionState:
         )
         self.pending[member] = pending
         self.pending_bytes += encoded_bytes(pending)
+        self.pending_counts[pending.provider, pending.strategy] += 1
         heapq.heappush(self._deadlines, (pending.deadline_ms, member))
         key = pending.window_key
         if member in self.owner:
@@ -128,10 +132,13 @@ class PartitionState:
 
     def learn_planned(self, job: Job) -> None:
         """Apply a planned job: it now owns its members that have no outcome."""
-        owned = 0
+        owned, arrived_ms = 0, job.append_ms
         for member in job.plan.members:
             if self.has_ended(member):
                 continue
+            pending = self.pending.get(member)
+            if pending is not None and pending.arrived_ms < arrived_ms:
+                arrived_ms = pending.arrived_ms
             self._disown(member)
             self.owner[member] = job.job_id
             self._leave_window(member)
@@ -139,16 +146,21 @@ class PartitionState:
         if owned:
             self.jobs[job.job_id] = job
             self._owned[job.job_id] = owned
+            self.stages.open(job, arrived_ms)
 
     def learn_claim(self, job_id: str, claim: Claim) -> None:
         """Apply a claim."""
         if job_id in self.jobs:
-            self.jobs[job_id] = replace(self.jobs[job_id], claim=claim)
+            self._move(replace(self.jobs[job_id], claim=claim))
 
     def learn_submission(self, job_id: str, submission: Submission) -> None:
         """Apply a submission."""
         if job_id in self.jobs:
-            self.jobs[job_id] = replace(self.jobs[job_id], submission=submission)
+            self._move(replace(self.jobs[job_id], submission=submission))
+
+    def _move(self, job: Job) -> None:
+        self.stages.move(self.jobs[job.job_id], job)
+        self.jobs[job.job_id] = job
 
     def learn_endings(self, endings: Iterable[Ending]) -> None:
         """Apply how members ended, or why they are still open."""
@@ -164,6 +176,7 @@ class PartitionState:
         pending = self.pending.pop(member, None)
         if pending is not None:
             self.pending_bytes -= encoded_bytes(pending)
+            self.pending_counts[pending.provider, pending.strategy] -= 1
         self.retries.pop(member, None)
         self._disown(member)
         waiting = self._waiting.get(member.offset)
@@ -180,7 +193,9 @@ class PartitionState:
         self._owned[job_id] -= 1
         if not self._owned[job_id]:
             del self._owned[job_id]
-            self.jobs.pop(job_id, None)
+            job = self.jobs.pop(job_id, None)
+            if job is not None:
+                self.stages.close(job)
 
     def _leave_window(self, member: Member) -> None:
         pending = self.pending.get(member)
@@ -232,5 +247,16 @@ class PartitionState:
         return tuple(found)
 
     def oldest_pending_ms(self) -> int | None:
-        """The arrival time of the oldest pending comparison. Walks all of them: for a scrape, not for a loop."""
-        return min((pending.arrived_ms for pending in self.pending.values()), default=None)
+        """The arrival time of the oldest pending comparison."""
+        for offset, positions in self._waiting.items():  # in the order of the log, and so of arrival
+            for position in positions:
+                pending = self.pending.get(Member(offset, position))
+                if pending is not None:  # else rejected, with its error event on the way
+                    return pending.arrived_ms
+        return None
+
+    def nearest_deadline_ms(self) -> int | None:
+        """The earliest deadline of a pending comparison."""
+        while self._deadlines and self._deadlines[0][1] not in self.pending:
+            heapq.heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None

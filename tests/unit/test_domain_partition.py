@@ -1,5 +1,6 @@
 """The view of a partition: what it holds after any facts, and that a rebuild holds the same."""
 
+from collections import Counter
 from dataclasses import replace
 
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from domain.comparison import Member
 from domain.cutting import encoded_bytes
 from domain.job import Claim, Job, Submission, make_job_id
+from domain.job_stages import STAGES, since_ms, stage_of
 from domain.outcome import Ending
 from domain.partition import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
@@ -249,6 +251,29 @@ def check(of: PartitionState) -> None:
     assert in_windows | (set(of.owner) & set(of.pending)) == set(of.pending)
     assert {of.owner[member] for member in of.owner} == set(of.jobs)
     assert of.pending_bytes == sum(encoded_bytes(one) for one in of.pending.values())
+    assert +of.pending_counts == Counter((one.provider, one.strategy) for one in of.pending.values())
+    assert of.oldest_pending_ms() == min((one.arrived_ms for one in of.pending.values()), default=None)
+    assert of.nearest_deadline_ms() == min((one.deadline_ms for one in of.pending.values()), default=None)
+    for group in {(one.plan.provider, stage) for one in of.jobs.values() for stage in STAGES}:
+        there = [one for one in of.jobs.values() if (one.plan.provider, stage_of(one)) == group]
+        assert set(of.stages.entered.keys(group)) == set(of.stages.arrived.keys(group)) == {one.job_id for one in there}
+        assert of.stages.entered.oldest_ms(group) == min(map(since_ms, there), default=None)
+
+
+def test_a_job_changes_its_stage_with_each_fact_and_keeps_the_age_of_its_comparisons() -> None:
+    made, of = state(), replace(job(1, members(3)), append_ms=50)
+    for fact, since in ((None, 50), (Claim(2, "run", 60, 30, "k"), 60), (Submission(3, "batch", 70), 70)):
+        if fact is None:
+            made.learn_planned(of)
+        elif isinstance(fact, Claim):
+            made.learn_claim(of.job_id, fact)
+        else:
+            made.learn_submission(of.job_id, fact)
+        group = ("openai", stage_of(made.jobs[of.job_id]))
+        assert list(made.stages.entered) == [group]
+        assert (made.stages.entered.oldest_ms(group), made.stages.arrived.oldest_ms(group)) == (since, 5)
+    made.learn_endings(ended(*members(3)))
+    assert (list(made.stages.entered), list(made.stages.arrived)) == ([], [])
 
 
 def test_the_id_of_a_planned_job_is_made_of_its_place_in_the_log() -> None:
