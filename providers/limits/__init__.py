@@ -1,0 +1,1 @@
+"""What an account may do a minute: pure objects that are told the time; `providers.limiter` waits for what they say."""

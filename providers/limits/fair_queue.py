@@ -1,0 +1,91 @@
+"""The order in which waiting calls are let go: fair between rounds, whatever each has waiting."""
+
+import heapq
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _Round(Generic[T]):
+    def __init__(self, key: tuple[str, str], start: float) -> None:
+        self.key, self.start = key, start
+        self.waiting: deque[tuple[T, float]] = deque()
+
+
+class FairQueue(Generic[T]):
+    """Start-time fair queueing: each round has a tag that moves on by the cost of what it was granted; the lowest is next.
+
+    So 12 comparisons that come while 2,000 wait are let go one to one with them. Rounds of one model stand in one line, for
+    they wait for the same limits.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[str, list[tuple[float, int, _Round[T]]]] = {}  # by model: heaps
+        self._rounds: dict[tuple[str, str], _Round[T]] = {}
+        self._finish: dict[tuple[str, str], float] = {}  # of rounds that have nothing waiting, while it lies ahead
+        self._now = 0.0
+        self._sequence = 0
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def push(self, model: str, round_key: str, item: T, cost: float) -> None:
+        """Put an item at the end of its round."""
+        key = (model, round_key)
+        round_ = self._rounds.get(key)
+        if round_ is None:
+            round_ = self._rounds[key] = _Round(key, max(self._now, self._finish.pop(key, 0.0)))
+            self._line_up(round_)
+        round_.waiting.append((item, cost))
+        self._size += 1
+
+    def _line_up(self, round_: _Round[T]) -> None:
+        self._sequence += 1
+        heapq.heappush(self._lines.setdefault(round_.key[0], []), (round_.start, self._sequence, round_))
+
+    def models(self) -> list[str]:
+        """The models for which something waits, the one with the lowest tag first."""
+        return [model for model, _ in sorted(self._lines.items(), key=lambda line: line[1][0][:2])]
+
+    def head(self, model: str) -> T:
+        """What is next for a model that has something waiting."""
+        return self._lines[model][0][2].waiting[0][0]
+
+    def pop(self, model: str) -> T:
+        """Take what is next for a model."""
+        start, _, round_ = heapq.heappop(self._lines[model])
+        item, cost = round_.waiting.popleft()
+        self._size -= 1
+        self._now = max(self._now, start)
+        round_.start = start + cost
+        if round_.waiting:
+            self._line_up(round_)
+        else:
+            self._leave(round_)
+        return item
+
+    def remove(self, model: str, round_key: str, item: T) -> bool:
+        """Take an item out of its round, wherever it stands; False when it is not there."""
+        round_ = self._rounds.get((model, round_key))
+        place = next((place for place, (other, _) in enumerate(round_.waiting) if other is item), None) if round_ else None
+        if round_ is None or place is None:
+            return False
+        del round_.waiting[place]
+        self._size -= 1
+        if not round_.waiting:
+            line = self._lines[model]
+            line[:] = [entry for entry in line if entry[2] is not round_]
+            heapq.heapify(line)
+            self._leave(round_)
+        return True
+
+    def _leave(self, round_: _Round[T]) -> None:
+        model = round_.key[0]
+        del self._rounds[round_.key]
+        if not self._lines[model]:
+            del self._lines[model]
+        self._finish[round_.key] = round_.start
+        if len(self._finish) > 4 * len(self._rounds) + 64:
+            self._finish = {key: finish for key, finish in self._finish.items() if finish > self._now}

@@ -1,0 +1,182 @@
+"""The limits of one model at one account: buckets, calibration, and the pause after a refusal."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from domain.reply import Usage
+from providers.limits.bucket import MINUTE_S, Bucket
+from providers.limits.calibration import Calibration
+from providers.limits.charging import Amounts, Charging, Kind, Size
+from providers.limits.headers import Seen
+
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+SHORTEST_WAIT_S = 0.1  # a Retry-After of 0 would be asked again in a tight loop
+# A longer Retry-After is cut to this and then asked again: a wait of a day would outlive every deadline.
+LONGEST_RETRY_AFTER_S = 900.0
+# By then a call that was sent has met the provider's bucket.
+_REACH_S = 0.5
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One call on its way through the limiter. `amounts` is what it is charged at present."""
+
+    round_key: str
+    model: str
+    size: Size
+    asked_s: float
+    amounts: Amounts = field(default_factory=Amounts)
+    sent_s: float = float("inf")  # not sent yet
+    returned_s: float | None = None
+    pauses: int = 0
+    settled_before: float = 0.0  # output tokens of the calls that were over when this one was sent
+
+
+class ModelLimits:
+    """What calls of one model may take. Told the time; sleeps never."""
+
+    def __init__(
+        self,
+        charging: Charging,
+        configured: Mapping[Kind, float | None],
+        *,
+        minute_s: float = MINUTE_S,
+        full: bool = False,
+        share: float = 1.0,
+    ) -> None:
+        self._charging = charging
+        self.buckets = {kind: Bucket(kind, configured.get(kind), minute_s=minute_s, full=full) for kind in Kind}
+        self.input, self.output = Calibration(), Calibration()
+        self.under_way = 0
+        self._sent: deque[Call] = deque()  # by sent_s: those under way, and those that came back while an older one was
+        self._reach_s = _REACH_S * minute_s / MINUTE_S
+        self._resume_s = float("-inf")
+        self._charged = self._settled = 0.0  # output tokens of all calls so far, and of those that are over
+        self._refusals = 0  # pauses in a row without a success between them
+        self.pauses = 0
+        self.set_share(share)
+
+    def set_share(self, share: float) -> None:
+        """This worker's part of the account from now on."""
+        for bucket in self.buckets.values():
+            bucket.share = share
+            if bucket.limit is not None:
+                bucket.level = min(bucket.level, bucket.limit)
+
+    # -- before a call -------------------------------------------------------------------------------------------
+
+    def estimate(self, size: Size) -> Amounts:
+        """What a call of this size is charged before it is sent."""
+        return self._charging.before(size, self.input.factor, self.output.factor)
+
+    def wait_s(self, size: Size, now_s: float) -> tuple[float, Kind | None]:
+        """Seconds until a call of this size may go, and the limit it waits for: (0, None) when it may, None: a pause."""
+        paused_s = self.paused_s(now_s)
+        if paused_s > 0:
+            return paused_s, None
+        longest: tuple[float, Kind | None] = (0.0, None)
+        for bucket, amount in zip(self.buckets.values(), self.estimate(size), strict=True):
+            wait_s = bucket.wait_s(amount, now_s, first=not self.under_way)
+            if wait_s > longest[0]:
+                longest = wait_s, bucket.kind
+        return longest
+
+    def send(self, call: Call, now_s: float) -> None:
+        """Charge a call that goes now."""
+        call.amounts, call.sent_s, call.pauses = self.estimate(call.size), now_s, self.pauses
+        for bucket, amount in zip(self.buckets.values(), call.amounts, strict=True):
+            bucket.refill(now_s)
+            bucket.charge(amount, now_s)
+        call.settled_before = self._settled
+        self._charged += call.amounts.output_tokens
+        self._sent.append(call)
+        self.under_way += 1
+
+    # -- after it ------------------------------------------------------------------------------------------------
+
+    def correct(self, call: Call, amounts: Amounts) -> None:
+        """Charge a call that was sent these amounts instead."""
+        for bucket, before, after in zip(self.buckets.values(), call.amounts, amounts, strict=True):
+            bucket.correct(after - before)
+        self._charged += amounts.output_tokens - call.amounts.output_tokens
+        call.amounts = amounts
+
+    def used(self, call: Call, usage: Usage) -> None:
+        """Correct a call by its usage, and learn from it for the next."""
+        self.correct(call, self._charging.after(call.size, usage))
+        self.input.note(self._charging.counted_input(usage), call.size.input_tokens)
+        self.output.note(usage.completion_tokens, call.size.output_tokens)
+
+    def observe(self, call: Call, seen: Mapping[Kind, Seen], now_s: float, *, complete: bool) -> None:
+        """Take over the headers that answered a call; complete: what they leave out is not limited."""
+        for place, bucket in enumerate(self.buckets.values()):
+            shown = seen.get(bucket.kind)
+            if shown is not None:
+                bucket.refill(now_s)
+                since = self._changed_since(call, place, bucket, shown, now_s)
+                bucket.observe(shown, since, sent_s=call.sent_s, now_s=now_s)
+            elif complete:
+                bucket.heard_nothing(now_s)
+
+    def returned(self, call: Call, now_s: float) -> None:
+        """A call is over."""
+        call.returned_s = now_s
+        self.under_way -= 1
+        self._settled += call.amounts.output_tokens
+        oldest_s = next((other.sent_s for other in self._sent if other.returned_s is None), None)
+        while self._sent and (oldest_s is None or self._sent[0].sent_s + self._reach_s < oldest_s):
+            self._sent.popleft()
+
+    def _changed_since(self, call: Call, place: int, bucket: Bucket, shown: Seen, now_s: float) -> tuple[float, float]:
+        """The least and the most by which the level has changed between the writing of a call's headers and now.
+
+        They were written at some time t after the call was sent. Since t the bucket has been refilled, and it has been charged
+        the calls that were sent after t (the most), and those sent shortly before t too if they arrived after it (the least).
+        """
+        sent_s = call.sent_s
+        full_rate = shown.limit / bucket.minute_s
+        own_rate = bucket.share * full_rate if bucket.configured is None or shown.limit <= bucket.configured else 0.0
+        least = most = after = reached = 0.0
+        for other in reversed(self._sent):
+            if other.sent_s < sent_s - self._reach_s:
+                break
+            if other is call:
+                continue
+            if other.returned_s is None or other.returned_s >= sent_s:
+                reached += other.amounts[place]
+            least = min(least, own_rate * max(0.0, now_s - other.sent_s - self._reach_s) - reached)
+            if other.sent_s >= sent_s:
+                most = max(most, full_rate * (now_s - other.sent_s) - after)
+                after += other.amounts[place]
+        most = max(most, full_rate * (now_s - sent_s) - after)
+        if self._charging.charged_late(bucket.kind):
+            least = call.settled_before - self._charged
+        return least, most
+
+    # -- refusals ------------------------------------------------------------------------------------------------
+
+    def paused_s(self, now_s: float) -> float:
+        """Seconds until calls go on; 0 when they do."""
+        return max(0.0, self._resume_s - now_s)
+
+    def pause(self, now_s: float, retry_after_s: float | None, pauses: int | None = None) -> float:
+        """Stop all calls for the time the provider said, else 1, 2, 4 … 60 s; return the seconds until they go on.
+
+        `pauses`: how many there had been when the refused call was sent. The refusals of calls that were under way together
+        count as one, or twenty concurrent calls would wait a minute for the first 429.
+        """
+        if pauses is None or pauses == self.pauses:
+            self._refusals += 1
+            self.pauses += 1
+        if retry_after_s is None:
+            wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self._refusals - 1, 10))
+        else:
+            wait_s = min(LONGEST_RETRY_AFTER_S, max(SHORTEST_WAIT_S, retry_after_s))
+        self._resume_s = max(self._resume_s, now_s + wait_s)
+        return self.paused_s(now_s)
+
+    def served(self) -> None:
+        """Note a call that was not refused: the next refusal waits from 1 s again."""
+        self._refusals = 0
