@@ -1,6 +1,7 @@
 """Anthropic's API: messages, message batches, models."""
 
 import json
+import math
 import random
 import re
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from simulator.calls import Call
 from simulator.completion import Completion
 from simulator.errors import ApiError
 from simulator.ledger import BatchRecord
-from simulator.prices import PRICES, estimated_tokens
+from simulator.prices import PRICES
 from simulator.simulation import fresh_id
 
 CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -58,14 +59,15 @@ async def create_message(call: Call) -> Response:
     simulation = call.simulation
     prompt = read_params(await call.json(simulation.settings.call_max_bytes))
     call.model = prompt.model
-    limiter = simulation.limiter("anthropic", call.workspace)
-    wait_s = limiter.admit(estimated_tokens(prompt.utf8_bytes), call.now)
-    call.headers = limiter.anthropic_headers(call.now)
+    limiter = simulation.limits.of("anthropic", call.workspace, prompt.model)
+    wait_s = limiter.admit(simulation.model.cache.uncached_tokens(call.workspace, prompt, call.now), call.now)
+    call.limit_headers = limiter.anthropic_headers
     if wait_s > 0:
-        raise ApiError(429, "This request would exceed your rate limit.", retry_after_s=max(1, round(wait_s)))
+        raise ApiError(429, "This request would exceed your rate limit.", retry_after_s=math.ceil(wait_s))
     message_id = fresh_id("msg_")
     completion, paid = simulation.answer_call(prompt, call.endpoint, call.workspace, message_id)
     call.items += paid
+    call.after = lambda: limiter.answered(completion.usage.output_tokens, call.now)
     return JSONResponse(message(message_id, prompt.model, completion, "standard"))
 
 
@@ -98,12 +100,25 @@ def _rows(call: Call, requests: Any) -> list[Row]:
     return rows
 
 
+def _refuse_too_many(call: Call, rows: int) -> None:
+    most = call.simulation.settings.anthropic_queued_requests
+    if most is None:
+        return
+    waiting = (
+        batch for batch in call.simulation.running() if (batch.provider, batch.workspace) == ("anthropic", call.workspace)
+    )
+    queued = sum(batch.size for batch in waiting) + rows
+    if queued > most:
+        raise ApiError(429, f"Too many requests in the batch queue: {queued}, at most {most} are allowed.", retry_after_s=1)
+
+
 async def create_batch(call: Call) -> Response:
     simulation = call.simulation
     body = await call.json(simulation.settings.anthropic_batch_max_bytes)
     only(body, "", ("requests",))
     rows = _rows(call, body.get("requests"))
     now = call.now
+    _refuse_too_many(call, len(rows))
     call.model = next((row.prompt.model for row in rows if row.prompt is not None), None)
     batch = Batch(
         id=fresh_id("msgbatch_"),

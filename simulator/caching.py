@@ -34,6 +34,16 @@ class PrefixCache:
         held = self._hold((workspace, prompt.model, hashlib.sha256(prefix).hexdigest()), OPENAI_TTL_S, now)
         return Usage(total, output_tokens, cache_read=OPENAI_SHORTEST if held else 0)
 
+    def uncached_tokens(self, workspace: str, prompt: Prompt, now: float) -> int:
+        """The input tokens of `prompt` that the cache does not hold; nothing is written to it."""
+        held = [
+            estimated_tokens(point.prefix_bytes)
+            for point in prompt.breakpoints
+            if self._until.get((workspace, prompt.model, point.prefix_sha256), 0.0) > now
+        ]
+        total = estimated_tokens(prompt.utf8_bytes)
+        return total - min(total, max(held, default=0))
+
     def _asked_for(self, workspace: str, prompt: Prompt, total: int, output_tokens: int, now: float) -> Usage:
         read = written = 0
         by_ttl = {300: 0, 3600: 0}

@@ -19,7 +19,10 @@ NOBODYS = "a workspace in which nothing is"
 
 @dataclass(slots=True)
 class Call:
-    """A request while it is handled. Handlers add what it cost and what the ledger is to say of it."""
+    """A request while it is handled. Handlers add what it cost and what the ledger is to say of it.
+
+    `limit_headers` are what the limits show at a time, `after` is done when the answer is ready to leave.
+    """
 
     simulation: Simulation
     request: Request
@@ -32,7 +35,8 @@ class Call:
     model: str | None = None
     batch: BatchRecord | None = None
     items: list[PaidItem] = field(default_factory=list)
-    headers: dict[str, str] = field(default_factory=dict)
+    limit_headers: Callable[[float], dict[str, str]] = lambda now: {}
+    after: Callable[[], None] = lambda: None
 
     @property
     def now(self) -> float:
@@ -146,6 +150,7 @@ async def serve(simulation: Simulation, provider: str, endpoint: str, handler: H
     """Handle one request: admit it, do the work, write the ledger, and only then be slow or hang."""
     call = Call(simulation, request, provider, endpoint, fresh_id("req_"))
     response = await _answered(call, handler)
+    limits = call.limit_headers(call.now)
     record = CallRecord(call.now, provider, endpoint, response.status_code, call.key_hash, call.model)
     simulation.ledger.write(call=record, batch=call.batch, items=call.items)
     if response.status_code < 400:
@@ -154,6 +159,9 @@ async def serve(simulation: Simulation, provider: str, endpoint: str, handler: H
             await _stall(call, hang.stall_s)
         if endpoint in ("messages.create", "chat.completions.create") and simulation.settings.latency_s:
             await _stall(call, simulation.settings.latency_s)
+    call.after()
+    if simulation.settings.headers_at_end:
+        limits = call.limit_headers(call.now)
     name = "request-id" if provider == "anthropic" else "x-request-id"
-    response.headers.update({name: call.id, **call.headers})
+    response.headers.update({name: call.id, **limits})
     return response

@@ -97,6 +97,11 @@ class SimulatorControl:
         now: float = self._request("POST", "clock", {"advance_s": seconds})["now"]
         return now
 
+    def limits(self, **limits: int | None) -> dict[str, Any]:
+        """Change `requests`, `tokens`, `output_tokens` a minute from now on, None for no limit. Returns all that hold."""
+        answer: dict[str, Any] = self._request("POST", "limits", limits)
+        return answer
+
     def skew(self, seconds: float) -> None:
         """Let the times that batches and files made from now on show be ahead by so much, or behind if negative."""
         self._request("POST", "clock", {"skew_s": seconds})

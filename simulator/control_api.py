@@ -1,6 +1,7 @@
 """The `/_sim/` endpoints: faults, holding and finishing batches, time, and the ledger."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import ValidationError
@@ -65,6 +66,7 @@ class Control:
                 "finish": self.finish,
                 "work": self.work,
                 "clock": self.move_clock,
+                "limits": self.change_limits,
             },
             "DELETE": {"faults": self.clear_faults},
         }
@@ -165,6 +167,15 @@ class Control:
         for batch in chosen:
             batch.worked = min(rows, batch.size)
         return {"batches": [batch.id for batch in chosen]}
+
+    def change_limits(self, body: Any) -> object:
+        unknown = [name for name in body if name not in ("requests", "tokens", "output_tokens")]
+        if unknown:
+            raise BadControl(f"no limit {unknown[0]!r}; allowed: requests, tokens, output_tokens, each a minute, null for none")
+        for name, value in body.items():
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
+                raise BadControl(f"{name} is {value!r}; give so many a minute, 1 or more, or null for no limit")
+        return asdict(self._simulation.limits.change(self._simulation.clock.now(), **body))
 
     def move_clock(self, body: Any) -> object:
         advance_s, skew_s = body.get("advance_s", 0), body.get("skew_s", self._simulation.skew_s)

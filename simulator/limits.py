@@ -1,72 +1,110 @@
-"""Requests and tokens a minute: token buckets, and the headers that tell how full they are."""
+"""Requests and tokens a minute, of one model in one workspace: token buckets, and the headers that tell how full they are."""
 
-import time
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 UNLIMITED = 1_000_000_000
 """What the headers show where no limit is set."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is permitted a minute; None is no limit. `minute_s` is how long that minute lasts.
+
+    tokens: uncached input at Anthropic; at OpenAI max(max_tokens, input). output_tokens: at Anthropic alone.
+    """
+
+    requests: int | None = None
+    tokens: int | None = None
+    output_tokens: int | None = None
+    minute_s: float = 60.0
+
+
 class Bucket:
     """A token bucket that holds a minute's worth and refills evenly. Times are seconds since 1970."""
 
-    def __init__(self, per_minute: int | None) -> None:
+    def __init__(self, per_minute: int | None, minute_s: float = 60.0) -> None:
         self.limit = per_minute or UNLIMITED
+        self._minute_s = minute_s
         self._level = float(self.limit)
         self._at: float | None = None
 
     def _refill(self, now: float) -> None:
         if self._at is not None:
-            self._level = min(self.limit, self._level + max(0.0, now - self._at) * self.limit / 60)
+            self._level = min(self.limit, self._level + max(0.0, now - self._at) * self.limit / self._minute_s)
         self._at = now
+
+    def change(self, per_minute: int | None, minute_s: float, now: float) -> None:
+        """Another limit from now on; what is above it is lost, and a higher one is filled from where the level stands."""
+        self._refill(now)
+        self.limit, self._minute_s = per_minute or UNLIMITED, minute_s
+        self._level = min(self._level, self.limit)
 
     def wait_s(self, amount: float, now: float) -> float:
         """Seconds until `amount` is there, 0 if it is now. More than the bucket holds waits for a full one."""
         self._refill(now)
         lacking = min(amount, self.limit) - self._level
-        return max(0.0, lacking * 60 / self.limit)
+        return max(0.0, lacking * self._minute_s / self.limit)
 
     def take(self, amount: float, now: float) -> None:
+        """Take `amount`; what is not there is owed."""
         self._refill(now)
-        self._level = max(0.0, self._level - amount)
+        self._level -= amount
 
     def remaining(self, now: float) -> int:
         self._refill(now)
-        return int(self._level)
+        return max(0, int(self._level))
 
     def full_in_s(self, now: float) -> float:
         self._refill(now)
-        return (self.limit - self._level) * 60 / self.limit
+        return (self.limit - self._level) * self._minute_s / self.limit
 
 
 class Limiter:
-    """The two buckets of one workspace at one provider."""
+    """The buckets of one model in one workspace at one provider."""
 
-    def __init__(self, requests_per_minute: int | None, tokens_per_minute: int | None) -> None:
-        self.requests = Bucket(requests_per_minute)
-        self.tokens = Bucket(tokens_per_minute)
+    def __init__(self, limits: Limits) -> None:
+        self.requests = Bucket(limits.requests, limits.minute_s)
+        self.tokens = Bucket(limits.tokens, limits.minute_s)
+        self.output = Bucket(limits.output_tokens, limits.minute_s)
+
+    def change(self, limits: Limits, now: float) -> None:
+        """Other limits from now on."""
+        self.requests.change(limits.requests, limits.minute_s, now)
+        self.tokens.change(limits.tokens, limits.minute_s, now)
+        self.output.change(limits.output_tokens, limits.minute_s, now)
 
     def admit(self, tokens: int, now: float) -> float:
-        """Take one request of `tokens` tokens and return 0, or take nothing and return the seconds to wait."""
-        wait_s = max(self.requests.wait_s(1, now), self.tokens.wait_s(tokens, now))
+        """Take one request of `tokens` tokens and return 0, or take nothing and return the seconds to wait.
+
+        Output is counted as it is made (`answered`); one is let in only while there is some left.
+        """
+        wait_s = max(self.requests.wait_s(1, now), self.tokens.wait_s(tokens, now), self.output.wait_s(1, now))
         if wait_s > 0:
             return wait_s
         self.requests.take(1, now)
         self.tokens.take(tokens, now)
         return 0.0
 
+    def answered(self, output_tokens: int, now: float) -> None:
+        """Count the output of a request that was let in."""
+        self.output.take(output_tokens, now)
+
     def anthropic_headers(self, now: float) -> dict[str, str]:
-        """`anthropic-ratelimit-…`; a reset is a timestamp."""
+        """`anthropic-ratelimit-…`; a reset is a timestamp in whole seconds. `tokens` shows the tighter of input and output."""
         headers: dict[str, str] = {}
+        tighter = min(self.tokens, self.output, key=lambda bucket: bucket.remaining(now) / bucket.limit)
         for name, bucket in (
             ("requests", self.requests),
-            ("tokens", self.tokens),
+            ("tokens", tighter),
             ("input-tokens", self.tokens),
-            ("output-tokens", Bucket(None)),
+            ("output-tokens", self.output),
         ):
-            reset = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + bucket.full_in_s(now)))
+            reset = datetime.fromtimestamp(math.ceil(now + bucket.full_in_s(now)), UTC)
             headers[f"anthropic-ratelimit-{name}-limit"] = str(bucket.limit)
             headers[f"anthropic-ratelimit-{name}-remaining"] = str(bucket.remaining(now))
-            headers[f"anthropic-ratelimit-{name}-reset"] = reset
+            headers[f"anthropic-ratelimit-{name}-reset"] = reset.strftime("%Y-%m-%dT%H:%M:%SZ")
         return headers
 
     def openai_headers(self, now: float) -> dict[str, str]:
@@ -77,6 +115,33 @@ class Limiter:
             headers[f"x-ratelimit-remaining-{name}"] = str(bucket.remaining(now))
             headers[f"x-ratelimit-reset-{name}"] = duration(bucket.full_in_s(now))
         return headers
+
+
+class LimitBook:
+    """The limiters of all workspaces and models, under limits that may be changed while they run."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._limiters: dict[tuple[str, str, str], Limiter] = {}
+
+    def of(self, provider: str, workspace: str, model: str) -> Limiter:
+        """The limiter that a call meets."""
+        key = (provider, workspace, model)
+        if key not in self._limiters:
+            self._limiters[key] = Limiter(self.limits)
+        return self._limiters[key]
+
+    def change(self, now: float, **limits: int | float | None) -> Limits:
+        """Other limits, by the fields of Limits, for all that is there and all that comes."""
+        self.limits = replace(self.limits, **limits)  # type: ignore[arg-type]
+        for limiter in self._limiters.values():
+            limiter.change(self.limits, now)
+        return self.limits
+
+    def reset(self, limits: Limits) -> None:
+        """Full buckets of these limits."""
+        self.limits = limits
+        self._limiters.clear()
 
 
 def duration(seconds: float) -> str:

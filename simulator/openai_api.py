@@ -1,5 +1,6 @@
 """OpenAI's API but for its batches: chat completions, files, models."""
 
+import math
 from typing import Any
 
 from starlette.datastructures import UploadFile
@@ -53,12 +54,12 @@ async def create_completion(call: Call) -> Response:
     simulation = call.simulation
     prompt = read_body(await call.json(simulation.settings.call_max_bytes))
     call.model = prompt.model
-    limiter = simulation.limiter("openai", call.workspace)
+    limiter = simulation.limits.of("openai", call.workspace, prompt.model)
     charged = max(prompt.max_tokens or 0, estimated_tokens(prompt.utf8_bytes))
     wait_s = limiter.admit(charged, call.now)
-    call.headers = limiter.openai_headers(call.now)
+    call.limit_headers = limiter.openai_headers
     if wait_s > 0:
-        raise ApiError(429, f"Rate limit reached for {prompt.model}.", retry_after_s=max(1, round(wait_s)))
+        raise ApiError(429, f"Rate limit reached for {prompt.model}.", retry_after_s=math.ceil(wait_s))
     completion_id = fresh_id("chatcmpl-")
     completion, paid = simulation.answer_call(prompt, call.endpoint, call.workspace, completion_id)
     call.items += paid

@@ -41,10 +41,19 @@ class SimulatorSettings(BaseModel):
     openai_enqueued_tokens: int | None = Field(default=None, gt=0)
     """Input tokens of a model that may wait in unfinished batches of a workspace; None is no limit."""
 
+    anthropic_queued_requests: int | None = Field(default=None, gt=0)
+    """Rows that may wait in unfinished batches of a workspace; None is no limit."""
+
     requests_per_minute: int | None = Field(default=None, gt=0)
-    """Single calls a minute and workspace, by token bucket; None is no limit."""
+    """Single calls a minute, workspace and model, by token bucket; None is no limit."""
     tokens_per_minute: int | None = Field(default=None, gt=0)
-    """Tokens a minute and workspace: uncached input at Anthropic, max(max_tokens, input) at OpenAI."""
+    """Tokens likewise: uncached input at Anthropic, max(max_tokens, input) at OpenAI."""
+    output_tokens_per_minute: int | None = Field(default=None, gt=0)
+    """Output tokens likewise, at Anthropic alone: counted when they have been made, so that the bucket may owe."""
+    minute_s: float = Field(default=60.0, gt=0)
+    """How long that minute lasts: a test of limits that takes seconds sets it to a few."""
+    headers_at_end: bool = False
+    """The headers show the limits as they are when a call is answered, not when it was let in."""
 
     bad_keys: frozenset[str] = frozenset()
     """API keys that are answered with 401; any other non-empty key is good."""

@@ -10,7 +10,7 @@ from simulator.errors import STATUS_OF_TYPE, ApiError
 from simulator.faults import ROW_KINDS, Fault, FaultPlan, tagged
 from simulator.files import StoredFile
 from simulator.ledger import Ledger, PaidItem
-from simulator.limits import Limiter
+from simulator.limits import LimitBook, Limits
 from simulator.paid import paid_items
 from simulator.prompts import Prompt
 from simulator.settings import SimulatorSettings
@@ -50,17 +50,19 @@ class Simulation:
         self.holding: set[str] = set(PROVIDERS if settings.hold else ())
         self.skew_s = settings.clock_skew_s
         self._running: dict[str, Batch] = {}
-        self._limiters: dict[tuple[str, str], Limiter] = {}
+        self.limits = LimitBook(self._set_limits())
 
     def workspace(self, api_key: str) -> str:
         return self.settings.workspaces.get(api_key, "default")
 
-    def limiter(self, provider: str, workspace: str) -> Limiter:
-        key = (provider, workspace)
-        if key not in self._limiters:
-            settings = self.settings
-            self._limiters[key] = Limiter(settings.requests_per_minute, settings.tokens_per_minute)
-        return self._limiters[key]
+    def _set_limits(self) -> Limits:
+        settings = self.settings
+        return Limits(
+            settings.requests_per_minute,
+            settings.tokens_per_minute,
+            settings.output_tokens_per_minute,
+            settings.minute_s,
+        )
 
     def row_fault(self, prompt: Prompt, endpoint: str) -> Fault | None:
         """What goes wrong with one request: what its text asks for, else what is armed."""
@@ -158,7 +160,7 @@ class Simulation:
             self.batches.clear()
             self._running.clear()
             self.files.clear()
-            self._limiters.clear()
+            self.limits.reset(self._set_limits())
             self.model.cache.clear()
         if "ledger" not in kept:
             self.ledger.clear()

@@ -12,7 +12,7 @@ from simulator.anthropic_requests import read_params
 from simulator.clock import ManualClock
 from simulator.errors import ApiError
 from simulator.judge import Pair, find_pairs, judge
-from simulator.limits import Limiter, duration
+from simulator.limits import LimitBook, Limiter, Limits, duration
 from simulator.openai_requests import read_body
 from simulator.prices import PRICES, Usage, estimated_tokens, single_cost_usd
 from simulator.server import create_app
@@ -159,12 +159,35 @@ def test_costs() -> None:
 
 
 def test_token_bucket_refills_evenly() -> None:
-    limiter = Limiter(60, None)
+    limiter = Limiter(Limits(60))
     assert [limiter.admit(10, 100.0) for _ in range(60)] == [0.0] * 60
     assert limiter.admit(10, 100.0) == pytest.approx(1.0)
     assert limiter.admit(10, 101.0) == 0.0
     assert limiter.openai_headers(101.0)["x-ratelimit-reset-requests"] == "1m0s"
     assert [duration(s) for s in (0.12, 1.5, 360.0)] == ["120ms", "1.5s", "6m0s"]
+
+
+def test_output_is_owed_when_more_is_made_than_was_left() -> None:
+    limiter = Limiter(Limits(output_tokens=60))
+    assert [limiter.admit(10, 100.0) for _ in range(3)] == [0.0] * 3  # nothing of it is counted yet
+    for _ in range(3):
+        limiter.answered(40, 100.0)
+    assert limiter.admit(10, 100.0) == pytest.approx(61.0)  # 60 owed, and one to begin with
+    assert limiter.anthropic_headers(100.0)["anthropic-ratelimit-output-tokens-remaining"] == "0"
+    assert limiter.admit(10, 161.0) == 0.0
+
+
+def test_limits_change_while_they_run_and_a_minute_may_be_short() -> None:
+    book = LimitBook(Limits(requests=60, minute_s=6.0))
+    limiter = book.of("openai", "w", "m")
+    assert book.of("openai", "w", "other") is not limiter
+    assert [limiter.admit(0, 100.0) for _ in range(50)] == [0.0] * 50
+    book.change(100.0, requests=6)
+    assert book.of("openai", "w", "m").requests.limit == 6
+    assert [limiter.admit(0, 100.0) for _ in range(6)] == [0.0] * 6
+    assert limiter.admit(0, 100.0) == pytest.approx(1.0)
+    book.change(100.0, requests=600)
+    assert limiter.admit(0, 100.0) == pytest.approx(0.01)  # filled from where it stood
 
 
 @pytest.fixture
