@@ -51,13 +51,20 @@ def started_late(deployed: WarmDeployment) -> bool:
     return any(record.reason is JobEnd.STARTED_LATE for record in work_records(deployed, work.JobEnded))
 
 
+def timed_out(deployed: WarmDeployment) -> bool:
+    """The time limit of the create call has run out in the sleep: it ends before anything is written to the socket."""
+    return "job_fate_unknown" in deployed.workers[0].log_path.read_text()
+
+
 @pytest.mark.parametrize(
     ("point", "provider", "came_second"),
     [
         ("after_claim_sent", "anthropic", claimed_twice),
         ("after_claim_sent", "openai", claimed_twice),
-        # Anthropic's job would be of unknown fate until its deadline: nobody can tell that the sleeper has not called.
+        ("before_claim_check", "anthropic", started_late),
         ("before_claim_check", "openai", started_late),
+        ("before_create", "anthropic", timed_out),
+        ("before_create", "openai", timed_out),
     ],
 )
 def test_stopped_for_longer_than_its_session_then_woken(
@@ -74,6 +81,27 @@ def test_stopped_for_longer_than_its_session_then_woken(
     until(lambda: batches(deployed) == Counter({provider: 1}), "the other worker has made the batch", deployed)
     sleeper.wake()
     until(lambda: came_second(deployed), "the sleeper has gone on", deployed)
+    deployed.simulator.release()
+    events = deployed.wait_answered()
+
+    deployed.check_promises()
+    assert batches(deployed) == Counter({provider: 1})
+    assert endings(events, bodies) == Counter({"right": SIZE})
+    wait_requests_deleted(deployed)
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+def test_stopped_after_its_create_call_then_woken(deployed: WarmDeployment, provider: str) -> None:
+    """The other worker cannot know whether the batch was made: it submits none, and reads the sleeper's."""
+    deployed.simulator.hold()
+    sleeper = deployed.warm("a", {"ROUNDBATCH_STOP_AT": "after_create"})
+    bodies = a_round(deployed, provider, "slept")
+    deployed.send_round(bodies, partition=0)
+    sleeper.wait_stopped()
+    other = deployed.warm("b")
+    until(lambda: caught_up(other) == 2, "the other worker holds both partitions", deployed)
+    sleeper.wake()
+    until(lambda: work_records(deployed, work.Submitted) != [], "the sleeper has gone on", deployed)
     deployed.simulator.release()
     events = deployed.wait_answered()
 
