@@ -1,10 +1,14 @@
 """Opens an account for each provider that has a key."""
 
 from agents.metrics import Metrics
-from providers.accounts import Account, Limiter
+from providers.accounts import Account
 from providers.anthropic_adapter import AnthropicProvider
+from providers.limiter import Limiter
+from providers.limits.account_limits import AccountLimits
+from providers.limits.charging import Charging
 from providers.openai_adapter import OpenAIProvider
 from streams.settings import Settings
+from streams.settings_provider import ProviderSettings
 
 _ADAPTERS = {"anthropic": AnthropicProvider, "openai": OpenAIProvider}
 
@@ -32,5 +36,16 @@ def open_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
             spool_folder=str(settings.state_dir),  # not /tmp, which may be memory
             **where,
         )
-        accounts[name] = Account(name, provider, Limiter(block.max_concurrent_calls))
+        accounts[name] = Account(name, provider, Limiter(_limits(name, block)))
     return accounts
+
+
+def _limits(name: str, block: ProviderSettings) -> AccountLimits:
+    return AccountLimits(
+        Charging(name),
+        concurrent_calls=block.max_concurrent_calls,
+        requests_per_minute=block.requests_per_minute,
+        input_tokens_per_minute=block.input_tokens_per_minute,
+        output_tokens_per_minute=block.output_tokens_per_minute,
+        minute_s=block.limits_minute_s,
+    )

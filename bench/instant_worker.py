@@ -24,7 +24,9 @@ from bench import sampling
 from bench.instant import InstantProvider
 from bench.processes import resident_bytes
 from bench.sampling import Sampler
-from providers.accounts import Account, Limiter
+from providers.accounts import Account
+from providers.limiter import Limiter
+from providers.limits.account_limits import only_concurrent
 from streams import logs
 from streams.settings import PROVIDERS, Settings, load_settings
 
@@ -32,7 +34,8 @@ from streams.settings import PROVIDERS, Settings, load_settings
 def instant_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
     """An instant account for each provider, in place of agents.accounts.open_accounts."""
     return {
-        name: Account(name, InstantProvider(name), Limiter(settings.provider(name).max_concurrent_calls)) for name in PROVIDERS
+        name: Account(name, InstantProvider(name), Limiter(only_concurrent(settings.provider(name).max_concurrent_calls)))
+        for name in PROVIDERS
     }
 
 

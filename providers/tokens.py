@@ -2,13 +2,22 @@
 
 import math
 
+from providers.limits.charging import Size
 from providers.protocol import Ask
 
 _BYTES_PER_TOKEN = {"anthropic": 2.5, "openai": 3.0}
 _SMALLEST = 2.5
 
 
+def size_of(provider: str, ask: Ask) -> Size:
+    """Upper bounds: utf-8 bytes of the prompts by 2.5 (Claude) or 3 (OpenAI), and max_tokens."""
+    prompt_bytes = len(ask.system.encode("utf-8", "surrogatepass")) + sum(
+        len(block.text.encode("utf-8", "surrogatepass")) for block in ask.blocks
+    )
+    return Size(math.ceil(prompt_bytes / _BYTES_PER_TOKEN.get(provider, _SMALLEST)), ask.max_tokens)
+
+
 def most_tokens(provider: str, ask: Ask) -> int:
-    """An upper bound of input plus output tokens: utf-8 bytes of the prompts by 2.5 (Claude) or 3 (OpenAI), and max_tokens."""
-    prompt_bytes = len(ask.system.encode()) + sum(len(block.text.encode()) for block in ask.blocks)
-    return math.ceil(prompt_bytes / _BYTES_PER_TOKEN.get(provider, _SMALLEST)) + ask.max_tokens
+    """An upper bound of input plus output tokens."""
+    size = size_of(provider, ask)
+    return size.input_tokens + size.output_tokens

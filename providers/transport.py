@@ -1,8 +1,10 @@
-"""The HTTP client under both SDKs: it counts every attempt by operation and status, and reads bodies by hand."""
+"""The HTTP client under both SDKs: it counts every attempt, hands on the headers, and reads bodies by hand."""
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import httpx2
@@ -32,8 +34,24 @@ _OPERATIONS = {
 }
 
 
+_HEARER: ContextVar[Callable[[Mapping[str, str]], None]] = ContextVar("_HEARER", default=lambda headers: None)
+
+
+@contextmanager
+def hearing(heard: Callable[[Mapping[str, str]], None]) -> Iterator[None]:
+    """Hand the headers of every answer that comes within the block to `heard`.
+
+    By the context of the task: a provider without HTTP has the same protocol, and a failed call is heard like a good one.
+    """
+    token = _HEARER.set(heard)
+    try:
+        yield
+    finally:
+        _HEARER.reset(token)
+
+
 class CountingClient(httpx2.AsyncClient):
-    """Calls `on_http(operation, status)` once for each attempt.
+    """Calls `on_http(operation, status)` once for each attempt, and whoever is `hearing` with the headers of each answer.
 
     `operation` is a name as "batches.create", `status` the number, or "unreachable", "timeout", "reset" or "given_up".
     """
@@ -51,6 +69,7 @@ class CountingClient(httpx2.AsyncClient):
             self._on_http(operation, _broken(error))
             raise
         self._on_http(operation, str(response.status_code))
+        _HEARER.get()(response.headers)
         return response
 
 

@@ -66,6 +66,30 @@ class ProviderSettings(BaseModel):
     max_concurrent_calls: int = Field(
         default=16, ge=1, le=1_000, description="Synchronous calls in flight at once, per worker."
     )
+    requests_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        description="At most so many calls a minute and model, all workers together; none: what headers show.",
+    )
+    input_tokens_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        description="Likewise for input tokens: uncached ones at Anthropic; at OpenAI its limit of tokens.",
+    )
+    output_tokens_per_minute: int | None = Field(
+        default=None, ge=1, description="Likewise for output tokens (Anthropic; OpenAI has no such limit)."
+    )
+    limits_minute_s: float = Field(
+        default=60.0, gt=0, le=60.0, description="How long the provider's minute lasts: shorter only at a simulator in a hurry."
+    )
+    max_enqueued_items: int | None = Field(
+        default=None,
+        ge=1,
+        description="Lines that may wait in the account's open batches of a model, all workers together; more are held back.",
+    )
+    max_enqueued_tokens: int | None = Field(
+        default=None, ge=1_000, description="Likewise for their input tokens (an upper estimate)."
+    )
     call_timeout_s: float = Field(
         default=60.0, gt=0, description="A call without an answer for this long is of unknown outcome."
     )

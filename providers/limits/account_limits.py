@@ -59,6 +59,7 @@ class AccountLimits:
 
     The limits are at most these a minute, and at most what the headers show; None: what the headers show. full_at_start: the
     configured buckets are full, as those of an account that nobody has used for a minute; else the first answers tell.
+    paced_at_start: before the first answer, too, calls go at a pace, for most accounts have limits.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class AccountLimits:
         output_tokens_per_minute: float | None = None,
         minute_s: float = MINUTE_S,
         full_at_start: bool = False,
+        paced_at_start: bool = True,
     ) -> None:
         self.concurrent_calls = concurrent_calls
         self.share = 1.0
@@ -81,7 +83,7 @@ class AccountLimits:
             Kind.INPUT_TOKENS: input_tokens_per_minute,
             Kind.OUTPUT_TOKENS: output_tokens_per_minute,
         }
-        self._minute_s, self._full = minute_s, full_at_start
+        self._minute_s, self._full, self._paced = minute_s, full_at_start, paced_at_start
         self._models: dict[str, ModelLimits] = {}  # the one asked last stands last
         self._queue: FairQueue[Call] = FairQueue()
         self._held_back: dict[str, str] = {}  # model → what its next call waits for, since _held_back_s
@@ -97,7 +99,9 @@ class AccountLimits:
         """The limits of one model."""
         limits = self._models.pop(name, None)
         if limits is None:
-            limits = ModelLimits(self._charging, self._configured, minute_s=self._minute_s, full=self._full, share=self.share)
+            limits = ModelLimits(
+                self._charging, self._configured, minute_s=self._minute_s, full=self._full, paced=self._paced, share=self.share
+            )
             if len(self._models) >= _MOST_MODELS:
                 self._forget_one()
         self._models[name] = limits
@@ -221,3 +225,8 @@ class AccountLimits:
             concurrent_calls=self.concurrent_calls,
             share=self.share,
         )
+
+
+def only_concurrent(calls: int) -> AccountLimits:
+    """The limits of an account of which nothing but its concurrent calls is bounded, unless an answer's headers say so."""
+    return AccountLimits(Charging.OPENAI, concurrent_calls=calls, paced_at_start=False)

@@ -20,15 +20,17 @@ _ROUNDING = 1e-9
 class Bucket:
     """A continuous token bucket. `level` is never above what the provider holds, if only this worker calls.
 
-    configured: the most a minute by setting, None: what the headers show. share: this worker's part of it.
+    configured: the most a minute by setting, None: what the headers show. full: it is full at the start. paced: while
+    nothing is known of it, a few calls a second go (requests alone). share: this worker's part of it.
     The provider's minute lasts `minute_s` (60; tests and `make compare` shorten it together with the simulator's).
     """
 
-    def __init__(self, kind: Kind, configured: float | None, *, minute_s: float, full: bool) -> None:
+    def __init__(self, kind: Kind, configured: float | None, *, minute_s: float, full: bool, paced: bool) -> None:
         self.kind = kind
         self.configured = configured
         self.shown: float | None = None  # the provider's own limit, by its headers
         self.known = full and configured is not None
+        self._paced = paced and kind is Kind.REQUESTS
         self.share = 1.0
         self.minute_s = minute_s
         self._shown_at = self._heard_at = float("-inf")
@@ -48,16 +50,14 @@ class Bucket:
     @property
     def capacity(self) -> float | None:
         """The most that may be there at once."""
-        if self.limit is None and not self.known and self.kind is Kind.REQUESTS:
-            return 1.0
-        return self.limit
+        return 1.0 if self.limit is None and self._paced and not self.known else self.limit
 
     @property
     def rate(self) -> float:
         """Refill per second; 0 where there is no limit."""
         if self.limit is not None:
             return self.limit / self.minute_s
-        return 0.0 if self.known or self.kind is not Kind.REQUESTS else _UNKNOWN_PER_S * MINUTE_S / self.minute_s
+        return _UNKNOWN_PER_S * MINUTE_S / self.minute_s if self._paced and not self.known else 0.0
 
     @property
     def _arriving(self) -> float:

@@ -44,10 +44,11 @@ class ModelLimits:
         *,
         minute_s: float = MINUTE_S,
         full: bool = False,
+        paced: bool = True,
         share: float = 1.0,
     ) -> None:
         self._charging = charging
-        self.buckets = {kind: Bucket(kind, configured.get(kind), minute_s=minute_s, full=full) for kind in Kind}
+        self.buckets = {kind: Bucket(kind, configured.get(kind), minute_s=minute_s, full=full, paced=paced) for kind in Kind}
         self.input, self.output = Calibration(), Calibration()
         self.under_way = 0
         self._sent: deque[Call] = deque()  # by sent_s: those under way, and those that came back while an older one was

@@ -1,6 +1,7 @@
 """The open jobs as /jobs shows them, and the provider's word beside them."""
 
 import json
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 from agents.job_listing import job_state, listing
 from agents.runs import Run
 from cli.jobs import at_provider, said
-from domain.job import Claim, Job, Submission
+from domain.job import Claim, Job, Submission, Transport
 from domain.partition import PartitionState
 from domain.reply import ErrorCode
-from providers.accounts import Account, Limiter
+from providers.accounts import Account
+from providers.limiter import Limiter
+from providers.limits.account_limits import only_concurrent
 from providers.protocol import JobNotVisible, JobPhase, JobStatus
 from tables.view import PartitionView, Reading
 from tests.unit.model.provider import ModelProvider
@@ -32,6 +35,7 @@ SUBMISSION = Submission(3, "batch-0", 3_000)
         (replace(JOB, claim=CLAIM), Run(0, JOB.job_id, called=True), "unknown"),
         (replace(JOB, claim=CLAIM, submission=SUBMISSION), None, "submitted"),
         (replace(JOB, claim=CLAIM), Run(0, JOB.job_id, held=True), "held"),
+        (replace(JOB, plan=plan(members(3), transport=Transport.CALL)), Run(0, JOB.job_id, task=Future()), "calling"),
     ],
 )
 def test_the_state_of_a_job(job: Job, run: Run | None, state: str) -> None:
@@ -80,7 +84,7 @@ SHOWN: dict[str, Any] = {"provider": "openai", "provider_job_id": "batch-0"}
     ],
 )
 async def test_the_providers_word(status: JobStatus | None, word: str) -> None:
-    accounts = {"openai": Account("openai", Looked(status), Limiter(1))}
+    accounts = {"openai": Account("openai", Looked(status), Limiter(only_concurrent(1)))}
     found = await at_provider(SHOWN, accounts)
     assert json.loads(json.dumps(found)) == found
     assert said({**SHOWN, "at_provider": found}) == word

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 import pytest
 
 from domain.reply import Reply, ReplyKind
-from providers.accounts import Account, Limiter
+from providers.accounts import Account
+from providers.limiter import Limiter
+from providers.limits.account_limits import only_concurrent
+from providers.limits.charging import Size
 from providers.protocol import Ask, PromptBlock, Provider, ProviderDown, StartRefused, Throttled
 
 
@@ -55,7 +58,7 @@ def ask(name: str = "c-0") -> Ask:
 
 def account_of(script: Script, clock: Clock, slots: int = 4) -> Account:
     provider: Provider = script  # type: ignore[assignment]
-    return Account("school", provider, Limiter(slots, now_s=clock.now_s, sleep=clock.sleep))
+    return Account("school", provider, Limiter(only_concurrent(slots), now_s=clock.now_s, sleep=clock.sleep))
 
 
 @pytest.mark.parametrize(
@@ -99,11 +102,11 @@ async def test_calls_refused_together_count_as_one_refusal_and_all_wait() -> Non
 async def test_nobody_is_admitted_during_a_pause() -> None:
     clock = Clock()
     account = account_of(Script(), clock)
-    assert account.limiter.pause(30.0) == 30.0
-    assert account.limiter.pause(5.0) == 30.0  # a shorter word does not shorten it
+    assert account.limiter.pause("m", 30.0) == 30.0
+    assert account.limiter.pause("m", 5.0) == 30.0  # a shorter word does not shorten it
     await account.call(ask(), timeout_s=5)
     assert clock.slept == [30.0]
-    assert account.limiter.waiting_s == 0
+    assert account.limiter.paused_s("m") == 0
 
 
 async def test_no_more_calls_at_once_than_slots() -> None:
@@ -130,7 +133,7 @@ async def test_a_call_that_is_no_longer_wanted_after_its_wait_is_not_made() -> N
 
 async def test_a_cancelled_wait_leaves_the_slots_free() -> None:
     account = account_of(Script(), Clock(), slots=1)
-    async with account.limiter.admit(1):
+    async with account.limiter.admit("r", "m", Size(1, 1)):
         waiting = asyncio.create_task(account.call(ask(), timeout_s=5))
         await asyncio.sleep(0)
         waiting.cancel()

@@ -6,7 +6,9 @@ import pytest
 import structlog
 
 from agents.tidying import Tidying
-from providers.accounts import Account, Limiter
+from providers.accounts import Account
+from providers.limiter import Limiter
+from providers.limits.account_limits import only_concurrent
 from providers.protocol import JobNotVisible, ProviderDown
 from streams.settings import Settings
 from tests.unit.model.log import ModelClock
@@ -36,7 +38,7 @@ class Files(ModelProvider):
 
 
 def tidying(clock: ModelClock, *providers: Files, every_s: float = 3600.0) -> Tidying:
-    accounts = {str(number): Account(str(number), one, Limiter(1)) for number, one in enumerate(providers)}
+    accounts = {str(number): Account(str(number), one, Limiter(only_concurrent(1))) for number, one in enumerate(providers)}
     settings = Settings(create_timeout_s=120, start_within_s=130, tidy_files_every_s=every_s)
 
     async def sleep(seconds: float) -> None:

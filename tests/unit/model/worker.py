@@ -22,7 +22,9 @@ from agents.reading import Reading as ReadingBatches
 from agents.reconcile import Reconcile
 from agents.submitting import Submitting
 from agents.timers import Timers
-from providers.accounts import Account, Limiter
+from providers.accounts import Account
+from providers.limiter import Limiter
+from providers.limits.account_limits import only_concurrent
 from streams.settings import TABLES, Settings
 from tables import view as views
 from tables.view import PartitionView, Reading, Tables
@@ -138,7 +140,7 @@ class ModelWorker:
         model_views: Any = self.views
         doubles: Any = self.tables
         tables = Tables(**doubles)
-        accounts = {"openai": Account("openai", provider, Limiter(16))}
+        accounts = {"openai": Account("openai", provider, Limiter(only_concurrent(16)))}
         letters = DeadLetters(settings, outbox, METRICS, clock)
         asks = Asks(settings, tables)
         records = JobRecords(settings, outbox)
@@ -155,7 +157,7 @@ class ModelWorker:
         )
         closer = Closer(settings, outbox, clock)
         collect = Collect(settings, tables, outbox, letters, METRICS, clock)
-        reconcile = Reconcile(tables, outbox, letters, METRICS)
+        reconcile = Reconcile(tables, outbox, letters, METRICS, clock)
         self.intake = Intake(app, model_views, collect, reconcile, closer, self.dispatcher, outbox)
 
         def caught_up(view: PartitionView) -> None:
