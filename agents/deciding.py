@@ -45,6 +45,7 @@ def decide(state: PartitionState, record: work.WorkRecord, offset: int, append_m
 def learn(state: PartitionState, verdict: Verdict) -> None:
     """Apply what was decided; endings first, for a member may end and its siblings be planned again in one turn."""
     state.learn_endings(verdict.endings)
+    state.payments.learn(verdict.paid)
     for job in verdict.jobs:
         state.learn_planned(job)
     if verdict.claim is not None:

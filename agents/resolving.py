@@ -58,6 +58,8 @@ def candidate(record: InboundRecord, member: InboundMember, offset: int, append_
         prompt_bytes=len(member.body.user_prompt.encode()) if member.body else 0,
         deadline_ms=append_ms + int(settings.longest_wait_of(strategy.name) * 1000),
         bundle_hint=rounds.bundle_hint(member.metadata),
+        batch=rounds.paying_batch(member.metadata),
+        max_tokens=overrides.max_tokens_override or 0,
         fault=fault,
     )
 

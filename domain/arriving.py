@@ -29,6 +29,8 @@ class Candidate:
     prompt_bytes: int
     deadline_ms: int
     bundle_hint: int = 0
+    batch: str = ""
+    max_tokens: int = 0
     fault: Fault | None = None
 
 
@@ -91,5 +93,7 @@ def _arrival(candidate: Candidate, standing: Standing) -> Arrival:
         prompt_bytes=candidate.prompt_bytes,
         deadline_ms=candidate.deadline_ms,
         bundle_hint=candidate.bundle_hint,
+        batch=candidate.batch,
+        max_tokens=candidate.max_tokens,
         fault=candidate.fault if standing is Standing.REJECTED else None,
     )

@@ -23,6 +23,8 @@ class Pending:
     deadline_ms: int
     arrived_ms: int
     bundle_hint: int = 0
+    batch: str = ""
+    max_tokens: int = 0
 
     @property
     def window_key(self) -> tuple[str, str]:

@@ -26,6 +26,7 @@ class Outcome:
     response_time_ms: int = 0
     cost_usd: float = 0.0
     usage: Usage = field(default_factory=Usage)
+    batch: str = ""  # the bos_batch_id that it was paid for
 
     @property
     def terminal(self) -> bool:

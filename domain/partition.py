@@ -15,6 +15,7 @@ from domain.cutting import Pending, encoded_bytes
 from domain.job import Claim, Job, Plan, Submission, make_job_id
 from domain.job_stages import JobStages
 from domain.outcome import Ending
+from domain.payments import Payments
 from domain.reply import Retry
 from domain.rounds import Arrival, RoundEntry, Standing
 
@@ -40,6 +41,7 @@ class PartitionState:
         self.owner: dict[Member, str] = {}
         self.retries: dict[Member, tuple[str, Retry]] = {}
         self.pending_bytes = 0
+        self.payments = Payments()
         self.pending_counts: Counter[tuple[str, str]] = Counter()  # by (provider, strategy)
         self.stages = JobStages()
         self.finished: set[int] = set()  # inbound offsets whose members have all ended: their `requests` entry may go
@@ -88,6 +90,7 @@ class PartitionState:
 
     def forget(self, before_ms: int) -> None:
         """Forget finished records appended before this time (the dedup retention): memory must not grow for ever."""
+        self.payments.forget(before_ms)
         while self._remembered and self._remembered[0][0] < before_ms:
             _, offset, entries = self._remembered[0]
             if offset in self._waiting:
@@ -113,6 +116,8 @@ class PartitionState:
             deadline_ms=arrival.deadline_ms,
             arrived_ms=entry.append_ms,
             bundle_hint=arrival.bundle_hint,
+            batch=arrival.batch,
+            max_tokens=arrival.max_tokens,
         )
         self.pending[member] = pending
         self.pending_bytes += encoded_bytes(pending)
@@ -224,6 +229,11 @@ class PartitionState:
         if job is None:
             return ()
         return tuple(member for member in job.plan.members if self.owner.get(member) == job_id)
+
+    def share_open(self, job_id: str) -> float:
+        """The share of a job's members that it still owns without an outcome; 0 when it is not open."""
+        job = self.jobs.get(job_id)
+        return self._owned.get(job_id, 0) / len(job.plan.members) if job is not None else 0.0
 
     def retries_of(self, job_id: str) -> dict[Member, Retry]:
         """Why members of this job are still open, as its own outcomes said."""

@@ -11,6 +11,7 @@ from domain.comparison import Member
 from domain.job import Claim, Job, Plan, Submission
 from domain.outcome import Ending, Outcome
 from domain.partition import PartitionState
+from domain.payments import Paid, add_up
 from domain.replanning import MISSING, replan
 from domain.reply import Cause, ErrorCode, Fault, Retry
 from domain.rounds import is_of_batch
@@ -23,6 +24,9 @@ class JobEnd(StrEnum):
     READ = "read"  # every row or answer there is has been sent as Outcomes
     REFUSED_CONTENT = "refused_content"
     REFUSED_ACCOUNT = "refused_account"
+    ACCOUNT_PAUSED = "account_paused"  # refused likewise, and all of the account waits until it answers again
+    OVER_BUDGET = "over_budget"  # not sent: its comparisons end
+    SPLIT = "split"  # not sent: more than the whole of a budget, its halves may fit
     NOT_STARTED = "not_started"
     STARTED_LATE = "started_late"  # the upload took longer than the claim held: without a wait it would go on for ever
     ABSENT = "absent"
@@ -32,6 +36,9 @@ class JobEnd(StrEnum):
 _CAUSES = {
     JobEnd.REFUSED_CONTENT: (Cause.REFUSED_CONTENT, ErrorCode.INVALID_REQUEST),
     JobEnd.REFUSED_ACCOUNT: (Cause.REFUSED_ACCOUNT, ErrorCode.QUOTA_EXCEEDED),
+    JobEnd.ACCOUNT_PAUSED: (Cause.ACCOUNT_PAUSED, ErrorCode.QUOTA_EXCEEDED),
+    JobEnd.OVER_BUDGET: (Cause.OVER_BUDGET, ErrorCode.QUOTA_EXCEEDED),
+    JobEnd.SPLIT: (Cause.SPLIT, ErrorCode.QUOTA_EXCEEDED),
     JobEnd.NOT_STARTED: (Cause.NOT_STARTED, ErrorCode.PROCESSING_ERROR),
     JobEnd.STARTED_LATE: (Cause.STARTED_LATE, ErrorCode.PROCESSING_ERROR),
     JobEnd.ABSENT: (Cause.ABSENT, ErrorCode.EXTERNAL_SERVICE_ERROR),
@@ -44,7 +51,7 @@ class Verdict:
     """What a record decides. `jobs` are to be put as planned, `endings` as outcomes; `terminal` become events.
 
     ignored: why nothing follows. spent: members that came with an outcome although they had one already. cancelled: to be
-    sent to the partition itself as Outcomes, which then decide.
+    sent to the partition itself as Outcomes, which then decide. paid: what all that came has cost, be it used or not.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -55,6 +62,7 @@ class Verdict:
     ignored: str = ""
     spent: int = 0
     cancelled: tuple[Outcome, ...] = ()
+    paid: tuple[Paid, ...] = ()
 
 
 def planned(state: PartitionState, offset: int, append_ms: int, plan: Plan) -> Verdict:
@@ -101,7 +109,8 @@ def outcomes(state: PartitionState, job_id: str, came: Sequence[Outcome]) -> Ver
             here.add(outcome.member)
             terminal.append(outcome)
             endings.append(Ending(outcome.member, code="answered" if outcome.fault is None else outcome.fault.code.value))
-    return Verdict(endings=tuple(endings), terminal=tuple(terminal), spent=spent)
+    paid = add_up(Paid(outcome.batch, outcome.completed_ms, outcome.cost_usd) for outcome in came)
+    return Verdict(endings=tuple(endings), terminal=tuple(terminal), spent=spent, paid=paid)
 
 
 def job_ended(
@@ -144,20 +153,22 @@ def job_ended(
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """A member whose deadline passed, with what settings had resolved for it."""
+    """A member whose deadline passed, with what settings had resolved for it; code and message: what it has waited for."""
 
     member: Member
     provider: str
     model: str
     mode: str
     deadline_ms: int
+    code: ErrorCode = ErrorCode.TIMEOUT
+    message: str = ""
 
 
 def deadline_passed(state: PartitionState, append_ms: int, overdue: Iterable[Overdue]) -> Verdict:
-    """DeadlinePassed: TIMEOUT for those without an outcome."""
+    """DeadlinePassed: an end for those without an outcome, TIMEOUT unless they waited for an account or for money."""
     open_ones = [late for late in overdue if not state.has_ended(late.member)]
     return Verdict(
-        endings=tuple(Ending(late.member, code=ErrorCode.TIMEOUT.value) for late in open_ones),
+        endings=tuple(Ending(late.member, code=late.code.value) for late in open_ones),
         terminal=tuple(
             Outcome(
                 late.member,
@@ -166,8 +177,10 @@ def deadline_passed(state: PartitionState, append_ms: int, overdue: Iterable[Ove
                 append_ms,
                 late.mode,
                 fault=Fault(
-                    ErrorCode.TIMEOUT,
-                    "the deadline passed before the provider answered",
+                    late.code,
+                    f"the deadline passed; {late.message}"
+                    if late.message
+                    else "the deadline passed before the provider answered",
                     {"deadline_ms": late.deadline_ms, "passed_by_ms": append_ms - late.deadline_ms},
                 ),
             )

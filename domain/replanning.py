@@ -17,6 +17,7 @@ class Shape(StrEnum):
     HALVES = "halves"  # two jobs, until the culprit stands alone
     CALLS = "calls"  # the same lines, as calls
     SMALLER = "smaller"  # the lines in halves, at last alone; few of a batch, or near the deadline: single calls
+    NONE = "none"  # no other try: an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,9 @@ TABLE: Mapping[Cause, Row] = {
     Cause.CANCELED: Row(1, Shape.SAME_OR_CALLS, back_off=False),
     Cause.REFUSED_CONTENT: Row(0, Shape.HALVES, back_off=False),
     Cause.REFUSED_ACCOUNT: Row(0, Shape.SAME, back_off=True),
+    Cause.ACCOUNT_PAUSED: Row(0, Shape.SAME, back_off=False),  # the account's pause is the wait
+    Cause.OVER_BUDGET: Row(0, Shape.NONE, back_off=False),
+    Cause.SPLIT: Row(0, Shape.HALVES, back_off=False),
     Cause.NOT_STARTED: Row(0, Shape.SAME, back_off=False),
     Cause.STARTED_LATE: Row(0, Shape.SAME, back_off=True),
     Cause.ABSENT: Row(0, Shape.SAME, back_off=False),
@@ -48,6 +52,9 @@ TABLE: Mapping[Cause, Row] = {
 # Causes that only a line of more than one member can have: there is a smaller one to try, so they use no attempt. Should
 # one befall a member that stood alone, it uses one, or it would be asked for ever.
 OF_A_BUNDLE = frozenset({Cause.CUT, Cause.BUNDLE_REFUSED})
+
+# Whose deadline passes while an account or a budget is at fault is told so: TIMEOUT would send the reader to the wrong place.
+SAID_AT_THE_DEADLINE = frozenset({Cause.REFUSED_ACCOUNT, Cause.ACCOUNT_PAUSED, Cause.SPLIT})
 
 # Calls that fail for the provider's own reasons are waited out this often, half an hour by the default back-off. From then
 # on each uses an attempt: the content may be what the provider fails on, and its round would stand until the deadline.
@@ -99,8 +106,11 @@ def failed_call(plan: Plan, message: str) -> Retry:
 
 
 def _exhausted(plan: Plan, retry: Retry, row: Row, now_ms: int) -> Fault | None:
+    if row.shape is Shape.NONE:
+        return Fault(retry.code, retry.message, {"cause": retry.cause.value})
     if now_ms >= plan.deadline_ms:
-        return Fault(ErrorCode.TIMEOUT, f"the deadline passed; last: {retry.message}", {"last_cause": retry.cause.value})
+        code = retry.code if retry.cause in SAID_AT_THE_DEADLINE else ErrorCode.TIMEOUT
+        return Fault(code, f"the deadline passed; last: {retry.message}", {"last_cause": retry.cause.value})
     attempts = plan.attempt + row.attempts_used
     if attempts > plan.policy.attempts:
         details = {"attempts": plan.attempt, "cause": retry.cause.value}

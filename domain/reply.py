@@ -79,6 +79,9 @@ class Cause(StrEnum):
     CANCELED = "canceled"
     REFUSED_CONTENT = "refused_content"
     REFUSED_ACCOUNT = "refused_account"
+    ACCOUNT_PAUSED = "account_paused"  # refused likewise, and all of the account waits until it answers again
+    OVER_BUDGET = "over_budget"
+    SPLIT = "split"  # wants more than the whole of a budget
     NOT_STARTED = "not_started"
     STARTED_LATE = "started_late"
     ESCALATED = "escalated"

@@ -8,6 +8,7 @@ from typing import Any
 from domain.comparison import Member
 from domain.reply import Fault
 
+_LONGEST_BATCH = 64
 HINT_CAP = 64  # preferred_bundle_size is the round's size capped at this; at the cap the size is unknown (contract.md §2)
 
 
@@ -35,6 +36,8 @@ class Arrival:
     prompt_bytes: int = 0
     deadline_ms: int = 0
     bundle_hint: int = 0  # preferred_bundle_size, 0 for none
+    batch: str = ""  # bos_batch_id, whose budget pays for it
+    max_tokens: int = 0  # max_tokens_override, 0 for none
     fault: Fault | None = None
 
 
@@ -75,6 +78,12 @@ def iteration(metadata: Mapping[str, Any]) -> int:
     """The number of the comparison's round in its batch; the first one is 0, and so is one that does not say."""
     number = metadata.get("comparison_iteration")
     return number if isinstance(number, int) and not isinstance(number, bool) else 0
+
+
+def paying_batch(metadata: Mapping[str, Any]) -> str:
+    """The bos_batch_id whose budget pays, "" where there is none; a longer one than any UUID is cut."""
+    batch = metadata.get("bos_batch_id")
+    return str(batch)[:_LONGEST_BATCH] if isinstance(batch, str | int) else ""
 
 
 def announced_size(metadata: Mapping[str, Any]) -> int | None:

@@ -82,7 +82,8 @@ _BILLING = frozenset(
 )
 _LOW_CREDIT = "credit balance is too low"
 # The connection was never made, or no connection was free: not a byte of the request left.
-_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
+_UNREACHABLE = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
+_NEVER_SENT = (*_UNREACHABLE, httpx2.PoolTimeout)
 _BEHIND_GATEWAY = frozenset({502, 504})
 
 
@@ -105,11 +106,11 @@ def of_status(failure: HttpFailure, step: Step) -> ProviderError:
     if step is Step.JOB:
         return JobNotVisible(text)
     if status in (401, 403):
-        return AccountRefused(text, ErrorCode.AUTHENTICATION_ERROR)
+        return AccountRefused(text, ErrorCode.AUTHENTICATION_ERROR, certain=status == 401)
     if status in (400, 413, 422) or (step is Step.CALL and failure.type):
         return ContentRefused(text)  # on a call a typed 404 is an unknown model
     # Any other 404 or 405 is a wrong base URL or a proxy's: no other content would help.
-    return AccountRefused(text, ErrorCode.CONFIGURATION_ERROR)
+    return AccountRefused(text, ErrorCode.CONFIGURATION_ERROR, certain=False)
 
 
 def _says_overloaded(failure: HttpFailure) -> bool:
@@ -129,7 +130,7 @@ def of_transport(cause: BaseException | None, step: Step) -> ProviderError:
     """The failure that a broken connection or a timeout is, by the HTTP client's own exception."""
     text = f"{type(cause).__name__}: {cause}" if cause is not None else "the connection failed"
     if step in (Step.READ, Step.JOB) or isinstance(cause, _NEVER_SENT):
-        return ProviderDown(text)
+        return ProviderDown(text, unreachable=isinstance(cause, _UNREACHABLE))
     return OutcomeUnknown(text)
 
 

@@ -1,13 +1,16 @@
 """What an answer cost, by the price list that genai-prices brings along (offline)."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
 from genai_prices import Usage as PricedUsage
+from genai_prices import __version__ as _list_version
 from genai_prices import calc_price
-from genai_prices.types import TieredPrices
+from genai_prices.data import providers as _listed_providers
+from genai_prices.types import ConditionalPrice, StartDateConstraint, TieredPrices
 
 from domain.reply import Usage
 
@@ -49,6 +52,41 @@ def cost_usd(provider: str, model: str, usage: Usage, *, batch: bool) -> float |
         + rates.cache_write * (usage.cache_creation_tokens - long_lived)
         + rates.cache_write_1h * long_lived
     )
+
+
+def most_usd(provider: str, model: str, *, batch: bool, prompt_tokens: int, output_tokens: int) -> float | None:
+    """What so many tokens cost where nothing is read from a cache; None when the list does not know the model."""
+    rates = _rates(provider, model, batch, int(time.time() // 60))
+    return None if rates is None else float(rates.plain * prompt_tokens + rates.output * output_tokens)
+
+
+def is_known(provider: str, model: str) -> bool:
+    """Whether the list has a price for the model."""
+    return most_usd(provider, model, batch=False, prompt_tokens=0, output_tokens=0) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """The list in use: the package's version, and the day of the newest price in it ("" where none has a day)."""
+
+    name: str
+    newest: str
+
+
+@lru_cache(maxsize=1)
+def price_list() -> PriceList:
+    """The list that prices are taken from. It bears no date of its own; its newest price is no older than this day."""
+    return PriceList(f"genai-prices {_list_version}", max(_days(), default=""))
+
+
+def _days() -> Iterator[str]:
+    for provider in _listed_providers:
+        if provider.id not in ("anthropic", "openai"):
+            continue
+        for model in provider.models:
+            for price in model.prices if isinstance(model.prices, list) else ():
+                if isinstance(price, ConditionalPrice) and isinstance(price.constraint, StartDateConstraint):
+                    yield price.constraint.start_date.isoformat()
 
 
 @lru_cache(maxsize=256)

@@ -26,11 +26,15 @@ class ContentRefused(ProviderError):
 
 
 class AccountRefused(ProviderError):
-    """The account is at fault: quota, spend limit, key or permission. `code` is the error code for the wire."""
+    """The account is at fault: quota, spend limit, key or permission. `code` is the error code for the wire.
 
-    def __init__(self, message: str, code: str) -> None:
+    certain: it is so whatever is asked. A permission may be missing for one model alone.
+    """
+
+    def __init__(self, message: str, code: str, *, certain: bool = True) -> None:
         super().__init__(message)
         self.code = code
+        self.certain = certain
 
 
 class Throttled(ProviderError):
@@ -42,7 +46,14 @@ class Throttled(ProviderError):
 
 
 class ProviderDown(ProviderError):
-    """The provider failed and certainly did nothing that is paid for (5xx answer, connection refused)."""
+    """The provider failed and certainly did nothing that is paid for (5xx answer, connection refused).
+
+    unreachable: not even a connection was made, so that nothing asked can be at fault.
+    """
+
+    def __init__(self, message: str, *, unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.unreachable = unreachable
 
 
 class OutcomeUnknown(ProviderError):

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from domain import strategies
 from streams import settings_env, settings_waits
+from streams.settings_budget import BudgetSettings
 from streams.settings_env import UnusableSettings
 from streams.settings_provider import MIB, AnthropicSettings, OpenAISettings, ProviderSettings, known_strategy
 
@@ -154,6 +155,7 @@ class Settings(BaseSettings):
     )
     rocksdb_max_open_files: int = Field(default=128, ge=16, description="Per table and partition.")
 
+    budget: BudgetSettings = Field(default_factory=lambda: BudgetSettings())
     anthropic: AnthropicSettings = Field(default_factory=lambda: AnthropicSettings())
     openai: OpenAISettings = Field(default_factory=lambda: OpenAISettings())
 

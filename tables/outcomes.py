@@ -1,4 +1,4 @@
-"""Table `outcomes`: which members ended, and how, by the work record that ended them.
+"""Table `outcomes`: which members ended, and how, and what was paid, by the work record that says so.
 
 partition/work offset → the record's endings. Gone by dedup retention.
 """
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domain.outcome import Ending
+from domain.payments import Paid
 from tables.acknowledged import AcknowledgedTable
 from tables.codec import Codec
 
@@ -15,10 +16,11 @@ NAME = "outcomes"
 
 @dataclass(frozen=True, slots=True)
 class Endings:
-    """What one work record ended, or left open with its reason."""
+    """What one work record ended, or left open with its reason, and what all it told of has cost."""
 
     offset: int
     endings: tuple[Ending, ...]
+    paid: tuple[Paid, ...] = ()
 
 
 CODEC: Codec[Endings] = Codec(Endings)

@@ -46,6 +46,11 @@ class Reading:
         """Whether everything that was there at assignment has been read."""
         return self.next >= self.end
 
+    @property
+    def lag(self) -> int:
+        """Records of the log that are not acknowledged, as far as its end is known."""
+        return max(0, max(self.end, self.log_end) - self.acked)
+
 
 @dataclass(slots=True)
 class PartitionView:
@@ -144,6 +149,7 @@ async def _apply_work_facts(state: PartitionState, tables: Tables, partition: in
             state.learn_submission(job_id, known)
         else:
             state.learn_endings(known.endings)
+            state.payments.learn(known.paid)
         await _breathe(count)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.comparison import Member
 from domain.job import ClosedBy, Plan, Policy, Transport
-from domain.replanning import OF_A_BUNDLE, TABLE, Next, Shape, replan
+from domain.replanning import OF_A_BUNDLE, SAID_AT_THE_DEADLINE, TABLE, Next, Shape, replan
 from domain.reply import Cause, ErrorCode, Fault, Retry
 from tests.unit.model.values import HOUR_MS, members, plan
 
@@ -17,7 +17,7 @@ NOW_MS = HOUR_MS
 USES_AN_ATTEMPT = [Cause.EXPIRED, Cause.OVERLOADED, Cause.MISSING, Cause.UNUSABLE, Cause.CANCELED]
 SAME_LINES = [cause for cause in USES_AN_ATTEMPT if cause is not Cause.UNUSABLE]
 SMALLER = [Cause.UNUSABLE, *sorted(OF_A_BUNDLE)]
-USES_NONE = [Cause.REFUSED_ACCOUNT, Cause.NOT_STARTED, Cause.STARTED_LATE, Cause.ABSENT, Cause.LOST_CALL]
+USES_NONE = [Cause.REFUSED_ACCOUNT, Cause.ACCOUNT_PAUSED, Cause.NOT_STARTED, Cause.STARTED_LATE, Cause.ABSENT, Cause.LOST_CALL]
 
 
 def retry(cause: Cause) -> Retry:
@@ -30,7 +30,8 @@ def after(cause: Cause, of: Plan, now_ms: int = NOW_MS) -> Next:
 
 def test_every_cause_has_a_row() -> None:
     assert set(TABLE) == set(Cause)
-    assert set(USES_AN_ATTEMPT) | set(USES_NONE) | {Cause.REFUSED_CONTENT, Cause.ESCALATED} | OF_A_BUNDLE == set(Cause)
+    others = {Cause.REFUSED_CONTENT, Cause.SPLIT, Cause.OVER_BUDGET, Cause.ESCALATED}
+    assert set(USES_AN_ATTEMPT) | set(USES_NONE) | others | OF_A_BUNDLE == set(Cause)
 
 
 @pytest.mark.parametrize("cause", SAME_LINES)
@@ -125,7 +126,7 @@ def test_the_same_with_no_attempt_used(cause: Cause) -> None:
     assert (again.lines, again.transport, again.attempt) == (of.lines, of.transport, 3)
 
 
-@pytest.mark.parametrize("cause", [Cause.NOT_STARTED, Cause.ABSENT])
+@pytest.mark.parametrize("cause", [Cause.ACCOUNT_PAUSED, Cause.NOT_STARTED, Cause.ABSENT])
 def test_without_back_off(cause: Cause) -> None:
     (again,) = after(cause, plan(members(2), deferrals=4)).plans
     assert (again.not_before_ms, again.deferrals) == (NOW_MS, 4)
@@ -142,12 +143,29 @@ def test_back_off_doubles_up_to_its_longest(cause: Cause) -> None:
     assert far.not_before_ms == NOW_MS + 900_000
 
 
-@pytest.mark.parametrize("cause", list(Cause))
+@pytest.mark.parametrize("cause", sorted(set(Cause) - {Cause.OVER_BUDGET}))
 def test_after_the_deadline_it_is_a_timeout(cause: Cause) -> None:
     of = plan(members(3))
     next_ = after(cause, of, of.deadline_ms)
     assert next_.plans == ()
-    assert {(fault.code, fault.details["last_cause"]) for _, fault in next_.faults} == {(ErrorCode.TIMEOUT, cause.value)}
+    code = ErrorCode.RATE_LIMIT if cause in SAID_AT_THE_DEADLINE else ErrorCode.TIMEOUT
+    assert {(fault.code, fault.details["last_cause"]) for _, fault in next_.faults} == {(code, cause.value)}
+
+
+def test_what_a_budget_refuses_ends_at_once_with_its_own_error() -> None:
+    of = plan(members(2))
+    for now_ms in (NOW_MS, of.deadline_ms):
+        next_ = after(Cause.OVER_BUDGET, of, now_ms)
+        assert next_.plans == ()
+        assert [(fault.code, fault.message) for _, fault in next_.faults] == [
+            (ErrorCode.RATE_LIMIT, "over_budget was said")
+        ] * 2
+
+
+def test_what_is_more_than_a_whole_budget_is_halved_without_an_attempt_used() -> None:
+    a = members(3)
+    first, second = after(Cause.SPLIT, plan(a, attempt=3)).plans
+    assert (first.members, second.members, first.attempt) == (a[:1], a[1:], 3)
 
 
 def test_refused_content_goes_in_halves_without_an_attempt_used() -> None:

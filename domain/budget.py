@@ -1,0 +1,76 @@
+"""Whether a job's money is there: what it may cost at most, against budgets of which a part is spent and a part reserved."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+_ROUNDING_USD = 1e-9  # sums of floats: a job that wants exactly what is left goes
+
+
+class Excess(StrEnum):
+    """What becomes of a job that a budget has no room for."""
+
+    HOLD = "hold"  # waits for the next day, a raised budget, money given back, or its deadline
+    REFUSE = "refuse"  # its comparisons end in QUOTA_EXCEEDED
+
+
+class Word(StrEnum):
+    """What is said of a job."""
+
+    GO = "go"
+    HOLD = "hold"
+    REFUSE = "refuse"
+    SPLIT = "split"  # more than the whole budget: never would it fit, its halves may
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One budget (USD) and what a job wants of it. `name` as in a sentence: "the budget of the day"."""
+
+    name: str
+    limit_usd: float
+    spent_usd: float
+    reserved_usd: float
+    wanted_usd: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether what is wanted is left."""
+        return self.spent_usd + self.reserved_usd + self.wanted_usd <= self.limit_usd + _ROUNDING_USD
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}, USD {self.limit_usd:.4g}, has no room for a job of at most USD {self.wanted_usd:.4g}: "
+            f"{self.spent_usd:.4g} are spent and {self.reserved_usd:.4g} reserved"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is said of a job, and why it is not GO."""
+
+    word: Word
+    message: str = ""
+
+
+def decide(budgets: Iterable[Budget], *, members: int, excess: Excess) -> Decision:
+    """Decide on a whole job: a round of which a part is answered is paid in vain.
+
+    A job that wants more than a budget's limit is split while it has more than one member, whatever is spent.
+    """
+    over = [budget for budget in budgets if not budget.fits]
+    if not over:
+        return Decision(Word.GO)
+    message = "; ".join(str(budget) for budget in over)
+    if members > 1 and any(budget.wanted_usd > budget.limit_usd + _ROUNDING_USD for budget in over):
+        return Decision(Word.SPLIT, message)
+    return Decision(Word.HOLD if excess is Excess.HOLD else Word.REFUSE, message)
+
+
+def day_of(now_ms: int, zone: ZoneInfo) -> tuple[int, int]:
+    """The first moment of the day that `now_ms` lies in, and that of the next one (ms since the epoch)."""
+    day = datetime.fromtimestamp(now_ms / 1000, zone).date()
+    begins, ends = (datetime.combine(one, time(), zone) for one in (day, day + timedelta(days=1)))
+    return int(begins.timestamp() * 1000), int(ends.timestamp() * 1000)

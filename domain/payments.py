@@ -1,0 +1,64 @@
+"""What was paid in one partition, as its outcomes say: by quarter of an hour, and by the batch that it was paid for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+QUARTER_MS = 900_000  # days begin on a quarter of an hour in every time zone
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """Money that one work record tells of: USD, for a bos_batch_id ("" where it is not known), when (ms since the epoch)."""
+
+    batch: str
+    at_ms: int
+    usd: float
+
+
+class Payments:
+    """Sums. Sizes: four entries an hour and one a batch, for the dedup retention."""
+
+    def __init__(self) -> None:
+        self._quarters: dict[int, float] = {}
+        self._batches: dict[str, tuple[float, int]] = {}  # batch → USD, and the quarter of its last payment
+
+    def learn(self, paid: Iterable[Paid]) -> None:
+        """Add what one record tells."""
+        for one in paid:
+            quarter = one.at_ms // QUARTER_MS
+            self._quarters[quarter] = self._quarters.get(quarter, 0.0) + one.usd
+            if one.batch:
+                usd, last = self._batches.get(one.batch, (0.0, quarter))
+                self._batches[one.batch] = (usd + one.usd, max(last, quarter))
+
+    def since(self, from_ms: int) -> float:
+        """USD paid from this moment on, which begins a quarter."""
+        return sum(usd for quarter, usd in self._quarters.items() if quarter * QUARTER_MS >= from_ms)
+
+    def of_batch(self, batch: str) -> float:
+        """USD paid for a batch."""
+        return self._batches.get(batch, (0.0, 0))[0]
+
+    @property
+    def batches(self) -> Iterable[str]:
+        """The batches that something was paid for."""
+        return self._batches.keys()
+
+    def forget(self, before_ms: int) -> None:
+        """Forget what was paid before (the dedup retention), a batch with its last payment."""
+        first = before_ms // QUARTER_MS
+        if self._quarters and min(self._quarters) < first:
+            self._quarters = {quarter: usd for quarter, usd in self._quarters.items() if quarter >= first}
+            self._batches = {batch: paid for batch, paid in self._batches.items() if paid[1] >= first}
+
+
+def add_up(came: Iterable[Paid]) -> tuple[Paid, ...]:
+    """One Paid for each batch and quarter, in the order in which they come; those of nothing are left out."""
+    sums: dict[tuple[str, int], Paid] = {}
+    for one in came:
+        if one.usd <= 0:
+            continue
+        key = (one.batch, one.at_ms // QUARTER_MS)
+        before = sums.get(key)
+        sums[key] = one if before is None else Paid(one.batch, before.at_ms, before.usd + one.usd)
+    return tuple(sums.values())

@@ -1,0 +1,30 @@
+"""Settings of the budgets, in USD. There is none by default."""
+
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class BudgetSettings(BaseModel):
+    """What may be spent. docs/spending.md says what a budget means with several workers."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+    day_usd: float | None = Field(default=None, ge=0, description="USD a day, at all providers together.")
+    batch_usd: float | None = Field(default=None, ge=0, description="USD for one bos_batch_id.")
+    excess: Literal["hold", "refuse"] = Field(
+        default="hold", description="What a budget has no room for waits (as long as its deadline allows), or is refused."
+    )
+    time_zone: str = Field(default="UTC", description="Where the day begins, as Europe/Stockholm.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_time_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("must be a time zone of the IANA database, as UTC or Europe/Stockholm") from error
+        return name
