@@ -49,6 +49,13 @@ def read_comparisons(text: str, keys: Sequence[str]) -> list[Comparison]:
     return [by_key.get(key, Comparison(key, text, None)) for key in keys]
 
 
+def head_bytes(text: str) -> int:
+    """Bytes of what stands before the first fence of a bundle: the part that each comparison alone would begin with."""
+    last = next(reversed(list(ANSWER.finditer(text))), None)
+    first = None if last is None else re.search(rf"^<<<{last[1]} ", text, re.MULTILINE)
+    return len(text[: first.start()].encode()) if first else 0
+
+
 def _fenced(text: str) -> dict[str, Comparison] | None:
     """The comparisons between fences; None where there are none. Only the mark of the last answer line counts."""
     last = next(reversed(list(ANSWER.finditer(text))), None)

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from simulator.comparisons import Comparison, head_bytes
 from simulator.completion import Completion, cost_usd
 from simulator.ledger import PaidItem
+from simulator.prices import Usage, estimated_tokens
 from simulator.prompts import Prompt
 
 
@@ -34,7 +36,14 @@ def paid_items(
         strict=True,
     )
     cost = cost_usd(prompt.model, usage, "batch" if kind == "batch" else "call")
-    cost_single = cost_usd(prompt.model, usage, "call")
+
+    def alone(comparison: Comparison, output_tokens: int) -> float:
+        """The cost of the comparison in a call of its own, without a cache where it stands in a bundle."""
+        if len(weights) == 1:
+            return cost_usd(prompt.model, usage, "call")
+        text_bytes = len(prompt.system.encode()) + head_bytes(prompt.text) + comparison.weight
+        return cost_usd(prompt.model, Usage(estimated_tokens(text_bytes), output_tokens), "call")
+
     return [
         PaidItem(
             at=at,
@@ -52,7 +61,7 @@ def paid_items(
             cached_input_tokens=cached_tokens,
             output_tokens=output_tokens,
             cost_usd=cost * weight / sum(weights),
-            cost_single_usd=cost_single * weight / sum(weights),
+            cost_single_usd=alone(comparison, output_tokens),
         )
         for (comparison, outcome), weight, input_tokens, cached_tokens, output_tokens in columns
     ]

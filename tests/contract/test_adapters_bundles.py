@@ -98,7 +98,12 @@ async def test_a_bundle_gets_the_verdicts_that_single_calls_get(
     assert {"A", "B"} == set(winners(expected))
     ledger = simulator.ledger()
     assert (ledger["http_operations"], ledger["call_items_paid"]) == (len(ALL) + 1, 2 * len(ALL))
-    fingerprints = [item["fingerprint"] for item in simulator.items()]
+    items = simulator.items()
+    alone = sum(item["cost_usd"] for item in items[: len(ALL)])
+    single = sum(item["cost_single_usd"] for item in items[len(ALL) :])
+    # Anthropic's single calls have read two thirds of their tokens from the cache, which a bundle's price alone leaves out.
+    assert single == pytest.approx(alone, rel=0.1) if kind == "openai" else single > alone
+    fingerprints = [item["fingerprint"] for item in items]
     assert sorted(fingerprints[: len(ALL)]) == sorted(fingerprints[len(ALL) :])
     assert len(set(fingerprints)) == len(ALL)
 
@@ -123,7 +128,7 @@ async def test_bundles_as_lines_of_a_batch(provider: Provider, kind: str, layout
     assert set(winners(verdicts)) == {"A", "B"}
     ledger = simulator.ledger()
     assert (ledger["batch_items_paid"], ledger["batch_items_paid_twice"]) == (30, 0)
-    assert ledger["cost_usd"] == pytest.approx(ledger["cost_single_usd"] / 2)
+    assert ledger["cost_usd"] < ledger["cost_single_usd"] / 2
     # The same comparisons paid for again, single and in another cut: known one by one.
     await run(provider, [bundle(kind, ALL[5:15], layout)])
     await run(provider, [ask_for("job-1-0", ALL[0], profile(kind), default_max_tokens=300)])
