@@ -134,7 +134,13 @@ def outcomes_of(
         cost = cost_usd(plan.provider, plan.model, came.usage, batch=plan.transport is Transport.BATCH)
         if cost is None:
             metrics.price_unknown(plan.provider, plan.model)
+        metrics.paid.tokens(plan.provider, plan.model, came.usage)
+        if cost is not None:
+            metrics.paid.cost(plan.provider, plan.model, plan.mode, came.usage, cost, batch=plan.transport is Transport.BATCH)
         shares = [(came.usage, cost or 0.0)] if len(line) == 1 else share(came.usage, cost or 0.0, _weights(view, line))
+    if len(line) > 1:
+        unanswered = [_cause(verdict) for verdict in verdicts if not isinstance(verdict, Answer)]
+        metrics.calls.bundle(plan.provider, plan.model, plan.mode, len(line), unanswered)
     return [
         Outcome(
             member=member,
@@ -156,6 +162,10 @@ def outcomes_of(
 def judge_line(reply: Reply, size: int) -> Sequence[Answer | Retry | Fault]:
     """One verdict for each comparison of a line."""
     return (judge(reply),) if size == 1 else judge_bundle(reply, size)
+
+
+def _cause(verdict: Retry | Fault) -> str:
+    return verdict.cause.value if isinstance(verdict, Retry) else verdict.code.value
 
 
 def _weights(view: PartitionView, line: Sequence[Member]) -> list[int]:

@@ -116,6 +116,7 @@ class Calls:
             # Without a back-off an outage of a second would use up all attempts.
             reply = failed_call(job.plan, str(error))
         now_ms = self._clock.now_ms()
+        self._metrics.calls.called(provider, job.plan.model, job.plan.mode, (now_ms - started_ms) / 1000)
         return unusable + outcomes_of(
             view,
             job,

@@ -4,14 +4,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agents.runs import Run
-from domain.job import Job
+from domain.job import Job, Transport
 from tables.view import PartitionView
+
+STATES = ("planned", "calling", "claimed", "submitted", "unknown", "held")
 
 
 def job_state(job: Job, run: Run | None, worker_run: str) -> str:
-    """planned, claimed, submitted, unknown (claimed, and whether it was created is not known) or held (not to be seen)."""
+    """One of STATES. unknown: claimed, and whether it was created is not known; held: not to be seen, and not called absent."""
     if run is not None and run.held:
         return "held"
+    if job.plan.transport is Transport.CALL and run is not None and run.task is not None:
+        return "calling"
     if job.submission is not None:
         return "submitted"
     if job.claim is None:

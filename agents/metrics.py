@@ -2,70 +2,22 @@
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from agents.queue_metrics import QueueCollector, QueueSnapshot
+from agents.buckets import JOB_ITEMS, JOB_SECONDS, RESULT_SECONDS, WAIT_SECONDS
+from agents.call_metrics import CallMetrics
+from agents.labels import Labels
+from agents.paid_metrics import PaidMetrics
+from agents.queue_metrics import QueueCollector
+from agents.queue_snapshot import QueueSnapshot
 
-OTHER = "other"
-
-_MINUTE, _HOUR = 60.0, 3600.0
-#: Small batches take 90 s to 13 min, most end within an hour, all expire at 24 h.
-JOB_SECONDS = (
-    5.0,
-    15.0,
-    30.0,
-    _MINUTE,
-    2 * _MINUTE,
-    5 * _MINUTE,
-    10 * _MINUTE,
-    20 * _MINUTE,
-    40 * _MINUTE,
-    _HOUR,
-    2 * _HOUR,
-    4 * _HOUR,
-    8 * _HOUR,
-    16 * _HOUR,
-    24 * _HOUR,
+#: Why a record or member goes to a DLQ that no event answers (agents.collect, agents.reconcile).
+UNANSWERED = (
+    *("undecodable", "too_old", "not_judged", "no_correlation_id", "no_callback_topic"),
+    *("callback_topic_not_allowed", "conflicting_content", "unsendable"),
 )
-WAIT_SECONDS = (
-    0.1,
-    0.5,
-    1.0,
-    2.0,
-    5.0,
-    15.0,
-    30.0,
-    _MINUTE,
-    5 * _MINUTE,
-    30 * _MINUTE,
-    2 * _HOUR,
-    4 * _HOUR,
-    12 * _HOUR,
-    24 * _HOUR,
-)
-JOB_ITEMS = (1.0, 4.0, 12.0, 24.0, 48.0, 96.0, 192.0, 288.0, 1_000.0, 3_000.0, 10_000.0)
-
-
-class BoundedValues:
-    """Lets the first `limit` different values through and turns all later ones into `other`.
-
-    Providers, models and reasons come partly from requests: without a bound a careless producer would make a series each.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._seen: set[str] = set()
-
-    def __call__(self, value: str) -> str:
-        """The value, or `other`."""
-        if value in self._seen:
-            return value
-        if len(self._seen) >= self._limit:
-            return OTHER
-        self._seen.add(value)
-        return value
 
 
 class Metrics:
@@ -73,31 +25,33 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self._provider, self._model = BoundedValues(8), BoundedValues(50)
-        self._word = BoundedValues(100)
+        labels = Labels(registry)
+        self._provider, self._model, self._word = labels.provider, labels.model, labels.word
+        self.calls, self.paid = CallMetrics(labels), PaidMetrics(labels)
+        self._counter = labels.counter
         self._jobs = self._counter(
             "llm_provider_batch_api_jobs", "Batch jobs by what became of them.", "provider", "model", "status"
         )
-        self._job_items = Histogram(
-            "llm_provider_batch_api_items_per_job",
-            "Comparisons per batch job.",
-            ["provider"],
-            buckets=JOB_ITEMS,
-            registry=registry,
+        self._job_items = labels.histogram(
+            "llm_provider_batch_api_items_per_job", "Comparisons per batch job.", JOB_ITEMS, "provider"
         )
-        self._job_seconds = Histogram(
+        self._job_seconds = labels.histogram(
             "llm_provider_batch_api_job_duration_seconds",
             "From a batch job's submission to its end at the provider.",
-            ["provider"],
-            buckets=JOB_SECONDS,
-            registry=registry,
+            JOB_SECONDS,
+            "provider",
         )
-        self._wait = Histogram(
+        self._wait = labels.histogram(
             "llm_provider_queue_wait_time_seconds",
             "From a request's append time to its first sending.",
-            ["provider", "mode"],
-            buckets=WAIT_SECONDS,
-            registry=registry,
+            WAIT_SECONDS,
+            *("provider", "mode"),
+        )
+        self._request_to_result = labels.histogram(
+            "roundbatch_request_to_result_seconds",
+            "From a request's append time to the acknowledgement of its event.",
+            RESULT_SECONDS,
+            *("provider", "mode"),
         )
         self._results = self._counter(
             "roundbatch_results", "Terminal events: answered, or an error code.", "outcome", "provider", "mode"
@@ -124,10 +78,30 @@ class Metrics:
             "roundbatch_temperatures_dropped", "Temperature overrides not sent.", "provider", "model"
         )
         self._prices = self._counter("roundbatch_prices_unknown", "Results whose cost could not be told.", "provider", "model")
+        self._rate_limited = self._counter("roundbatch_rate_limited", "Answers of 429 by providers.", "provider")
+        self._unknown_ids = self._counter(
+            "roundbatch_unknown_custom_ids", "Rows of batch jobs under a custom id that is none of the job's.", "provider"
+        )
+        self._recovery = Gauge(
+            "roundbatch_recovery_seconds",
+            "How long the latest recovery took, from a start or rebalance until all partitions had caught up.",
+            registry=registry,
+        )
+        self._recoveries = self._counter("roundbatch_recoveries", "Recoveries: one for the start, one for each rebalance.")
         ProcessCollector(registry=registry)
 
-    def _counter(self, name: str, what: str, *labels: str) -> Counter:
-        return Counter(name, what, labels, registry=self.registry)
+    def expect(self, providers: Iterable[str]) -> None:
+        """Begin at 0 what alerts watch the increase of: a series whose first sample is 1 has not increased."""
+        for provider in map(self._provider, providers):
+            self._rate_limited.labels(provider)
+            self._unknown_ids.labels(provider)
+            self._calls_repeated.labels(provider)
+            self._claims_lost.labels(provider)
+            self._spent.labels(provider)
+            for fate in ("adopted", "held", "absent"):
+                self._fates.labels(provider, fate)
+        for reason in UNANSWERED:
+            self._dead_letters.labels("false", self._word(reason))
 
     def watch_queue(self, snapshot: Callable[[], QueueSnapshot]) -> None:
         """Take the gauges from this callable at each scrape; to be called once."""
@@ -153,9 +127,11 @@ class Metrics:
         """A comparison was sent for the first time, so long after its record's append time; mode as on the wire."""
         self._wait.labels(self._provider(provider), self._word(mode)).observe(max(0.0, seconds))
 
-    def result(self, outcome: str, provider: str, mode: str) -> None:
-        """A terminal event was acknowledged; outcome is `answered` or the error code."""
-        self._results.labels(self._word(outcome), self._provider(provider), self._word(mode)).inc()
+    def result(self, outcome: str, provider: str, mode: str, seconds: float) -> None:
+        """A terminal event was acknowledged, so long after its request's append time; outcome: `answered` or the error code."""
+        provider, mode = self._provider(provider), self._word(mode)
+        self._results.labels(self._word(outcome), provider, mode).inc()
+        self._request_to_result.labels(provider, mode).observe(max(0.0, seconds))
 
     def dead_letter(self, *, answered: bool, reason: str) -> None:
         """A record or member went to a DLQ; reason is a short word, never text from the record."""
@@ -195,7 +171,19 @@ class Metrics:
 
     def http_operation(self, provider: str, endpoint: str, status: str) -> None:
         """One HTTP attempt; endpoint is a name such as `batches.create`, status a code, `timeout` or `reset`."""
-        self._http.labels(self._provider(provider), self._word(endpoint), self._word(status)).inc()
+        provider = self._provider(provider)
+        self._http.labels(provider, self._word(endpoint), self._word(status)).inc()
+        if status == "429":
+            self._rate_limited.labels(provider).inc()
+
+    def unknown_custom_ids(self, provider: str, rows: int) -> None:
+        """An ended batch held rows whose custom id is none of its job's."""
+        self._unknown_ids.labels(self._provider(provider)).inc(rows)
+
+    def recovered(self, seconds: float) -> None:
+        """All partitions have caught up, so long after the start or the rebalance."""
+        self._recovery.set(seconds)
+        self._recoveries.inc()
 
     def temperature_dropped(self, provider: str, model: str) -> None:
         """A temperature override was not sent, for the model takes none."""

@@ -134,6 +134,7 @@ class Reading:
             await self._settle(view, job, chunk)
         crashpoints.point("after_outcomes_sent", view.partition)
         if unknown:
+            self._metrics.unknown_custom_ids(job.plan.provider, unknown)
             log.warning("unknown_custom_ids", partition=view.partition, job_id=job.job_id, rows=unknown)
         self._count_end(job, status.detail or "ended")
         log.info(

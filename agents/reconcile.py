@@ -17,6 +17,7 @@ from domain.job import Job
 from domain.outcome import Outcome
 from domain.reconciling import Verdict
 from streams import crashpoints, work
+from streams.clock import Clock
 from streams.outbox import Outbox
 from streams.requests import InboundRecord
 from streams.results import ResultMessage, result_message
@@ -38,16 +39,16 @@ class _Effects:
     """What one work record leads to, before any of it is done."""
 
     verdict: Verdict
-    events: tuple[tuple[Outcome, ResultMessage], ...]
+    events: tuple[tuple[Outcome, ResultMessage, int], ...]  # with the request's append time
     unsendable: tuple[tuple[Outcome, str, object], ...]
 
 
 class Reconcile:
     """The body of the agent. `handle` has no await: nothing comes between what it reads and what it writes."""
 
-    def __init__(self, tables: Tables, outbox: Outbox, dead_letters: DeadLetters, metrics: Metrics) -> None:
+    def __init__(self, tables: Tables, outbox: Outbox, dead_letters: DeadLetters, metrics: Metrics, clock: Clock) -> None:
         self._tables, self._outbox = tables, outbox
-        self._dead_letters, self._metrics = dead_letters, metrics
+        self._dead_letters, self._metrics, self._clock = dead_letters, metrics, clock
 
     def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
         """Handle one work record; returns the effects that must be done before its offset is acked.
@@ -83,13 +84,16 @@ class Reconcile:
             claim = (claim[0], self._found(partition, claim[0], "claimed", jobs.CLAIMED, claim[1]))
         if submission is not None:
             submission = (submission[0], self._found(partition, submission[0], "submitted", jobs.SUBMITTED, submission[1]))
-        endings, terminal = verdict.endings, verdict.terminal
-        raw = self._tables.outcomes.find(partition, outcomes.key(partition, offset)) if endings else None
+        endings, terminal, paid = verdict.endings, verdict.terminal, verdict.paid
+        raw = self._tables.outcomes.find(partition, outcomes.key(partition, offset)) if endings or paid else None
         if raw is not None:
-            endings = outcomes.CODEC.decode(raw).endings
+            found = outcomes.CODEC.decode(raw)
+            endings, paid = found.endings, found.paid
             ended = {ending.member for ending in endings if ending.terminal}
             terminal = tuple(outcome for outcome in terminal if outcome.member in ended)
-        return replace(verdict, jobs=found_jobs, claim=claim, submission=submission, endings=endings, terminal=terminal)
+        return replace(
+            verdict, jobs=found_jobs, claim=claim, submission=submission, endings=endings, terminal=terminal, paid=paid
+        )
 
     def _found(self, partition: int, job_id: str, fact: str, codec: Codec[F], made: F) -> F:
         raw = self._tables.jobs.find(partition, jobs.key(partition, job_id, fact))
@@ -97,7 +101,7 @@ class Reconcile:
         return found if found.offset == made.offset else made
 
     def _events(self, view: PartitionView, verdict: Verdict) -> _Effects:
-        events: list[tuple[Outcome, ResultMessage]] = []
+        events: list[tuple[Outcome, ResultMessage, int]] = []
         unsendable: list[tuple[Outcome, str, object]] = []
         read: dict[int, tuple[int, InboundRecord] | None] = {}  # a round's members are in few records: each is read once
         for outcome in verdict.terminal:
@@ -120,7 +124,7 @@ class Reconcile:
             except ValueError as error:
                 unsendable.append((outcome, _said(error), member.raw))
             else:
-                events.append((outcome, message))
+                events.append((outcome, message, append_ms))
         return _Effects(verdict, tuple(events), tuple(unsendable))
 
     def _request(self, view: PartitionView, offset: int) -> tuple[int, InboundRecord] | None:
@@ -140,9 +144,9 @@ class Reconcile:
         partition, offset, verdict = view.partition, message.offset, planned.verdict
         crashpoints.point(f"before_{record.kind}_put", partition)
         self._put_facts(partition, offset, verdict, effects)
-        for outcome, event in planned.events:
+        for outcome, event, append_ms in planned.events:
             sent = self._outbox.send(event.topic, event.value, key=event.key, headers=event.headers)
-            sent.add_done_callback(self._count_result(outcome))
+            sent.add_done_callback(self._count_result(outcome, append_ms))
             effects.append(sent)
         for outcome, said, raw in planned.unsendable:
             position = outcome.member.position
@@ -174,8 +178,8 @@ class Reconcile:
         return [self._outbox.send(topic, work.encode(work.Outcomes(outcomes=chunk)), partition=partition) for chunk in chunks]
 
     def _put_facts(self, partition: int, offset: int, verdict: Verdict, effects: "list[asyncio.Future[Any]]") -> None:
-        if verdict.endings:
-            value = outcomes.CODEC.encode(outcomes.Endings(offset, verdict.endings))
+        if verdict.endings or verdict.paid:
+            value = outcomes.CODEC.encode(outcomes.Endings(offset, verdict.endings, verdict.paid))
             effects.append(self._tables.outcomes.put(partition, outcomes.key(partition, offset), value))
         for number, job in enumerate(verdict.jobs):
             key = jobs.key(partition, job.job_id, "planned")
@@ -213,9 +217,14 @@ class Reconcile:
             ignored=verdict.ignored,
         )
 
-    def _count_result(self, outcome: Outcome) -> "Callable[[asyncio.Future[Any]], None]":
+    def _count_result(self, outcome: Outcome, append_ms: int) -> "Callable[[asyncio.Future[Any]], None]":
         name = "answered" if outcome.fault is None else outcome.fault.code.value
-        return lambda _: self._metrics.result(name, outcome.provider, outcome.mode)
+
+        def acknowledged(_: "asyncio.Future[Any]") -> None:
+            seconds = (self._clock.now_ms() - append_ms) / 1000
+            self._metrics.result(name, outcome.provider, outcome.mode, seconds)
+
+        return acknowledged
 
 
 def _owners(view: PartitionView, verdict: Verdict) -> list[Job]:

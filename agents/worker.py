@@ -6,11 +6,11 @@ import gc
 import os
 import signal
 import uuid
-from collections import Counter
 
 import structlog
 from prometheus_client import CollectorRegistry
 
+from agents import queue_snapshot
 from agents.accounts import open_accounts
 from agents.asks import Asks
 from agents.calls import Calls
@@ -22,11 +22,11 @@ from agents.failstop_count import FailStopCount
 from agents.finding import Finding
 from agents.health import Health
 from agents.intake import Intake
-from agents.job_listing import job_state, listing
+from agents.job_listing import listing
 from agents.job_records import JobRecords
 from agents.limits import absence_rule
 from agents.metrics import Metrics
-from agents.queue_metrics import QueueSnapshot
+from agents.queue_snapshot import QueueSnapshot
 from agents.reading import Reading
 from agents.reconcile import Reconcile
 from agents.submitting import Submitting
@@ -83,7 +83,7 @@ class Worker:
             self.worker_run,
         )
         closer = Closer(settings, self._outbox, self._clock)
-        self._reconcile = Reconcile(tables, self._outbox, dead_letters, self.metrics)
+        self._reconcile = Reconcile(tables, self._outbox, dead_letters, self.metrics, self._clock)
         self._intake = Intake(
             self._app,
             self._views,
@@ -113,6 +113,7 @@ class Worker:
         self._state_dir.open()
         if not self.settings.embedded_broker:
             await topics.prepare(self.settings)
+        self.metrics.expect(self.settings.configured_providers)
         self.metrics.watch_queue(self._snapshot)
         self.metrics.watch_failstops(self._failstops.read)
         await self._health.start()
@@ -196,29 +197,8 @@ class Worker:
         return missing
 
     def _snapshot(self) -> QueueSnapshot:
-        views = list(self._views)
-        now_ms = self._clock.now_ms()
-        pending: Counter[tuple[str, str]] = Counter()
-        jobs: Counter[tuple[str, str]] = Counter()
-        oldest: list[int] = []
-        for view in views:
-            pending.update((one.provider, one.strategy) for one in view.state.pending.values())
-            jobs.update(
-                (job.plan.provider, job_state(job, self._dispatcher.runs.get(job.job_id), self.worker_run))
-                for job in view.state.jobs.values()
-            )
-            arrived = view.state.oldest_pending_ms()
-            if arrived is not None:
-                oldest.append(arrived)
-        return QueueSnapshot(
-            pending=pending,
-            jobs=jobs,
-            oldest_pending_s=max(0.0, (now_ms - min(oldest)) / 1000) if oldest else 0.0,
-            pending_bytes=sum(view.state.pending_bytes for view in views),
-            partitions_assigned=len(views),
-            partitions_caught_up=sum(view.caught_up for view in views),
-            partitions_paused=sum(view.inbound_paused for view in views),
-        )
+        providers = self.settings.configured_providers
+        return queue_snapshot.take(self._views, self._dispatcher.runs, self.worker_run, providers, self._clock.now_ms())
 
     def _submitted_jobs(self) -> frozenset[str]:
         submissions = (job.submission for view in self._views for job in view.state.jobs.values())

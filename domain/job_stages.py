@@ -3,7 +3,8 @@
 from domain.job import Job
 from domain.tally import Tally
 
-STAGES = ("planned", "claimed", "submitted")  # what the log has said last of a job
+PLANNED, CLAIMED, SUBMITTED = "planned", "claimed", "submitted"
+STAGES = (PLANNED, CLAIMED, SUBMITTED)  # what the log has said last of a job
 
 Group = tuple[str, str]  # provider, stage
 
@@ -11,8 +12,8 @@ Group = tuple[str, str]  # provider, stage
 def stage_of(job: Job) -> str:
     """The stage of a job by its facts."""
     if job.submission is not None:
-        return "submitted"
-    return "planned" if job.claim is None else "claimed"
+        return SUBMITTED
+    return PLANNED if job.claim is None else CLAIMED
 
 
 def since_ms(job: Job) -> int:

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from agents.health import Health, HealthUnavailable
 from agents.metrics import Metrics
-from agents.queue_metrics import QueueSnapshot
+from agents.queue_snapshot import QueueSnapshot
 
 
 class Worker:
