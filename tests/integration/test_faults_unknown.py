@@ -1,8 +1,11 @@
 """Batch creates of unknown fate: what was made is found, what was not is made again, and nothing is paid twice."""
 
+import signal
 from typing import Any
 
 from tests.harness.deployment import Deployment
+
+PROVIDERS = ("anthropic", "openai")
 
 
 def outcomes(events: dict[str, dict[str, Any]], bodies: list[dict[str, Any]]) -> list[str]:
@@ -83,3 +86,42 @@ def test_a_provider_whose_clock_is_five_minutes_off_is_not_paid_twice(deployed: 
     deployed.check_promises()
     assert all(event["data"]["winner"] for event in events.values())
     assert simulator.ledger()["batches"] == 2
+
+
+def test_a_batch_that_the_list_shows_late_is_not_taken_for_absent(deployed: Deployment) -> None:
+    # Without the settling time a job would be absent 6.5 s after its claim: before the list shows it.
+    deployed.env["ROUNDBATCH_LIST_SETTLE_S"] = "6"
+    worker = deployed.worker()
+    for provider in PROVIDERS:
+        deployed.simulator.faults(
+            {"fault": "hang", "next": 1, "provider": provider, "endpoint": "batches.create"},
+            {"fault": "list_lag", "next": 1, "provider": provider, "stall_s": 8.0},
+        )
+        deployed.send_round([deployed.body(provider, batch=f"b-{provider}") for _ in range(5)])
+
+    events = deployed.wait_answered()
+
+    deployed.check_promises()
+    assert all(event["data"]["winner"] for event in events.values())
+    assert deployed.simulator.ledger()["batches"] == 2
+    assert [worker.metric("roundbatch_unknown_jobs_total", provider=one, fate="adopted") for one in PROVIDERS] == [1, 1]
+
+
+def test_a_job_that_a_new_key_does_not_see_is_held_until_its_deadline(deployed: Deployment) -> None:
+    deployed.env |= {"ROUNDBATCH_LONGEST_WAIT_S": "25", "ROUNDBATCH_ESCALATE_BEFORE_S": "2"}
+    deployed.simulator.hold()
+    keys: dict[str, str] = {}
+    for provider, variable in zip(PROVIDERS, ("ANTHROPIC_API_KEY", "OPENAI_API_KEY"), strict=True):
+        killed = deployed.worker(ready=False, ROUNDBATCH_CRASH_AT="after_create", **keys)
+        deployed.send_round([deployed.body(provider, batch=f"b-{provider}") for _ in range(5)])
+        assert killed.wait_exit() == -signal.SIGKILL
+        keys[variable] = f"new-{provider}"
+        deployed.simulator.faults(fault="sees_nothing", api_key=keys[variable], rate=1.0)
+    worker = deployed.worker(**keys)
+
+    events = deployed.wait_answered()
+
+    deployed.check_promises()
+    assert {event["data"]["error_detail"]["error_code"] for event in events.values()} == {"TIMEOUT"}
+    assert deployed.simulator.ledger()["batches"] == 2
+    assert [worker.metric("roundbatch_unknown_jobs_total", provider=one, fate="held") for one in PROVIDERS] == [1, 1]
