@@ -154,6 +154,7 @@ def outcomes_of(
             response_time_ms=max(0, response_time_ms),
             cost_usd=cost_share,
             usage=usage,
+            batch=_paying_batch(view, member),
         )
         for member, verdict, (usage, cost_share) in zip(line, verdicts, shares, strict=True)
     ]
@@ -166,6 +167,11 @@ def judge_line(reply: Reply, size: int) -> Sequence[Answer | Retry | Fault]:
 
 def _cause(verdict: Retry | Fault) -> str:
     return verdict.cause.value if isinstance(verdict, Retry) else verdict.code.value
+
+
+def _paying_batch(view: PartitionView, member: Member) -> str:
+    pending = view.state.pending.get(member)
+    return pending.batch if pending is not None else ""
 
 
 def _weights(view: PartitionView, line: Sequence[Member]) -> list[int]:

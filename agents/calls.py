@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from agents.asks import Asks, outcomes_of
+from agents.circuits import Circuits, subject_of
 from agents.metrics import Metrics
 from agents.runs import Run
 from domain.job import Job
@@ -37,14 +38,19 @@ class Calls:
         outbox: Outbox,
         metrics: Metrics,
         clock: Clock,
+        circuits: Circuits,
     ) -> None:
         self._settings, self._accounts, self._asks, self._outbox = settings, accounts, asks, outbox
-        self._metrics, self._clock = metrics, clock
+        self._metrics, self._clock, self._circuits = metrics, clock, circuits
 
     async def run(self, view: PartitionView, job: Job, run: Run, wanted: Callable[[], bool]) -> None:
-        """Ask every open line once. `wanted` is asked before each call; JobEnded follows only when every line was asked."""
+        """Ask every open line once. `wanted` is asked before each call; JobEnded follows only when every line was asked.
+
+        A line that is refused because of the account is left open: it waits with the job, and nothing is written of it.
+        """
         waiting = self._asks.open_lines(view, job)
-        if job.offset < view.work.end:  # planned before this assignment: whether it was asked then is not known
+        if job.offset < view.work.end and not run.asked:  # planned before this assignment: whether it was asked is not known
+            run.asked = True
             for _ in waiting:
                 self._metrics.call_repeated(job.plan.provider)
         came: list[Outcome] = []
@@ -55,7 +61,9 @@ class Calls:
             nonlocal skipped
             while waiting:
                 number = waiting.pop(0)
-                if not wanted():  # before the prompt is read: it can be only while the partition is here
+                if not (
+                    wanted() and self._lets(view, job, number)
+                ):  # before the prompt is read: it can be only while the partition is here
                     skipped += 1
                     continue
                 try:
@@ -83,6 +91,9 @@ class Calls:
         ended = work.JobEnded(job_id=job.job_id, claim_offset=None, reason=JobEnd.READ)
         await self._send(view, ended)
 
+    def _lets(self, view: PartitionView, job: Job, number: int) -> bool:
+        return self._circuits.lets(job.plan.provider, subject_of(view.partition, job.plan.lines[number][0]))
+
     def _settle(self, view: PartitionView, job: Job, came: list[Outcome], sends: "list[asyncio.Future[Any]]") -> None:
         if came:
             sends.append(self._send(view, work.Outcomes(job_id=job.job_id, outcomes=tuple(came))))
@@ -94,27 +105,29 @@ class Calls:
         if ask is None:
             return unusable
         started_ms = self._clock.now_ms()
+        subject = subject_of(view.partition, job.plan.lines[number][0])
 
         def start() -> bool:
             nonlocal started_ms
             started_ms = self._clock.now_ms()
-            return wanted() and started_ms < job.plan.deadline_ms
+            return wanted() and started_ms < job.plan.deadline_ms and self._circuits.sending(provider, subject)
 
         timeout_s = self._settings.provider(provider).call_timeout_s
         reply: Reply | Retry
         try:
             reply = await self._accounts[provider].call(ask, timeout_s=timeout_s, start=start)
             crashpoints.point("after_call", view.partition)
-        except OutcomeUnknown as error:
-            self._metrics.call_repeated(provider)
-            reply = Retry(Cause.LOST_CALL, ErrorCode.TIMEOUT, str(error))
-        except AccountRefused as error:
-            reply = Retry(Cause.REFUSED_ACCOUNT, ErrorCode(error.code), str(error))
-        except ContentRefused as error:
-            reply = Retry(Cause.REFUSED_CONTENT, ErrorCode.INVALID_REQUEST, str(error))
+            self._circuits.replied(provider, subject, reply)
+        except StartRefused:
+            self._circuits.told_nothing(provider, subject)
+            raise
         except ProviderError as error:
-            # Without a back-off an outage of a second would use up all attempts.
-            reply = failed_call(job.plan, str(error))
+            paused = self._circuits.failed(provider, subject, error)
+            if isinstance(error, OutcomeUnknown):
+                self._metrics.call_repeated(provider)
+            elif paused:
+                raise StartRefused(str(error)) from error
+            reply = _retry_of(job, error)
         now_ms = self._clock.now_ms()
         self._metrics.calls.called(provider, job.plan.model, job.plan.mode, (now_ms - started_ms) / 1000)
         return unusable + outcomes_of(
@@ -129,3 +142,17 @@ class Calls:
 
     def _send(self, view: PartitionView, record: work.WorkRecord) -> "asyncio.Future[Any]":
         return self._outbox.send(self._settings.work_topic, work.encode(record), partition=view.partition)
+
+
+def _retry_of(job: Job, error: ProviderError) -> Retry:
+    """Why a call is open; the account is not paused for it."""
+    match error:
+        case OutcomeUnknown():
+            return Retry(Cause.LOST_CALL, ErrorCode.TIMEOUT, str(error))
+        case AccountRefused():
+            return Retry(Cause.REFUSED_ACCOUNT, ErrorCode(error.code), str(error))
+        case ContentRefused():
+            return Retry(Cause.REFUSED_CONTENT, ErrorCode.INVALID_REQUEST, str(error))
+        case _:
+            # Without a back-off an outage of a second would use up all attempts.
+            return failed_call(job.plan, str(error))

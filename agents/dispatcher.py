@@ -5,18 +5,20 @@ Tasks, not agents: they write no table and send only to the work topic. One heap
 
 import asyncio
 import heapq
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
 
+from agents.admission import Admission
 from agents.calls import Calls
 from agents.finding import Finding
+from agents.heartbeats import silent
 from agents.reading import Reading
 from agents.runs import Run
-from agents.slots import Slots
 from agents.submitting import Submitting
 from agents.views import Views
+from domain.budget import Word
 from domain.job import Job
 from domain.stage import Step, next_step
 from streams import failstop
@@ -25,6 +27,8 @@ from tables.view import PartitionView
 
 log = structlog.get_logger("dispatcher")
 _READ_BACK_S = 0.2
+_BEAT_S = 10.0  # at least one turn, and sign of life, in so long
+_SKIPPED_S = 0.2
 
 
 class Dispatcher:
@@ -37,21 +41,21 @@ class Dispatcher:
         reading: Reading,
         finding: Finding,
         calls: Calls,
-        places: Mapping[str, int],
+        admission: Admission,
         clock: Clock,
         worker_run: str,
     ) -> None:
         self._views, self._calls = views, calls
         self._submit, self._reading, self._finding = submitting, reading, finding
-        # By provider: jobs between claim and submission, and jobs being called. Both hold prompts in memory.
-        self._submitting = {provider: Slots(places[provider]) for provider in places}
-        self._calling = {provider: Slots(places[provider]) for provider in places}
+        self._admission = admission
+        admission.wakes(self._wakes)
         self._clock, self._worker_run = clock, worker_run
         self._due: list[tuple[float, int, str]] = []
         self._wake = asyncio.Event()
         self.runs: dict[str, Run] = {}
         self._abandoning: set[asyncio.Future[Any]] = set()
         self.stopping = False
+        self.heartbeat = silent()
 
     def consider(self, partition: int, job_id: str, delay_s: float = 0.0) -> None:
         """Look at a job, now or later."""
@@ -66,7 +70,8 @@ class Dispatcher:
     async def run(self) -> None:
         """Work off what is due, until cancelled."""
         while True:
-            wait_s = 3600.0
+            self.heartbeat.beat()
+            wait_s = _BEAT_S
             while self._due:
                 wait_s = self._due[0][0] - self._clock.running_s()
                 if wait_s > 0:
@@ -96,7 +101,7 @@ class Dispatcher:
             return
         if run.submission_sent and job.submission is None:
             return  # on its way through the log
-        if job.plan.provider not in self._submitting:
+        if not self._admission.has_account(job.plan.provider):
             self.consider(
                 partition, job_id, self._finding.hold(job, run, f"provider {job.plan.provider} has no key in this worker")
             )
@@ -110,14 +115,14 @@ class Dispatcher:
             run = self.runs[job_id] = Run(view.partition, job_id, provider=closed.plan.provider)
             run.provider_job_id = closed.submission.provider_job_id
         if run is None or run.task is None:
-            self._release(job_id)
+            self._admission.release(job_id)
         if run is not None and run.task is None:
             self._forget(run)
 
     def _forget(self, run: Run) -> None:
         """Forget a job that owns no open member; a batch of it that still runs is cancelled."""
         del self.runs[run.job_id]
-        if run.provider_job_id is not None and not run.read and run.provider in self._submitting:
+        if run.provider_job_id is not None and not run.read and self._admission.has_account(run.provider):
             task = asyncio.create_task(self._reading.abandon(run.provider, run), name=f"abandon {run.job_id}")
             self._abandoning.add(failstop.watch(task, f"abandon {run.job_id}"))
             task.add_done_callback(self._abandoning.discard)
@@ -136,11 +141,8 @@ class Dispatcher:
                 self._wait(view, job, now_ms)
             case Step.ESCALATE:
                 self._spawn(view, job, run, self._submit.escalate(job, run))
-            case Step.CLAIM:
-                if self._has_place(self._submitting, view, job):
-                    self._submit.claim(view, job, run)
-                else:
-                    self._wait(view, job, now_ms)
+            case Step.CLAIM | Step.CALL:
+                self._go(view, job, run, step, now_ms)
             case Step.CREATE:
                 self._spawn(view, job, run, self._submit.create(view, job, run))
             case Step.GIVE_BACK:
@@ -149,9 +151,18 @@ class Dispatcher:
                 self._spawn(view, job, run, self._finding.find(job, run))
             case Step.POLL:
                 self._poll(view, job, run)
-            case Step.CALL:
-                if self._has_place(self._calling, view, job):
-                    self._spawn(view, job, run, self._call(view, job, run))
+
+    def _go(self, view: PartitionView, job: Job, run: Run, step: Step, now_ms: int) -> None:
+        """Claim a batch, or call; where the job may not go it is woken when it may."""
+        decision = self._admission.admit(view, job)
+        if decision.word is Word.HOLD:
+            self._wait(view, job, now_ms)
+        elif decision.word is not Word.GO:
+            self._spawn(view, job, run, self._submit.refuse(job, run, decision))
+        elif step is Step.CLAIM:
+            self._submit.claim(view, job, run)
+        else:
+            self._spawn(view, job, run, self._call(view, job, run))
 
     def _wait(self, view: PartitionView, job: Job, now_ms: int) -> None:
         """Look again when the job may start, or must be given up for calls."""
@@ -159,20 +170,12 @@ class Dispatcher:
         if times:
             self.consider(view.partition, job.job_id, (min(times) - now_ms) / 1000)
 
-    def _has_place(self, slots: Mapping[str, Slots], view: PartitionView, job: Job) -> bool:
-        partition, job_id = view.partition, job.job_id
-        return slots[job.plan.provider].take(job_id, job.plan.deadline_ms, lambda: self._wakes(partition, job_id))
-
     def _wakes(self, partition: int, job_id: str) -> bool:
         view = self._views.current(partition)
         if view is None or job_id not in view.state.jobs:
             return False
         self.consider(partition, job_id)
         return True
-
-    def _release(self, job_id: str) -> None:
-        for slots in (*self._submitting.values(), *self._calling.values()):
-            slots.release(job_id)
 
     def _poll(self, view: PartitionView, job: Job, run: Run) -> None:
         """Poll now, or for the first time when the batch is old enough for a look."""
@@ -185,18 +188,24 @@ class Dispatcher:
         self._spawn(view, job, run, self._reading.poll(view, job, run))
 
     async def _call(self, view: PartitionView, job: Job, run: Run) -> float | None:
+        run.alive_s = None  # calls stand at the limiter for as long as it takes; each has its own time limit
         await self._calls.run(view, job, run, lambda: not self.stopping and not view.dead)
-        # Not over: calls were skipped because the partition went. If it has come back, its view asks what is left.
-        return None if run.over else 1.0
+        if run.over:
+            return None
+        # Calls were skipped, because the partition went (if it has come back, its view asks what is left) or the account was
+        # paused.
+        self._admission.not_sent(view.partition, job)
+        return _SKIPPED_S
 
     def _spawn(self, view: PartitionView, job: Job, run: Run, step: Coroutine[Any, Any, float | None]) -> None:
+        run.alive_s = self._clock.running_s()
         task = run.task = asyncio.create_task(step, name=f"job {job.job_id}")
         failstop.watch(task, f"job {job.job_id}")
         task.add_done_callback(lambda done: self._stepped(view.partition, job.job_id, run, done))
 
     def _stepped(self, partition: int, job_id: str, run: Run, done: "asyncio.Task[float | None]") -> None:
         run.task = None
-        self._release(job_id)
+        self._admission.release(job_id)
         if done.cancelled() or done.exception() is not None:
             return
         delay_s = done.result()
@@ -204,12 +213,19 @@ class Dispatcher:
         # record may be read and acked before its own send is acknowledged, and that look found this task still at work.
         self.consider(partition, job_id, _READ_BACK_S if delay_s is None else delay_s)
 
+    def silent_s(self) -> float:
+        """For how long the step that hangs the longest has given no sign of life; 0 with none under way."""
+        alive = [run.alive_s for run in self.runs.values() if run.task is not None and run.alive_s is not None]
+        return self._clock.running_s() - min(alive) if alive else 0.0
+
     def relinquish(self, view: PartitionView) -> None:
         """Give back the claims of a partition that is going and that nobody has called upon."""
         for run in self.runs.values():
             if run.partition == view.partition and run.task is None:
                 self._submit.relinquish(run)
-                self._release(run.job_id)
+                self._admission.release(run.job_id)
+                if (job := view.state.jobs.get(run.job_id)) is not None and self._admission.has_account(run.provider):
+                    self._admission.not_sent(view.partition, job)
 
     async def stop(self, timeout_s: float) -> None:
         """Begin nothing more; let steps under way finish within the time, then let go of them. Nothing is cancelled there."""

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from agents.asks import line_of, outcomes_of
+from agents.circuits import Circuits, subject_of
 from agents.finding import Finding
 from agents.job_records import JobRecords
 from agents.metrics import Metrics
@@ -15,7 +16,7 @@ from domain.job import Job, Submission
 from domain.outcome import Outcome
 from domain.polling import poll_delay_s
 from domain.reconciling import JobEnd
-from domain.reply import ErrorCode
+from domain.reply import Cause, ErrorCode
 from providers.accounts import Account
 from providers.protocol import JobNotVisible, JobPhase, JobStatus, ProviderError
 from streams import crashpoints, work
@@ -40,8 +41,9 @@ class Reading:
         finding: Finding,
         metrics: Metrics,
         clock: Clock,
+        circuits: Circuits,
     ) -> None:
-        self._settings, self._accounts, self._records = settings, accounts, records
+        self._settings, self._accounts, self._records, self._circuits = settings, accounts, records, circuits
         self._finding, self._metrics, self._clock = finding, metrics, clock
         self._turn = asyncio.Lock()
 
@@ -126,9 +128,11 @@ class Reading:
             answered += sum(outcome.terminal for outcome in came)
             retryable += sum(not outcome.terminal for outcome in came)
             chunk += came
+            self._note_quota(view, job, came)
             crashpoints.point("during_fetch", view.partition)
             if len(chunk) >= _OUTCOMES_AT_ONCE:
                 await self._settle_some(view, job, chunk)
+                run.alive_s = self._clock.running_s()
                 chunk = []
         if chunk:
             await self._settle(view, job, chunk)
@@ -147,6 +151,12 @@ class Reading:
         )
         reason = JobEnd.ESCALATED if self._is_late(job) else JobEnd.READ
         return await self._records.end(job, run, reason, answered=answered, retryable=retryable)
+
+    def _note_quota(self, view: PartitionView, job: Job, came: list[Outcome]) -> None:
+        """Pause the account when a row says that its money has run out while the batch ran."""
+        retry = came[0].retry
+        if retry is not None and retry.cause is Cause.REFUSED_ACCOUNT and retry.code is ErrorCode.QUOTA_EXCEEDED:
+            self._circuits.row_refused(job.plan.provider, subject_of(view.partition, came[0].member), retry.code, retry.message)
 
     def _settle(self, view: PartitionView, job: Job, chunk: list[Outcome]) -> "asyncio.Future[Any]":
         return self._records.send(view.partition, work.Outcomes(job_id=job.job_id, outcomes=tuple(chunk)))

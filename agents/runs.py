@@ -19,6 +19,7 @@ class Run:
     submission_sent: bool = False  # its Submitted has been sent
     over: bool = False  # its JobEnded has been sent
     named_claim: int | None = None  # the claim that it named
+    asked: bool = False  # its calls have been begun here
     polls: int = 0
     finds: int = 0
     held: bool = False
@@ -29,6 +30,7 @@ class Run:
     owners: dict[str, str] = field(default_factory=dict)  # of ended batches that might have been it: batch → job id
     empty_scans_ms: list[int] = field(default_factory=list)
     task: "asyncio.Task[Any] | None" = None
+    alive_s: float | None = None  # the latest sign of life of that step; None: it may take as long as it likes
 
     def is_over(self, job: Job) -> bool:
         """Whether its JobEnded has been sent and counts: one that names a claim which came second is ignored."""

@@ -8,11 +8,13 @@ from typing import Any
 import structlog
 
 from agents.asks import Asks
+from agents.circuits import Circuits, subject_of
 from agents.finding import Finding
 from agents.inflight import InflightBytes
 from agents.job_records import JobRecords
 from agents.metrics import Metrics
 from agents.runs import Run
+from domain.budget import Decision, Word
 from domain.cutting import encoded_bytes
 from domain.job import Job
 from domain.outcome import Outcome
@@ -51,10 +53,12 @@ class Submitting:
         metrics: Metrics,
         clock: Clock,
         worker_run: str,
+        circuits: Circuits,
     ) -> None:
         self._settings, self._accounts, self._asks, self._records = settings, accounts, asks, records
         self._finding, self._metrics, self._clock, self._worker_run = finding, metrics, clock, worker_run
         self._inflight = InflightBytes(settings.max_inflight_bytes)
+        self._circuits = circuits
 
     def claim(self, view: PartitionView, job: Job, run: Run) -> None:
         """Ask for the right to submit. The clock is read before the send: the claim must run out here first."""
@@ -102,12 +106,14 @@ class Submitting:
         if view.dead:  # a prompt can be read only while the partition is here
             self._give_up_claim(run)
             return None
-        provider = self._accounts[job.plan.provider].provider
+        account, subject = job.plan.provider, subject_of(view.partition, job.plan.lines[0][0])
+        provider = self._accounts[account].provider
         lines = self._asks.open_lines(view, job)
         unusable: list[Outcome] = []
         asks = self._asks.each(view, job, lines, self._clock.now_ms(), unusable)
         first = next(asks, None)
         if first is None:
+            self._circuits.told_nothing(account, subject)
             settled = self._settle(view, job, unusable)
             if settled is not None:
                 await settled
@@ -123,18 +129,24 @@ class Submitting:
                     job.job_id, chain((first,), asks), start=start, timeout_s=self._settings.create_timeout_s
                 )
         except StartRefused as error:
+            self._circuits.told_nothing(account, subject)
             if view.dead:
                 self._give_up_claim(run)
                 return None
             self._metrics.claim_lost(job.plan.provider)
             return await self._records.end(job, run, JobEnd.STARTED_LATE, str(error))
         except OutcomeUnknown as error:
+            self._circuits.failed(account, subject, error)
             log.warning("job_fate_unknown", partition=view.partition, job_id=job.job_id, said=str(error))
             return self._finding.delay_s(job, run)
         except ProviderError as error:
+            paused = self._circuits.failed(account, subject, error)
             reason, code = _refusal(error)
+            if paused and not isinstance(error, ContentRefused | Throttled):
+                reason = JobEnd.ACCOUNT_PAUSED  # planned again without a back-off: the pause is the wait
             return await self._records.end(job, run, reason, str(error), code)
         crashpoints.point("after_create", view.partition)
+        self._circuits.answered(account, subject)
         asked = len(lines) - len({outcome.member for outcome in unusable})
         self._metrics.job_submitted(job.plan.provider, job.plan.model, asked)
         log.info(
@@ -179,8 +191,14 @@ class Submitting:
 
     async def give_back(self, view: PartitionView, job: Job, run: Run) -> float | None:
         """The claim ran out before it was called upon."""
+        self._circuits.told_nothing(job.plan.provider, subject_of(view.partition, job.plan.lines[0][0]))
         self._metrics.claim_lost(job.plan.provider)
         return await self._records.end(job, run, JobEnd.NOT_STARTED, "the claim ran out before the create call")
+
+    async def refuse(self, job: Job, run: Run, decision: Decision) -> float | None:
+        """A budget has no room for the job: its comparisons end, or its halves are tried."""
+        reason = JobEnd.SPLIT if decision.word is Word.SPLIT else JobEnd.OVER_BUDGET
+        return await self._records.end(job, run, reason, decision.message, decision.code)
 
     async def escalate(self, job: Job, run: Run) -> float | None:
         """Not submitted, and its deadline is near: its members go as calls."""

@@ -10,10 +10,13 @@ import structlog
 from faust.types import TP
 
 from agents.closer import Closer
+from agents.heartbeats import silent
 from agents.recovery_watch import RecoveryWatch
 from agents.views import Views
+from domain.comparison import Member
 from domain.cutting import Pending
 from domain.reconciling import Overdue
+from domain.reply import ErrorCode
 from domain.strategies import STRATEGIES
 from streams import failstop, work
 from streams.app import RoundbatchApp
@@ -43,17 +46,20 @@ class Timers:
         outbox: Outbox,
         clock: Clock,
         on_caught_up: Callable[[PartitionView], None],
+        why_waiting: Callable[[PartitionView, Member], tuple[ErrorCode, str] | None] = lambda view, member: None,
     ) -> None:
         self._app, self._settings, self._views = app, settings, views
         self._closer, self._outbox, self._clock = closer, outbox, clock
-        self._on_caught_up = on_caught_up
-        self._recovery = RecoveryWatch(app)
+        self._on_caught_up, self._why_waiting = on_caught_up, why_waiting
+        self.heartbeat = silent()
+        self.recovery = RecoveryWatch(app, clock.running_s())
         self._next_done_s = 0.0
         self._next_ends_s = 0.0
 
     async def run(self) -> None:
         """Tick until cancelled."""
         while True:
+            self.heartbeat.beat()
             with failstop.guard("timers"):
                 await self._tick()
             await asyncio.sleep(TICK_S)
@@ -66,9 +72,9 @@ class Timers:
         if self._app.should_stop:
             return
         if self._app.rebalancing or not self._views.settled:
-            self._recovery.unsettled(self._clock.running_s())
+            self.recovery.unsettled(self._clock.running_s())
             return
-        self._recovery.settled()
+        self.recovery.settled()
         await asyncio.gather(*(self._views.get(partition) for partition in self._views.assigned()))
         if self._clock.running_s() >= self._next_ends_s:
             self._next_ends_s = self._clock.running_s() + _ENDS_EVERY_S
@@ -104,11 +110,11 @@ class Timers:
         self._outbox.send(self._settings.work_topic, work.encode(record), partition=view.partition)
         log.warning("deadlines_passed", partition=view.partition, comparisons=len(late))
 
-    @staticmethod
-    def _overdue(view: PartitionView, pending: Pending) -> Overdue:
+    def _overdue(self, view: PartitionView, pending: Pending) -> Overdue:
         job = view.state.jobs.get(view.state.owner.get(pending.member, ""))
         mode = job.plan.mode if job is not None else STRATEGIES[pending.strategy].mode
-        return Overdue(pending.member, pending.provider, pending.model, mode, pending.deadline_ms)
+        code, message = self._why_waiting(view, pending.member) or (ErrorCode.TIMEOUT, "")
+        return Overdue(pending.member, pending.provider, pending.model, mode, pending.deadline_ms, code, message)
 
     def _announce_done(self, view: PartitionView) -> None:
         done = view.announceable()

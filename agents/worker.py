@@ -21,18 +21,25 @@ from agents.dispatcher import Dispatcher
 from agents.failstop_count import FailStopCount
 from agents.finding import Finding
 from agents.health import Health
+from agents.heartbeats import Heartbeats
 from agents.intake import Intake
 from agents.job_listing import listing
 from agents.job_records import JobRecords
+from agents.limit_metrics import LimitCollector
 from agents.limits import absence_rule
+from agents.loop_metrics import LoopCollector
 from agents.metrics import Metrics
+from agents.money import Money
 from agents.queue_snapshot import QueueSnapshot
 from agents.reading import Reading
 from agents.reconcile import Reconcile
+from agents.state_metrics import StateCollector
 from agents.submitting import Submitting
 from agents.tidying import Tidying
 from agents.timers import Timers
 from agents.views import Views
+from agents.watchdog import Watchdog
+from providers.limits.account_limits import AccountState
 from streams import failstop, topics
 from streams.app import make_app, raw_topic
 from streams.clock import SystemClock
@@ -47,6 +54,7 @@ log = structlog.get_logger("worker")
 
 _EXIT_HARD_S = 20.0  # beyond shutdown_timeout_s: a stop that hangs ends the process; what is not acked is read again
 _TOUCH_S = 60.0
+_STEP_PATIENCE = 6.0
 _GC_ALLOCATIONS = 20_000  # Python's default is 700: about two comparisons
 
 
@@ -57,6 +65,7 @@ class Worker:
         self.settings = settings
         self.worker_run = uuid.uuid4().hex
         self._clock = SystemClock()
+        self._started_s = self._clock.running_s()
         self._state_dir = StateDir(settings.state_dir)
         self._failstops = FailStopCount(settings.state_dir)
         self.metrics = Metrics(CollectorRegistry())
@@ -66,19 +75,21 @@ class Worker:
         tables = declare(self._app, settings, self._outbox)
         self._views = Views(self._app, settings, tables, self._log_ends, self._clock)
         self._accounts = open_accounts(settings, self.metrics)
+        self._money = Money(settings, self._accounts, self._views, self.metrics.registry, self._clock)
         dead_letters = DeadLetters(settings, self._outbox, self.metrics, self._clock)
         asks = Asks(settings, tables)
         records = JobRecords(settings, self._outbox)
         finding = Finding(
             settings, self._accounts, records, self.metrics, self._clock, absence_rule(settings), self._submitted_jobs
         )
+        circuits = self._money.circuits
         self._dispatcher = Dispatcher(
             self._views,
-            Submitting(settings, self._accounts, asks, records, finding, self.metrics, self._clock, self.worker_run),
-            Reading(settings, self._accounts, records, finding, self.metrics, self._clock),
+            Submitting(settings, self._accounts, asks, records, finding, self.metrics, self._clock, self.worker_run, circuits),
+            Reading(settings, self._accounts, records, finding, self.metrics, self._clock, circuits),
             finding,
-            Calls(settings, self._accounts, asks, self._outbox, self.metrics, self._clock),
-            {name: settings.provider(name).max_concurrent_calls for name in self._accounts},
+            Calls(settings, self._accounts, asks, self._outbox, self.metrics, self._clock, circuits),
+            self._money.admission,
             self._clock,
             self.worker_run,
         )
@@ -94,9 +105,21 @@ class Worker:
             self._outbox,
         )
         self._views.on_built = self._intake.open_lines
-        self._views.on_dropped = self._dispatcher.relinquish
-        self._timers = Timers(self._app, settings, self._views, closer, self._outbox, self._clock, self._caught_up)
+        self._views.on_dropped = self._dropped
+        self._timers = Timers(
+            self._app,
+            settings,
+            self._views,
+            closer,
+            self._outbox,
+            self._clock,
+            self._caught_up,
+            self._money.admission.why_waiting,
+        )
         self._tidying = Tidying(settings, self._accounts, self._clock)
+        self._heartbeats = self._watched_loops()
+        self._watchdog = Watchdog(self._heartbeats, settings.watchdog_s)
+        self._tables = tables
         self._health = Health(
             settings.health_host,
             settings.health_port,
@@ -109,13 +132,12 @@ class Worker:
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT. Raises what start-up refuses; a failure later ends the process with exit 70."""
-        failstop.before_exit(lambda: self._failstops.add("fail_stop", dt.datetime.now(dt.UTC)))
+        failstop.before_exit(lambda where, place: self._failstops.add(where, place, dt.datetime.now(dt.UTC), self._lived_s()))
         self._state_dir.open()
         if not self.settings.embedded_broker:
             await topics.prepare(self.settings)
-        self.metrics.expect(self.settings.configured_providers)
-        self.metrics.watch_queue(self._snapshot)
-        self.metrics.watch_failstops(self._failstops.read)
+        self._register_metrics()
+        self._money.begin()
         await self._health.start()
         await self._outbox.start()
         await self._log_ends.start()
@@ -128,12 +150,16 @@ class Worker:
             (self._timers.run(), "timers"),
             (self._dispatcher.run(), "dispatcher"),
             (self._tidying.run(), "tidying"),
+            (self._watchdog.run(), "watchdog"),
+            (self._money.run(), "money"),
             (self._touch(), "touch"),
         ):
             self._tasks.append(asyncio.create_task(task, name=what))
             failstop.watch(self._tasks[-1], what)
         crashed = asyncio.create_task(self._crashed(), name="crashed")
         failstop.watch(crashed, "faust")
+        if self.settings.watchdog_s:
+            self._watchdog.start(self._clock.running_s)
         _spare_the_collector()
         log.info("worker_started", worker_run=self.worker_run, providers=list(self._accounts))
         await self._stop.wait()
@@ -153,7 +179,8 @@ class Worker:
 
     async def _touch(self) -> None:
         while True:
-            self._state_dir.touch()
+            with self._heartbeats.of("touch").turn():
+                self._state_dir.touch()
             await asyncio.sleep(_TOUCH_S)
 
     async def _shut_down(self) -> None:
@@ -163,6 +190,7 @@ class Worker:
             self.settings.shutdown_timeout_s + _EXIT_HARD_S,
             lambda: failstop.stop("shutdown", TimeoutError("the stop did not come to an end")),
         )
+        self._watchdog.stop()  # the stop has a time limit of its own
         self._intake.stop()
         await self._dispatcher.stop(self.settings.shutdown_timeout_s)
         for task in self._tasks:
@@ -180,7 +208,43 @@ class Worker:
 
     def _caught_up(self, view: PartitionView) -> None:
         self._reconcile.caught_up(view)
+        self._money.admission.caught_up(view)
         self._dispatcher.consider_all(view)
+        if all(one.caught_up for one in self._views):
+            seconds = self._timers.recovery.ended(self._clock.running_s())
+            if seconds is not None:
+                self.metrics.recovered(seconds)
+
+    def _dropped(self, view: PartitionView) -> None:
+        self._timers.recovery.began(self._clock.running_s())
+        self._dispatcher.relinquish(view)
+
+    def _watched_loops(self) -> Heartbeats:
+        heartbeats = Heartbeats(self._clock)
+        self._intake.collecting, self._intake.reconciling = heartbeats.of("collect"), heartbeats.of("reconcile")
+        self._timers.heartbeat, self._dispatcher.heartbeat = heartbeats.of("timers"), heartbeats.of("dispatcher")
+        self._tidying.heartbeat = heartbeats.of("tidying")
+        heartbeats.probe("outbox", self._outbox.silent_s)
+        # A create may wait for others' uploads; its own time limits are minutes.
+        heartbeats.probe("job_steps", self._dispatcher.silent_s, patience=_STEP_PATIENCE)
+        return heartbeats
+
+    def _register_metrics(self) -> None:
+        self.metrics.expect(self.settings.configured_providers)
+        self.metrics.watch_queue(self._snapshot)
+        self.metrics.watch_failstops(lambda: self._failstops.now(self._lived_s()))
+        for collector in (
+            LimitCollector(self._limit_states, self.metrics.labels),
+            LoopCollector(self._heartbeats),
+            StateCollector(self._tables),
+        ):
+            self.metrics.registry.register(collector)
+
+    def _limit_states(self) -> dict[str, AccountState]:
+        return {name: account.limiter.state() for name, account in self._accounts.items()}
+
+    def _lived_s(self) -> float:
+        return self._clock.running_s() - self._started_s
 
     def _not_ready(self) -> list[str]:
         missing = []

@@ -6,6 +6,8 @@ from datetime import datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from domain.reply import ErrorCode
+
 _ROUNDING_USD = 1e-9  # sums of floats: a job that wants exactly what is left goes
 
 
@@ -49,10 +51,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is said of a job, and why it is not GO."""
+    """What is said of a job, why it is not GO, and the error code of those that end for it."""
 
     word: Word
     message: str = ""
+    code: ErrorCode = ErrorCode.QUOTA_EXCEEDED
 
 
 def decide(budgets: Iterable[Budget], *, members: int, excess: Excess) -> Decision:

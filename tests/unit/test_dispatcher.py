@@ -1,10 +1,12 @@
 """What the dispatcher looks at again after a step."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from agents.admission import Admission
 from agents.dispatcher import Dispatcher
 from agents.runs import Run
 
@@ -24,8 +26,8 @@ class StillClock:
 @pytest.mark.parametrize(("delay_s", "within_s"), [(None, 1.0), (7.0, 7.0)])
 async def test_a_job_is_looked_at_again_also_when_a_record_is_to_lead_on(delay_s: float | None, within_s: float) -> None:
     """The record may have been read and acked while the step that sent it still waited for its acknowledgement."""
-    nothing: Any = None
-    dispatcher = Dispatcher(nothing, nothing, nothing, nothing, nothing, {}, StillClock(), "me")
+    nothing: Any = SimpleNamespace()
+    dispatcher = Dispatcher(nothing, nothing, nothing, nothing, nothing, Admission({}, nothing, nothing), StillClock(), "me")
     step: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
     step.set_result(delay_s)
     run = Run(3, "job")

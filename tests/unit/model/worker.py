@@ -1,14 +1,16 @@
 """One worker of the model: the real agents, dispatcher and timers, over memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from agents.admission import Admission
 from agents.asks import Asks
 from agents.calls import Calls
+from agents.circuits import Circuits
 from agents.closer import Closer
 from agents.collect import Collect
 from agents.dead_letters import DeadLetters
@@ -18,10 +20,14 @@ from agents.intake import Intake
 from agents.job_records import JobRecords
 from agents.limits import absence_rule
 from agents.metrics import Metrics
+from agents.money_metrics import MoneyCounters
+from agents.pause_file import PauseFile
 from agents.reading import Reading as ReadingBatches
 from agents.reconcile import Reconcile
+from agents.spending import Spending
 from agents.submitting import Submitting
 from agents.timers import Timers
+from domain.circuit import BackOff, Pause
 from providers.accounts import Account
 from providers.limiter import Limiter
 from providers.limits.account_limits import only_concurrent
@@ -34,7 +40,22 @@ from tests.unit.model.provider import ModelProvider
 from tests.unit.model.table import MemoryTable
 
 METRICS = Metrics(CollectorRegistry())  # counted by all, read by nobody
+COUNTERS = MoneyCounters(METRICS.registry)
 _TURNS = 40  # of the event loop: the longest way from a landed record to the next send takes about 25
+
+
+class NoPauses(PauseFile):
+    """Pauses are forgotten with the process: what a restart remembers of them is tried in tests of its own."""
+
+    def __init__(self) -> None:
+        pass
+
+    def read(self) -> dict[str, tuple[str, Pause]]:
+        """Nothing."""
+        return {}
+
+    def write(self, pauses: Mapping[str, tuple[str, Pause]]) -> None:
+        """Nothing."""
 
 
 class ModelConsumer:
@@ -145,13 +166,23 @@ class ModelWorker:
         asks = Asks(settings, tables)
         records = JobRecords(settings, outbox)
         finding = Finding(settings, accounts, records, METRICS, clock, absence_rule(settings), frozenset)
+        self.circuits = Circuits(
+            {"openai": provider.key_hash},
+            BackOff(settings.backoff_first_s, settings.backoff_max_s),
+            NoPauses(),
+            COUNTERS,
+            clock,
+        )
+        self.circuits.recall()
+        self.spending = Spending(settings, model_views, COUNTERS, clock)
+        self.admission = Admission({"openai": settings.openai.max_concurrent_calls}, self.circuits, self.spending)
         self.dispatcher = Dispatcher(
             model_views,
-            Submitting(settings, accounts, asks, records, finding, METRICS, clock, self.name),
-            ReadingBatches(settings, accounts, records, finding, METRICS, clock),
+            Submitting(settings, accounts, asks, records, finding, METRICS, clock, self.name, self.circuits),
+            ReadingBatches(settings, accounts, records, finding, METRICS, clock, self.circuits),
             finding,
-            Calls(settings, accounts, asks, outbox, METRICS, clock),
-            {"openai": settings.openai.max_concurrent_calls},
+            Calls(settings, accounts, asks, outbox, METRICS, clock, self.circuits),
+            self.admission,
             clock,
             self.name,
         )
@@ -162,9 +193,10 @@ class ModelWorker:
 
         def caught_up(view: PartitionView) -> None:
             reconcile.caught_up(view)
+            self.admission.caught_up(view)
             self.dispatcher.consider_all(view)
 
-        self.timers = Timers(app, settings, model_views, closer, outbox, clock, caught_up)
+        self.timers = Timers(app, settings, model_views, closer, outbox, clock, caught_up, self.admission.why_waiting)
         self._tables = tables
 
     @property
@@ -214,6 +246,7 @@ class ModelWorker:
     async def tick(self) -> None:
         """Let the timers tick, and the dispatcher look at every open job."""
         await self.timers._tick()
+        self.admission.tick()
         if self.views.view is not None:
             self.dispatcher.consider_all(self.views.view)
         await self.settle()

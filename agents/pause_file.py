@@ -1,0 +1,43 @@
+"""Which accounts were paused, kept in a small file beside the tables: a restart must not forget what all wait for."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from domain.circuit import Pause
+
+log = structlog.get_logger("circuits")
+
+FILE = "paused_accounts.json"
+_ADAPTER: TypeAdapter[dict[str, tuple[str, Pause]]] = TypeAdapter(dict[str, tuple[str, Pause]])
+
+
+class PauseFile:
+    """Pauses by account, each with the hash of the key that it is about. Losing the file costs one refused try."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.path = state_dir / FILE
+
+    def read(self) -> dict[str, tuple[str, Pause]]:
+        """What was written last; nothing where there is no file, or none that can be read."""
+        try:
+            return _ADAPTER.validate_json(self.path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValidationError) as error:
+            log.warning("paused_accounts_unreadable", path=str(self.path), error=repr(error)[:300])
+            return {}
+
+    def write(self, pauses: Mapping[str, tuple[str, Pause]]) -> None:
+        """Replace what was written; a full disk is logged, and stops nothing."""
+        beside = self.path.with_suffix(".tmp")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text(json.dumps(_ADAPTER.dump_python(dict(pauses), mode="json")) + "\n")
+            os.replace(beside, self.path)  # in one step: a kill between two writes must not leave half a file
+        except OSError as error:
+            log.warning("paused_accounts_not_written", path=str(self.path), error=repr(error))
