@@ -13,6 +13,7 @@ from faust.types import EventT, Message, StreamT
 from agents.closer import Closer
 from agents.collect import Collect
 from agents.dispatcher import Dispatcher
+from agents.heartbeats import silent
 from agents.reconcile import MustWait, Reconcile
 from agents.views import Views
 from streams import crashpoints, failstop
@@ -48,6 +49,7 @@ class Intake:
         self._collect, self._reconcile = collect, reconcile
         self._closer, self._dispatcher = closer, dispatcher
         self._lines: dict[int, tuple[AckLine, AckLine]] = {}
+        self.collecting, self.reconciling = silent(), silent()  # heartbeats
         self.stopping = False
 
     def open_lines(self, view: PartitionView) -> None:
@@ -60,7 +62,7 @@ class Intake:
     async def collect(self, stream: StreamT[bytes]) -> None:
         """The agent of the inbound topic."""
         async for event in events(stream):
-            with failstop.guard("collect"):
+            with failstop.guard("collect", failstop.place_of(event.message)), self.collecting.turn():
                 view = await self._view(event)
                 if view is None or not self._is_next(view, event.message, view.inbound.next):
                     continue
@@ -71,7 +73,7 @@ class Intake:
     async def reconcile(self, stream: StreamT[bytes]) -> None:
         """The agent of the work topic."""
         async for event in events(stream):
-            with failstop.guard("reconcile"):
+            with failstop.guard("reconcile", failstop.place_of(event.message)), self.reconciling.turn():
                 view = await self._view(event)
                 waiting = view.deferred[-1].offset + 1 if view is not None and view.deferred else 0
                 if view is None or not self._is_next(view, event.message, max(view.work.next, waiting)):
@@ -105,10 +107,12 @@ class Intake:
         """Handle the work records of a partition in order, until one has to wait for collect."""
         while view.deferred and not view.dead:
             message: Message = view.deferred[0]
-            try:
-                effects = self._reconcile.handle(view, message)
-            except MustWait:
-                return
+            # Not the record in the loop: it may have waited for that one.
+            with failstop.guard("reconcile", failstop.place_of(message)):
+                try:
+                    effects = self._reconcile.handle(view, message)
+                except MustWait:
+                    return
             view.deferred.popleft()
             self._lines[view.partition][1].add(message, effects)
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from agents.buckets import JOB_ITEMS, JOB_SECONDS, RESULT_SECONDS, WAIT_SECONDS
 from agents.call_metrics import CallMetrics
+from agents.failstop_count import FailStops
+from agents.failstop_metrics import FailStopCollector
 from agents.labels import Labels
 from agents.paid_metrics import PaidMetrics
 from agents.queue_metrics import QueueCollector
@@ -25,7 +25,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        labels = Labels(registry)
+        self.labels = labels = Labels(registry)
         self._provider, self._model, self._word = labels.provider, labels.model, labels.word
         self.calls, self.paid = CallMetrics(labels), PaidMetrics(labels)
         self._counter = labels.counter
@@ -107,9 +107,9 @@ class Metrics:
         """Take the gauges from this callable at each scrape; to be called once."""
         self.registry.register(QueueCollector(snapshot))
 
-    def watch_failstops(self, count: Callable[[], int]) -> None:
-        """Take the count of fail-stops (FailStopCount.read) at each scrape; to be called once."""
-        self.registry.register(_FailStops(count))
+    def watch_failstops(self, read: Callable[[], FailStops]) -> None:
+        """Take the fail-stops (FailStopCount.now) at each scrape; to be called once."""
+        self.registry.register(FailStopCollector(read))
 
     def job_submitted(self, provider: str, model: str, items: int) -> None:
         """A batch job was accepted by the provider, with this many comparisons."""
@@ -192,15 +192,3 @@ class Metrics:
     def price_unknown(self, provider: str, model: str) -> None:
         """A result went out with cost 0, for the model's price is not known."""
         self._prices.labels(self._provider(provider), self._model(model)).inc()
-
-
-class _FailStops(Collector):
-    """A counter whose value outlives the process."""
-
-    def __init__(self, count: Callable[[], int]) -> None:
-        self._count = count
-
-    def collect(self) -> Iterable[Metric]:
-        yield CounterMetricFamily(
-            "roundbatch_failstops", "Times this worker stopped itself at once (exit 70).", value=self._count()
-        )

@@ -13,12 +13,23 @@ HALT_S = 60.0
 
 
 class RecoveryWatch:
-    """Asked at every tick that finds the tables unsettled; `settled` at every other."""
+    """Asked at every tick that finds the tables unsettled; `settled` at every other. It also measures how long one takes."""
 
-    def __init__(self, app: RoundbatchApp) -> None:
+    def __init__(self, app: RoundbatchApp, now_s: float) -> None:
         self._app = app
         self._progress: Any = None
         self._since_s = 0.0
+        self._began_s: float | None = now_s  # the first one begins with the process
+
+    def began(self, now_s: float) -> None:
+        """The views are dropped; the first call counts."""
+        if self._began_s is None:
+            self._began_s = now_s
+
+    def ended(self, now_s: float) -> float | None:
+        """All partitions have caught up: how long that took, None if none had begun."""
+        began_s, self._began_s = self._began_s, None
+        return None if began_s is None else now_s - began_s
 
     def settled(self) -> None:
         """All is well."""
@@ -26,6 +37,7 @@ class RecoveryWatch:
 
     def unsettled(self, now_s: float) -> None:
         """Stop the process when nothing has moved for HALT_S although partitions are assigned."""
+        self.began(now_s)
         tables: Any = self._app.tables
         offsets = tuple(sorted(tables.recovery.active_offsets.items()))
         progress = (self._app.rebalancing_count, self._app.rebalancing, offsets)

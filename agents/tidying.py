@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from agents.heartbeats import silent
 from providers.accounts import Account
 from providers.protocol import Provider, ProviderError
 from streams.clock import Clock
@@ -27,6 +28,7 @@ class Tidying:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._every_s, self._accounts, self._clock, self._sleep = settings.tidy_files_every_s, accounts, clock, sleep
+        self.heartbeat = silent()
         # Beyond it no claim holds, so that no batch can be made of the file any more.
         self._least_age_s = settings.create_timeout_s + settings.start_within_s + _MARGIN_S
 
@@ -34,7 +36,8 @@ class Tidying:
         """Tidy every `tidy_files_every_s`, the first time after so long; with 0 never. Failures are logged, never raised."""
         while self._every_s:
             await self._sleep(self._every_s)
-            await self.tidy()
+            with self.heartbeat.turn():
+                await self.tidy()
 
     async def tidy(self) -> int:
         """Tidy all accounts once; returns the number of files that are gone."""

@@ -171,7 +171,7 @@ class AckLine:
         if effect.cancelled():
             return  # the loop is closing: the record stays unacked and is read again
         if effect.exception() is not None:
-            failstop.stop("effect of a record", effect.exception() or RuntimeError())
+            failstop.stop("effect of a record", effect.exception() or RuntimeError(), failstop.place_of(entry.message))
         entry.open -= 1
         if not entry.open:
             self._advance()

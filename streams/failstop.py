@@ -9,26 +9,44 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import structlog
 
 EXIT_CODE = 70  # EX_SOFTWARE
 _log = structlog.get_logger("failstop")
-_before_exit: list[Callable[[], None]] = []
 
 
-def before_exit(action: Callable[[], None]) -> None:
-    """Register something quick to do before the exit (the restart counter)."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The record at which the process stops: read again, it may well stop it again."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+_before_exit: list[Callable[[str, Place | None], None]] = []
+
+
+def before_exit(action: Callable[[str, Place | None], None]) -> None:
+    """Register something quick to do before the exit (the restart counter); it is told where, and at which record if at one."""
     _before_exit.append(action)
 
 
-def stop(where: str, error: BaseException) -> NoReturn:
+def place_of(message: Any) -> Place:
+    """The place of a record as Faust delivers it."""
+    return Place(message.topic, message.partition, message.offset)
+
+
+def stop(where: str, error: BaseException, at: Place | None = None) -> NoReturn:
     """Log, flush, and end the process with exit code 70; nothing more is committed."""
-    _log.critical("fail_stop", where=where, error=repr(error), exc_info=error)
+    named = {} if at is None else {"topic": at.topic, "partition": at.partition, "offset": at.offset}
+    _log.critical("fail_stop", where=where, error=repr(error), exc_info=error, **named)
     for action in _before_exit:
         try:
-            action()
+            action(where, at)
         except OSError as failure:
             _log.error("fail_stop_action_failed", error=repr(failure))
     sys.stdout.flush()
@@ -37,14 +55,14 @@ def stop(where: str, error: BaseException) -> NoReturn:
 
 
 @contextmanager
-def guard(where: str) -> Iterator[None]:
+def guard(where: str, at: Place | None = None) -> Iterator[None]:
     """End the process when the body raises; a cancellation passes (Faust cancels agents when it stops)."""
     try:
         yield
     except (asyncio.CancelledError, GeneratorExit):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever it is, the record must be read again
-        stop(where, error)
+        stop(where, error, at)
 
 
 def watch(task: "asyncio.Future[Any]", where: str) -> "asyncio.Future[Any]":

@@ -4,11 +4,13 @@ Sending is synchronous, so that a handler can read tables, write and send withou
 """
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from streams import failstop
 
@@ -39,6 +41,7 @@ class Outbox:
         self._drained.set()
         self._below = asyncio.Event()
         self._in_flight = 0
+        self._moved_s = 0.0
         self._producer: AIOKafkaProducer | None = None
         self._pump: asyncio.Task[None] | None = None
 
@@ -67,11 +70,17 @@ class Outbox:
     ) -> "asyncio.Future[Any]":
         """Queue one record; the future gives aiokafka's RecordMetadata once it is acknowledged."""
         done = asyncio.get_running_loop().create_future()
+        if not self._in_flight:
+            self._moved_s = time.monotonic()
         self._waiting.append(_Send(topic, value, key, partition, headers, done))
         self._in_flight += 1
         self._drained.clear()
         self._wake.set()
         return done
+
+    def silent_s(self) -> float:
+        """For how long nothing has been acknowledged although something was sent; 0 when all is."""
+        return time.monotonic() - self._moved_s if self._in_flight else 0.0
 
     async def room(self) -> None:
         """Wait while more than high_water sends are unacknowledged: what bounds the memory of the queue."""
@@ -100,13 +109,18 @@ class Outbox:
             self._wake.clear()
             while self._waiting:
                 send = self._waiting.popleft()
-                acknowledged = await producer.send(
-                    send.topic, send.value, key=send.key, partition=send.partition, headers=send.headers
-                )
+                try:
+                    acknowledged = await producer.send(
+                        send.topic, send.value, key=send.key, partition=send.partition, headers=send.headers
+                    )
+                except KafkaError as error:
+                    self._failed(send, error)
+                    return
                 acknowledged.add_done_callback(lambda future, send=send: self._acknowledged(future, send))
 
     def _acknowledged(self, future: "asyncio.Future[Any]", send: _Send) -> None:
         self._in_flight -= 1
+        self._moved_s = time.monotonic()
         if self._in_flight <= self._high_water:
             self._below.set()
         if not self._in_flight:
@@ -115,6 +129,14 @@ class Outbox:
             return
         error = future.exception()
         if error is not None:
-            failstop.stop(f"send to {send.topic}", error)
+            self._failed(send, error)
+            return
         if not send.done.done():
             send.done.set_result(future.result())
+
+    @staticmethod
+    def _failed(send: _Send, error: BaseException) -> None:
+        """End the process; but first tell whoever waits: a line of acknowledgements stops it too, and names its record."""
+        if not send.done.done():
+            send.done.set_exception(error)
+        asyncio.get_running_loop().call_soon(failstop.stop, f"send to {send.topic}", error)

@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     shutdown_timeout_s: float = Field(default=30.0, ge=0, description="How long calls in flight may take after SIGTERM.")
     health_host: str = Field(default="127.0.0.1", min_length=1, description="Where /healthz, /readyz, /metrics, /jobs listen.")
     health_port: int = Field(default=8080, ge=0, le=65_535, description="Their port; 0 takes a free one.")
+    watchdog_s: float = Field(
+        default=300.0, ge=0, description="A loop without a sign of life for this long ends the worker (exit 70); 0: never."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="Least level logged."
     )

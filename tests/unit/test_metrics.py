@@ -1,14 +1,8 @@
 """What is counted, under which names, with bounded labels."""
 
-import datetime as dt
-import json
-from pathlib import Path
-
 import pytest
-import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
-from agents.failstop_count import FailStopCount
 from agents.buckets import JOB_SECONDS, RESULT_SECONDS
 from agents.job_listing import STATES
 from agents.labels import BoundedValues
@@ -16,8 +10,6 @@ from agents.metrics import UNANSWERED, Metrics
 from agents.queue_snapshot import QueueSnapshot
 from domain.reply import Usage
 from providers.prices import cost_usd
-
-NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
 
 
 @pytest.fixture
@@ -194,37 +186,3 @@ def test_models_named_by_requests_make_a_bounded_number_of_series(metrics: Metri
         metrics.price_unknown("openai", f"model-{number}")
     assert generate_latest(metrics.registry).count(b"roundbatch_prices_unknown_total{") == 51
     assert value(metrics, "roundbatch_prices_unknown_total", provider="openai", model="other") == 450
-
-
-def test_fail_stops_are_counted_across_restarts(metrics: Metrics, tmp_path: Path) -> None:
-    state_dir = tmp_path / "state"
-    assert FailStopCount(state_dir).read() == 0
-    FailStopCount(state_dir).add("ProducerError", NOW)
-    FailStopCount(state_dir).add("ProducerError", NOW)
-    restarted = FailStopCount(state_dir)
-    metrics.watch_failstops(restarted.read)
-    assert value(metrics, "roundbatch_failstops_total") == 2
-    assert json.loads(restarted.path.read_text()) == {
-        "count": 2,
-        "last_reason": "ProducerError",
-        "last_at": "2026-11-23T00:00:00+00:00",
-    }
-    assert [path.name for path in state_dir.iterdir()] == ["failstop.json"]
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"count": "3"}', '{"count": -1}', "{}"])
-def test_a_file_that_cannot_be_read_counts_from_0(tmp_path: Path, content: str) -> None:
-    count = FailStopCount(tmp_path)
-    count.path.write_text(content)
-    with structlog.testing.capture_logs():
-        assert count.read() == 0
-        count.add("Failure", NOW)
-    assert count.read() == 1
-
-
-def test_a_count_that_cannot_be_written_does_not_stop_the_exit(tmp_path: Path) -> None:
-    occupied = tmp_path / "occupied"
-    occupied.write_text("a file where the directory should be")
-    with structlog.testing.capture_logs() as lines:
-        FailStopCount(occupied).add("Failure", NOW)
-    assert lines[-1]["event"] == "failstop_not_counted"

@@ -25,7 +25,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, assigned: bool = True) -> tuple[Recov
         consumer=SimpleNamespace(assignment=lambda: {"p"} if assigned else set()),
         tables=SimpleNamespace(recovery=SimpleNamespace(active_offsets=offsets)),
     )
-    return RecoveryWatch(app), offsets
+    return RecoveryWatch(app, 0.0), offsets
 
 
 def test_a_halt_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,3 +53,12 @@ def test_without_partitions_there_is_nothing_to_recover(monkeypatch: pytest.Monk
     for at_s in (0.0, 2 * HALT_S, 4 * HALT_S):
         of.unsettled(at_s)
     assert of._progress is not None
+
+
+def test_a_recovery_is_measured_from_its_first_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    of, _ = watch(monkeypatch)
+    assert of.ended(3.0) == 3.0  # the first one began with the process
+    assert of.ended(9.0) is None
+    of.unsettled(10.0)
+    of.began(11.0)
+    assert of.ended(12.5) == 2.5

@@ -1,0 +1,78 @@
+"""Signs of life of the worker's loops."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from streams.clock import Clock
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    """One loop's. It beats at each turn; `rest` says that it waits for something that may take for ever (a record).
+
+    patience: how many times as long as others it may be silent.
+    """
+
+    now_s: Callable[[], float]
+    last_s: float
+    resting: bool = False
+    patience: float = 1.0
+
+    def beat(self) -> None:
+        """A turn has begun, or gone a step further."""
+        self.last_s, self.resting = self.now_s(), False
+
+    def rest(self) -> None:
+        """The turn is over; nothing is to be done before something comes."""
+        self.last_s, self.resting = self.now_s(), True
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """One turn of a loop that rests between them."""
+        self.beat()
+        try:
+            yield
+        finally:
+            self.rest()
+
+    @property
+    def silent_s(self) -> float:
+        """For how long a turn has gone on without a sign; 0 at rest."""
+        return 0.0 if self.resting else max(0.0, self.now_s() - self.last_s)
+
+
+def silent() -> Heartbeat:
+    """One that nobody watches."""
+    return Heartbeat(lambda: 0.0, 0.0, resting=True)
+
+
+class Heartbeats:
+    """All loops by name. Probes are asked by the event loop for what has no turns: seconds without a sign, 0 when idle."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._beats: dict[str, Heartbeat] = {}
+        self._probes: dict[str, Callable[[], float]] = {}
+
+    def of(self, name: str) -> Heartbeat:
+        """The heartbeat of a loop, made at the first asking; it rests until it first beats."""
+        if name not in self._beats:
+            self._beats[name] = Heartbeat(self._clock.running_s, self._clock.running_s(), resting=True)
+        return self._beats[name]
+
+    def probe(self, name: str, silent_s: Callable[[], float], *, patience: float = 1.0) -> None:
+        """Watch something by asking it."""
+        self._probes[name] = silent_s
+        self.of(name).patience = patience
+
+    def look(self) -> None:
+        """Ask the probes; to be called by the event loop, whose state they read."""
+        for name, silent_s in self._probes.items():
+            heartbeat, seconds = self.of(name), silent_s()
+            heartbeat.rest() if seconds <= 0 else heartbeat.beat()
+            heartbeat.last_s -= max(0.0, seconds)
+
+    def __iter__(self) -> Iterator[tuple[str, Heartbeat]]:
+        """Each loop by name."""
+        return iter(list(self._beats.items()))
