@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 import structlog
 
 from agents.metrics import Metrics
-from agents.resolving import call_profile
+from agents.resolving import call_profile, prompt_source
 from domain.answer import Answer
 from domain.comparison import CallProfile, Member
 from domain.job import Job, Plan, Transport
 from domain.outcome import Outcome
 from domain.reply import ErrorCode, Fault, Reply, Retry, Usage, judge, judge_bundle, share
 from providers.prices import cost_usd
-from providers.prompts import PromptSource, SourceBlock, ask_for, ask_for_bundle
+from providers.prompts import PromptSource, ask_for, ask_for_bundle
 from providers.protocol import Ask, StartRefused
 from streams.requests import InboundMember, InboundRecord
 from streams.settings import Settings
@@ -82,13 +82,7 @@ class Asks:
 
 def source_of(inbound: InboundMember, plan: Plan, settings: Settings) -> tuple[PromptSource, CallProfile]:
     """The prompt of one comparison, and the call profile that it is asked under."""
-    profile = call_profile(inbound, plan.provider, plan.model, settings)
-    body = inbound.body
-    blocks = body.prompt_blocks if body is not None else None
-    return PromptSource(
-        body.user_prompt if body is not None else "",
-        None if blocks is None else tuple(SourceBlock(block.content, block.cacheable, block.ttl) for block in blocks),
-    ), profile
+    return prompt_source(inbound), call_profile(inbound, plan.provider, plan.model, settings)
 
 
 def ask_of(custom_id: str, plan: Plan, sources: Sequence[tuple[PromptSource, CallProfile]], settings: Settings) -> Ask:

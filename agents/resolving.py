@@ -4,6 +4,8 @@ from domain import rounds, strategies
 from domain.arriving import Candidate
 from domain.comparison import CallProfile, Member
 from domain.reply import ErrorCode, Fault
+from providers.layouts import essay_hashes
+from providers.sources import PromptSource, SourceBlock
 from streams.comparison_body import CallOverrides
 from streams.requests import InboundMember, InboundRecord
 from streams.settings import PROVIDERS, Settings
@@ -30,6 +32,16 @@ def call_profile(member: InboundMember, provider: str, model: str, settings: Set
     )
 
 
+def prompt_source(inbound: InboundMember) -> PromptSource:
+    """The prompt of one comparison as it came."""
+    body = inbound.body
+    blocks = body.prompt_blocks if body is not None else None
+    return PromptSource(
+        body.user_prompt if body is not None else "",
+        None if blocks is None else tuple(SourceBlock(block.content, block.cacheable, block.ttl) for block in blocks),
+    )
+
+
 def candidate(record: InboundRecord, member: InboundMember, offset: int, append_ms: int, settings: Settings) -> Candidate:
     """One position as domain.arriving takes it; the member must have a correlation id and an allowed callback topic."""
     overrides = member.body.llm_config_overrides if member.body else CallOverrides()
@@ -44,6 +56,8 @@ def candidate(record: InboundRecord, member: InboundMember, offset: int, append_
         honor_request_mode=settings.honor_request_mode,
     )
     accepted = fault is None
+    block = settings.provider(shown) if accepted else None
+    line_size = strategy.line_size(block.bundle_size, block.batch_bundle_size) if block else 1
     return Candidate(
         position=member.position,
         correlation_id=str(member.correlation_id),
@@ -60,6 +74,7 @@ def candidate(record: InboundRecord, member: InboundMember, offset: int, append_
         bundle_hint=rounds.bundle_hint(member.metadata),
         batch=rounds.paying_batch(member.metadata),
         max_tokens=overrides.max_tokens_override or 0,
+        essays=essay_hashes(prompt_source(member)) if accepted and line_size > 1 else None,
         fault=fault,
     )
 

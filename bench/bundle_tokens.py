@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from domain.comparison import CallProfile
+from domain.sharing import by_essays
 from providers.anthropic_wire import message_params
 from providers.layouts import Layout
 from providers.prompts import PromptSource, SourceBlock, ask_for_bundle
@@ -83,7 +84,8 @@ def tokens(of: Round, size: int, layout: Layout) -> int:
 
 
 def _chunks(pairs: Sequence[tuple[int, int]], size: int) -> Iterator[Sequence[tuple[int, int]]]:
-    return (pairs[at : at + size] for at in range(0, len(pairs), size))
+    order = [pairs[place] for place in by_essays(pairs, size)]
+    return (order[at : at + size] for at in range(0, len(order), size))
 
 
 def table() -> str:

@@ -31,6 +31,7 @@ class Candidate:
     bundle_hint: int = 0
     batch: str = ""
     max_tokens: int = 0
+    essays: tuple[int, int] | None = None
     fault: Fault | None = None
 
 
@@ -95,5 +96,6 @@ def _arrival(candidate: Candidate, standing: Standing) -> Arrival:
         bundle_hint=candidate.bundle_hint,
         batch=candidate.batch,
         max_tokens=candidate.max_tokens,
+        essays=candidate.essays,
         fault=candidate.fault if standing is Standing.REJECTED else None,
     )

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from domain.comparison import Member
-from domain.job import ClosedBy, Plan, Policy, Transport
+from domain.job import ClosedBy, Plan, Policy
+from domain.sharing import by_essays
 from domain.strategies import STRATEGIES, Closes, Strategy
 
 
@@ -25,6 +26,7 @@ class Pending:
     bundle_hint: int = 0
     batch: str = ""
     max_tokens: int = 0
+    essays: tuple[int, int] | None = None
 
     @property
     def window_key(self) -> tuple[str, str]:
@@ -71,7 +73,8 @@ def cut(
     """Cut the members of one window into plans, each comparison in exactly one place.
 
     Grouped by provider and model, in member order, so that the same members give the same plans on every evaluation; a
-    plan ends where the next line would exceed its provider's limits. A line of several holds one round and call profile.
+    plan ends where the next line would exceed its provider's limits. A line of several holds one round and call profile, and
+    of these comparisons that share essays (domain.sharing).
 
     A window closed for being full keeps what is left over beyond full plans: it goes with what comes next. It was seen that a
     night's window sent a batch of one comparison after each full one.
@@ -89,10 +92,10 @@ def cut(
 
 
 def _lines(members: list[Pending], row: Strategy, limits: JobLimits) -> list[Line]:
-    most = limits.bundle_size if row.bundles else limits.batch_bundle_size if row.transport is Transport.BATCH else 1
+    most = row.line_size(limits.bundle_size, limits.batch_bundle_size)
     lines: list[Line] = []
     open_lines: dict[tuple[str, str], Line] = {}
-    for pending in members:
+    for pending in members if most == 1 else _together(members, most):
         key = (pending.round_key, pending.profile)
         line = open_lines.get(key)
         if line is None or not _fits(line, pending, most, limits):
@@ -100,6 +103,16 @@ def _lines(members: list[Pending], row: Strategy, limits: JobLimits) -> list[Lin
             lines.append(line)
         line.append(pending)
     return lines
+
+
+def _together(members: list[Pending], most: int) -> Iterable[Pending]:
+    """Those of one round and call profile, and of them those that share essays."""
+    alike: dict[tuple[str, str, bool], list[Pending]] = {}
+    for pending in members:
+        alike.setdefault((pending.round_key, pending.profile, pending.essays is None), []).append(pending)
+    for group in alike.values():
+        pairs = [pending.essays for pending in group if pending.essays is not None]
+        yield from (group[place] for place in by_essays(pairs, most)) if pairs else group
 
 
 def _fits(line: Line, pending: Pending, most: int, limits: JobLimits) -> bool:

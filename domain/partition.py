@@ -118,6 +118,7 @@ class PartitionState:
             bundle_hint=arrival.bundle_hint,
             batch=arrival.batch,
             max_tokens=arrival.max_tokens,
+            essays=arrival.essays,
         )
         self.pending[member] = pending
         self.pending_bytes += encoded_bytes(pending)

@@ -38,6 +38,7 @@ class Arrival:
     bundle_hint: int = 0  # preferred_bundle_size, 0 for none
     batch: str = ""  # bos_batch_id, whose budget pays for it
     max_tokens: int = 0  # max_tokens_override, 0 for none
+    essays: tuple[int, int] | None = None  # hashes of the two, where they may be bundled
     fault: Fault | None = None
 
 

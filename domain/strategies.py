@@ -24,6 +24,12 @@ class Strategy:
     mode: str
     bundles: bool = False
 
+    def line_size(self, bundle_size: int, batch_bundle_size: int) -> int:
+        """The most comparisons in one line of its jobs, by the two settings of a provider."""
+        if self.bundles:
+            return bundle_size
+        return batch_bundle_size if self.transport is Transport.BATCH else 1
+
 
 STRATEGIES = {
     row.name: row

@@ -61,6 +61,16 @@ def bundle_blocks(items: Sequence[PromptSource], layout: Layout) -> tuple[tuple[
     return shared, "shared_essays"
 
 
+def essay_hashes(source: PromptSource) -> tuple[int, int] | None:
+    """32 bits of each essay, A and B, by which bundles are put together; None where the blocks do not tell them apart."""
+    parts = _parts_of(source)
+    if parts is None:
+        return None
+    texts = (f"{essay.id}\n{essay.text}".encode("utf-8", "surrogatepass") for essay in parts.pair)
+    first, second = (int.from_bytes(hashlib.blake2b(text, digest_size=4).digest()) for text in texts)
+    return first, second
+
+
 def _unused_mark(texts: Sequence[str]) -> str:
     """Hex digits of a hash of the texts, as many as it takes to occur in none of them."""
     together = "\n".join(texts).lower()
