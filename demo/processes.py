@@ -134,12 +134,19 @@ def _event(log: Path, event: str) -> dict[str, Any] | None:
     return None
 
 
+def body_of(url: str) -> bytes:
+    """What a GET answers. Errors: OSError."""
+    # Without the environment's proxy, which would look for 127.0.0.1 on its own machine.
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
+        found: bytes = answer.read()
+        return found
+
+
 def _not_ready(url: str) -> str:
     """What is not ready, or nothing."""
     try:
-        # Without the environment's proxy, which would look for 127.0.0.1 on its own machine.
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=2):
-            return ""
+        body_of(url)
+        return ""
     except urllib.error.HTTPError as error:
         with error:
             return error.read().decode(errors="replace")[:500] or f"status {error.code}"

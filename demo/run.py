@@ -12,7 +12,7 @@ from rich.console import Console
 from demo import assignment, cj_service, picture, report, services
 from demo.cj_batch import CJBatch, Route
 from demo.exchange import KafkaExchange
-from demo.processes import Processes
+from demo.processes import Processes, body_of
 from demo.progress import Progress, bill, stream_for
 from demo.sending import Sending
 from simulator.control import ControlError, SimulatorControl
@@ -24,21 +24,22 @@ PLAY_S = 75.0
 
 
 def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path) -> bool:
-    """Play, and leave `ranking.png`, `results.jsonl` and `demo.json` in `out`.
+    """Play, and leave `ranking.png`, `results.jsonl`, `demo.json` and the worker's last `metrics.txt` in `out`.
 
     Returns whether every comparison was answered exactly once. Errors: processes.ProcessFailed.
     """
     start = time.monotonic()
     console = Console(file=stream_for(as_json), highlight=False)
     out.mkdir(parents=True, exist_ok=True)
-    for stale in ("ranking.png", "results.jsonl", "demo.json"):
+    for stale in ("ranking.png", "results.jsonl", "demo.json", "metrics.txt"):
         # A demo that fails must not leave an earlier one's success behind.
         (out / stale).unlink(missing_ok=True)
     with Processes(out / "demo-logs") as processes:
         console.print(f"starting Kafka, the simulated providers and a worker that sends by {sending.strategy} …")
         running = services.start(processes, out, seed, sending)
         console.print(
-            f"Kafka at {running.bootstrap_servers}, providers at {running.simulator_url}, logs in {out / 'demo-logs'}"
+            f"Kafka at {running.bootstrap_servers}, providers at {running.simulator_url}, logs in {out / 'demo-logs'}\n"
+            f"the worker's page: {running.worker_url}/"
         )
         control = SimulatorControl(running.simulator_url)
         batches = _batches(running.topics.result, seed, rounds, sending.mode)
@@ -56,6 +57,7 @@ def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path) -
                 for value in cj_service.play(batches, exchange, timeout_s=PLAY_S, now=time.monotonic, watch=watch):
                     kept.write(value + b"\n")
                 ledger = control.ledger()
+                (out / "metrics.txt").write_bytes(body_of(f"{running.worker_url}/metrics"))
             except (KafkaException, ControlError, OSError) as error:
                 raise processes.lost(error) from error
     picture.draw(batches, out / "ranking.png")

@@ -51,6 +51,7 @@ class Services:
 
     bootstrap_servers: str
     simulator_url: str
+    worker_url: str
     topics: Topics
 
 
@@ -82,7 +83,7 @@ def start(
     worker = processes.start("worker", [command, "worker"], clean | worker_settings(servers, url, topics, state, sending))
     health = int(processes.wait_event(worker, "health_listening", READY_S)["port"])
     processes.wait_ready(worker, f"http://127.0.0.1:{health}/readyz", READY_S)
-    return Services(servers, url, topics)
+    return Services(servers, url, f"http://127.0.0.1:{health}", topics)
 
 
 def clean_environment(given: Mapping[str, str]) -> dict[str, str]:
