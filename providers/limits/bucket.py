@@ -6,15 +6,20 @@ from providers.limits.charging import Kind
 from providers.limits.headers import Seen
 
 MINUTE_S = 60.0
-# A limit of which nothing is known yet is taken for this many calls a second: half of a burst that the smallest accounts
-# permit (50 a minute) in the seconds until the first answer shows its headers.
-_UNKNOWN_PER_S = 2.0
+# A limit of which nothing is known yet, in the seconds until the first answer shows its headers: at once, and a minute. Less
+# than the smallest accounts permit (50 requests, 40,000 input tokens), for a worker before this one may have used some.
+_UNKNOWN = {Kind.REQUESTS: (6.0, 50.0), Kind.INPUT_TOKENS: (16_000.0, 40_000.0)}
 # A minute without an answer, or a quarter of one where workers share: what the bucket was then says little of what it is.
 _STALE = 1.0
 _STALE_SHARED = 0.25
 # Workers that share take more than their part only in steps of so much of it: their views of what remains differ a little.
 _BORROWED_AT_LEAST = 0.1
 _ROUNDING = 1e-9
+
+
+def reach_s(minute_s: float) -> float:
+    """Seconds within which a call that is let go has met the provider's bucket: our own event loop, TLS, the way there."""
+    return max(0.15, 0.5 * minute_s / MINUTE_S)
 
 
 class Bucket:
@@ -30,16 +35,20 @@ class Bucket:
         self.configured = configured
         self.shown: float | None = None  # the provider's own limit, by its headers
         self.known = full and configured is not None
-        self._paced = paced and kind is Kind.REQUESTS
+        self._unknown = _UNKNOWN.get(kind) if paced else None
         self.share = 1.0
         self.minute_s = minute_s
         self._shown_at = self._heard_at = float("-inf")
         self._at: float | None = None
-        self.level = float(configured) if full and configured is not None else 0.0
+        self.level = 0.0
+        if configured is None and self._unknown is not None:
+            self.level = self._unknown[0]
+        elif configured is not None and full:
+            self.level = float(configured)
         # Charges that may not have reached the provider yet: until they have, a full bucket there is losing its refill.
         self._fresh: deque[tuple[float, float]] = deque()
         self._fresh_sum = 0.0
-        self._reach_s = 2.0 * minute_s / MINUTE_S
+        self._reach_s = reach_s(minute_s)
 
     @property
     def limit(self) -> float | None:
@@ -50,14 +59,16 @@ class Bucket:
     @property
     def capacity(self) -> float | None:
         """The most that may be there at once."""
-        return 1.0 if self.limit is None and self._paced and not self.known else self.limit
+        if self.limit is None and self._unknown is not None and not self.known:
+            return self.share * self._unknown[0]
+        return self.limit
 
     @property
     def rate(self) -> float:
         """Refill per second; 0 where there is no limit."""
         if self.limit is not None:
             return self.limit / self.minute_s
-        return _UNKNOWN_PER_S * MINUTE_S / self.minute_s if self._paced and not self.known else 0.0
+        return self.share * self._unknown[1] / self.minute_s if self._unknown is not None and not self.known else 0.0
 
     @property
     def _arriving(self) -> float:

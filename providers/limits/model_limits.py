@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.reply import Usage
-from providers.limits.bucket import MINUTE_S, Bucket
+from providers.limits.bucket import MINUTE_S, Bucket, reach_s
 from providers.limits.calibration import Calibration
 from providers.limits.charging import Amounts, Charging, Kind, Size
 from providers.limits.headers import Seen
@@ -15,8 +15,6 @@ LONGEST_WAIT_S = 60.0
 SHORTEST_WAIT_S = 0.1  # a Retry-After of 0 would be asked again in a tight loop
 # A longer Retry-After is cut to this and then asked again: a wait of a day would outlive every deadline.
 LONGEST_RETRY_AFTER_S = 900.0
-# By then a call that was sent has met the provider's bucket.
-_REACH_S = 0.5
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +50,7 @@ class ModelLimits:
         self.input, self.output = Calibration(), Calibration()
         self.under_way = 0
         self._sent: deque[Call] = deque()  # by sent_s: those under way, and those that came back while an older one was
-        self._reach_s = _REACH_S * minute_s / MINUTE_S
+        self._reach_s = reach_s(minute_s)
         self._resume_s = float("-inf")
         self._charged = self._settled = 0.0  # output tokens of all calls so far, and of those that are over
         self._refusals = 0  # pauses in a row without a success between them
@@ -63,8 +61,8 @@ class ModelLimits:
         """This worker's part of the account from now on."""
         for bucket in self.buckets.values():
             bucket.share = share
-            if bucket.limit is not None:
-                bucket.level = min(bucket.level, bucket.limit)
+            if bucket.capacity is not None:
+                bucket.level = min(bucket.level, bucket.capacity)
 
     # -- before a call -------------------------------------------------------------------------------------------
 
