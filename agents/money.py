@@ -77,7 +77,7 @@ class Money:
                 "limit_usd": budget.batch_usd,
                 "fullest": [
                     {"batch": batch, "spent_usd": spent, "reserved_usd": reserved}
-                    for batch, spent, reserved in self.spending.fullest_batches(_BATCHES_SHOWN)
+                    for batch, spent, reserved in self.spending.fullest_batches(_BATCHES_SHOWN if budget.batch_usd else 0)
                 ],
             },
             "excess": budget.excess,

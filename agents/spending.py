@@ -65,22 +65,21 @@ class Spending:
         key = (view.partition, job.job_id)
         usd = self._most(view, job)
         decision = self._decide(usd, len(view.state.owned(job.job_id))) if self.limited else Decision(Word.GO)
-        self._held.pop(key, None)
+        held_before = self._held.pop(key, None) is not None
         if decision.word is Word.GO:
             if usd is not None:
                 self._reserved[key] = _Reserved(usd, view.state.share_open(job.job_id))
         elif decision.word is Word.HOLD:
-            self._hold(view, job, usd or {}, decision)
+            self._held[key] = _Held(usd or {}, len(view.state.owned(job.job_id)), job.plan.deadline_ms)
+            if not held_before:
+                round_key = job.plan.round_key
+                log.warning("budget_held", partition=key[0], job_id=job.job_id, round=round_key, why=decision.message)
         else:
             members = len(view.state.owned(job.job_id))
             log.warning("budget_refused", partition=view.partition, job_id=job.job_id, word=decision.word, why=decision.message)
             if decision.word is Word.REFUSE:
                 self._counters.refused(members)
         return decision
-
-    def _hold(self, view: PartitionView, job: Job, usd: Mapping[str, float], decision: Decision) -> None:
-        self._held[view.partition, job.job_id] = _Held(usd, len(view.state.owned(job.job_id)), job.plan.deadline_ms)
-        log.info("budget_held", partition=view.partition, job_id=job.job_id, round=job.plan.round_key, why=decision.message)
 
     def not_sent(self, partition: int, job_id: str) -> None:
         """The job does not go after all, or what it had to ask is left for later."""
@@ -173,9 +172,13 @@ class Spending:
 
     def fullest_batches(self, most: int) -> list[tuple[str, float, float]]:
         """Batches with what is spent and reserved for them, the dearest first."""
-        reserved = self._all_reserved()
-        names = {batch for view in self._views for batch in view.state.payments.batches} | {name for name in reserved if name}
-        found = [(name, self.spent_for(name), reserved[name]) for name in names]
+        if not most:
+            return []
+        reserved, spent = self._all_reserved(), defaultdict[str, float](float)
+        for view in self._views:
+            for batch, usd in view.state.payments.by_batch():
+                spent[batch] += usd
+        found = [(name, spent[name], reserved[name]) for name in {*spent, *reserved} if name]
         return sorted(found, key=lambda one: -(one[1] + one[2]))[:most]
 
     def _all_reserved(self) -> defaultdict[str, float]:

@@ -1,6 +1,6 @@
 """What was paid in one partition, as its outcomes say: by quarter of an hour, and by the batch that it was paid for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 QUARTER_MS = 900_000  # days begin on a quarter of an hour in every time zone
@@ -20,12 +20,14 @@ class Payments:
 
     def __init__(self) -> None:
         self._quarters: dict[int, float] = {}
+        self._last = 0
         self._batches: dict[str, tuple[float, int]] = {}  # batch → USD, and the quarter of its last payment
 
     def learn(self, paid: Iterable[Paid]) -> None:
         """Add what one record tells."""
         for one in paid:
             quarter = one.at_ms // QUARTER_MS
+            self._last = max(self._last, quarter)
             self._quarters[quarter] = self._quarters.get(quarter, 0.0) + one.usd
             if one.batch:
                 usd, last = self._batches.get(one.batch, (0.0, quarter))
@@ -33,16 +35,15 @@ class Payments:
 
     def since(self, from_ms: int) -> float:
         """USD paid from this moment on, which begins a quarter."""
-        return sum(usd for quarter, usd in self._quarters.items() if quarter * QUARTER_MS >= from_ms)
+        return sum(self._quarters.get(quarter, 0.0) for quarter in range(from_ms // QUARTER_MS, self._last + 1))
 
     def of_batch(self, batch: str) -> float:
         """USD paid for a batch."""
         return self._batches.get(batch, (0.0, 0))[0]
 
-    @property
-    def batches(self) -> Iterable[str]:
-        """The batches that something was paid for."""
-        return self._batches.keys()
+    def by_batch(self) -> Iterator[tuple[str, float]]:
+        """The batches that something was paid for, and what."""
+        return ((batch, usd) for batch, (usd, _) in self._batches.items())
 
     def forget(self, before_ms: int) -> None:
         """Forget what was paid before (the dedup retention), a batch with its last payment."""

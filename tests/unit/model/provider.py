@@ -16,6 +16,7 @@ from providers.protocol import (
     JobStatus,
     OutcomeUnknown,
     ProviderDown,
+    ProviderError,
     Sighting,
     StartRefused,
 )
@@ -55,6 +56,8 @@ class ModelProvider:
         self.refused: set[str] = set()  # names whose batches are refused by content
         self.fates: deque[str] = deque()  # of the next creates: "timeout" does the work, "lost" does not; neither is known
         self.unreadable = False  # the list of batches
+        self.refusal: ProviderError | None = None  # of every create and call
+        self.tries = 0  # creates and calls, refused ones too
         self.while_uploading: Callable[[], None] = lambda: None
         self.calls: Counter[str] = Counter()
         self.ends_at_once = False
@@ -78,6 +81,7 @@ class ModelProvider:
         self.while_uploading()
         if not start():
             raise StartRefused("the claim has run out")
+        self._refuse()
         if self.refused.intersection(names.values()):
             raise ContentRefused("a prompt is refused")
         fate = self.fates.popleft() if self.fates else ""
@@ -110,6 +114,7 @@ class ModelProvider:
     async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
         """Answer one call."""
         await asyncio.sleep(0)
+        self._refuse()
         self.calls[_name(ask)] += 1
         return _answer(ask.custom_id, _name(ask))
 
@@ -150,6 +155,11 @@ class ModelProvider:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+    def _refuse(self) -> None:
+        self.tries += 1
+        if self.refusal is not None:
+            raise self.refusal
 
     def _batch(self, provider_job_id: str) -> Batch:
         return self.batches[int(provider_job_id.removeprefix("batch-"))]

@@ -91,7 +91,13 @@ class World:
             "user_prompt": prompt(name),
             "callback_topic": CALLBACK,
             "correlation_id": correlation_id,
-            "metadata": {"essay_a_id": f"{name}-a", "essay_b_id": f"{name}-b", "cj_batch_id": batch, **hint},
+            "metadata": {
+                "essay_a_id": f"{name}-a",
+                "essay_b_id": f"{name}-b",
+                "cj_batch_id": batch,
+                "bos_batch_id": f"bos-{batch}",
+                **hint,
+            },
         }
 
     def record(self, record: work.WorkRecord) -> int:
