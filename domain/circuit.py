@@ -5,9 +5,10 @@ from enum import StrEnum
 
 from domain.reply import ErrorCode
 
-# Comparisons that fail one after another, none answered between them, before the account is held to be at fault. One alone may
-# be what the provider fails on, and must not stop the others.
-FAILURES_TO_PAUSE = 3
+# Failures one after another, none answered between them, before the account is held to be at fault: of three comparisons, or of
+# two that have both been tried again. One alone may be what the provider fails on, and must not stop the others.
+FAILING_TO_PAUSE = 3
+FAILURES_OF_TWO_TO_PAUSE = 4
 # A try that has told nothing for so long has been lost (its partition went, its answer never came): another may go.
 TRY_LOST_AFTER_S = 600.0
 _LONGEST_MESSAGE = 300
@@ -63,7 +64,7 @@ class Circuit:
     """One account. A subject is the first comparison of what is sent: planned again it keeps its name, and counts once."""
 
     pause: Pause | None = None
-    failing: frozenset[str] = frozenset()  # subjects that failed since the last answer
+    failing: tuple[str, ...] = ()  # subjects of the failures since the last answer, the latest few
 
     def try_is_due(self, now_s: float) -> bool:
         """Whether the account is paused, and somebody may try it now."""
@@ -108,8 +109,10 @@ class Circuit:
         pause, trouble = self.pause, OF_CODE.get(code, Trouble.DOWN)
         message = message[:_LONGEST_MESSAGE]
         if pause is None:
-            failing = self.failing | {subject}
-            if not certain and len(failing) < FAILURES_TO_PAUSE:
+            failing = (*self.failing, subject)[-FAILURES_OF_TWO_TO_PAUSE:]
+            different = len(set(failing))
+            many = different >= FAILING_TO_PAUSE or (different > 1 and len(failing) >= FAILURES_OF_TWO_TO_PAUSE)
+            if not (certain or many):
                 return replace(self, failing=failing)
             return Circuit(Pause(trouble, code, message, now_ms, now_s + back_off.wait_s(0)))
         if pause.trier != subject:  # sent before the pause

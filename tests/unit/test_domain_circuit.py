@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.circuit import FAILURES_TO_PAUSE, TRY_LOST_AFTER_S, BackOff, Circuit, Trouble
+from domain.circuit import FAILING_TO_PAUSE, TRY_LOST_AFTER_S, BackOff, Circuit, Trouble
 from domain.reply import ErrorCode
 
 BACK_OFF = BackOff(30.0, 900.0)
@@ -45,9 +45,18 @@ def test_failures_that_the_content_may_cause_pause_when_as_many_different_ones_h
     for _ in range(10):
         circuit = down(circuit, "poison")
     assert circuit.pause is None
-    for number in range(FAILURES_TO_PAUSE - 1):
+    circuit = Circuit()
+    for number in range(FAILING_TO_PAUSE):
         assert circuit.pause is None
-        circuit = down(circuit, f"other {number}")
+        circuit = down(circuit, f"another {number}")
+    assert circuit.pause is not None
+
+
+def test_two_that_fail_again_pause_too() -> None:
+    circuit = Circuit()
+    for subject in "abab":
+        assert circuit.pause is None
+        circuit = down(circuit, subject)
     assert circuit.pause is not None
 
 
