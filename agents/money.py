@@ -15,7 +15,7 @@ from agents.spending import Spending
 from agents.views import Views
 from domain.circuit import BackOff
 from providers.accounts import Account
-from providers.prices import is_known, price_list
+from providers.prices import is_known, price_list, unknown_price
 from streams import failstop
 from streams.clock import Clock
 from streams.settings import Settings
@@ -47,10 +47,8 @@ class Money:
         prices = price_list()
         log.info("prices", list=prices.name, newest=prices.newest)
         for provider, model in self._models:
-            if not is_known(provider, model):
-                log.warning(
-                    "price_unknown", provider=provider, model=model, list=prices.name, said=unknown_price(provider, model)
-                )
+            if (said := unknown_price(provider, model)) is not None:
+                log.warning("price_unknown", provider=provider, model=model, said=said)
         self._registry.register(MoneyCollector(self.status))
 
     async def run(self) -> None:
@@ -113,12 +111,3 @@ class Money:
             "next_try_s": self.circuits.next_try_s(name),
             "tries": pause.tries,
         }
-
-
-def unknown_price(provider: str, model: str) -> str:
-    """What an operator should know of a configured model without a price."""
-    return (
-        f"{price_list().name} does not know the price of {model} ({provider}): its results say cost 0 and are counted in "
-        "roundbatch_prices_unknown_total; under a budget its requests end in CONFIGURATION_ERROR. Upgrade genai-prices, or "
-        "correct the model's name"
-    )

@@ -27,6 +27,7 @@ def config(
     """
     import json
 
+    from providers import prices
     from streams import settings_env
 
     if markdown:
@@ -34,12 +35,16 @@ def config(
         return
     settings = settings_or_exit()
     entries = settings_env.entries(settings)
+    unknown = (prices.unknown_price(name, settings.provider(name).model) for name in settings.configured_providers)
+    warnings = [*settings.warnings, *(said for said in unknown if said is not None)]
     if as_json:
         found = [{"name": entry.variable, "value": shown(entry), "source": entry.source or "default"} for entry in entries]
-        typer.echo(json.dumps({"settings": found, "warnings": settings.warnings}, ensure_ascii=False))
+        shown_prices = {"list": prices.price_list().name, "newest": prices.price_list().newest}
+        typer.echo(json.dumps({"settings": found, "prices": shown_prices, "warnings": warnings}, ensure_ascii=False))
         return
     _print_table(entries)
-    for warning in settings.warnings:
+    typer.echo(f"prices: {prices.price_list().name}, its newest price is of {prices.price_list().newest}")
+    for warning in warnings:
         typer.echo(f"warning: {warning}", err=True)
 
 

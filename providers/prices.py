@@ -79,6 +79,17 @@ def price_list() -> PriceList:
     return PriceList(f"genai-prices {_list_version}", max(_days(), default=""))
 
 
+def unknown_price(provider: str, model: str) -> str | None:
+    """What an operator should know of a configured model that the list has no price for; None where it has one."""
+    if is_known(provider, model):
+        return None
+    return (
+        f"{price_list().name} does not know the price of {model} ({provider}): its results say cost 0 and are counted in "
+        "roundbatch_prices_unknown_total; under a budget its requests end in CONFIGURATION_ERROR. Upgrade genai-prices, or "
+        "correct the model's name"
+    )
+
+
 def _days() -> Iterator[str]:
     for provider in _listed_providers:
         if provider.id not in ("anthropic", "openai"):

@@ -1,11 +1,13 @@
 """Cost by the price list: a batch row at half price, unknown models told as such."""
 
+from datetime import date
+
 import pytest
 from genai_prices import Usage as PricedUsage
 from genai_prices import calc_price
 
 from domain.reply import Usage
-from providers.prices import cost_usd
+from providers.prices import cost_usd, is_known, most_usd, price_list
 from providers.protocol import Ask, PromptBlock
 from providers.tokens import most_tokens
 
@@ -55,6 +57,21 @@ def test_an_unknown_model_has_no_price() -> None:
         calc_price(PricedUsage(input_tokens=1), "gpt-99-moon", provider_id="openai")
     assert cost_usd("openai", "gpt-99-moon", Usage(10, 1), batch=True) is None
     assert cost_usd("no such provider", "gpt-6-luna", Usage(10, 1), batch=True) is None
+
+
+@pytest.mark.parametrize(("provider", "model"), MODELS)
+@pytest.mark.parametrize("batch", [False, True])
+def test_the_most_that_tokens_cost_is_their_price_uncached(provider: str, model: str, batch: bool) -> None:
+    most = most_usd(provider, model, batch=batch, prompt_tokens=10_000, output_tokens=1_000)
+    assert most == cost_usd(provider, model, Usage(10_000, 1_000), batch=batch)
+    assert is_known(provider, model)
+    assert most_usd(provider, "gpt-99-moon", batch=batch, prompt_tokens=1, output_tokens=1) is None
+    assert not is_known(provider, "gpt-99-moon")
+
+
+def test_the_list_has_a_name_and_a_day() -> None:
+    assert price_list().name.startswith("genai-prices ")
+    assert date(2026, 1, 1) < date.fromisoformat(price_list().newest)
 
 
 @pytest.mark.parametrize(("provider", "expected"), [("anthropic", 5 + 100), ("openai", 4 + 100), ("another", 5 + 100)])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,14 @@ def test_json_holds_the_same(run: CliRunner) -> None:
     assert found["ROUNDBATCH_ANTHROPIC__API_KEY"] == ("set (…wxyz)", "ANTHROPIC_API_KEY")
     assert found["ROUNDBATCH_OPENAI__API_KEY"] == ("set", "ROUNDBATCH_OPENAI__API_KEY")
     assert json.loads(result.stdout)["warnings"] == []
+    assert json.loads(result.stdout)["prices"]["list"].startswith("genai-prices ")
+
+
+def test_the_price_list_is_named_and_a_model_without_a_price_warned_of(run: CliRunner) -> None:
+    result = run.invoke(app, ["config"], env={"OPENAI_API_KEY": "key", "ROUNDBATCH_OPENAI__MODEL": "gpt-99-moon"})
+    assert re.search(r"^prices: genai-prices \d.*, its newest price is of 20\d\d-\d\d-\d\d$", result.stdout, re.MULTILINE)
+    assert "does not know the price of gpt-99-moon (openai)" in result.stderr
+    assert result.exit_code == 0
 
 
 @pytest.mark.parametrize("arguments", [["config"], ["config", "--json"]])
