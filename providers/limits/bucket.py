@@ -1,9 +1,11 @@
 """One limit of one model: how full the provider's bucket is, as far as this worker knows."""
 
 from collections import deque
+from typing import NamedTuple
 
 from providers.limits.charging import Kind
 from providers.limits.headers import Seen
+from providers.limits.others import Others
 
 MINUTE_S = 60.0
 # A limit of which nothing is known yet, in the seconds until the first answer shows its headers: at once, and a minute. Less
@@ -12,14 +14,28 @@ _UNKNOWN = {Kind.REQUESTS: (6.0, 50.0), Kind.INPUT_TOKENS: (16_000.0, 40_000.0)}
 # A minute without an answer, or a quarter of one where workers share: what the bucket was then says little of what it is.
 _STALE = 1.0
 _STALE_SHARED = 0.25
-# Workers that share take more than their part only in steps of so much of it: their views of what remains differ a little.
-_BORROWED_AT_LEAST = 0.1
+# So much of their part is left to the other workers when all seem idle: enough for the first call with which they look.
+_LEFT_TO_IDLE = 0.1
 _ROUNDING = 1e-9
 
 
 def reach_s(minute_s: float) -> float:
     """Seconds within which a call that is let go has met the provider's bucket: our own event loop, TLS, the way there."""
     return max(0.15, 0.5 * minute_s / MINUTE_S)
+
+
+class Since(NamedTuple):
+    """How the level may have changed since an answer's headers were written.
+
+    That was at a time that is not known: they may have been on the way for as long as the call took, and other calls with them.
+    least, most: by all refills and this worker's calls; least_of_share: by its share of the refills. own: what the answered
+    call itself took.
+    """
+
+    least: float
+    least_of_share: float
+    most: float
+    own: float
 
 
 class Bucket:
@@ -45,6 +61,7 @@ class Bucket:
             self.level = self._unknown[0]
         elif configured is not None and full:
             self.level = float(configured)
+        self._others = Others(self._stale_s)
         # Charges that may not have reached the provider yet: until they have, a full bucket there is losing its refill.
         self._fresh: deque[tuple[float, float]] = deque()
         self._fresh_sum = 0.0
@@ -74,6 +91,10 @@ class Bucket:
     def _arriving(self) -> float:
         return 0.0 if self.limit is None else self._fresh_sum
 
+    @property
+    def _stale_s(self) -> float:
+        return self.minute_s * (_STALE if self.share == 1.0 else _STALE_SHARED)
+
     def refill(self, now_s: float) -> None:
         """Let time pass."""
         if self._at is None:
@@ -81,13 +102,15 @@ class Bucket:
         elapsed_s, self._at = max(0.0, now_s - self._at), max(self._at, now_s)
         while self._fresh and self._fresh[0][0] <= now_s - self._reach_s:
             self._fresh_sum -= self._fresh.popleft()[1]
-        stale_s = self.minute_s * (_STALE if self.share == 1.0 else _STALE_SHARED)
-        if self.known and self.shown is not None and now_s - self._heard_at > stale_s:
+        if self.known and self.shown is not None and now_s - self._heard_at > self._stale_s:
             self.known = False
             self.level = min(self.level, 0.0)
+            self._others = Others(self._stale_s)
             elapsed_s = 0.0
         if self.capacity is not None:
             self.level = max(self.level, min(self.level + elapsed_s * self.rate, self.capacity - self._arriving))
+        if self.shown is not None:
+            self._others.refill(elapsed_s * self.shown / self.minute_s, self.shown - self._arriving)
 
     def wait_s(self, amount: float, now_s: float, *, first: bool) -> float:
         """Seconds until `amount` is there, 0 when it is; more than the bucket holds waits for a full one.
@@ -109,6 +132,7 @@ class Bucket:
     def charge(self, amount: float, now_s: float) -> None:
         """Take what a call will take."""
         self.level -= amount
+        self._others.take(amount)
         if amount > 0:
             self._fresh.append((now_s, amount))
             self._fresh_sum += amount
@@ -116,15 +140,12 @@ class Bucket:
     def correct(self, more: float) -> None:
         """Take so much more (negative: give back): a call's charge has become known better."""
         self.level -= more
+        self._others.take(more)
         if more < 0 and self.capacity is not None:
             self.level = min(self.level, self.capacity)
 
-    def observe(self, seen: Seen, since: tuple[float, float], *, sent_s: float, now_s: float) -> None:
-        """Take over what an answer showed.
-
-        since: the least and the most by which the level has changed since the answer's headers were written, at a time that is
-        not known: they may have been on the way for as long as the call took, and other calls with them.
-        """
+    def observe(self, seen: Seen, since: Since, *, sent_s: float, now_s: float, refused: bool = False) -> None:
+        """Take over what an answer showed to a call that was sent at `sent_s`; refused: one that should not have been sent."""
         self.refill(now_s)
         # Of answers that overtake each other the later sent knows better; a lower limit is believed at once.
         if self.shown is None or seen.limit < self.shown or sent_s >= self._shown_at:
@@ -133,18 +154,35 @@ class Bucket:
             self.shown = seen.limit
         first = not self.known
         self.known, self._heard_at = True, now_s
-        limit = self.limit
-        assert limit is not None
-        least, most = since
-        if self.configured is None or self.configured >= self.shown:
-            # Where workers share, each may take its part of what remains: so what some leave unused goes to the others.
-            lowest = min(self.share * seen.remaining + least, limit)
-            step = 0.0 if self.share == 1.0 or first else _BORROWED_AT_LEAST * limit
-            if lowest >= self.level + step:
-                self.level = lowest
-        elif first:
-            self.level = max(self.level, min(limit, seen.remaining + least))
-        self.level = min(self.level, limit, seen.remaining + 1.0 + most)
+        assert self.limit is not None
+        highest = seen.remaining + 1.0 + since.most  # what remains is told in whole numbers
+        borrows = self._borrows(now_s)
+        self._others.observe(seen.remaining + since.least, highest, self.shown, now_s)
+        if refused or (borrows and not self._borrows(now_s)):
+            self.level = min(self.level, self.share * seen.remaining)
+        self.level = min(max(self.level, self._surely_mine(seen, since, first, now_s)), highest)
+        if first or self.share == 1.0:
+            self.level = min(self.level, self.limit)
+
+    def _borrows(self, now_s: float) -> bool:
+        """Whether the other workers are idle."""
+        return self.share < 1.0 and now_s - self._others.seen_s > self._stale_s
+
+    def _surely_mine(self, seen: Seen, since: Since, first: bool, now_s: float) -> float:
+        """What this worker may take of what an answer shows to remain."""
+        assert self.limit is not None
+        assert self.shown is not None
+        if self.configured is not None and self.configured < self.shown:
+            # What the provider would permit above the setting is not for this worker; but it shows that there is something.
+            return min(self.limit, seen.remaining + since.least) if first else self.level
+        if self.share == 1.0:
+            return seen.remaining + since.least
+        part = 1.0 - self.share
+        if first:  # the others will have taken as much of their part as this worker of its own, or are about to
+            return self.share * seen.remaining + since.least_of_share - part * since.own
+        if self._borrows(now_s):  # from idle ones: when they come back, they look first
+            return seen.remaining + since.least - _LEFT_TO_IDLE * part * self.shown
+        return seen.remaining + since.least_of_share - part * self.shown
 
     def heard_nothing(self, now_s: float) -> None:
         """Note an answer without this limit's headers: there is none, or only the configured one counts."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.reply import Usage
-from providers.limits.bucket import MINUTE_S, Bucket, reach_s
+from providers.limits.bucket import MINUTE_S, Bucket, Since, reach_s
 from providers.limits.calibration import Calibration
 from providers.limits.charging import Amounts, Charging, Kind, Size
 from providers.limits.headers import Seen
@@ -115,7 +115,7 @@ class ModelLimits:
             if shown is not None:
                 bucket.refill(now_s)
                 since = self._changed_since(call, place, bucket, shown, now_s)
-                bucket.observe(shown, since, sent_s=call.sent_s, now_s=now_s)
+                bucket.observe(shown, since, sent_s=call.sent_s, now_s=now_s, refused=not complete)
             elif complete:
                 bucket.heard_nothing(now_s)
 
@@ -128,16 +128,15 @@ class ModelLimits:
         while self._sent and (oldest_s is None or self._sent[0].sent_s + self._reach_s < oldest_s):
             self._sent.popleft()
 
-    def _changed_since(self, call: Call, place: int, bucket: Bucket, shown: Seen, now_s: float) -> tuple[float, float]:
-        """The least and the most by which the level has changed between the writing of a call's headers and now.
+    def _changed_since(self, call: Call, place: int, bucket: Bucket, shown: Seen, now_s: float) -> Since:
+        """How the level may have changed between the writing of a call's headers and now.
 
         They were written at some time t after the call was sent. Since t the bucket has been refilled, and it has been charged
         the calls that were sent after t (the most), and those sent shortly before t too if they arrived after it (the least).
         """
         sent_s = call.sent_s
-        full_rate = shown.limit / bucket.minute_s
-        own_rate = bucket.share * full_rate if bucket.configured is None or shown.limit <= bucket.configured else 0.0
-        least = most = after = reached = 0.0
+        rate = shown.limit / bucket.minute_s
+        least = of_share = most = after = reached = 0.0
         for other in reversed(self._sent):
             if other.sent_s < sent_s - self._reach_s:
                 break
@@ -145,14 +144,16 @@ class ModelLimits:
                 continue
             if other.returned_s is None or other.returned_s >= sent_s:
                 reached += other.amounts[place]
-            least = min(least, own_rate * max(0.0, now_s - other.sent_s - self._reach_s) - reached)
+            refilled = rate * max(0.0, now_s - other.sent_s - self._reach_s)
+            least = min(least, refilled - reached)
+            of_share = min(of_share, bucket.share * refilled - reached)
             if other.sent_s >= sent_s:
-                most = max(most, full_rate * (now_s - other.sent_s) - after)
+                most = max(most, rate * (now_s - other.sent_s) - after)
                 after += other.amounts[place]
-        most = max(most, full_rate * (now_s - sent_s) - after)
+        most = max(most, rate * (now_s - sent_s) - after)
         if self._charging.charged_late(bucket.kind):
-            least = call.settled_before - self._charged
-        return least, most
+            least = of_share = call.settled_before - self._charged
+        return Since(least, of_share, most, call.amounts[place])
 
     # -- refusals ------------------------------------------------------------------------------------------------
 

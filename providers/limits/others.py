@@ -1,0 +1,38 @@
+"""Whether other workers use a shared account: what the provider's bucket would be without them, compared with what it is."""
+
+# So much of the limit may be missing without anybody having taken it: answers and calls under way are not told apart exactly.
+_UNEXPLAINED = 0.01
+
+
+class Others:
+    """Finds the use of a bucket that is not this worker's own, by what answers show to remain.
+
+    forget_s: what was missing so long ago counts no more.
+    """
+
+    def __init__(self, forget_s: float) -> None:
+        self._forget_s = forget_s
+        self._level: float | None = None  # as if this worker were alone; None: never shown
+        self._missing, self._missing_s = 0.0, 0.0
+        self.seen_s = float("-inf")  # when somebody else's use was noticed, or this worker began to look
+
+    def refill(self, amount: float, capacity: float) -> None:
+        """Let the provider's bucket fill by this."""
+        if self._level is not None:
+            self._level = max(self._level, min(self._level + amount, capacity))
+
+    def take(self, amount: float) -> None:
+        """Note what this worker takes (negative: gives back)."""
+        if self._level is not None:
+            self._level -= amount
+
+    def observe(self, lowest: float, highest: float, limit: float, now_s: float) -> None:
+        """Note between what bounds the provider's bucket stands now."""
+        if self._level is None:
+            self._level, self.seen_s = lowest, now_s
+        self._missing *= max(0.0, 1.0 - (now_s - self._missing_s) / self._forget_s)
+        self._missing_s = now_s
+        self._missing += max(0.0, self._level - highest)
+        if self._missing > 1.0 + _UNEXPLAINED * limit:
+            self.seen_s, self._missing = now_s, 0.0
+        self._level = max(lowest, min(self._level, highest))
