@@ -12,6 +12,7 @@ from agents.labels import Labels
 from agents.paid_metrics import PaidMetrics
 from agents.queue_metrics import QueueCollector
 from agents.queue_snapshot import QueueSnapshot
+from domain.strategies import STRATEGIES
 
 #: Why a record or member goes to a DLQ that no event answers (agents.collect, agents.reconcile).
 UNANSWERED = (
@@ -100,6 +101,8 @@ class Metrics:
             self._spent.labels(provider)
             for fate in ("adopted", "held", "absent"):
                 self._fates.labels(provider, fate)
+            for mode in {row.mode for row in STRATEGIES.values()}:
+                self._results.labels("answered", provider, self._word(mode))
         for reason in UNANSWERED:
             self._dead_letters.labels("false", self._word(reason))
 

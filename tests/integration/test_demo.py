@@ -1,24 +1,128 @@
-"""The demo as a newcomer starts it, by another strategy than its own."""
+"""Demos as a newcomer starts them, by two strategies at once, watched as Prometheus would."""
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.watched import asked_for, exposed, fed
+
+LIMIT_S = 120.0
+
+#: What no demo shows, for nothing goes wrong in one; it must be there all the same.
+NOTHING_WRONG = {
+    "roundbatch_account_paused",
+    "roundbatch_budget_held_comparisons",
+    "roundbatch_budget_refused_total",
+    "roundbatch_bundle_item_failures_total",
+    "roundbatch_calls_waiting",
+    "roundbatch_claims_lost_total",
+    "roundbatch_consumer_lag_records",  # looked at every 2 s, and a demo's records are read in milliseconds
+    "roundbatch_dead_letters_total",
+    "roundbatch_duplicates_total",
+    "roundbatch_failstop_record_offset",
+    "roundbatch_failstops_in_a_row",
+    "roundbatch_failstops_total",
+    "roundbatch_limit_pause_seconds",
+    "roundbatch_model_price_unknown",
+    "roundbatch_outcomes_spent_total",
+    "roundbatch_partitions_paused",
+    "roundbatch_prices_unknown_total",
+    "roundbatch_rate_limited_total",
+    "roundbatch_unknown_custom_ids_total",
+    "roundbatch_unknown_jobs_total",
+}
 
 
-def test_three_rounds_by_serial_bundles(tmp_path: Path) -> None:
-    """On its own broker, in two calls a round: bundles of 8 and of 4."""
-    command = [str(Path(sys.executable).with_name("roundbatch")), "demo", "--strategy", "serial_bundle", "--rounds", "3"]
+@dataclass
+class Demo:
+    """One demo under way. fed: the metrics that have had a value; exposed: those that were there at all."""
+
+    out: Path
+    popen: "subprocess.Popen[bytes]"
+    fed: set[str] = field(default_factory=set)
+    exposed: set[str] = field(default_factory=set)
+    told: dict[str, Any] = field(default_factory=dict)
+
+    def look(self) -> None:
+        """Scrape its worker, if there is one that answers."""
+        log = self.out / "demo-logs/worker.log"
+        port = re.search(r'"port": ?(\d+)', log.read_text()) if log.exists() else None
+        if port is None:
+            return
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port[1]}/metrics", timeout=5) as answer:
+                self.keep(answer.read().decode())
+        except (OSError, urllib.error.URLError):
+            return  # not yet, or no more
+
+    def keep(self, scrape: str) -> None:
+        """Note what a scrape holds."""
+        self.fed |= fed(scrape)
+        self.exposed |= exposed(scrape)
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Demo]:
+    """A demo in bundles and one in batch jobs, each on a broker of its own, when both have ended."""
     environment = {name: value for name, value in os.environ.items() if name != "KAFKA_BOOTSTRAP_SERVERS"}
-    done = subprocess.run([*command, "--json", "--out", str(tmp_path)], env=environment, capture_output=True, timeout=120)
+    running: dict[str, Demo] = {}
+    for strategy, rounds in (("serial_bundle", 3), ("per_round", 2)):
+        out = tmp_path_factory.mktemp(strategy)
+        command = [str(Path(sys.executable).with_name("roundbatch")), "demo", "--strategy", strategy, "--rounds", str(rounds)]
+        with (out / "stdout").open("wb") as stdout, (out / "stderr").open("wb") as stderr:
+            popen = subprocess.Popen([*command, "--json", "--out", str(out)], env=environment, stdout=stdout, stderr=stderr)
+        running[strategy] = Demo(out, popen)
+    until = time.monotonic() + LIMIT_S
+    try:
+        while any(demo.popen.poll() is None for demo in running.values()):
+            assert time.monotonic() < until, f"a demo was not over in {LIMIT_S:g} s"
+            for demo in running.values():
+                demo.look()
+            time.sleep(0.05)
+    finally:
+        for demo in running.values():
+            if demo.popen.poll() is None:
+                demo.popen.terminate()
+            demo.popen.wait(30)
+    for demo in running.values():
+        assert demo.popen.returncode == 0, (demo.out / "stderr").read_text()[-2000:]
+        demo.told = json.loads((demo.out / "stdout").read_text())
+        demo.keep((demo.out / "metrics.txt").read_text())
+    return running
 
-    assert done.returncode == 0, done.stderr.decode()[-2000:]
-    told = json.loads(done.stdout)
-    assert told == json.loads((tmp_path / "demo.json").read_text())
+
+def test_three_rounds_by_serial_bundles(demos: dict[str, Demo]) -> None:
+    """On its own broker, in two calls a round: bundles of 8 and of 4."""
+    told = demos["serial_bundle"].told
+    assert told == json.loads((demos["serial_bundle"].out / "demo.json").read_text())
     assert (told["strategy"], told["layout"]) == ("serial_bundle", "auto")
     assert (told["requested"], told["answered"], told["missing"], told["duplicates"], told["errors"]) == (72, 72, 0, 0, 0)
     assert told["batch_jobs"] == 0
     assert told["http_operations"] == 12
     assert 0 < told["input_tokens"] < 0.9 * 72 * 1_055  # what a comparison takes alone, on the average of all rounds
     assert told["cost_usd"] > 0
+
+
+def test_two_rounds_by_batch_jobs(demos: dict[str, Demo]) -> None:
+    """A job a round at each provider."""
+    told = demos["per_round"].told
+    assert (told["requested"], told["answered"], told["batch_jobs"]) == (48, 48, 4)
+
+
+def test_what_alerts_and_dashboard_ask_for_is_fed(demos: dict[str, Demo]) -> None:
+    """A name that no worker has would be an alert that never fires."""
+    there = set.union(*(demo.exposed for demo in demos.values()))
+    given = set.union(*(demo.fed for demo in demos.values()))
+    assert asked_for() - there == set()
+    assert asked_for() - given - NOTHING_WRONG == set()
+    assert asked_for() >= NOTHING_WRONG  # else the list speaks of what is asked no more
