@@ -29,7 +29,7 @@ demo: $(VENV)/installed ## two assignments through batch jobs at both (simulated
 	$(BIN)/roundbatch demo --strategy $(STRATEGY) --layout $(LAYOUT)
 
 test: $(VENV)/installed ## all tests; integration and chaos tests start a real Kafka of their own
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 test-unit: $(VENV)/installed ## the unit and contract tests alone
 	$(BIN)/python -m pytest tests/unit tests/contract $(ARGS)

@@ -12,9 +12,21 @@ from tests.brokers import running_kafka
 from tests.harness.deployment import Deployment, deployment
 
 
+# In one process each, with a Kafka of its own: what runs side by side shares two cores, and their waits are tight enough.
+ONE_PROCESS_EACH = ("chaos", "integration")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell pytest-xdist (`--dist loadgroup`) which tests stay together."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in ONE_PROCESS_EACH:
+            item.add_marker(pytest.mark.xdist_group(folder))
+
+
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
-    """Bootstrap servers of a real Kafka, one for the whole run: tests keep apart by the names of their topics."""
+    """Bootstrap servers of a real Kafka, one for the whole process: tests keep apart by the names of their topics."""
     with running_kafka() as bootstrap:
         yield bootstrap
 
