@@ -11,7 +11,6 @@ from simulator.process import running_simulator
 from tests.brokers import running_kafka
 from tests.harness.deployment import Deployment, deployment
 
-
 # In one process each, with a Kafka of its own: what runs side by side shares two cores, and their waits are tight enough.
 ONE_PROCESS_EACH = ("chaos", "integration")
 
