@@ -84,6 +84,20 @@ async def test_money_that_was_reserved_and_not_needed_lets_the_next_one_go(world
     assert len(world.provider.batches) == 3
 
 
+async def test_what_is_held_goes_under_a_raised_budget(world: World) -> None:
+    worker = await start(world, **budget(day_usd=MOST))
+    world.request("m0")
+    await world.finish(worker, seconds=60)
+    world.request("m1")
+    await world.run(worker, seconds=60)
+    assert spending(world).held() == (1, 1)
+    world.commit(worker)
+    await world.kill(worker)
+    await world.finish(await start(world, **budget(day_usd=2 * MOST)), seconds=60)
+    world.check()
+    assert world.result("m1")["winner"] == "Essay A"
+
+
 async def test_what_is_claimed_or_submitted_is_reserved_after_a_restart_too(world: World) -> None:
     settings = budget(day_usd=3 * MOST)
     worker = await start(world, **settings)
