@@ -7,6 +7,7 @@ COPY requirements.lock ./
 RUN /opt/roundbatch/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
 COPY pyproject.toml README.md ./
 COPY agents agents
+COPY bench bench
 COPY cli cli
 COPY demo demo
 COPY domain domain

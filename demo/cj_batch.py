@@ -1,6 +1,7 @@
 """One assignment's batch at the CJ service: its rounds, what is asked and answered, and the ranking so far."""
 
 import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,10 @@ from scipy.stats import spearmanr
 from demo import comparison, pairing
 from demo.assignment import Assignment
 from streams.results import ComparisonResult
+
+MOST_ANNOUNCED = 64  # preferred_bundle_size is capped there (contract.md §2)
+#: Essays, verdicts so far, pairs asked so far, randomness → the pairs of the next round.
+Choose = Callable[[int, Sequence[pairing.Pair], Sequence[pairing.Pair], np.random.Generator], list[pairing.Pair]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,14 @@ class CJBatch:
     """
 
     def __init__(
-        self, assignment: Assignment, route: Route, *, cj_batch_id: str, rounds: int, rng: np.random.Generator
+        self,
+        assignment: Assignment,
+        route: Route,
+        *,
+        cj_batch_id: str,
+        rounds: int,
+        rng: np.random.Generator,
+        choose: Choose = pairing.next_round,
     ) -> None:
         self.assignment = assignment
         self.route = route
@@ -40,7 +52,7 @@ class CJBatch:
         self.duplicates = 0
         self.verdicts: list[pairing.Pair] = []
         self._bos_batch_id = str(uuid.uuid4())
-        self._rng = rng
+        self._rng, self._choose = rng, choose
         self._asked: dict[str, pairing.Pair] = {}
         self._answered: set[str] = set()
 
@@ -74,8 +86,8 @@ class CJBatch:
         if not self.round_answered or self.round == self.rounds:
             raise RuntimeError(f"round {self.round} of {self.rounds} is open or the last: CJ asks no further")
         essays = self.assignment.essays
-        pairs = pairing.next_round(len(essays), self.verdicts, list(self._asked.values()), self._rng)
-        place = comparison.Place(self.cj_batch_id, self._bos_batch_id, self.round, len(pairs))
+        pairs = self._choose(len(essays), self.verdicts, list(self._asked.values()), self._rng)
+        place = comparison.Place(self.cj_batch_id, self._bos_batch_id, self.round, min(len(pairs), MOST_ANNOUNCED))
         self.round += 1
         bodies = []
         for pair in pairs:
@@ -98,7 +110,10 @@ class CJBatch:
 
     def take(self, result: ComparisonResult) -> bool:
         """Enter a result; False if it is none of this batch. The first for a correlation id counts, as at CJ."""
-        name = str(result.correlation_id)
+        return self.enter(str(result.correlation_id), result.winner)
+
+    def enter(self, name: str, winner: str | None) -> bool:
+        """Enter the verdict on a correlation id, None for an error, as `take`."""
         if name not in self._asked:
             return False
         if name in self._answered:
@@ -106,10 +121,10 @@ class CJBatch:
             return True
         self._answered.add(name)
         a, b = self._asked[name]
-        if result.winner is None:
+        if winner is None:
             self.errors += 1
         else:
-            self.verdicts.append((a, b) if result.winner == "Essay A" else (b, a))
+            self.verdicts.append((a, b) if winner == "Essay A" else (b, a))
         return True
 
     def scores(self) -> NDArray[np.float64]:

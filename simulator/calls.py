@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from simulator.errors import ApiError
+from simulator.latency import latency_s
 from simulator.ledger import BatchRecord, CallRecord, PaidItem, key_hash
 from simulator.simulation import Simulation, fault_error, fresh_id
 
@@ -157,8 +158,10 @@ async def serve(simulation: Simulation, provider: str, endpoint: str, handler: H
         hang = simulation.faults.draw(("hang",), provider, endpoint, endpoint, call.api_key)
         if hang is not None:
             await _stall(call, hang.stall_s)
-        if endpoint in ("messages.create", "chat.completions.create") and simulation.settings.latency_s:
-            await _stall(call, simulation.settings.latency_s)
+        if call.items and endpoint in ("messages.create", "chat.completions.create"):
+            took_s = latency_s(simulation.settings, len(call.items), call.items[0].prompt_sha256)
+            if took_s:
+                await _stall(call, took_s)
     call.after()
     if simulation.settings.headers_at_end:
         limits = call.limit_headers(call.now)

@@ -20,6 +20,10 @@ class SimulatorSettings(BaseModel):
 
     latency_s: float = Field(default=0.0, ge=0)
     """How long a single call takes to answer, after its work is done and paid."""
+    latency_item_s: float = Field(default=0.0, ge=0)
+    """How much longer it takes for each further comparison that it holds."""
+    latency_sigma: float = Field(default=0.0, ge=0)
+    """How these times spread: sigma of a lognormal factor with mean 1, drawn by the prompt; 0 is no spread."""
     batch_duration_s: float = Field(default=0.0, ge=0)
     """How long a batch runs; 0 ends it at the first look after its creation. Above 24 h it expires."""
     validation_s: float = Field(default=0.0, ge=0)

@@ -1,0 +1,22 @@
+"""The accounts of the comparison: what they permit a minute."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSize:
+    """Requests and input tokens a minute; at OpenAI the tokens are its one limit of tokens."""
+
+    name: str
+    requests: int
+    input_tokens: int
+
+
+SIZES = {
+    size.name: size
+    for size in (
+        AccountSize("small", 50, 40_000),  # the planning limits of a small account (contract.md §4)
+        AccountSize("medium", 500, 400_000),
+        AccountSize("large", 4_000, 4_000_000),
+    )
+}
