@@ -24,6 +24,13 @@ def reach_s(minute_s: float) -> float:
     return max(0.15, 0.5 * minute_s / MINUTE_S)
 
 
+class Change(NamedTuple):
+    """A change of the level; the calls under way that were sent at counted_from_s or later are counted in it, by estimate."""
+
+    by: float
+    counted_from_s: float
+
+
 class Since(NamedTuple):
     """How the level may have changed since an answer's headers were written.
 
@@ -32,9 +39,9 @@ class Since(NamedTuple):
     call itself took.
     """
 
-    least: float
-    least_of_share: float
-    most: float
+    least: Change
+    least_of_share: Change
+    most: Change
     own: float
 
 
@@ -61,6 +68,7 @@ class Bucket:
             self.level = self._unknown[0]
         elif configured is not None and full:
             self.level = float(configured)
+        self._stale_s = _STALE * minute_s
         self._others = Others(self._stale_s)
         # Charges that may not have reached the provider yet: until they have, a full bucket there is losing its refill.
         self._fresh: deque[tuple[float, float]] = deque()
@@ -90,10 +98,6 @@ class Bucket:
     @property
     def _arriving(self) -> float:
         return 0.0 if self.limit is None else self._fresh_sum
-
-    @property
-    def _stale_s(self) -> float:
-        return self.minute_s * (_STALE if self.share == 1.0 else _STALE_SHARED)
 
     def refill(self, now_s: float) -> None:
         """Let time pass."""
@@ -137,6 +141,11 @@ class Bucket:
             self._fresh.append((now_s, amount))
             self._fresh_sum += amount
 
+    def be_patient(self, between_calls_s: float) -> None:
+        """Note how far apart calls are under the limits: for so long a worker hears nothing, and others see nothing of it."""
+        self._stale_s = max(self.minute_s * (_STALE if self.share == 1.0 else _STALE_SHARED), 1.5 * between_calls_s)
+        self._others.forget_s = self._stale_s
+
     def correct(self, more: float) -> None:
         """Take so much more (negative: give back): a call's charge has become known better."""
         self.level -= more
@@ -144,8 +153,12 @@ class Bucket:
         if more < 0 and self.capacity is not None:
             self.level = min(self.level, self.capacity)
 
-    def observe(self, seen: Seen, since: Since, *, sent_s: float, now_s: float, refused: bool = False) -> None:
-        """Take over what an answer showed to a call that was sent at `sent_s`; refused: one that should not have been sent."""
+    def observe(self, seen: Seen, since: Since, *, sent_s: float, now_s: float, refused: bool = False) -> float | None:
+        """Take over what an answer showed to a call that was sent at `sent_s`; refused: one that should not have been sent.
+
+        When the level is now what was shown, returns from when on calls are counted in it by estimate: what the earlier ones
+        took is in it.
+        """
         self.refill(now_s)
         # Of answers that overtake each other the later sent knows better; a lower limit is believed at once.
         if self.shown is None or seen.limit < self.shown or sent_s >= self._shown_at:
@@ -155,34 +168,41 @@ class Bucket:
         first = not self.known
         self.known, self._heard_at = True, now_s
         assert self.limit is not None
-        highest = seen.remaining + 1.0 + since.most  # what remains is told in whole numbers
+        highest = seen.remaining + 1.0 + since.most.by  # what remains is told in whole numbers
         borrows = self._borrows(now_s)
-        self._others.observe(seen.remaining + since.least, highest, self.shown, now_s)
+        self._others.observe(seen.remaining + since.least.by, highest, self.shown, now_s)
         if refused or (borrows and not self._borrows(now_s)):
             self.level = min(self.level, self.share * seen.remaining)
-        self.level = min(max(self.level, self._surely_mine(seen, since, first, now_s)), highest)
+        counted_from_s = None
+        lowest, change = self._surely_mine(seen, since, first, now_s)
+        if lowest > self.level:
+            self.level, counted_from_s = lowest, change.counted_from_s
+        if highest < self.level:
+            self.level, counted_from_s = highest, since.most.counted_from_s
         if first or self.share == 1.0:
             self.level = min(self.level, self.limit)
+        return counted_from_s
 
     def _borrows(self, now_s: float) -> bool:
         """Whether the other workers are idle."""
         return self.share < 1.0 and now_s - self._others.seen_s > self._stale_s
 
-    def _surely_mine(self, seen: Seen, since: Since, first: bool, now_s: float) -> float:
-        """What this worker may take of what an answer shows to remain."""
+    def _surely_mine(self, seen: Seen, since: Since, first: bool, now_s: float) -> tuple[float, Change]:
+        """What this worker may take of what an answer shows to remain, and the change since then that is in it."""
         assert self.limit is not None
         assert self.shown is not None
+        least, of_share = since.least, since.least_of_share
         if self.configured is not None and self.configured < self.shown:
             # What the provider would permit above the setting is not for this worker; but it shows that there is something.
-            return min(self.limit, seen.remaining + since.least) if first else self.level
+            return min(self.limit, seen.remaining + least.by) if first else self.level, least
         if self.share == 1.0:
-            return seen.remaining + since.least
+            return seen.remaining + least.by, least
         part = 1.0 - self.share
         if first:  # the others will have taken as much of their part as this worker of its own, or are about to
-            return self.share * seen.remaining + since.least_of_share - part * since.own
+            return self.share * seen.remaining + of_share.by - part * since.own, of_share
         if self._borrows(now_s):  # from idle ones: when they come back, they look first
-            return seen.remaining + since.least - _LEFT_TO_IDLE * part * self.shown
-        return seen.remaining + since.least_of_share - part * self.shown
+            return seen.remaining + least.by - _LEFT_TO_IDLE * part * self.shown, least
+        return seen.remaining + of_share.by - part * self.shown, of_share
 
     def heard_nothing(self, now_s: float) -> None:
         """Note an answer without this limit's headers: there is none, or only the configured one counts."""

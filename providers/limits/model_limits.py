@@ -1,11 +1,12 @@
 """The limits of one model at one account: buckets, calibration, and the pause after a refusal."""
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.reply import Usage
-from providers.limits.bucket import MINUTE_S, Bucket, Since, reach_s
+from providers.limits.bucket import MINUTE_S, Bucket, Change, Since, reach_s
 from providers.limits.calibration import Calibration
 from providers.limits.charging import Amounts, Charging, Kind, Size
 from providers.limits.headers import Seen
@@ -15,6 +16,7 @@ LONGEST_WAIT_S = 60.0
 SHORTEST_WAIT_S = 0.1  # a Retry-After of 0 would be asked again in a tight loop
 # A longer Retry-After is cut to this and then asked again: a wait of a day would outlive every deadline.
 LONGEST_RETRY_AFTER_S = 900.0
+_ALL, _NONE = -math.inf, math.inf  # calls under way that a Change counts
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +31,9 @@ class Call:
     sent_s: float = float("inf")  # not sent yet
     returned_s: float | None = None
     pauses: int = 0
+    absorbed: list[bool] = field(
+        default_factory=lambda: [False, False, False]
+    )  # by kind: its level holds what this really took
     settled_before: float = 0.0  # output tokens of the calls that were over when this one was sent
 
 
@@ -85,8 +90,12 @@ class ModelLimits:
     def send(self, call: Call, now_s: float) -> None:
         """Charge a call that goes now."""
         call.amounts, call.sent_s, call.pauses = self.estimate(call.size), now_s, self.pauses
-        for bucket, amount in zip(self.buckets.values(), call.amounts, strict=True):
+        for bucket in self.buckets.values():
             bucket.refill(now_s)
+        pairs = list(zip(self.buckets.values(), call.amounts, strict=True))
+        between_s = max(amount / bucket.rate if bucket.rate else 0.0 for bucket, amount in pairs)
+        for bucket, amount in pairs:
+            bucket.be_patient(between_s)
             bucket.charge(amount, now_s)
         call.settled_before = self._settled
         self._charged += call.amounts.output_tokens
@@ -97,8 +106,9 @@ class ModelLimits:
 
     def correct(self, call: Call, amounts: Amounts) -> None:
         """Charge a call that was sent these amounts instead."""
-        for bucket, before, after in zip(self.buckets.values(), call.amounts, amounts, strict=True):
-            bucket.correct(after - before)
+        for place, bucket in enumerate(self.buckets.values()):
+            if not call.absorbed[place]:
+                bucket.correct(amounts[place] - call.amounts[place])
         self._charged += amounts.output_tokens - call.amounts.output_tokens
         call.amounts = amounts
 
@@ -115,7 +125,9 @@ class ModelLimits:
             if shown is not None:
                 bucket.refill(now_s)
                 since = self._changed_since(call, place, bucket, shown, now_s)
-                bucket.observe(shown, since, sent_s=call.sent_s, now_s=now_s, refused=not complete)
+                counted_from_s = bucket.observe(shown, since, sent_s=call.sent_s, now_s=now_s, refused=not complete)
+                if counted_from_s is not None:
+                    self._absorb(call, place, counted_from_s)
             elif complete:
                 bucket.heard_nothing(now_s)
 
@@ -136,7 +148,13 @@ class ModelLimits:
         """
         sent_s = call.sent_s
         rate = shown.limit / bucket.minute_s
-        least = of_share = most = after = reached = 0.0
+        if self._charging.charged_late(bucket.kind):  # none under way is in what was shown, and perhaps not the call itself
+            least = Change(call.settled_before - self._charged, _ALL)
+            under_way = self._charged - self._settled - call.amounts[place]
+            return Since(least, least, Change(rate * (now_s - sent_s) - under_way, _ALL), call.amounts[place])
+        least = of_share = Change(0.0, _NONE)
+        most = Change(0.0, _NONE)
+        after = reached = 0.0
         for other in reversed(self._sent):
             if other.sent_s < sent_s - self._reach_s:
                 break
@@ -145,15 +163,19 @@ class ModelLimits:
             if other.returned_s is None or other.returned_s >= sent_s:
                 reached += other.amounts[place]
             refilled = rate * max(0.0, now_s - other.sent_s - self._reach_s)
-            least = min(least, refilled - reached)
-            of_share = min(of_share, bucket.share * refilled - reached)
+            least = min(least, Change(refilled - reached, other.sent_s))
+            of_share = min(of_share, Change(bucket.share * refilled - reached, other.sent_s))
             if other.sent_s >= sent_s:
-                most = max(most, rate * (now_s - other.sent_s) - after)
+                most = max(most, Change(rate * (now_s - other.sent_s) - after, math.nextafter(other.sent_s, _NONE)))
                 after += other.amounts[place]
-        most = max(most, rate * (now_s - sent_s) - after)
-        if self._charging.charged_late(bucket.kind):
-            least = of_share = call.settled_before - self._charged
+        most = max(most, Change(rate * (now_s - sent_s) - after, math.nextafter(sent_s, _NONE)))
         return Since(least, of_share, most, call.amounts[place])
+
+    def _absorb(self, call: Call, place: int, counted_from_s: float) -> None:
+        """Leave calls as they are charged now where what was shown holds them: what they took is in it already."""
+        for other in reversed(self._sent):
+            if other.sent_s < counted_from_s and other.returned_s is None and other is not call:
+                other.absorbed[place] = True
 
     # -- refusals ------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ class Others:
     """
 
     def __init__(self, forget_s: float) -> None:
-        self._forget_s = forget_s
+        self.forget_s = forget_s
         self._level: float | None = None  # as if this worker were alone; None: never shown
         self._missing, self._missing_s = 0.0, 0.0
         self.seen_s = float("-inf")  # when somebody else's use was noticed, or this worker began to look
@@ -30,7 +30,7 @@ class Others:
         """Note between what bounds the provider's bucket stands now."""
         if self._level is None:
             self._level, self.seen_s = lowest, now_s
-        self._missing *= max(0.0, 1.0 - (now_s - self._missing_s) / self._forget_s)
+        self._missing *= max(0.0, 1.0 - (now_s - self._missing_s) / self.forget_s)
         self._missing_s = now_s
         self._missing += max(0.0, self._level - highest)
         if self._missing > 1.0 + _UNEXPLAINED * limit:
