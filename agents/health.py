@@ -1,6 +1,7 @@
-"""The worker's own HTTP endpoints: /healthz, /readyz, /metrics, /jobs."""
+"""The worker's own HTTP endpoints: its page at /, /status, /healthz, /readyz, /metrics, /jobs."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -9,6 +10,14 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 log = structlog.get_logger()
+
+PAGE = Path(__file__).with_name("status_page.html")
+_PAGE_HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
+    # One page of our own: whatever a round's name might bring along, nothing else is loaded or sent anywhere.
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'",
+    "Cache-Control": "no-store",
+}
 
 
 class HealthUnavailable(Exception):
@@ -19,8 +28,8 @@ class Health:
     """A small server in the worker's event loop: a loop that is stuck answers nothing, which is what a probe looks for.
 
     not_ready: what is not ready, a line each (`partition 3: catching up`); empty means ready. failing: why the worker is
-    stopping by failure, or None. jobs: what /jobs shows, as JSON can hold it. All are asked at each request and must answer
-    at once.
+    stopping by failure, or None. jobs: what /jobs shows, as JSON can hold it; status: what /status tells the page. All are
+    asked at each request and must answer at once.
     """
 
     def __init__(
@@ -32,10 +41,12 @@ class Health:
         not_ready: Callable[[], Sequence[str]],
         failing: Callable[[], str | None] = lambda: None,
         jobs: Callable[[], dict[str, Any]] = dict,
+        status: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         self._host, self._port = host, port
         self._registry = registry
-        self._not_ready, self._failing, self._jobs_now = not_ready, failing, jobs
+        self._not_ready, self._failing = not_ready, failing
+        self._jobs_now, self._status_now = jobs, status
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> int:
@@ -46,6 +57,8 @@ class Health:
         app = web.Application()
         app.add_routes(
             [
+                web.get("/", self._page),
+                web.get("/status", self._status),
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
                 web.get("/metrics", self._metrics),
@@ -86,6 +99,12 @@ class Health:
         if missing:
             return web.json_response({"ready": False, "not_ready": missing}, status=503)
         return web.json_response({"ready": True})
+
+    async def _page(self, _: web.Request) -> web.Response:
+        return web.Response(body=PAGE.read_bytes(), headers=_PAGE_HEADERS)
+
+    async def _status(self, _: web.Request) -> web.Response:
+        return web.json_response(self._status_now())
 
     async def _jobs(self, _: web.Request) -> web.Response:
         return web.json_response(self._jobs_now())

@@ -114,6 +114,13 @@ class Metrics:
         """Take the fail-stops (FailStopCount.now) at each scrape; to be called once."""
         self.registry.register(FailStopCollector(read))
 
+    def results(self) -> dict[str, int]:
+        """Terminal events since the start of this process, by outcome."""
+        found: dict[str, int] = {}
+        for sample in (sample for family in self._results.collect() for sample in family.samples):
+            found[sample.labels["outcome"]] = found.get(sample.labels["outcome"], 0) + int(sample.value)
+        return found
+
     def job_submitted(self, provider: str, model: str, items: int) -> None:
         """A batch job was accepted by the provider, with this many comparisons."""
         provider = self._provider(provider)

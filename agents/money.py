@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from agents.admission import Admission
 from agents.circuits import Circuits
+from agents.heartbeats import silent
 from agents.money_metrics import MoneyCollector, MoneyCounters
 from agents.pause_file import PauseFile
 from agents.spending import Spending
@@ -39,6 +40,7 @@ class Money:
         self.spending = Spending(settings, views, counters, clock)
         places = {name: settings.provider(name).max_concurrent_calls for name in accounts}
         self.admission = Admission(places, self.circuits, self.spending)
+        self.heartbeat = silent()
         self._models = tuple((name, settings.provider(name).model) for name in accounts)
 
     def begin(self) -> None:
@@ -54,6 +56,7 @@ class Money:
     async def run(self) -> None:
         """Wake who may go by now, until cancelled."""
         while True:
+            self.heartbeat.beat()
             with failstop.guard("money"):
                 self.admission.tick()
             await asyncio.sleep(_TICK_S)

@@ -68,7 +68,7 @@ class Reading:
             await self._cancel_when_late(job, run, submission)
             status = await provider.look(submission.provider_job_id)
             if status.phase is JobPhase.RUNNING:
-                run.held = False
+                run.held, run.rows_done = False, status.answered
                 return self.delay_s(job, run)
             crashpoints.point("after_poll", view.partition)
             if status.phase is JobPhase.FAILED:

@@ -6,11 +6,12 @@ import gc
 import os
 import signal
 import uuid
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from agents import queue_snapshot
+from agents import queue_snapshot, status
 from agents.accounts import open_accounts
 from agents.asks import Asks
 from agents.calls import Calls
@@ -126,6 +127,7 @@ class Worker:
             self.metrics.registry,
             not_ready=self._not_ready,
             jobs=lambda: listing(self._views, self._dispatcher.runs, self.worker_run, self._clock.now_ms()),
+            status=self._status,
         )
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -223,7 +225,7 @@ class Worker:
         heartbeats = Heartbeats(self._clock)
         self._intake.collecting, self._intake.reconciling = heartbeats.of("collect"), heartbeats.of("reconcile")
         self._timers.heartbeat, self._dispatcher.heartbeat = heartbeats.of("timers"), heartbeats.of("dispatcher")
-        self._tidying.heartbeat = heartbeats.of("tidying")
+        self._tidying.heartbeat, self._money.heartbeat = heartbeats.of("tidying"), heartbeats.of("money")
         heartbeats.probe("outbox", self._outbox.silent_s)
         # A create may wait for others' uploads; its own time limits are minutes.
         heartbeats.probe("job_steps", self._dispatcher.silent_s, patience=_STEP_PATIENCE)
@@ -239,6 +241,18 @@ class Worker:
             StateCollector(self._tables),
         ):
             self.metrics.registry.register(collector)
+
+    def _status(self) -> dict[str, Any]:
+        return status.tell(
+            list(self._views),
+            self._dispatcher.runs,
+            self._snapshot(),
+            status.Worker(self.worker_run, self._clock.now_ms(), self._lived_s(), self._not_ready()),
+            limits=self._limit_states(),
+            money=self._money.status(),
+            results=self.metrics.results(),
+            silent_s={name: heartbeat.silent_s for name, heartbeat in self._heartbeats},
+        )
 
     def _limit_states(self) -> dict[str, AccountState]:
         return {name: account.limiter.state() for name, account in self._accounts.items()}

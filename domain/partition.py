@@ -231,6 +231,10 @@ class PartitionState:
             return ()
         return tuple(member for member in job.plan.members if self.owner.get(member) == job_id)
 
+    def open_count(self, job_id: str) -> int:
+        """How many members without an outcome the job still owns."""
+        return self._owned.get(job_id, 0)
+
     def share_open(self, job_id: str) -> float:
         """The share of a job's members that it still owns without an outcome; 0 when it is not open."""
         job = self.jobs.get(job_id)

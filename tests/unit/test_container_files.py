@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from agents.health import PAGE
 from streams.settings import Settings
 from tests.brokers.image import PUBLISHED
 
@@ -28,6 +29,11 @@ def test_every_package_is_copied_and_let_through() -> None:
     copied = re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.MULTILINE)
     let_through = re.findall(r"^!(\w+)$", (CHECKOUT / ".dockerignore").read_text(), re.MULTILINE)
     assert sorted(copied) == sorted(let_through) == sorted(packages())
+
+
+def test_what_is_no_python_is_installed_too() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    assert PAGE.name in project["tool"]["setuptools"]["package-data"][PAGE.parent.name]
 
 
 def test_the_image_installs_the_lock_by_hash() -> None:

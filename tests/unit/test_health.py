@@ -9,7 +9,7 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from agents.health import Health, HealthUnavailable
+from agents.health import PAGE, Health, HealthUnavailable
 from agents.metrics import Metrics
 from agents.queue_snapshot import QueueSnapshot
 
@@ -28,6 +28,7 @@ class Worker:
             not_ready=lambda: self.not_ready,
             failing=lambda: self.failing,
             jobs=lambda: {"jobs": []},
+            status=lambda: {"queue": {}},
         )
         self.port = 0
 
@@ -82,8 +83,16 @@ async def test_jobs_are_shown_as_json(worker: Worker) -> None:
     assert await worker.get("/jobs") == (200, '{"jobs": []}')
 
 
+async def test_the_page_is_shown_and_may_load_nothing_else(worker: Worker) -> None:
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{worker.port}/") as answer:
+        assert (answer.status, answer.content_type) == (200, "text/html")
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert (await answer.text()) == PAGE.read_text()
+    assert await worker.get("/status") == (200, '{"queue": {}}')
+
+
 async def test_other_paths_are_not_found(worker: Worker) -> None:
-    assert (await worker.get("/"))[0] == 404
+    assert (await worker.get("/index.html"))[0] == 404
 
 
 async def test_the_bound_port_is_logged(worker: Worker, log_lines: list[MutableMapping[str, Any]]) -> None:
