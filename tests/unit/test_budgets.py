@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from agents.spending import Spending
+from domain.budget import Word
 from domain.reply import Usage
 from providers.prices import cost_usd, most_usd
 from streams import work
@@ -193,3 +194,43 @@ async def test_an_answer_that_is_of_no_use_was_paid_too(world: World) -> None:
     world.record(came)  # of a member that has ended
     await world.run(worker, seconds=5)
     assert spending(world).spent_today() == pytest.approx(2 * PAID)
+    world.commit(worker)
+    await world.kill(worker)
+    await world.run(await start(world, **budget(day_usd=10.0)), seconds=5)
+    assert spending(world).spent_today() == pytest.approx(2 * PAID)
+
+
+async def test_as_many_held_jobs_are_woken_as_there_is_room_for_the_earliest_deadline_first(world: World) -> None:
+    worker, woken = await start(world, **budget(day_usd=4.1 * MOST)), list[str]()
+    world.request(*"abcd", batch="first")
+    await world.run(worker, seconds=10)
+    for batch in ("second", "third", "fourth"):
+        world.request(f"{batch}0", f"{batch}1", batch=batch)
+        await world.run(worker, seconds=10)
+    held = list(worker.view.state.jobs)[1:]
+    assert spending(world).held() == (3, 6)
+
+    def wake(partition: int, job_id: str) -> bool:
+        woken.append(job_id)
+        return True
+
+    spending(world).wake = wake
+    spending(world).tick()
+    assert woken == []
+    worker.view.state.jobs.pop(next(iter(worker.view.state.jobs)))  # what it had reserved is free
+    world.clock.advance(10)
+    spending(world).tick()
+    assert woken == held[:2]
+    assert spending(world).held() == (1, 2)
+
+
+async def test_nothing_goes_before_it_is_known_what_was_spent(world: World) -> None:
+    worker = await start(world, **budget(day_usd=10.0))
+    world.request("m0")
+    await worker.collect()
+    await world.turn(worker)
+    (job,) = worker.view.state.jobs.values()
+    worker.view.caught_up = False
+    assert spending(world).admit(worker.view, job).word is Word.HOLD
+    worker.view.caught_up = True
+    assert spending(world).admit(worker.view, job).word is Word.GO

@@ -43,6 +43,7 @@ async def test_few_tries_while_it_lasts_and_answers_afterwards(world: World, str
         assert {record.reason for record in ended} == {"account_paused"}
     else:
         assert not ended  # nothing is written of calls that wait
+    assert world.workers[0].spending.reserved() == 0.0  # what waits for an account takes no money from the others
     world.provider.refusal = None
 
     await world.finish(world.workers[0], seconds=300)
