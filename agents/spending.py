@@ -198,10 +198,12 @@ class Spending:
     def tick(self) -> None:
         """Wake held jobs for which there is room now, those with the earliest deadline first."""
         now_s = self._clock.running_s()
-        if not self._held or now_s < self._look_at_s or not self._caught_up():
+        if now_s < self._look_at_s:
             return
         self._look_at_s = now_s + _LOOK_EVERY_S
-        reserved = self._all_reserved()
+        reserved = self._all_reserved()  # which forgets what is over, also where there is no budget
+        if not self._held or not self._caught_up():
+            return
         for key, held in sorted(self._held.items(), key=lambda item: item[1].deadline_ms):
             view = self._views.current(key[0])
             gone = view is None or key[1] not in view.state.jobs
