@@ -42,7 +42,8 @@ class Admission:
             self.release(job.job_id)
             self._circuits.wait(account, key, plan.deadline_ms, len(plan.members))
             return Decision(Word.HOLD, f"account {account} is paused")
-        if not self._places[plan.transport][account].take(job.job_id, plan.deadline_ms, lambda: self._wake(*key)):
+        places = self._places[plan.transport][account]
+        if not places.take(job.job_id, plan.deadline_ms, lambda: self._wake(*key), plan.round_key):
             return Decision(Word.HOLD, "no place")
         decision = self._spending.admit(view, job)
         if decision.word is not Word.GO:

@@ -115,7 +115,7 @@ class Calls:
         timeout_s = self._settings.provider(provider).call_timeout_s
         reply: Reply | Retry
         try:
-            reply = await self._accounts[provider].call(ask, timeout_s=timeout_s, start=start)
+            reply = await self._accounts[provider].call(ask, timeout_s=timeout_s, start=start, round_key=job.plan.round_key)
             crashpoints.point("after_call", view.partition)
             self._circuits.replied(provider, subject, reply)
         except StartRefused:

@@ -31,7 +31,7 @@ _MOST_MODELS = 100
 
 @dataclass(frozen=True, slots=True)
 class LimitState:
-    """One limit: what this worker may take a minute (None: no limit, or none known), and what of it is left."""
+    """One limit: what this worker may take a minute (None: no limit, or none known), and what of it is left (below 0: owed)."""
 
     limit: float | None
     remaining: float | None
@@ -213,8 +213,7 @@ class AccountLimits:
             limits[name] = {}
             for kind, bucket in one.buckets.items():
                 bucket.refill(now_s)
-                remaining = None if bucket.limit is None else max(0.0, bucket.level)
-                limits[name][kind.value] = LimitState(bucket.limit, remaining)
+                limits[name][kind.value] = LimitState(bucket.limit, None if bucket.limit is None else bucket.level)
         paused = {name: one.paused_s(now_s) for name, one in self._models.items()}
         return AccountState(
             limits=limits,

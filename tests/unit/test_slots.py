@@ -33,3 +33,37 @@ def test_taking_twice_is_one_place_and_giving_back_a_stranger_none() -> None:
     slots.release("b")
     assert slots.take("c", 1, lambda: True)
     assert not slots.take("d", 1, lambda: True)
+
+
+def test_a_small_round_is_not_stuck_behind_a_large_one() -> None:
+    slots = Slots(2)
+    order: list[str] = []
+
+    def wait(job: str, deadline_ms: int, round_key: str) -> bool:
+        return slots.take(job, deadline_ms, lambda: order.append(job) is None, round_key)
+
+    large = [f"large-{n:02}" for n in range(40)]
+    assert [wait(job, 10, "large") for job in large] == [True, True] + [False] * 38
+    for job in large[:10]:  # ten turns of the large round pass before the small one comes
+        slots.release(job)
+        if order:
+            assert wait(order[-1], 10, "large")
+    order.clear()
+    assert not any(wait(f"small-{n}", 20, "small") for n in range(4))
+    for _ in range(8):
+        slots.release(next(iter(slots._taken)))
+        assert wait(order[-1], 0, order[-1][:5])
+    assert [job[:5] for job in order] == ["small", "large"] * 4
+    assert [job for job in order if job < "s"] == sorted(job for job in order if job < "s")
+
+
+def test_of_rounds_with_equal_turns_the_earliest_deadline_goes_first() -> None:
+    slots = Slots(1)
+    order: list[str] = []
+    assert slots.take("a", 1, lambda: True, "first")
+    for job, deadline_ms in (("late", 30), ("soon", 20), ("middle", 25)):
+        assert not slots.take(job, deadline_ms, lambda job=job: order.append(job) is None, job)
+    for holder in ("a", "soon", "middle"):
+        slots.release(holder)
+        assert slots.take(order[-1], 0, lambda: True, order[-1])
+    assert order == ["soon", "middle", "late"]
