@@ -1,5 +1,7 @@
 """Opens an account for each provider that has a key."""
 
+from collections.abc import Mapping
+
 from agents.metrics import Metrics
 from providers.accounts import Account
 from providers.anthropic_adapter import AnthropicProvider
@@ -38,6 +40,13 @@ def open_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
         )
         accounts[name] = Account(name, provider, Limiter(_limits(name, block)))
     return accounts
+
+
+def share_accounts(accounts: Mapping[str, Account], share: float) -> None:
+    """Tell the limiters which part of all partitions this worker holds; without any it keeps the part it had."""
+    for account in accounts.values():
+        if 0.0 < share <= 1.0:
+            account.limiter.set_share(share)
 
 
 def _limits(name: str, block: ProviderSettings) -> AccountLimits:

@@ -1,8 +1,9 @@
-"""Whether a job may go to its provider now: its account is not paused, there is a place, and its money is there."""
+"""Whether a job may go to its provider now: its account is not paused, there is a place, room in its batches, and its money."""
 
 from collections.abc import Callable, Mapping
 
 from agents.circuits import Circuits, subject_of
+from agents.enqueued import Enqueued
 from agents.slots import Slots
 from agents.spending import Spending
 from domain.budget import Decision, Word
@@ -16,9 +17,9 @@ from tables.view import PartitionView
 class Admission:
     """Jobs that may not go are remembered, and woken when they may."""
 
-    def __init__(self, places: Mapping[str, int], circuits: Circuits, spending: Spending) -> None:
+    def __init__(self, places: Mapping[str, int], circuits: Circuits, spending: Spending, enqueued: Enqueued) -> None:
         """`places`: by account, how many of its jobs are claimed or called at once."""
-        self._circuits, self._spending = circuits, spending
+        self._circuits, self._spending, self._enqueued = circuits, spending, enqueued
         # Jobs between claim and submission, and jobs being called. Both hold prompts in memory.
         self._places = {
             Transport.BATCH: {account: Slots(places[account]) for account in places},
@@ -28,7 +29,7 @@ class Admission:
 
     def wakes(self, wake: Callable[[int, str], bool]) -> None:
         """Whom to call with the partition and id of a job that may go; it says False when the job wants nothing more."""
-        self._wake = self._circuits.wake = self._spending.wake = wake
+        self._wake = self._circuits.wake = self._spending.wake = self._enqueued.wake = wake
 
     def has_account(self, account: str) -> bool:
         """Whether this worker has a key for it."""
@@ -45,9 +46,13 @@ class Admission:
         places = self._places[plan.transport][account]
         if not places.take(job.job_id, plan.deadline_ms, lambda: self._wake(*key), plan.round_key):
             return Decision(Word.HOLD, "no place")
+        if not self._enqueued.admit(view, job):
+            self.release(job.job_id)
+            return Decision(Word.HOLD, f"no room in the batches of account {account}")
         decision = self._spending.admit(view, job)
         if decision.word is not Word.GO:
             self.release(job.job_id)
+            self._enqueued.not_sent(*key)
         elif plan.transport is Transport.BATCH:  # a call says so itself, directly before it goes out
             self._circuits.sending(account, subject)
         return decision
@@ -61,6 +66,7 @@ class Admission:
     def not_sent(self, view_partition: int, job: Job) -> None:
         """The job has not gone, or not all of it: its money is free again, and the try of a paused account too."""
         self._spending.not_sent(view_partition, job.job_id)
+        self._enqueued.not_sent(view_partition, job.job_id)
         self._circuits.told_nothing(job.plan.provider, subject_of(view_partition, job.plan.lines[0][0]))
 
     def caught_up(self, view: PartitionView) -> None:
@@ -71,6 +77,7 @@ class Admission:
         """Wake who may go by now."""
         self._circuits.tick()
         self._spending.tick()
+        self._enqueued.tick()
 
     def why_waiting(self, view: PartitionView, member: Member) -> tuple[ErrorCode, str] | None:
         """What a member whose deadline has come has been waiting for: an account or money; None for anything else."""

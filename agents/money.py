@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from agents.admission import Admission
 from agents.circuits import Circuits
+from agents.enqueued import Enqueued
 from agents.heartbeats import silent
 from agents.money_metrics import MoneyCollector, MoneyCounters
 from agents.pause_file import PauseFile
@@ -39,7 +40,8 @@ class Money:
         self.circuits = Circuits(keys, back_off, PauseFile(settings.state_dir), counters, clock)
         self.spending = Spending(settings, views, counters, clock)
         places = {name: settings.provider(name).max_concurrent_calls for name in accounts}
-        self.admission = Admission(places, self.circuits, self.spending)
+        self.enqueued = Enqueued(settings, views, clock)
+        self.admission = Admission(places, self.circuits, self.spending, self.enqueued)
         self.heartbeat = silent()
         self._models = tuple((name, settings.provider(name).model) for name in accounts)
 

@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from agents import queue_snapshot, status
-from agents.accounts import open_accounts
+from agents.accounts import open_accounts, share_accounts
 from agents.asks import Asks
 from agents.calls import Calls
 from agents.closer import Closer
@@ -105,7 +105,7 @@ class Worker:
             self._dispatcher,
             self._outbox,
         )
-        self._views.on_built = self._intake.open_lines
+        self._views.on_built = self._built
         self._views.on_dropped = self._dropped
         self._timers = Timers(
             self._app,
@@ -207,6 +207,10 @@ class Worker:
         await self._health.stop()
         hard.cancel()
         log.info("worker_stopped")
+
+    def _built(self, view: PartitionView) -> None:
+        self._intake.open_lines(view)
+        share_accounts(self._accounts, len(self._views.assigned()) / self.settings.partitions)
 
     def _caught_up(self, view: PartitionView) -> None:
         self._reconcile.caught_up(view)

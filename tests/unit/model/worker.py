@@ -15,6 +15,7 @@ from agents.closer import Closer
 from agents.collect import Collect
 from agents.dead_letters import DeadLetters
 from agents.dispatcher import Dispatcher
+from agents.enqueued import Enqueued
 from agents.finding import Finding
 from agents.intake import Intake
 from agents.job_records import JobRecords
@@ -175,7 +176,12 @@ class ModelWorker:
         )
         self.circuits.recall()
         self.spending = Spending(settings, model_views, COUNTERS, clock)
-        self.admission = Admission({"openai": settings.openai.max_concurrent_calls}, self.circuits, self.spending)
+        self.admission = Admission(
+            {"openai": settings.openai.max_concurrent_calls},
+            self.circuits,
+            self.spending,
+            Enqueued(settings, model_views, clock),
+        )
         self.dispatcher = Dispatcher(
             model_views,
             Submitting(settings, accounts, asks, records, finding, METRICS, clock, self.name, self.circuits),
