@@ -27,7 +27,8 @@ class StillClock:
 async def test_a_job_is_looked_at_again_also_when_a_record_is_to_lead_on(delay_s: float | None, within_s: float) -> None:
     """The record may have been read and acked while the step that sent it still waited for its acknowledgement."""
     nothing: Any = SimpleNamespace()
-    dispatcher = Dispatcher(nothing, nothing, nothing, nothing, nothing, Admission({}, nothing, nothing, nothing), StillClock(), "me")
+    admission = Admission({}, nothing, nothing, nothing)
+    dispatcher = Dispatcher(nothing, nothing, nothing, nothing, nothing, admission, StillClock(), "me")
     step: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
     step.set_result(delay_s)
     run = Run(3, "job")

@@ -176,11 +176,9 @@ class ModelWorker:
         )
         self.circuits.recall()
         self.spending = Spending(settings, model_views, COUNTERS, clock)
+        self.enqueued = Enqueued(settings, model_views, clock)
         self.admission = Admission(
-            {"openai": settings.openai.max_concurrent_calls},
-            self.circuits,
-            self.spending,
-            Enqueued(settings, model_views, clock),
+            {"openai": settings.openai.max_concurrent_calls}, self.circuits, self.spending, self.enqueued
         )
         self.dispatcher = Dispatcher(
             model_views,
