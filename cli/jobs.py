@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.asking import WORKER_URL, ask_all
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from providers.accounts import Account
 
-WORKER_URL = "http://127.0.0.1:8080"
-_ANSWER_S = 10.0
 _LOOK_S = 30.0
 _LOOKS_AT_ONCE = 8
 
@@ -40,7 +40,7 @@ def jobs(
 
     urls = url or [WORKER_URL]
     settings = settings_or_exit()
-    listings, failures = asyncio.run(_ask_all(urls))
+    listings, failures = asyncio.run(ask_all(urls, "/jobs"))
     found = [job for listing in listings for job in listing["jobs"]]
     if look and found:
         asyncio.run(_look_at_all(found, settings))
@@ -52,23 +52,6 @@ def jobs(
         typer.echo(failure, err=True)
     if failures:
         raise typer.Exit(1)
-
-
-async def _ask_all(urls: Sequence[str]) -> tuple[list[Listing], list[str]]:
-    """The listings of the workers that answered, and why the others did not."""
-    import aiohttp
-
-    listings, failures = [], []
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_S)) as session:
-        for url in urls:
-            try:
-                async with session.get(f"{url.rstrip('/')}/jobs") as answer:
-                    answer.raise_for_status()
-                    listings.append(await answer.json())
-            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-                why = str(error) or type(error).__name__
-                failures.append(f"no worker answers at {url} ({why}): name its ROUNDBATCH_HEALTH_HOST and _PORT with --url")
-    return listings, failures
 
 
 async def _look_at_all(found: Sequence[Listing], settings: Any) -> None:

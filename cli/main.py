@@ -6,7 +6,7 @@ function, so that `roundbatch config` answers at once.
 
 import typer
 
-from cli import cancel, config, demo, explain, jobs, packages, results, simulator, submit, worker
+from cli import cancel, config, demo, explain, jobs, packages, results, simulator, submit, watch, worker
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,6 +32,7 @@ app.command("submit")(submit.submit)
 app.command("results")(results.results)
 app.command("explain")(explain.explain)
 app.command("jobs")(jobs.jobs)
+app.command("watch")(watch.watch)
 app.command("cancel")(cancel.cancel)
 app.command("simulator")(simulator.simulator)
 app.command("demo")(demo.demo)

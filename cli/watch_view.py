@@ -1,0 +1,216 @@
+"""What `roundbatch watch` draws: plain tables, the most urgent first, red where somebody should look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+    from rich.table import Table
+
+Told = dict[str, Any]
+NEAR_S = 900.0  # the alert of a near deadline is at the same
+_ROWS = 12
+_BAR = 12
+_BARS_FROM = 100
+_NAMES = {"window": "gathering"}
+_ODD, _AT_WORK = ("unknown", "held"), ("calling", "submitted")
+
+
+def view(told: Told, failures: Sequence[str], width: int) -> RenderableType:
+    """All of it, for a terminal so wide; from 80 columns on nothing is cut."""
+    from rich.console import Group
+    from rich.text import Text
+
+    if not told["workers"]:
+        return Group(*(Text(failure, "red") for failure in failures))
+    parts: list[RenderableType] = [_head(told), *(Text(failure, "red") for failure in failures), _stages(told["queue"])]
+    bars = width >= _BARS_FROM
+    parts += [_jobs(told["jobs"], bars), _rounds(told["rounds"])]
+    parts += [_limits(told["limits"], bars), _money(told["money"])]
+    return Group(*parts)
+
+
+def span(seconds: float | None) -> str:
+    """A length of time in one word: 9.5 s, 40 s, 12 min, 3.5 h, 2 d."""
+    if seconds is None:
+        return "–"
+    sign, size = ("−" if seconds < 0 else ""), abs(seconds)
+    for limit, unit, name, digits in (
+        (9.95, 1, "s", 1),
+        (99.5, 1, "s", 0),
+        (5_940, 60, "min", 0),
+        (172_800, 3_600, "h", 1),
+    ):
+        if size < limit:
+            return f"{sign}{size / unit:.{digits}f} {name}"
+    return f"{sign}{size / 86_400:.0f} d"
+
+
+def _head(told: Told) -> RenderableType:
+    from rich.text import Text
+
+    queue, results = told["queue"], told["results"]
+    line = Text()
+    waits = [reason for worker in told["workers"] for reason in worker["not_ready"]]
+    line.append(" not ready " if waits else " ready ", "black on yellow" if waits else "black on green")
+    count = len(told["workers"])
+    partitions = sum(worker["partitions"] for worker in told["workers"])
+    line.append(f"  {count} worker{'s' if count > 1 else ''}, {partitions} partitions\n")
+    for reason in waits[:4]:
+        line.append(f"{reason}\n", "yellow")
+    for worker in told["workers"]:
+        silent = [f"{loop} for {span(seconds)}" for loop, seconds in worker["silent_s"].items() if seconds > 60]
+        if silent:
+            line.append(f"worker {worker['run'][:8]}: silent: {', '.join(silent)}\n", "red")
+    line.append(f"{queue['waiting']:,}", "bold").append(" comparisons wait, the oldest ")
+    line.append(span(queue["oldest_s"]), "bold").append(", the nearest deadline in ")
+    near = queue["nearest_deadline_s"]
+    line.append(span(near), "bold red" if near is not None and near < NEAR_S else "bold")
+    line.append(f"; {results.get('answered', 0):,} answered")
+    for code, number in results.items():
+        if code != "answered" and number:
+            line.append(f", {number:,} {code}", "yellow")
+    return line
+
+
+def _stages(queue: Told) -> Table:
+    table = _table("where comparisons stand")
+    for stage in queue["stages"]:
+        table.add_column(_NAMES.get(stage["state"], stage["state"]), justify="right")
+    styles = ["bold red" if stage["state"] in _ODD else "bold" if stage["count"] else "dim" for stage in queue["stages"]]
+    units = ["window" if stage["state"] == "window" else "job" for stage in queue["stages"]]
+    counts = [stage["count"] for stage in queue["stages"]]
+    words = [f"{count:,} {unit}{'' if count == 1 else 's'}" for count, unit in zip(counts, units, strict=True)]
+    _row(table, *[(word, style if count else "dim") for word, style, count in zip(words, styles, counts, strict=True)])
+    _row(table, *[(span(stage["oldest_s"]) if stage["count"] else "", "dim") for stage in queue["stages"]])
+    return table
+
+
+def _jobs(jobs: Told, bars: bool) -> Table:
+    table = _table(f"{jobs['open']:,} jobs open{_cut(jobs['open'], jobs['shown'])}")
+    for name in ("round", "provider", "model"):
+        table.add_column(name, overflow="fold")
+    table.add_column("state", no_wrap=True)
+    table.add_column("answered", justify="right", no_wrap=True)
+    if bars:
+        table.add_column("", width=_BAR)
+    for name in ("so for", "age", "deadline"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for job in jobs["shown"][:_ROWS]:
+        state = job["state"] + (f" ({job['attempt']})" if job["attempt"] > 1 else "")
+        _row(
+            table,
+            job["round"],
+            job["provider"],
+            (job["model"], "dim"),
+            (state, "red" if job["state"] in _ODD else "green" if job["state"] in _AT_WORK else ""),
+            f"{job['done']} of {job['comparisons']}",
+            *((_bar(job["done"], job["comparisons"]),) if bars else ()),
+            span(job["state_s"]),
+            span(job["age_s"]),
+            (span(job["deadline_s"]), "red" if job["deadline_s"] < NEAR_S else ""),
+        )
+    return table
+
+
+def _rounds(rounds: Told) -> Table:
+    gathering = f"{rounds['gathering']:,} gathering{_cut(rounds['gathering'], rounds['shown'])}"
+    table = _table(f"{rounds['open']:,} rounds open, {gathering}")
+    for name in ("round", "strategy", "provider"):
+        table.add_column(name, overflow="fold")
+    for name in ("gathered", "age"):
+        table.add_column(name, justify="right")
+    for one in rounds["shown"][:_ROWS]:
+        gathered = f"{one['arrived']} of {one['announced']}" if one["announced"] else f"{one['comparisons']:,}"
+        _row(table, one["round"], one["strategy"], ", ".join(one["providers"]), gathered, span(one["age_s"]))
+    return table
+
+
+def _limits(limits: Sequence[Told], bars: bool) -> Table:
+    table = _table("rate limits: what is left of a minute")
+    for name in ("provider", "calls", "model", "limit"):
+        table.add_column(name, overflow="fold")
+    table.add_column("left", justify="right", no_wrap=True)
+    if bars:
+        table.add_column("", width=_BAR)
+    for account in limits:
+        calls = f"{account['under_way']} of {account['at_once']}, {account['waiting']} wait"
+        if account["pause_s"] > 0:
+            calls += f", paused for {span(account['pause_s'])}"
+        first = (account["provider"], (calls, "red" if account["pause_s"] > 0 else ""))
+        if not account["left"]:
+            _row(table, *first, ("not known yet", "dim"))
+        for one in account["left"]:
+            left = f"{one['remaining']:,.0f} of {one['limit']:,.0f}"
+            _row(
+                table,
+                *first,
+                (one["model"], "dim"),
+                one["kind"].replace("_", " "),
+                (left, "red" if one["remaining"] < 0.1 * one["limit"] else ""),
+                *((_bar(max(0.0, one["remaining"]), one["limit"]),) if bars else ()),
+            )
+            first = ("", ("", ""))
+    return table
+
+
+def _money(money: Told) -> RenderableType:
+    from rich.text import Text
+
+    day, line = money.get("day", {}), Text("\n")
+    line.append("spent today ").append(f"${day.get('spent_usd', 0.0):,.4f}", "bold")
+    line.append(f", reserved ${day.get('reserved_usd', 0.0):,.4f}")
+    if day.get("limit_usd"):
+        line.append(f", of a budget of ${day['limit_usd']:,.2f}")
+    if money.get("held", {}).get("comparisons"):
+        line.append(f"\n{money['held']['comparisons']:,} comparisons wait for money", "red")
+    for account in money.get("accounts", ()):
+        if account["state"] != "open":
+            line.append(f"\n{account['account']} is {account['state']}: {account['reason']}, ", "red")
+            line.append(f"{account['waiting_jobs']} jobs wait, next try in {span(account['next_try_s'])}. {account['message']}")
+    for provider, model, known in money.get("prices", {}).get("models", ()):
+        if not known:
+            line.append(f"\nthe price of {provider} {model} is not known", "yellow")
+    return line
+
+
+def _table(title: str) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    # "bold not italic": a title is italic by default.
+    return Table(
+        title=Text(f"\n{title}", "bold not italic"),
+        title_justify="left",
+        header_style="dim",
+        box=None,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
+    )
+
+
+def _row(table: Table, *cells: str | tuple[str, str] | RenderableType) -> None:
+    """Text, not str: a round's name in square brackets would be taken for markup and vanish."""
+    from rich.text import Text
+
+    made: list[RenderableType] = []
+    for cell in cells:
+        if isinstance(cell, tuple):
+            made.append(Text(*cell))
+        else:
+            made.append(Text(cell) if isinstance(cell, str) else cell)
+    table.add_row(*made)
+
+
+def _bar(done: float, total: float) -> RenderableType:
+    from rich.progress_bar import ProgressBar
+
+    return ProgressBar(total=total, completed=min(done, total), width=_BAR, complete_style="blue", finished_style="green")
+
+
+def _cut(count: int, shown: Sequence[Told]) -> str:
+    most = min(len(shown), _ROWS)
+    return f", the oldest {most}" if count > most else ""

@@ -1,0 +1,93 @@
+"""A status with something of everything, as a worker would tell it."""
+
+import asyncio
+from typing import Any
+
+from agents import queue_snapshot, status
+from agents.runs import Run
+from domain.job import Claim, Job, Submission, Transport
+from domain.partition import PartitionState
+from domain.rounds import Arrival, RoundEntry, Standing
+from providers.limits.account_limits import AccountState, LimitState
+from tables.view import PartitionView, Reading
+from tests.unit.model.values import members, plan
+
+NOW_MS, MINUTE_MS = 1_795_576_000_000, 60_000
+#: In round names it must be shown as it is, and do nothing.
+EVIL = "<img src=x onerror=document.title='hit'>"
+MONEY: dict[str, Any] = {
+    "accounts": [
+        {"account": "anthropic", "state": "open", "reason": "", "message": "", "waiting_jobs": 0, "next_try_s": 0.0},
+        {
+            "account": "openai",
+            "state": "paused",
+            "reason": "quota",
+            "message": "HTTP 429 insufficient_quota",
+            "waiting_jobs": 4,
+            "next_try_s": 42.0,
+        },
+    ],
+    "day": {"limit_usd": 5.0, "share_usd": 5.0, "spent_usd": 1.8342, "reserved_usd": 0.4},
+    "held": {"jobs": 0, "comparisons": 0},
+    "prices": {"list": "genai-prices 0.2.3", "newest": "2026-11-10", "models": [["openai", "gpt-7", False]]},
+}
+ROUNDS = {  # inbound offset: name, its age in minutes, comparisons that came
+    0: ("cj:142:0", 55, 12),
+    1: ("cj:140:1", 31, 12),
+    2: ("cj:139:0", 14, 12),
+    3: ("cj:141:0", 5, 12),
+    4: ("cj:138:2", 2, 11),
+    5: (f"cj:{EVIL}:0", 1, 7),
+}
+
+
+def view() -> PartitionView:
+    """Two rounds that gather, a batch that is submitted and half answered, calls under way, a held job and a planned one."""
+    state = PartitionState(0)
+    for offset, (name, minutes, count) in ROUNDS.items():
+        arrivals = tuple(
+            Arrival(place, f"{offset}-{place}", "c", Standing.ACCEPTED, "openai", "m", "per_round", "p", 9, NOW_MS + 800_000)
+            for place in range(count)
+        )
+        append_ms = NOW_MS - minutes * MINUTE_MS
+        state.learn_record(offset, [RoundEntry(name, offset, append_ms, arrivals, announced=12)], append_ms)
+    for offset in range(4):
+        name, minutes, count = ROUNDS[offset]
+        claude = offset < 2
+        planned = plan(
+            members(count, offset),
+            provider="anthropic" if claude else "openai",
+            model="claude-haiku-5-5" if claude else "gpt-6-luna",
+            round_key=name,
+            transport=Transport.CALL if offset == 3 else Transport.BATCH,
+            deadline_ms=NOW_MS + (800_000 if offset == 0 else 9_000_000),
+        )
+        state.learn_planned(Job(f"job-{offset}", offset, NOW_MS - minutes * MINUTE_MS + 2_000, planned))
+    for offset in (0, 2):
+        state.learn_claim(f"job-{offset}", Claim(10 + offset, "me", NOW_MS - 13 * MINUTE_MS, 130.0, "k"))
+    state.learn_submission("job-2", Submission(20, "batch_68f1", NOW_MS - 12 * MINUTE_MS))
+    return PartitionView(0, state, Reading(6, 6, 6), Reading(30, 30, 27), caught_up=True)
+
+
+def told(task: "asyncio.Task[Any] | None" = None) -> dict[str, Any]:
+    """The status that the worker would tell; with a task, calls are under way."""
+    shown = view()
+    runs = {
+        "job-2": Run(0, "job-2", rows_done=6),
+        "job-3": Run(0, "job-3", task=task),
+        "job-0": Run(0, "job-0", held=True),
+    }
+    limits = {"requests": LimitState(50.0, 31.0), "input_tokens": LimitState(40_000.0, 1_200.0)}
+    return status.tell(
+        [shown],
+        runs,
+        queue_snapshot.take([shown], runs, "me", ("anthropic", "openai"), NOW_MS),
+        status.Worker("3f9c2a7be1", NOW_MS, 93_000.0, ()),
+        limits={
+            "anthropic": AccountState({}, {}, {}, 0, 0, 16, 1.0),
+            "openai": AccountState({"gpt-6-luna": limits}, {}, {"gpt-6-luna": 12.0}, 9, 3, 16, 1.0),
+        },
+        money=MONEY,
+        results={"answered": 1_482, "TIMEOUT": 2},
+        silent_s={"timers": 0.1, "outbox": 75.0},
+    )

@@ -1,0 +1,144 @@
+"""`roundbatch watch`: what is drawn of a status, several workers as one, and what the command prints."""
+
+import asyncio
+import copy
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from cli.main import app
+from cli.together import together
+from cli.watch_view import span, view
+from tests.harness.status_example import EVIL, told
+
+
+@pytest.fixture
+async def status() -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(json.dumps(told(asyncio.current_task())))
+    return made
+
+
+def drawn(told: dict[str, Any], *failures: str, width: int = 130) -> str:
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    with console.file:
+        console.print(view(told, failures, width))
+    return console.export_text()
+
+
+async def test_what_a_person_wants_to_see(status: dict[str, Any]) -> None:
+    text = drawn(together([status]), "no worker answers at http://b")
+    for shown in (
+        " ready   1 worker, 1 partitions",
+        "silent: outbox for 75 s",
+        "66 comparisons wait, the oldest 55 min, the nearest deadline in 13 min; 1,482 answered, 2 TIMEOUT",
+        "no worker answers at http://b",
+        "2 windows",
+        "4 jobs open",
+        "6 of 12",
+        "6 rounds open, 2 gathering",
+        "11 of 12",
+        "1,200 of 40,000",
+        "3 of 16, 9 wait, paused for 12 s",
+        "spent today $1.8342, reserved $0.4000, of a budget of $5.00",
+        "openai is paused: quota, 4 jobs wait, next try in 42 s. HTTP 429 insufficient_quota",
+        "the price of openai gpt-7 is not known",
+        EVIL,
+    ):
+        assert shown in text, f"{shown}\n{text}"
+    (held,) = (line for line in text.splitlines() if "cj:142:0" in line)
+    told_of = [word for word in held.split() if not set(word) & set("━╸╺")]  # without the bar
+    assert " ".join(told_of) == "cj:142:0 anthropic claude-haiku-5-5 held 0 of 12 13 min 55 min 13 min"
+
+
+async def test_80_columns_are_enough(status: dict[str, Any]) -> None:
+    lines = drawn(together([status]), width=80).splitlines()
+    assert any(
+        line.split() == ["cj:139:0", "openai", "gpt-6-luna", "submitted", "6", "of", "12", "12", "min", "14", "min", "2.5", "h"]
+        for line in lines
+    )
+    assert any("1,200 of 40,000" in line for line in lines)
+
+
+async def test_workers_together(status: dict[str, Any]) -> None:
+    other = copy.deepcopy(status)
+    other["queue"].update(oldest_s=None, nearest_deadline_s=100.0, waiting=0)
+    other["money"]["accounts"][0].update(state="trying", waiting_jobs=2)
+    both = together([status, other])
+    assert [worker["run"] for worker in both["workers"]] == ["3f9c2a7be1"] * 2
+    assert (both["queue"]["waiting"], both["queue"]["oldest_s"], both["queue"]["nearest_deadline_s"]) == (66, 3_300.0, 100.0)
+    assert both["queue"]["pending"] == [{"provider": "openai", "strategy": "per_round", "count": 132}]
+    assert [(stage["state"], stage["count"]) for stage in both["queue"]["stages"]][:2] == [("window", 4), ("planned", 2)]
+    assert both["results"] == {"answered": 2_964, "TIMEOUT": 4}
+    assert (both["rounds"]["open"], both["jobs"]["open"], len(both["jobs"]["shown"])) == (12, 8, 8)
+    assert both["jobs"]["shown"][0]["age_s"] == both["jobs"]["shown"][1]["age_s"] > both["jobs"]["shown"][2]["age_s"]
+    openai = both["limits"][1]
+    assert (openai["under_way"], openai["pause_s"]) == (6, 12.0)
+    assert tuple(openai["left"][0][name] for name in ("kind", "limit", "remaining")) == ("requests", 100.0, 62.0)
+    assert both["money"]["day"]["spent_usd"] == pytest.approx(2 * 1.8342)
+    assert both["money"]["day"]["limit_usd"] == 5.0
+    assert [(one["account"], one["state"], one["waiting_jobs"]) for one in both["money"]["accounts"]] == [
+        ("anthropic", "trying", 2),
+        ("openai", "paused", 8),
+    ]
+    assert set(together([])) == set(both)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (None, "–"),
+        (0.04, "0.0 s"),
+        (9.5, "9.5 s"),
+        (42, "42 s"),
+        (840, "14 min"),
+        (9_000, "2.5 h"),
+        (260_000, "3 d"),
+        (-90, "−90 s"),
+    ],
+)
+def test_a_length_of_time_is_one_word(seconds: float | None, said: str) -> None:
+    assert span(seconds) == said
+
+
+@pytest.fixture
+def worker(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A worker's health port, as far as this command asks it."""
+    answer = json.dumps(told()).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/status" else 404)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_command_prints_json_once(worker: str) -> None:
+    done = CliRunner().invoke(app, ["watch", "--json", "--url", worker, "--url", f"{worker}/"])
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    assert (len(found["workers"]), found["queue"]["waiting"], found["failures"]) == (2, 132, [])
+
+
+def test_without_a_terminal_it_draws_once_and_says_who_does_not_answer(worker: str) -> None:
+    done = CliRunner().invoke(app, ["watch", "--url", worker, "--url", f"{worker}/elsewhere"])
+    assert done.exit_code == 1
+    assert "66 comparisons wait" in done.stdout
+    assert f"no worker answers at {worker}/elsewhere (404" in done.stderr
+    assert CliRunner().invoke(app, ["watch", "--url", f"{worker}/elsewhere"]).stdout == ""
