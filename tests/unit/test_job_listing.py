@@ -11,6 +11,7 @@ from agents.job_listing import job_state, listing
 from agents.runs import Run
 from cli.jobs import at_provider, said
 from domain.job import Claim, Job, Submission, Transport
+from domain.outcome import Ending
 from domain.partition import PartitionState
 from domain.reply import ErrorCode
 from providers.accounts import Account
@@ -19,7 +20,7 @@ from providers.limits.account_limits import only_concurrent
 from providers.protocol import JobNotVisible, JobPhase, JobStatus
 from tables.view import PartitionView, Reading
 from tests.unit.model.provider import ModelProvider
-from tests.unit.model.values import answered, members, plan
+from tests.unit.model.values import members, plan
 
 JOB = Job("rb-0-1-x-0", 1, 1_000, plan(members(3)))
 CLAIM = Claim(2, "me", 2_000, 30.0, "key")
@@ -47,7 +48,7 @@ def test_a_listing_is_json_and_counts_open_members() -> None:
     job = state.job_of(plan(members(3)), 1, 1_000, 0)
     state.learn_planned(replace(job, claim=CLAIM, submission=SUBMISSION))
     view = PartitionView(0, state, Reading(0, 0, 0), Reading(0, 0, 0), caught_up=True)
-    state._end(answered(members(3)[0]).member)
+    state.learn_endings([Ending(members(3)[0], "answered")])
 
     shown = listing([view], {}, "me", 61_000)
 

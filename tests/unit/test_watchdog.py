@@ -1,7 +1,10 @@
 """A loop that hangs ends the process, one that rests or works does not, and a sleep of the machine is no hanging."""
 
 import asyncio
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import structlog
@@ -12,6 +15,7 @@ from agents.loop_metrics import LoopCollector
 from agents.watchdog import Watchdog
 
 LIMIT_S = 100.0
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 class Process:
@@ -128,3 +132,28 @@ async def test_a_thread_notices_an_event_loop_that_stands_still(monkeypatch: pyt
         pass
     process.watchdog.stop()
     assert process.stopped[0].startswith("watchdog: event_loop: ")
+
+
+def test_a_process_whose_event_loop_stands_still_ends_with_70() -> None:
+    """The real thread, the real exit, and where every thread stood on stderr."""
+    script = """
+import asyncio, time
+from agents.heartbeats import Heartbeats
+from agents import watchdog
+from streams.clock import SystemClock
+watchdog.LOOK_S = 0.02
+async def main():
+    clock = SystemClock()
+    dog = watchdog.Watchdog(Heartbeats(clock), 0.2)
+    task = asyncio.create_task(dog.run())
+    dog.start(clock.running_s)
+    await asyncio.sleep(0.1)
+    def stuck():
+        time.sleep(30)
+    stuck()
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 70, done.stderr
+    assert "in stuck" in done.stderr
+    assert "loop_hung" in done.stdout + done.stderr
