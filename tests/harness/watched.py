@@ -38,6 +38,16 @@ def exposed(scrape: str) -> set[str]:
     return {name for name, _ in declared} | series | set(fed(scrape, least=float("-inf")))
 
 
+def families(scrape: str) -> set[str]:
+    """The metrics of a scrape, without those of the process."""
+    return {name for name in re.findall(r"^# TYPE (\S+)", scrape, re.MULTILINE) if not name.startswith("process_")}
+
+
+def named_in(document: Path) -> set[str]:
+    """The metrics that a document names."""
+    return {name for name in re.findall(r"`((?:roundbatch|llm_provider)_[a-z0-9_]+)`", document.read_text()) if name[-1] != "_"}
+
+
 def fed(scrape: str, least: float = 0.0) -> set[str]:
     """Names with a sample above `least`."""
     samples = [line.rpartition(" ") for line in scrape.splitlines() if line and not line.startswith("#")]

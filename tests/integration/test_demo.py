@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.harness.watched import asked_for, exposed, fed
+from tests.harness.watched import CHECKOUT, asked_for, exposed, families, fed, named_in
 
 LIMIT_S = 120.0
+ROUNDBATCH = str(Path(sys.executable).with_name("roundbatch"))
 
 #: What no demo shows, for nothing goes wrong in one; it must be there all the same.
 NOTHING_WRONG = {
@@ -45,12 +46,17 @@ NOTHING_WRONG = {
 
 @dataclass
 class Demo:
-    """One demo under way. fed: the metrics that have had a value; exposed: those that were there at all."""
+    """One demo under way. fed: the series that have had a value; exposed: those that were there at all.
+
+    watched: what `roundbatch watch` printed of its worker, once something waited.
+    """
 
     out: Path
     popen: "subprocess.Popen[bytes]"
     fed: set[str] = field(default_factory=set)
     exposed: set[str] = field(default_factory=set)
+    families: set[str] = field(default_factory=set)
+    watched: dict[str, Any] = field(default_factory=dict)
     told: dict[str, Any] = field(default_factory=dict)
 
     def look(self) -> None:
@@ -59,16 +65,22 @@ class Demo:
         port = re.search(r'"port": ?(\d+)', log.read_text()) if log.exists() else None
         if port is None:
             return
+        url = f"http://127.0.0.1:{port[1]}"
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port[1]}/metrics", timeout=5) as answer:
+            with urllib.request.urlopen(f"{url}/metrics", timeout=5) as answer:
                 self.keep(answer.read().decode())
         except (OSError, urllib.error.URLError):
             return  # not yet, or no more
+        if not self.watched and "llm_provider_queue_depth" in self.fed:
+            done = subprocess.run([ROUNDBATCH, "watch", "--json", "--url", url], capture_output=True, timeout=30)
+            assert done.returncode == 0, done.stderr.decode()
+            self.watched = json.loads(done.stdout)
 
     def keep(self, scrape: str) -> None:
         """Note what a scrape holds."""
         self.fed |= fed(scrape)
         self.exposed |= exposed(scrape)
+        self.families |= families(scrape)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +90,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Demo]:
     running: dict[str, Demo] = {}
     for strategy, rounds in (("serial_bundle", 3), ("per_round", 2)):
         out = tmp_path_factory.mktemp(strategy)
-        command = [str(Path(sys.executable).with_name("roundbatch")), "demo", "--strategy", strategy, "--rounds", str(rounds)]
+        command = [ROUNDBATCH, "demo", "--strategy", strategy, "--rounds", str(rounds)]
         with (out / "stdout").open("wb") as stdout, (out / "stderr").open("wb") as stderr:
             popen = subprocess.Popen([*command, "--json", "--out", str(out)], env=environment, stdout=stdout, stderr=stderr)
         running[strategy] = Demo(out, popen)
@@ -119,6 +131,17 @@ def test_two_rounds_by_batch_jobs(demos: dict[str, Demo]) -> None:
     assert (told["requested"], told["answered"], told["batch_jobs"]) == (48, 48, 4)
 
 
+def test_a_worker_is_watched_while_it_works(demos: dict[str, Demo]) -> None:
+    """What it said when something had waited: then, or a moment later when all was answered."""
+    for demo in demos.values():
+        assert len(demo.watched["workers"]) == 1
+        assert demo.watched["workers"][0]["not_ready"] == []
+        waiting, answered = demo.watched["queue"]["waiting"], demo.watched["results"]["answered"]
+        assert 12 <= waiting + answered <= demo.told["requested"]
+        assert demo.watched["money"]["prices"]["list"]
+        assert demo.watched["failures"] == []
+
+
 def test_what_alerts_and_dashboard_ask_for_is_fed(demos: dict[str, Demo]) -> None:
     """A name that no worker has would be an alert that never fires."""
     there = set.union(*(demo.exposed for demo in demos.values()))
@@ -126,3 +149,10 @@ def test_what_alerts_and_dashboard_ask_for_is_fed(demos: dict[str, Demo]) -> Non
     assert asked_for() - there == set()
     assert asked_for() - given - NOTHING_WRONG == set()
     assert asked_for() >= NOTHING_WRONG  # else the list speaks of what is asked no more
+
+
+def test_every_metric_is_documented_and_no_other(demos: dict[str, Demo]) -> None:
+    """docs/metrics.md names what a worker exposes."""
+    families = {name.removesuffix("_total") for demo in demos.values() for name in demo.families}
+    documented = {name.removesuffix("_total") for name in named_in(CHECKOUT / "docs/metrics.md")}
+    assert documented == families
