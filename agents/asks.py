@@ -6,6 +6,7 @@ import structlog
 
 from agents.metrics import Metrics
 from agents.resolving import call_profile, prompt_source
+from agents.round_names import about
 from domain.answer import Answer
 from domain.comparison import CallProfile, Member
 from domain.job import Job, Plan, Transport
@@ -68,7 +69,7 @@ class Asks:
                     kept[member.offset] = record
                 sources.append(source_of(record.members[member.position], plan, self._settings))
             except Exception as error:
-                log.exception("prompt_not_made", partition=view.partition, job_id=job.job_id, line=number)
+                log.exception("prompt_not_made", **about(view, job), line=number)
                 fault = Fault(ErrorCode.PROCESSING_ERROR, f"no prompt can be made of this request: {type(error).__name__}")
                 culprits.append(Outcome(member, plan.provider, plan.model, now_ms, plan.mode, fault=fault))
         return sources, culprits

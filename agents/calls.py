@@ -87,6 +87,7 @@ class Calls:
         if skipped:
             return
         run.over = True
+        log.info("job_called", **run.about, comparisons=len(job.plan.members), attempt=job.plan.attempt)
         crashpoints.point("after_outcomes_sent", view.partition)
         ended = work.JobEnded(job_id=job.job_id, claim_offset=None, reason=JobEnd.READ)
         await self._send(view, ended)

@@ -4,8 +4,8 @@ import structlog
 
 from agents.limits import job_limits, policy, schedules
 from domain.closing import Progress, Window, due
-from domain.cutting import Pending, cut
-from domain.job import ClosedBy
+from domain.cutting import ALL_ROUNDS, Pending, cut
+from domain.job import ClosedBy, Plan
 from streams import crashpoints, work
 from streams.clock import Clock
 from streams.outbox import Outbox
@@ -63,7 +63,7 @@ class Closer:
             log.info(
                 "window_closed",
                 partition=view.partition,
-                round=window.round_key,
+                **_rounds(window.round_key, plan, ready),
                 closed_by=closed_by.value,
                 provider=plan.provider,
                 comparisons=len(plan.members),
@@ -73,3 +73,11 @@ class Closer:
     def _acknowledged(view: PartitionView, pending: Pending) -> bool:
         # Killed before the put is acknowledged, a member in a job would have no prompt.
         return pending.member.offset < view.inbound.acked
+
+
+def _rounds(window_key: str, plan: Plan, ready: list[Pending]) -> dict[str, object]:
+    """As agents.round_names.about: the members of the plan are in no job yet."""
+    if not window_key.startswith(ALL_ROUNDS):
+        return {"round": window_key}
+    members = set(plan.members)
+    return {"round": window_key, "rounds": list(dict.fromkeys(one.round_key for one in ready if one.member in members))}

@@ -137,11 +137,28 @@ class Collect:
             value = found if found is not None else rounds.CODEC.encode(entry)
             entries.append(rounds.CODEC.decode(value) if found is not None else entry)
             effects.append(self._tables.rounds.put(partition, key, value))
+        self._tell_of_rounds(view, judged, entries)
         self._warn_of_nights(view, judged, entries)
         view.arrived[offset] = tuple(view.state.learn_record(offset, entries, self._clock.now_ms()))
         view.note_finished(view.work.next - 1)
         self._answer_rejected(message, judged, entries, append_ms, effects)
         crashpoints.point("after_request_puts", partition)
+
+    @staticmethod
+    def _tell_of_rounds(view: PartitionView, judged: _Judged, entries: list[RoundEntry]) -> None:
+        """Say of each round once that it has begun; asked before the view learns of it."""
+        parent = judged.record.traceparent
+        for entry in entries:
+            if entry.round_key not in view.state.progress and not entry.piece:
+                log.info(
+                    "round_opened",
+                    partition=view.partition,
+                    offset=entry.offset,
+                    round=entry.round_key,
+                    announced=entry.announced,
+                    parts=entry.parts,
+                    trace_id=parent.split("-")[1] if parent is not None else None,
+                )
 
     def _warn_of_nights(self, view: PartitionView, judged: _Judged, entries: list[RoundEntry]) -> None:
         """Say once for each round after a batch's first that it waits for a night; asked before the view learns of it."""
@@ -179,26 +196,30 @@ class Collect:
     ) -> None:
         members = {member.position: member for member in judged.record.members}
         rejected: list[Outcome] = []
-        for arrival in (arrival for entry in entries for arrival in entry.arrivals):
+        for arrival, round_key in ((arrival, entry.round_key) for entry in entries for arrival in entry.arrivals):
             member = members[arrival.position]
             if arrival.standing is Standing.DUPLICATE:
                 self._metrics.duplicate()
             elif arrival.standing is Standing.CONFLICT:
                 said = f"correlation id {arrival.correlation_id} came before with other content; the first one's result stands"
-                effects.append(self._member_letter(message, member, "conflicting_content", said, answered=False))
+                effects.append(
+                    self._member_letter(message, member, "conflicting_content", said, answered=False, round_key=round_key)
+                )
             elif arrival.standing is Standing.REJECTED:
                 rejected.append(_rejection(Member(message.offset, arrival.position), arrival, append_ms))
                 said = arrival.fault.message if arrival.fault else "rejected"
                 reason = arrival.fault.code.value.lower() if arrival.fault else "rejected"
-                effects.append(self._member_letter(message, member, reason, said, answered=True))
+                effects.append(self._member_letter(message, member, reason, said, answered=True, round_key=round_key))
         for start in range(0, len(rejected), _REJECTED_AT_ONCE):
             record = work.Outcomes(outcomes=tuple(rejected[start : start + _REJECTED_AT_ONCE]))
             effects.append(self._outbox.send(self._settings.work_topic, work.encode(record), partition=message.partition))
 
     def _member_letter(
-        self, message: Message, member: InboundMember, reason: str, error: str, *, answered: bool
+        self, message: Message, member: InboundMember, reason: str, error: str, *, answered: bool, round_key: str | None = None
     ) -> "asyncio.Future[Any]":
-        return self._dead_letters.member(message, member.position, member.raw, reason=reason, error=error, answered=answered)
+        return self._dead_letters.member(
+            message, member.position, member.raw, reason=reason, error=error, answered=answered, round_key=round_key
+        )
 
 
 class _TooOld(ValueError):

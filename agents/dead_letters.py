@@ -26,11 +26,19 @@ class DeadLetters:
         return self._send(message, message.value, reason=reason, error=error, answered=answered)
 
     def member(
-        self, message: Message, position: int, raw: object, *, reason: str, error: str, answered: bool
+        self,
+        message: Message,
+        position: int,
+        raw: object,
+        *,
+        reason: str,
+        error: str,
+        answered: bool,
+        round_key: str | None = None,
     ) -> "asyncio.Future[Any]":
         """One member of a record, with its position."""
         value = json.dumps({"position": position, "comparison": raw}).encode()
-        return self._send(message, value, reason=reason, error=error, answered=answered, position=position)
+        return self._send(message, value, reason=reason, error=error, answered=answered, position=position, round_key=round_key)
 
     def _send(
         self,
@@ -41,6 +49,7 @@ class DeadLetters:
         error: str,
         answered: bool,
         position: int | None = None,
+        round_key: str | None = None,
     ) -> "asyncio.Future[Any]":
         headers = [
             ("source_topic", message.topic.encode()),
@@ -60,6 +69,7 @@ class DeadLetters:
             partition=message.partition,
             offset=message.offset,
             position=position,
+            round=round_key,
             reason=reason,
             error=error,
             answered=answered,

@@ -15,6 +15,7 @@ from agents.calls import Calls
 from agents.finding import Finding
 from agents.heartbeats import silent
 from agents.reading import Reading
+from agents.round_names import about
 from agents.runs import Run
 from agents.submitting import Submitting
 from agents.views import Views
@@ -95,7 +96,7 @@ class Dispatcher:
             self._look_at_closed(view, job_id, run)
             return
         if run is None:
-            run = self.runs[job_id] = Run(partition, job_id, provider=job.plan.provider)
+            run = self.runs[job_id] = Run(partition, job_id, provider=job.plan.provider, about=about(view, job))
         # Acted upon only when acknowledged: a fact that is lost with this process must not have led to anything.
         if run.task is not None or run.is_over(job) or job.last_offset >= view.work.acked:
             return
@@ -112,7 +113,7 @@ class Dispatcher:
         """A job that owns no open member any more."""
         closed = view.abandoned.pop(job_id, None)
         if run is None and closed is not None and closed.submission is not None:  # another process submitted it
-            run = self.runs[job_id] = Run(view.partition, job_id, provider=closed.plan.provider)
+            run = self.runs[job_id] = Run(view.partition, job_id, provider=closed.plan.provider, about=about(view, closed))
             run.provider_job_id = closed.submission.provider_job_id
         if run is None or run.task is None:
             self._admission.release(job_id)

@@ -53,11 +53,11 @@ class Finding:
         try:
             found, undecided = await self._scan(provider, job, run, claim)
         except ProviderError as error:  # "could not read" is never "absent"
-            log.warning("job_list_unreadable", partition=run.partition, job_id=job.job_id, said=str(error))
+            log.warning("job_list_unreadable", **run.about, said=str(error))
             return self.delay_s(job, run)
         if found is not None:
             self._metrics.job_adopted(job.plan.provider)
-            log.info("job_adopted", partition=run.partition, job_id=job.job_id, provider_job_id=found)
+            log.info("job_adopted", **run.about, provider_job_id=found)
             await self._records.submitted(run, found, adopted=True)
             return None
         if undecided:
@@ -112,5 +112,5 @@ class Finding:
         if not run.held:
             run.held = True
             self._metrics.job_held(job.plan.provider)
-            log.error("job_held", partition=run.partition, job_id=job.job_id, why=why)
+            log.error("job_held", **run.about, why=why)
         return self.delay_s(job, run)

@@ -46,9 +46,7 @@ class JobRecords:
         """Send JobEnded, naming the claim that is known. None: its reading leads on."""
         run.over, run.named_claim = True, job.claim.offset if job.claim else None
         if reason is not JobEnd.READ:
-            log.warning(
-                "job_not_done", partition=run.partition, job_id=job.job_id, reason=reason.value, message=message, code=code
-            )
+            log.warning("job_not_done", **run.about, reason=reason.value, message=message, code=code)
         record = work.JobEnded(
             job_id=job.job_id,
             claim_offset=run.named_claim,

@@ -77,7 +77,7 @@ class Reading:
         except JobNotVisible as error:
             self._finding.hold(job, run, str(error))
         except ProviderError as error:
-            log.warning("poll_failed", partition=view.partition, job_id=job.job_id, said=str(error))
+            log.warning("poll_failed", **run.about, said=str(error))
         return self.delay_s(job, run)
 
     async def _cancel_when_late(self, job: Job, run: Run, submission: Submission) -> None:
@@ -87,7 +87,7 @@ class Reading:
         await self._accounts[job.plan.provider].provider.cancel(submission.provider_job_id)
         run.cancel_sent = True
         run.polls = 1  # looked at often from here on
-        log.warning("job_escalated", partition=run.partition, job_id=job.job_id, provider_job_id=submission.provider_job_id)
+        log.warning("job_escalated", **run.about, provider_job_id=submission.provider_job_id)
         crashpoints.point("after_cancel", run.partition)
 
     def _is_late(self, job: Job) -> bool:
@@ -139,12 +139,11 @@ class Reading:
         crashpoints.point("after_outcomes_sent", view.partition)
         if unknown:
             self._metrics.unknown_custom_ids(job.plan.provider, unknown)
-            log.warning("unknown_custom_ids", partition=view.partition, job_id=job.job_id, rows=unknown)
+            log.warning("unknown_custom_ids", **run.about, rows=unknown)
         self._count_end(job, status.detail or "ended")
         log.info(
             "job_read",
-            partition=view.partition,
-            job_id=job.job_id,
+            **run.about,
             answered=answered,
             retryable=retryable,
             missing_lines=len(job.plan.lines) - len(seen),
@@ -179,9 +178,9 @@ class Reading:
         try:
             await self._accounts[provider].provider.cancel(run.provider_job_id)
         except ProviderError as error:
-            log.warning("job_not_cancelled", partition=run.partition, job_id=run.job_id, said=str(error))
+            log.warning("job_not_cancelled", **run.about, said=str(error))
         else:
-            log.info("job_cancelled", partition=run.partition, job_id=run.job_id, provider_job_id=run.provider_job_id)
+            log.info("job_cancelled", **run.about, provider_job_id=run.provider_job_id)
 
     def _count_end(self, job: Job, status: str) -> None:
         if job.submission is not None:

@@ -150,10 +150,21 @@ class Reconcile:
             effects.append(sent)
         for outcome, said, raw in planned.unsendable:
             position = outcome.member.position
-            effects.append(self._dead_letters.member(message, position, raw, reason="unsendable", error=said, answered=False))
+            pending = view.state.pending.get(outcome.member)
+            effects.append(
+                self._dead_letters.member(
+                    message,
+                    position,
+                    raw,
+                    reason="unsendable",
+                    error=said,
+                    answered=False,
+                    round_key=pending.round_key if pending is not None else None,
+                )
+            )
         self._learn(view, offset, record, verdict)
         if isinstance(record, work.CancelRequested):
-            effects += self._send_cancelled(partition, message.topic, verdict)
+            effects += self._send_cancelled(view, message.topic, verdict)
             if not view.caught_up:
                 view.cancels.append(message)
         if isinstance(record, work.RequestsDone):
@@ -166,16 +177,19 @@ class Reconcile:
         """Cancel once more what was cancelled before collect had read all that was there: a worker was down meanwhile."""
         for message in view.cancels:
             verdict = self._decide(view, work.decode(message.value or b""), message.offset, append_time_ms(message))
-            self._send_cancelled(view.partition, message.topic, verdict)
+            self._send_cancelled(view, message.topic, verdict)
         view.cancels.clear()
 
-    def _send_cancelled(self, partition: int, topic: str, verdict: Verdict) -> "list[asyncio.Future[Any]]":
+    def _send_cancelled(self, view: PartitionView, topic: str, verdict: Verdict) -> "list[asyncio.Future[Any]]":
         """Send the Outcomes that end what is pending. Sent again they end nobody twice: the first one decides."""
         ended = verdict.cancelled
         if ended:
-            log.info("cancelled_on_request", partition=partition, comparisons=len(ended))
+            pending = (view.state.pending.get(outcome.member) for outcome in ended)
+            rounds = list(dict.fromkeys(one.round_key for one in pending if one is not None))
+            log.info("cancelled_on_request", partition=view.partition, comparisons=len(ended), rounds=rounds)
         chunks = (ended[start : start + _CANCELLED_AT_ONCE] for start in range(0, len(ended), _CANCELLED_AT_ONCE))
-        return [self._outbox.send(topic, work.encode(work.Outcomes(outcomes=chunk)), partition=partition) for chunk in chunks]
+        records = [work.encode(work.Outcomes(outcomes=chunk)) for chunk in chunks]
+        return [self._outbox.send(topic, record, partition=view.partition) for record in records]
 
     def _put_facts(self, partition: int, offset: int, verdict: Verdict, effects: "list[asyncio.Future[Any]]") -> None:
         if verdict.endings or verdict.paid:
@@ -207,6 +221,8 @@ class Reconcile:
         closed = [job for job in left if job.job_id not in state.jobs]
         view.abandoned.update((job.job_id, job) for job in closed if job.submission is not None)
         view.touched[offset] = (*_touched(record, verdict), *(job.job_id for job in closed))
+        for round_key, codes in state.rounds.take_ended():
+            log.info("round_ended", partition=view.partition, round=round_key, **codes)
         log.debug(
             "work_record",
             partition=view.partition,

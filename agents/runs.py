@@ -28,9 +28,14 @@ class Run:
     provider_job_id: str | None = None
     read: bool = False  # its rows are being read, or have been
     cancel_sent: bool = False  # it has been cancelled at the provider
+    about: dict[str, Any] = field(default_factory=dict)  # the fields by which log events name it
     owners: dict[str, str] = field(default_factory=dict)  # of ended batches that might have been it: batch → job id
     empty_scans_ms: list[int] = field(default_factory=list)
     task: "asyncio.Task[Any] | None" = None
+
+    def __post_init__(self) -> None:
+        self.about = self.about or {"partition": self.partition, "job_id": self.job_id}
+
     alive_s: float | None = None  # the latest sign of life of that step; None: it may take as long as it likes
 
     def is_over(self, job: Job) -> bool:

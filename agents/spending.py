@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from agents.money_metrics import MoneyCounters
+from agents.round_names import about
 from agents.views import Views
 from domain.budget import Budget, Decision, Excess, Word, day_of, decide
 from domain.cutting import estimated_tokens
@@ -72,11 +73,10 @@ class Spending:
         elif decision.word is Word.HOLD:
             self._held[key] = _Held(usd or {}, len(view.state.owned(job.job_id)), job.plan.deadline_ms)
             if not held_before:
-                round_key = job.plan.round_key
-                log.warning("budget_held", partition=key[0], job_id=job.job_id, round=round_key, why=decision.message)
+                log.warning("budget_held", **about(view, job), why=decision.message)
         else:
             members = len(view.state.owned(job.job_id))
-            log.warning("budget_refused", partition=view.partition, job_id=job.job_id, word=decision.word, why=decision.message)
+            log.warning("budget_refused", **about(view, job), word=decision.word, why=decision.message)
             if decision.word is Word.REFUSE:
                 self._counters.refused(members)
         return decision

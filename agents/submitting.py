@@ -99,7 +99,7 @@ class Submitting:
             message="the claim was given back before the create call",
         )
         self._records.send(run.partition, ended)
-        log.info("claim_given_back", partition=run.partition, job_id=run.job_id)
+        log.info("claim_given_back", **run.about)
 
     async def create(self, view: PartitionView, job: Job, run: Run) -> float | None:
         """Create the batch, once."""
@@ -137,7 +137,7 @@ class Submitting:
             return await self._records.end(job, run, JobEnd.STARTED_LATE, str(error))
         except OutcomeUnknown as error:
             self._circuits.failed(account, subject, error)
-            log.warning("job_fate_unknown", partition=view.partition, job_id=job.job_id, said=str(error))
+            log.warning("job_fate_unknown", **run.about, said=str(error))
             return self._finding.delay_s(job, run)
         except ProviderError as error:
             paused = self._circuits.failed(account, subject, error)
@@ -151,8 +151,7 @@ class Submitting:
         self._metrics.job_submitted(job.plan.provider, job.plan.model, asked)
         log.info(
             "job_submitted",
-            partition=view.partition,
-            job_id=job.job_id,
+            **run.about,
             provider_job_id=provider_job_id,
             comparisons=asked,
             attempt=job.plan.attempt,

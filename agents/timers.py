@@ -108,7 +108,8 @@ class Timers:
         view.overdue.update(pending.member for pending in late)
         record = work.DeadlinePassed(overdue=tuple(self._overdue(view, pending) for pending in late))
         self._outbox.send(self._settings.work_topic, work.encode(record), partition=view.partition)
-        log.warning("deadlines_passed", partition=view.partition, comparisons=len(late))
+        rounds = list(dict.fromkeys(pending.round_key for pending in late))
+        log.warning("deadlines_passed", partition=view.partition, comparisons=len(late), rounds=rounds)
 
     def _overdue(self, view: PartitionView, pending: Pending) -> Overdue:
         job = view.state.jobs.get(view.state.owner.get(pending.member, ""))

@@ -9,6 +9,8 @@ from domain.job import ClosedBy, Plan, Policy
 from domain.sharing import by_essays
 from domain.strategies import STRATEGIES, Closes, Strategy
 
+ALL_ROUNDS = "all:"  # begins the key of a window over all rounds of a provider
+
 
 @dataclass(frozen=True, slots=True)
 class Pending:
@@ -32,7 +34,7 @@ class Pending:
     def window_key(self) -> tuple[str, str]:
         """The window it is gathered in: its round's, or under a schedule the one of its provider over all rounds."""
         scheduled = STRATEGIES[self.strategy].closes is Closes.SCHEDULE
-        return (f"all:{self.provider}" if scheduled else self.round_key, self.strategy)
+        return (f"{ALL_ROUNDS}{self.provider}" if scheduled else self.round_key, self.strategy)
 
 
 @dataclass(frozen=True, slots=True)

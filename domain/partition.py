@@ -17,6 +17,7 @@ from domain.job_stages import JobStages
 from domain.outcome import Ending
 from domain.payments import Payments
 from domain.reply import Retry
+from domain.round_tallies import RoundTallies
 from domain.rounds import Arrival, RoundEntry, Standing
 
 
@@ -44,6 +45,7 @@ class PartitionState:
         self.payments = Payments()
         self.pending_counts: Counter[tuple[str, str]] = Counter()  # by (provider, strategy)
         self.stages = JobStages()
+        self.rounds = RoundTallies()
         self.finished: set[int] = set()  # inbound offsets whose members have all ended: their `requests` entry may go
         self._owned: dict[str, int] = {}
         self._ended: dict[int, int] = {}  # inbound offset -> bit per ended position
@@ -123,6 +125,7 @@ class PartitionState:
         self.pending[member] = pending
         self.pending_bytes += encoded_bytes(pending)
         self.pending_counts[pending.provider, pending.strategy] += 1
+        self.rounds.gather(pending.round_key)
         heapq.heappush(self._deadlines, (pending.deadline_ms, member))
         key = pending.window_key
         if member in self.owner:
@@ -174,15 +177,16 @@ class PartitionState:
             if ending.retry is not None:
                 self.retries[ending.member] = (ending.job_id, ending.retry)
             elif not self.has_ended(ending.member):
-                self._end(ending.member)
+                self._end(ending.member, ending.code)
 
-    def _end(self, member: Member) -> None:
+    def _end(self, member: Member, code: str) -> None:
         self._ended[member.offset] = self._ended.get(member.offset, 0) | 1 << member.position
         self._leave_window(member)
         pending = self.pending.pop(member, None)
         if pending is not None:
             self.pending_bytes -= encoded_bytes(pending)
             self.pending_counts[pending.provider, pending.strategy] -= 1
+            self.rounds.end(pending.round_key, code)
         self.retries.pop(member, None)
         self._disown(member)
         waiting = self._waiting.get(member.offset)

@@ -129,6 +129,7 @@ async def build(tables: Tables, partition: int, *, inbound: Reading, work: Readi
         await _breathe(count)
     await _apply_work_facts(state, tables, partition, before=work.next)
     view.note_finished(work.next - 1)
+    state.rounds.take_ended()  # they were told of when they ended
     return view
 
 

@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from domain.comparison import Member
+from domain.outcome import Ending
 from domain.partition import PartitionState
 from domain.reconciling import cancelled
 from domain.reply import ErrorCode
@@ -58,7 +59,7 @@ def test_the_pending_ones_of_a_batch_and_those_named_are_meant() -> None:
 def test_one_that_has_ended_is_not_meant_and_one_in_a_job_has_its_mode() -> None:
     state = state_of("cj:1:0", "cj:1:0")
     state.learn_planned(state.job_of(plan((Member(1, 0),), mode="per_request"), 5, 0, 0))
-    state._end(Member(0, 0))
+    state.learn_endings([Ending(Member(0, 0), "answered")])
     (found,) = cancelled(state, 7, "1", ["id-0"]).cancelled
     assert (found.member, found.mode) == (Member(1, 0), "per_request")
 

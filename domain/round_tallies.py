@@ -1,0 +1,30 @@
+"""How the comparisons of a round ended, until none of it is pending."""
+
+from collections import Counter
+
+
+class RoundTallies:
+    """Counts by round; one that gets a latecomer after its end is counted anew. One entry a round with pending comparisons."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+        self._codes: dict[str, Counter[str]] = {}
+        self._ended: list[tuple[str, Counter[str]]] = []
+
+    def gather(self, round_key: str) -> None:
+        """One more is pending."""
+        self._open[round_key] += 1
+
+    def end(self, round_key: str, code: str) -> None:
+        """One has ended: "answered" or an error code."""
+        codes = self._codes.setdefault(round_key, Counter())
+        codes[code] += 1
+        self._open[round_key] -= 1
+        if not self._open[round_key]:
+            del self._open[round_key]
+            self._ended.append((round_key, self._codes.pop(round_key)))
+
+    def take_ended(self) -> list[tuple[str, Counter[str]]]:
+        """The rounds that have come to their end since the last time this was asked, each with how many ended how."""
+        taken, self._ended = self._ended, []
+        return taken
