@@ -14,7 +14,6 @@ from agents.runs import Run
 from domain.closing import Window
 from domain.job import Job
 from domain.job_stages import since_ms
-from domain.strategies import STRATEGIES, Closes
 from providers.limits.account_limits import AccountState
 from tables.view import PartitionView
 
@@ -43,12 +42,11 @@ def tell(
     silent_s: Mapping[str, float],
 ) -> dict[str, Any]:
     """The status of this moment. Ages and times left are in seconds; null where there is nothing to tell."""
-    windows = [(view, window) for view in views for window in view.state.windows.values()]
+    # Windows and jobs stand in the order of their beginning: the first ones of each partition hold the oldest of all.
+    windows = [(view, window) for view in views for window in islice(view.state.windows.values(), SHOWN)]
     windows.sort(key=lambda one: one[1].opened_ms or 0)
     jobs = [(view, job) for view in views for job in islice(view.state.jobs.values(), SHOWN)]
     jobs.sort(key=lambda one: (one[1].append_ms, one[1].job_id))
-    rounds = {window.round_key for _, window in windows if STRATEGIES[window.strategy].closes is not Closes.SCHEDULE}
-    rounds.update(job.plan.round_key for view in views for job in view.state.jobs.values())
     return {
         "worker": {
             "run": worker.run,
@@ -71,8 +69,8 @@ def tell(
         },
         "results": dict(results),
         "rounds": {
-            "open": len(rounds),
-            "gathering": len(windows),
+            "open": sum(view.state.rounds.open_count for view in views),
+            "gathering": sum(queue.windows.values()),
             "shown": [_window(view, window, worker.now_ms) for view, window in islice(windows, SHOWN)],
         },
         "jobs": {

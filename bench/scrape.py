@@ -4,14 +4,19 @@ A scrape holds up the event loop for as long as it takes; the aim is 50 ms with 
 """
 
 import cProfile
+import json
 import pstats
 import statistics
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from agents import queue_snapshot
+from agents import queue_snapshot, status
 from agents.metrics import Metrics
+from agents.queue_snapshot import QueueSnapshot
 from agents.runs import Run
 from domain.comparison import Member
 from domain.job import ClosedBy, Job, Plan, Policy, Submission, Transport
@@ -33,10 +38,32 @@ def learn(state: PartitionState, offset: int, append_ms: int, count: int = 2, de
 
 
 def filled_metrics(pending: int, members_a_job: int) -> Metrics:
-    """A worker's metrics with so much pending in one partition: a fifth in windows, two fifths planned, two submitted.
+    """A worker's metrics with so much pending: see `filled`."""
+    metrics = Metrics(CollectorRegistry())
+    metrics.watch_queue(filled(pending, members_a_job).snapshot)
+    return metrics
 
-    One in a hundred jobs is held.
-    """
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """One partition with much pending, and what its process knows of the jobs."""
+
+    view: PartitionView
+    runs: dict[str, Run]
+
+    def snapshot(self) -> QueueSnapshot:
+        """What a scrape takes."""
+        return queue_snapshot.take([self.view], self.runs, "me", ("anthropic", "openai"), 1_000_000)
+
+    def status(self) -> str:
+        """What /status answers."""
+        worker, nothing = status.Worker("me", 1_000_000, 1.0, ()), dict[str, Any]()
+        parts = {"limits": nothing, "money": nothing, "results": nothing, "silent_s": nothing}
+        return json.dumps(status.tell([self.view], self.runs, self.snapshot(), worker, **parts))
+
+
+def filled(pending: int, members_a_job: int) -> Filled:
+    """A fifth of it in windows, two fifths planned, two submitted; one in a hundred jobs is held."""
     state, runs, count = PartitionState(0), dict[str, Run](), pending // members_a_job
     for offset in range(count):
         learn(state, offset, 500_000 + offset, members_a_job)
@@ -46,10 +73,7 @@ def filled_metrics(pending: int, members_a_job: int) -> Metrics:
         runs[job.job_id] = Run(0, job.job_id, held=offset % 100 == 0)
         if offset % 2:
             state.learn_submission(job.job_id, Submission(offset, f"batch-{offset}", 950_000))
-    metrics = Metrics(CollectorRegistry())
-    view = PartitionView(0, state, Reading(count, count, count), Reading(0, 0, 0), caught_up=True)
-    metrics.watch_queue(lambda: queue_snapshot.take([view], runs, "me", ("anthropic", "openai"), 1_000_000))
-    return metrics
+    return Filled(PartitionView(0, state, Reading(count, count, count), Reading(0, 0, 0), caught_up=True), runs)
 
 
 def _plan(offset: int, count: int) -> Plan:
@@ -66,17 +90,24 @@ def _plan(offset: int, count: int) -> Plan:
 def main() -> None:
     """Print the figures, and the profile of the slower case."""
     for members_a_job in (12, 1):
-        metrics = filled_metrics(_PENDING // members_a_job * members_a_job, members_a_job)
-        taken_ms = []
-        for _ in range(_SCRAPES):
-            began = time.perf_counter()
-            generate_latest(metrics.registry)
-            taken_ms.append((time.perf_counter() - began) * 1000)
-        least, median, most = min(taken_ms), statistics.median(taken_ms), max(taken_ms)
-        print(f"jobs of {members_a_job}: least {least:.1f}, median {median:.1f}, most {most:.1f} ms")  # noqa: T201
+        pending = filled(_PENDING // members_a_job * members_a_job, members_a_job)
+        metrics = Metrics(CollectorRegistry())
+        metrics.watch_queue(pending.snapshot)
+        _print(f"/metrics, jobs of {members_a_job}", lambda metrics=metrics: generate_latest(metrics.registry))
+        _print(f"/status, jobs of {members_a_job}", pending.status)
     profile = cProfile.Profile()
     profile.runcall(generate_latest, metrics.registry)
-    pstats.Stats(profile).sort_stats("cumulative").print_stats(12)
+    pstats.Stats(profile).sort_stats("tottime").print_stats(8)
+
+
+def _print(what: str, asked: Callable[[], object]) -> None:
+    taken_ms = []
+    for _ in range(_SCRAPES):
+        began = time.perf_counter()
+        asked()
+        taken_ms.append((time.perf_counter() - began) * 1000)
+    least, median, most = min(taken_ms), statistics.median(taken_ms), max(taken_ms)
+    print(f"{what}: least {least:.1f}, median {median:.1f}, most {most:.1f} ms")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -11,6 +11,11 @@ class RoundTallies:
         self._codes: dict[str, Counter[str]] = {}
         self._ended: list[tuple[str, Counter[str]]] = []
 
+    @property
+    def open_count(self) -> int:
+        """The rounds with pending comparisons."""
+        return len(self._open)
+
     def gather(self, round_key: str) -> None:
         """One more is pending."""
         self._open[round_key] += 1
