@@ -15,9 +15,13 @@ OPENAI_TTL_S = 300
 
 
 class PrefixCache:
-    """Prefixes seen lately, by workspace and model; each with the time it lives until (seconds since 1970)."""
+    """Prefixes seen lately, by workspace and model; each with the time it lives until (seconds since 1970).
 
-    def __init__(self) -> None:
+    `minute_s` is how long a minute of their lifetimes lasts.
+    """
+
+    def __init__(self, minute_s: float = 60.0) -> None:
+        self._minute_s = minute_s
         self._until: dict[tuple[str, str, str], float] = {}
 
     def clear(self) -> None:
@@ -62,5 +66,5 @@ class PrefixCache:
     def _hold(self, key: tuple[str, str, str], ttl_s: int, now: float) -> bool:
         """Whether `key` was held; afterwards it is, for `ttl_s` from now."""
         held = self._until.get(key, 0.0) > now
-        self._until[key] = now + ttl_s
+        self._until[key] = now + ttl_s * self._minute_s / 60
         return held

@@ -30,10 +30,10 @@ class Completion:
 class Model:
     """Answers prompts: the judge, with its seed and error rate, and the prompt cache."""
 
-    def __init__(self, seed: int, judge_error_rate: float) -> None:
+    def __init__(self, seed: int, judge_error_rate: float, minute_s: float = 60.0) -> None:
         self._seed = seed
         self._error_rate = judge_error_rate
-        self.cache = PrefixCache()
+        self.cache = PrefixCache(minute_s)
 
     def _verdict(self, comparison: Comparison) -> Verdict:
         if comparison.pair is None:

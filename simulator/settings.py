@@ -55,7 +55,7 @@ class SimulatorSettings(BaseModel):
     output_tokens_per_minute: int | None = Field(default=None, gt=0)
     """Output tokens likewise, at Anthropic alone: counted when they have been made, so that the bucket may owe."""
     minute_s: float = Field(default=60.0, gt=0)
-    """How long that minute lasts: a test of limits that takes seconds sets it to a few."""
+    """How long that minute lasts, and those that prompt caches live: a test of limits that takes seconds sets it to a few."""
     headers_at_end: bool = False
     """The headers show the limits as they are when a call is answered, not when it was let in."""
 

@@ -44,7 +44,7 @@ class Simulation:
         self.clock = clock
         self.ledger = Ledger(settings.ledger)
         self.faults = FaultPlan(settings.seed)
-        self.model = Model(settings.seed, settings.judge_error_rate)
+        self.model = Model(settings.seed, settings.judge_error_rate, settings.minute_s)
         self.batches: dict[str, Batch] = {}
         self.files: dict[str, StoredFile] = {}
         self.holding: set[str] = set(PROVIDERS if settings.hold else ())

@@ -12,8 +12,8 @@ MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
 BUNDLE_SIZES = (4, 8, 16, 32)
 LAYOUTS: tuple[Layout, ...] = ("verbatim", "shared_essays")
 DAY_S = 86_400.0
-# A dense round is asked at 16:00, when lessons are over, and the night's window closes at 01:00.
-ASKED_AT_S, NIGHT_AT_S = 16 * 3600.0, 3600.0
+# Nightly work is asked at 16:00, when lessons are over; its window closes at 01:00.
+UNTIL_NIGHT_S = 9 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +94,20 @@ class Case:
 
 
 def night_cron(scale: float) -> str:
-    """01:00 each day; in a run whose day lasts a minute, the same place in each minute."""
-    if scale == 1:
-        return "0 1 * * *"
-    if scale != DAY_S / 60:
+    """01:00 each day; in a run whose day lasts a minute, the second second of each minute."""
+    _check_night(scale)
+    return "0 1 * * *" if scale == 1 else "2 * * * * *"
+
+
+def asked_at_s(scale: float) -> float:
+    """When nightly work is asked, in seconds after midnight; where a day lasts a minute, after a full minute."""
+    _check_night(scale)
+    return 16 * 3600.0 if scale == 1 else 62.0 - UNTIL_NIGHT_S / scale
+
+
+def _check_night(scale: float) -> None:
+    if scale not in (1, DAY_S / 60):
         raise ValueError(f"a night at scale {scale:g}: only 1 and {DAY_S / 60:g} (a day a minute) have a cron expression")
-    return f"{round(NIGHT_AT_S / scale)} * * * * *"
 
 
 def all_cases() -> list[Case]:

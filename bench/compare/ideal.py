@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.compare.case import DAY_S, UNTIL_NIGHT_S
 from bench.compare.limits import AccountSize
 
 
@@ -11,35 +12,34 @@ from bench.compare.limits import AccountSize
 class Taken:
     """What the calls of a workload took of the limits, as the provider counts (uncached input at Anthropic, and so on).
 
-    tokens: by call, in the order of their sending; rounds: calls in each round; last_call_s: how long the last call took;
-    call_s: the mean.
+    tokens: by call, in the order of their sending; rounds: calls in each round; calls_s: how long each call took.
     """
 
     tokens: Sequence[float]
     rounds: Sequence[int]
-    last_call_s: float
-    call_s: float
+    calls_s: Sequence[float]
 
 
 def of_calls(taken: Taken, limits: AccountSize, *, concurrent_calls: int) -> float:
-    """The longest of what each limit alone permits, plus the last call.
+    """The longest of what each limit alone permits, plus one call.
 
     requests, tokens: a bucket that is full at the start and refills evenly lets the last call go when all calls before it, and
-    it, have been refilled beyond the first full minute: (total - limit) / (limit / 60). So the burst of a full bucket is
-    granted to the ideal too, and what a worker leaves in it while it is full, and so not refilled, it has lost. A call of more
-    than the whole limit waits for a full bucket and owes the rest.
+    it, have been refilled beyond the first full minute: (total - limit) / (limit / 60); then that call takes its time. So the
+    burst of a full bucket is granted to the ideal too, and what a worker leaves in it while it is full, and so not refilled, it
+    has lost. A call of more than the whole limit waits for a full bucket and owes the rest.
     order: rounds come one after another, and in each, as many calls at a time as may be under way, of the mean time each. A
     round ends with its slowest call: that is longer than the mean, and counts against the worker here, though it is none of
     its doing.
     The limits are taken alone. That a round waits for the one before costs no tokens: buckets refill meanwhile.
     """
+    if not taken.calls_s:
+        return 0.0
     waves = sum(math.ceil(calls / concurrent_calls) for calls in taken.rounds)
-    last_s = (
-        _last_s([1.0] * len(taken.tokens), limits.requests),
-        _last_s(taken.tokens, limits.input_tokens),
-        (waves - 1) * taken.call_s,
+    return max(
+        _last_s([1.0] * len(taken.tokens), limits.requests) + taken.calls_s[-1],
+        _last_s(taken.tokens, limits.input_tokens) + taken.calls_s[-1],
+        waves * sum(taken.calls_s) / len(taken.calls_s),
     )
-    return max(last_s) + taken.last_call_s
 
 
 def _last_s(amounts: Sequence[float], limit: float) -> float:
@@ -49,6 +49,6 @@ def _last_s(amounts: Sequence[float], limit: float) -> float:
     return max(0.0, (before + last - limit) * 60.0 / limit)
 
 
-def of_batches(rounds: int, *, batch_s: float, waits_s: float = 0.0) -> float:
-    """Batches know no limit a minute: one for each round, one after another, after `waits_s` for the nights."""
-    return waits_s + rounds * batch_s
+def of_batches(rounds: int, *, batch_s: float, nightly: bool) -> float:
+    """Batches know no limit a minute: one for each round, one after another; under nightly one a night, the first at 01:00."""
+    return UNTIL_NIGHT_S + (rounds - 1) * DAY_S + batch_s if nightly else rounds * batch_s

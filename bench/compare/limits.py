@@ -8,8 +8,8 @@ class AccountSize:
     """Requests and input tokens a minute; at OpenAI the tokens are its one limit of tokens."""
 
     name: str
-    requests: int
-    input_tokens: int
+    requests: float
+    input_tokens: float
 
 
 SIZES = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench.compare import ideal
-from bench.compare.case import ASKED_AT_S, DAY_S, NIGHT_AT_S, Case
+from bench.compare.case import Case, asked_at_s
 from bench.compare.events import Events
 from bench.compare.gathering import Gathering
 from bench.compare.pace import Pace
@@ -52,7 +52,7 @@ class Model:
         keys = {"ANTHROPIC_API_KEY": "none", "OPENAI_API_KEY": "none"}
         self._settings = load_settings(keys | case.settings(pace))
         self._block = self._settings.provider(case.provider)
-        self._start_s = _MIDNIGHT_S + ASKED_AT_S / pace.scale
+        self._start_s = _MIDNIGHT_S + (asked_at_s(pace.scale) if case.nightly else 0.0)
         self._events = Events(self._start_s)
         self._gathering = Gathering(self._settings)
         self._provider = VirtualProvider(case, pace, self._events, judge_error_rate=JUDGE_ERROR_RATE)
@@ -104,17 +104,9 @@ class Model:
     def _ideal_s(self) -> float:
         pace = self._pace
         if self._case.batched:
-            nights = self._batch.rounds if self._case.nightly else 0
-            waits_s = (DAY_S - ASKED_AT_S + NIGHT_AT_S) + (nights - 1) * DAY_S if nights else 0.0
-            batches = 1 if self._case.nightly else self._batch.rounds
-            return ideal.of_batches(batches, batch_s=pace.batch_s, waits_s=waits_s)
+            return ideal.of_batches(self._batch.rounds, batch_s=pace.batch_s, nightly=self._case.nightly)
         counted = self._provider.counted
-        taken = ideal.Taken(
-            counted.tokens,
-            self._lines,
-            last_call_s=counted.last_call_s * pace.scale,
-            call_s=pace.mean_call_s(self._batch.requested / max(1, sum(self._lines))),
-        )
+        taken = ideal.Taken(counted.tokens, self._lines, [seconds * pace.scale for seconds in counted.calls_s])
         return ideal.of_calls(taken, self._case.limits, concurrent_calls=self._block.max_concurrent_calls)
 
     # -- CJ ----------------------------------------------------------------------------------------------------------

@@ -22,10 +22,6 @@ class Pace:
     batch_s: float = BATCH_S
     scale: float = 1.0
 
-    def mean_call_s(self, comparisons: float) -> float:
-        """The mean time of a call of so many comparisons."""
-        return self.call_s + self.call_item_s * (comparisons - 1)
-
     def simulator(self) -> dict[str, float]:
         """The simulator's settings."""
         return {

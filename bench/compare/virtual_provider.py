@@ -52,7 +52,7 @@ class Counted:
     http_operations: int = 0
     calls_429: int = 0
     tokens: list[float] = field(default_factory=list)
-    last_call_s: float = 0.0  # how long the last of them took
+    calls_s: list[float] = field(default_factory=list)  # how long each of them took
 
 
 class VirtualProvider:
@@ -61,8 +61,8 @@ class VirtualProvider:
     def __init__(self, case: Case, pace: Pace, events: Events, *, judge_error_rate: float) -> None:
         self._provider, self._events = case.provider, events
         self._settings = SimulatorSettings(
-            requests_per_minute=case.limits.requests,
-            tokens_per_minute=case.limits.input_tokens,
+            requests_per_minute=int(case.limits.requests),
+            tokens_per_minute=int(case.limits.input_tokens),
             judge_error_rate=judge_error_rate,
             **pace.simulator(),  # type: ignore[arg-type]
         )
@@ -83,7 +83,8 @@ class VirtualProvider:
         self.counted.tokens.append(float(tokens))
         seen = self._seen(now)
         completion = self._simulation.model.complete(prompt, None, _WORKSPACE, now)
-        takes_s = self.counted.last_call_s = latency_s(self._settings, len(completion.comparisons), prompt.sha256)
+        takes_s = latency_s(self._settings, len(completion.comparisons), prompt.sha256)
+        self.counted.calls_s.append(takes_s)
         return Answered(self._reply(ask, completion), takes_s, seen, completion.usage.output_tokens)
 
     def made(self, output_tokens: int) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.compare import ideal, workload
-from bench.compare.case import Case, all_cases, night_cron
+from bench.compare.case import Case, all_cases, asked_at_s, night_cron
 from bench.compare.events import Events
 from bench.compare.limits import SIZES
 from bench.compare.model import play
@@ -97,7 +97,7 @@ def test_the_workload_has_the_recorded_lengths() -> None:
     ],
 )
 def test_the_ideal_is_the_longest_of_what_each_limit_permits(tokens: list[float], rounds: list[int], ideal_s: float) -> None:
-    taken = ideal.Taken(tokens, rounds, last_call_s=CALL_S if tokens else 0.0, call_s=CALL_S)
+    taken = ideal.Taken(tokens, rounds, [CALL_S] * len(tokens))
 
     assert ideal.of_calls(taken, SIZES["small"], concurrent_calls=16) == pytest.approx(ideal_s)
 
@@ -116,5 +116,6 @@ def test_virtual_time_leaps_in_order_and_ends_when_nothing_is_left() -> None:
 def test_a_night_has_a_cron_expression_at_a_day_a_day_and_a_day_a_minute() -> None:
     assert night_cron(1) == "0 1 * * *"
     assert night_cron(1440.0) == "2 * * * * *"
+    assert (asked_at_s(1), asked_at_s(1440.0)) == (16 * 3600.0, 39.5)  # nine hours before
     with pytest.raises(ValueError, match="scale 20"):
         night_cron(20.0)
