@@ -1,8 +1,12 @@
 """Label values that stay bounded, whatever requests name."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 OTHER = "other"
+M = TypeVar("M", Counter, Histogram)
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
 
 
@@ -24,6 +28,19 @@ class BoundedValues:
             return OTHER
         self._seen.add(value)
         return value
+
+
+def children(metric: M) -> Callable[..., M]:
+    """`metric.labels`, remembered: looked up anew it costs 1.3 us, and an answer is counted by ten of them."""
+    made: dict[tuple[str, ...], M] = {}
+
+    def child(*values: str) -> M:
+        found = made.get(values)
+        if found is None:
+            found = made[values] = metric.labels(*values)
+        return found
+
+    return child
 
 
 class Labels:

@@ -8,7 +8,7 @@ from agents.buckets import JOB_ITEMS, JOB_SECONDS, RESULT_SECONDS, WAIT_SECONDS
 from agents.call_metrics import CallMetrics
 from agents.failstop_count import FailStops
 from agents.failstop_metrics import FailStopCollector
-from agents.labels import Labels
+from agents.labels import Labels, children
 from agents.paid_metrics import PaidMetrics
 from agents.queue_metrics import QueueCollector
 from agents.queue_snapshot import QueueSnapshot
@@ -89,6 +89,8 @@ class Metrics:
             registry=registry,
         )
         self._recoveries = self._counter("roundbatch_recoveries", "Recoveries: one for the start, one for each rebalance.")
+        self._result, self._result_seconds = children(self._results), children(self._request_to_result)
+        self._waits = children(self._wait)
         ProcessCollector(registry=registry)
 
     def expect(self, providers: Iterable[str]) -> None:
@@ -135,13 +137,13 @@ class Metrics:
 
     def waited(self, provider: str, mode: str, seconds: float) -> None:
         """A comparison was sent for the first time, so long after its record's append time; mode as on the wire."""
-        self._wait.labels(self._provider(provider), self._word(mode)).observe(max(0.0, seconds))
+        self._waits(self._provider(provider), self._word(mode)).observe(max(0.0, seconds))
 
     def result(self, outcome: str, provider: str, mode: str, seconds: float) -> None:
         """A terminal event was acknowledged, so long after its request's append time; outcome: `answered` or the error code."""
         provider, mode = self._provider(provider), self._word(mode)
-        self._results.labels(self._word(outcome), provider, mode).inc()
-        self._request_to_result.labels(provider, mode).observe(max(0.0, seconds))
+        self._result(self._word(outcome), provider, mode).inc()
+        self._result_seconds(provider, mode).observe(max(0.0, seconds))
 
     def dead_letter(self, *, answered: bool, reason: str) -> None:
         """A record or member went to a DLQ; reason is a short word, never text from the record."""

@@ -1,6 +1,6 @@
 """What came back from providers, in tokens and USD."""
 
-from agents.labels import Labels
+from agents.labels import Labels, children
 from domain.reply import Usage
 from providers.prices import cost_usd
 
@@ -10,16 +10,22 @@ class PaidMetrics:
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
-        self._tokens = labels.counter(
-            "roundbatch_tokens",
-            "Tokens by direction; cached: read or written of a prompt cache, else no.",
-            *("provider", "model", "direction", "cached"),
+        self._tokens = children(
+            labels.counter(
+                "roundbatch_tokens",
+                "Tokens by direction; cached: read or written of a prompt cache, else no.",
+                *("provider", "model", "direction", "cached"),
+            )
         )
-        self._cost = labels.counter("roundbatch_cost_usd", "What answers cost, by the price list.", "provider", "model", "mode")
-        self._saved = labels.counter(
-            "roundbatch_cost_saved_usd",
-            "What the same tokens had cost more in calls (by=batch), and uncached (by=cache; 0 where caching cost more).",
-            *("provider", "model", "by"),
+        self._cost = children(
+            labels.counter("roundbatch_cost_usd", "What answers cost, by the price list.", "provider", "model", "mode")
+        )
+        self._saved = children(
+            labels.counter(
+                "roundbatch_cost_saved_usd",
+                "What the same tokens had cost more in calls (by=batch), and uncached (by=cache; 0 where caching cost more).",
+                *("provider", "model", "by"),
+            )
         )
 
     def tokens(self, provider: str, model: str, usage: Usage) -> None:
@@ -33,7 +39,7 @@ class PaidMetrics:
             ("output", "no", usage.completion_tokens),
         ):
             if count or kind == "no":
-                self._tokens.labels(provider, model, direction, kind).inc(count)
+                self._tokens(provider, model, direction, kind).inc(count)
 
     def cost(self, provider: str, model: str, mode: str, usage: Usage, usd: float, *, batch: bool) -> None:
         """An answer of so many tokens cost so much; mode as on the wire."""
@@ -43,6 +49,6 @@ class PaidMetrics:
             plain = Usage(usage.prompt_tokens, usage.completion_tokens)
             uncached = cost_usd(provider, model, plain, batch=False) or in_calls
         provider, model = self._labels.provider(provider), self._labels.model(model)
-        self._cost.labels(provider, model, self._labels.word(mode)).inc(usd)
-        self._saved.labels(provider, model, "batch").inc(max(0.0, in_calls - usd))
-        self._saved.labels(provider, model, "cache").inc(max(0.0, uncached - in_calls))
+        self._cost(provider, model, self._labels.word(mode)).inc(usd)
+        self._saved(provider, model, "batch").inc(max(0.0, in_calls - usd))
+        self._saved(provider, model, "cache").inc(max(0.0, uncached - in_calls))
