@@ -13,6 +13,8 @@ from agents import deciding
 from agents.collect import append_time_ms
 from agents.dead_letters import DeadLetters
 from agents.metrics import Metrics
+from agents.traced import Traced, Tracer, traced
+from domain.comparison import Member
 from domain.job import Job
 from domain.outcome import Outcome
 from domain.reconciling import Verdict
@@ -39,7 +41,7 @@ class _Effects:
     """What one work record leads to, before any of it is done."""
 
     verdict: Verdict
-    events: tuple[tuple[Outcome, ResultMessage, int], ...]  # with the request's append time
+    events: tuple[tuple[Outcome, ResultMessage, int, Traced | None], ...]  # with the request's append time, and its trace
     unsendable: tuple[tuple[Outcome, str, object], ...]
 
 
@@ -49,6 +51,7 @@ class Reconcile:
     def __init__(self, tables: Tables, outbox: Outbox, dead_letters: DeadLetters, metrics: Metrics, clock: Clock) -> None:
         self._tables, self._outbox = tables, outbox
         self._dead_letters, self._metrics, self._clock = dead_letters, metrics, clock
+        self.tracer: Tracer | None = None
 
     def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
         """Handle one work record; returns the effects that must be done before its offset is acked.
@@ -101,7 +104,7 @@ class Reconcile:
         return found if found.offset == made.offset else made
 
     def _events(self, view: PartitionView, verdict: Verdict) -> _Effects:
-        events: list[tuple[Outcome, ResultMessage, int]] = []
+        events: list[tuple[Outcome, ResultMessage, int, Traced | None]] = []
         unsendable: list[tuple[Outcome, str, object]] = []
         read: dict[int, tuple[int, InboundRecord] | None] = {}  # a round's members are in few records: each is read once
         for outcome in verdict.terminal:
@@ -124,8 +127,11 @@ class Reconcile:
             except ValueError as error:
                 unsendable.append((outcome, _said(error), member.raw))
             else:
-                events.append((outcome, message, append_ms))
+                events.append((outcome, message, append_ms, self._traced(record, outcome.member, append_ms)))
         return _Effects(verdict, tuple(events), tuple(unsendable))
+
+    def _traced(self, record: InboundRecord, member: Member, append_ms: int) -> Traced | None:
+        return traced(record, member, append_ms) if self.tracer is not None else None
 
     def _request(self, view: PartitionView, offset: int) -> tuple[int, InboundRecord] | None:
         found = self._tables.parsed.find(self._tables.requests, view.partition, offset)
@@ -144,9 +150,9 @@ class Reconcile:
         partition, offset, verdict = view.partition, message.offset, planned.verdict
         crashpoints.point(f"before_{record.kind}_put", partition)
         self._put_facts(partition, offset, verdict, effects)
-        for outcome, event, append_ms in planned.events:
+        for outcome, event, append_ms, trace in planned.events:
             sent = self._outbox.send(event.topic, event.value, key=event.key, headers=event.headers)
-            sent.add_done_callback(self._count_result(outcome, append_ms))
+            sent.add_done_callback(self._count_result(outcome, append_ms, trace))
             effects.append(sent)
         for outcome, said, raw in planned.unsendable:
             position = outcome.member.position
@@ -221,8 +227,8 @@ class Reconcile:
         closed = [job for job in left if job.job_id not in state.jobs]
         view.abandoned.update((job.job_id, job) for job in closed if job.submission is not None)
         view.touched[offset] = (*_touched(record, verdict), *(job.job_id for job in closed))
-        for round_key, codes in state.rounds.take_ended():
-            log.info("round_ended", partition=view.partition, round=round_key, **codes)
+        for ended, codes in state.rounds.take_ended():
+            log.info("round_ended", partition=view.partition, round=ended, **codes)
         log.debug(
             "work_record",
             partition=view.partition,
@@ -233,12 +239,14 @@ class Reconcile:
             ignored=verdict.ignored,
         )
 
-    def _count_result(self, outcome: Outcome, append_ms: int) -> "Callable[[asyncio.Future[Any]], None]":
+    def _count_result(self, outcome: Outcome, append_ms: int, trace: Traced | None) -> "Callable[[asyncio.Future[Any]], None]":
         name = "answered" if outcome.fault is None else outcome.fault.code.value
 
         def acknowledged(_: "asyncio.Future[Any]") -> None:
             seconds = (self._clock.now_ms() - append_ms) / 1000
             self._metrics.result(name, outcome.provider, outcome.mode, seconds)
+            if self.tracer is not None and trace is not None:
+                self.tracer.ended(trace, outcome, self._clock.now_ms())
 
         return acknowledged
 

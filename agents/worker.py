@@ -19,6 +19,7 @@ from agents.closer import Closer
 from agents.collect import Collect
 from agents.dead_letters import DeadLetters
 from agents.dispatcher import Dispatcher
+from agents.enqueued import EnqueuedState
 from agents.failstop_count import FailStopCount
 from agents.finding import Finding
 from agents.health import Health
@@ -140,6 +141,10 @@ class Worker:
             await topics.prepare(self.settings)
         self._register_metrics()
         self._money.begin()
+        if self.settings.tracing:
+            from agents.tracing import Tracing  # an extra
+
+            self._reconcile.tracer = Tracing()
         await self._health.start()
         await self._outbox.start()
         await self._log_ends.start()
@@ -198,6 +203,8 @@ class Worker:
         for task in self._tasks:
             task.cancel()
         await self._outbox.drain()
+        if self._reconcile.tracer is not None:
+            await asyncio.to_thread(self._reconcile.tracer.close)
         self._views.drop()
         await self._app.stop()
         await self._outbox.stop()
@@ -240,7 +247,7 @@ class Worker:
         self.metrics.watch_queue(self._snapshot)
         self.metrics.watch_failstops(lambda: self._failstops.now(self._lived_s()))
         for collector in (
-            LimitCollector(self._limit_states, self.metrics.labels),
+            LimitCollector(self._limit_states, self.metrics.labels, self._enqueued),
             LoopCollector(self._heartbeats),
             StateCollector(self._tables),
         ):
@@ -260,6 +267,11 @@ class Worker:
 
     def _limit_states(self) -> dict[str, AccountState]:
         return {name: account.limiter.state() for name, account in self._accounts.items()}
+
+    def _enqueued(self) -> dict[tuple[str, str], EnqueuedState]:
+        blocks = [self.settings.provider(name) for name in self._accounts]
+        limited = any(block.max_enqueued_items or block.max_enqueued_tokens for block in blocks)
+        return self._money.enqueued.state() if limited else {}  # it looks at every open job
 
     def _lived_s(self) -> float:
         return self._clock.running_s() - self._started_s

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -133,6 +134,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="Least level logged."
     )
+    tracing: bool = Field(
+        default=False, description="Continue the traces of requests (OpenTelemetry, the extra `tracing`; OTEL_… says where to)."
+    )
     commit_interval_s: float = Field(default=1.0, gt=0, le=60, description="How often offsets are committed.")
     done_flush_s: float = Field(default=0.2, gt=0, le=60, description="How often finished requests are announced.")
     linger_ms: int = Field(default=5, ge=0, le=1_000, description="How long the producer gathers records.")
@@ -237,6 +241,8 @@ class Settings(BaseSettings):
                     f"{variable('max_inflight_bytes')}={self.max_inflight_bytes}"
                 )
         broken.extend(self._topics_apart())
+        if self.tracing and not _has_tracing():
+            broken.append(f"{variable('tracing')}=true needs OpenTelemetry: pip install 'roundbatch[tracing]'")
         if broken:
             raise ValueError("; ".join(broken))
         return self
@@ -311,6 +317,13 @@ class Settings(BaseSettings):
     def strategy_for(self, provider: str) -> str:
         """The strategy configured for a provider's requests; KeyError for a name that is none."""
         return self.provider(provider).llm_batching_strategy or self.llm_batching_strategy
+
+
+def _has_tracing() -> bool:
+    try:
+        return all(map(find_spec, ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")))
+    except ModuleNotFoundError:  # not even the package above
+        return False
 
 
 def variable(field: str) -> str:

@@ -28,6 +28,7 @@ from agents.reconcile import Reconcile
 from agents.spending import Spending
 from agents.submitting import Submitting
 from agents.timers import Timers
+from agents.traced import Tracer
 from domain.circuit import BackOff, Pause
 from providers.accounts import Account
 from providers.limiter import Limiter
@@ -192,7 +193,7 @@ class ModelWorker:
         )
         closer = Closer(settings, outbox, clock)
         collect = Collect(settings, tables, outbox, letters, METRICS, clock)
-        reconcile = Reconcile(tables, outbox, letters, METRICS, clock)
+        reconcile = self._reconcile = Reconcile(tables, outbox, letters, METRICS, clock)
         self.intake = Intake(app, model_views, collect, reconcile, closer, self.dispatcher, outbox)
 
         def caught_up(view: PartitionView) -> None:
@@ -202,6 +203,15 @@ class ModelWorker:
 
         self.timers = Timers(app, settings, model_views, closer, outbox, clock, caught_up, self.admission.why_waiting)
         self._tables = tables
+
+    @property
+    def tracer(self) -> Tracer | None:
+        """What is told of comparisons that have ended; None unless a test sets one."""
+        return self._reconcile.tracer
+
+    @tracer.setter
+    def tracer(self, tracer: Tracer) -> None:
+        self._reconcile.tracer = tracer
 
     @property
     def topics(self) -> tuple[str, str]:
