@@ -6,29 +6,31 @@ from collections.abc import Callable, Iterable, Mapping
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from agents.enqueued import EnqueuedState
 from agents.labels import Labels
 from providers.limits.account_limits import AccountState
 
 KINDS = ("requests", "input_tokens", "output_tokens")
 WAITS = (*KINDS, "concurrency", "pause")
 States = Mapping[str, AccountState]
+Queues = Mapping[tuple[str, str], EnqueuedState]  # by account, and model where the provider counts by it
 
 
 class LimitCollector(Collector):
     """Asks the limiters at each scrape. Models beyond the bound are taken together: the tightest limit, the sum of waits."""
 
-    def __init__(self, states: Callable[[], States], labels: Labels) -> None:
-        self._states, self._labels = states, labels
+    def __init__(self, states: Callable[[], States], labels: Labels, enqueued: Callable[[], Queues] = dict) -> None:
+        self._states, self._labels, self._enqueued = states, labels, enqueued
 
     def describe(self) -> Iterable[Metric]:
         """The names, without asking the limiters."""
-        return self._families({})
+        return self._families({}, {})
 
     def collect(self) -> Iterable[Metric]:
         """The limits of this moment."""
-        return self._families(self._states())
+        return self._families(self._states(), self._enqueued())
 
-    def _families(self, states: States) -> list[Metric]:
+    def _families(self, states: States, queues: Queues) -> list[Metric]:
         limit = GaugeMetricFamily(
             "roundbatch_limit_per_minute", "What this worker may take a minute, where it is known.", labels=_BY_MODEL
         )
@@ -44,7 +46,23 @@ class LimitCollector(Collector):
                     family.add_metric((provider, model, kind), value)
             for (model, kind), seconds in sorted(self._throttled(state).items()):
                 throttled.add_metric((provider, model, kind), seconds)
-        return [limit, left, throttled, *_of_accounts(states)]
+        enqueued = GaugeMetricFamily(
+            "roundbatch_enqueued",
+            "What this worker's batches take of an account's queue: lines, input tokens.",
+            labels=_BY_MODEL,
+        )
+        most = GaugeMetricFamily("roundbatch_enqueued_limit", "What this worker may have in it, where set.", labels=_BY_MODEL)
+        for (provider, named), queue in sorted(queues.items()):
+            model = self._labels.model(named)
+            throttled.add_metric((provider, model, "enqueued"), queue.throttled_s)
+            for kind, used, limit_of in (
+                ("items", queue.used.items, queue.max_items),
+                ("tokens", queue.used.tokens, queue.max_tokens),
+            ):
+                enqueued.add_metric((provider, model, kind), used)
+                if limit_of is not None:
+                    most.add_metric((provider, model, kind), limit_of)
+        return [limit, left, throttled, enqueued, most, *_of_accounts(states)]
 
     def _limits(self, state: AccountState) -> dict[tuple[str, str], float]:
         return self._least((model, kind, one.limit) for model, kinds in state.limits.items() for kind, one in kinds.items())

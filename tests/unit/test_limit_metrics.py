@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
+from agents.enqueued import Amount, EnqueuedState
 from agents.labels import Labels
 from agents.limit_metrics import LimitCollector
 from providers.limits.account_limits import AccountState, LimitState
@@ -48,6 +49,18 @@ def test_limits_what_is_left_and_what_calls_waited_for() -> None:
         ("roundbatch_limit_pause_seconds", 7),
     ):
         assert told.get_sample_value(name, {"provider": "openai"}) == value, name
+
+
+def test_batch_queues_of_accounts_that_have_a_limit() -> None:
+    registry = CollectorRegistry()
+    queues = {("anthropic", ""): EnqueuedState(Amount(240, 500_000), 1_000.0, None, waiting=2, throttled_s=31.5)}
+    registry.register(LimitCollector(dict, Labels(registry), lambda: queues))
+    of = {"provider": "anthropic", "model": ""}
+    assert registry.get_sample_value("roundbatch_enqueued", {**of, "kind": "items"}) == 240
+    assert registry.get_sample_value("roundbatch_enqueued", {**of, "kind": "tokens"}) == 500_000
+    assert registry.get_sample_value("roundbatch_enqueued_limit", {**of, "kind": "items"}) == 1_000
+    assert registry.get_sample_value("roundbatch_enqueued_limit", {**of, "kind": "tokens"}) is None
+    assert registry.get_sample_value("roundbatch_throttled_seconds_total", {**of, "kind": "enqueued"}) == 31.5
 
 
 def test_models_beyond_the_bound_are_taken_together() -> None:
