@@ -6,12 +6,10 @@ import gc
 import os
 import signal
 import uuid
-from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from agents import queue_snapshot, status
 from agents.accounts import open_accounts, share_accounts
 from agents.asks import Asks
 from agents.calls import Calls
@@ -19,29 +17,21 @@ from agents.closer import Closer
 from agents.collect import Collect
 from agents.dead_letters import DeadLetters
 from agents.dispatcher import Dispatcher
-from agents.enqueued import EnqueuedState
 from agents.failstop_count import FailStopCount
 from agents.finding import Finding
 from agents.health import Health
-from agents.heartbeats import Heartbeats
 from agents.intake import Intake
-from agents.job_listing import listing
 from agents.job_records import JobRecords
-from agents.limit_metrics import LimitCollector
 from agents.limits import absence_rule
-from agents.loop_metrics import LoopCollector
 from agents.metrics import Metrics
 from agents.money import Money
-from agents.queue_snapshot import QueueSnapshot
+from agents.observing import Observing
 from agents.reading import Reading
 from agents.reconcile import Reconcile
-from agents.state_metrics import StateCollector
 from agents.submitting import Submitting
 from agents.tidying import Tidying
 from agents.timers import Timers
 from agents.views import Views
-from agents.watchdog import Watchdog
-from providers.limits.account_limits import AccountState
 from streams import failstop, topics
 from streams.app import make_app, raw_topic
 from streams.clock import SystemClock
@@ -67,7 +57,6 @@ class Worker:
         self.settings = settings
         self.worker_run = uuid.uuid4().hex
         self._clock = SystemClock()
-        self._started_s = self._clock.running_s()
         self._state_dir = StateDir(settings.state_dir)
         self._failstops = FailStopCount(settings.state_dir)
         self.metrics = Metrics(CollectorRegistry())
@@ -119,27 +108,38 @@ class Worker:
             self._money.admission.why_waiting,
         )
         self._tidying = Tidying(settings, self._accounts, self._clock)
-        self._heartbeats = self._watched_loops()
-        self._watchdog = Watchdog(self._heartbeats, settings.watchdog_s)
         self._tables = tables
+        self._observing = Observing(
+            settings,
+            self.worker_run,
+            self._clock,
+            self.metrics,
+            self._views,
+            self._dispatcher,
+            self._accounts,
+            self._money,
+        )
+        self._watch_loops()
         self._health = Health(
             settings.health_host,
             settings.health_port,
             self.metrics.registry,
-            not_ready=self._not_ready,
-            jobs=lambda: listing(self._views, self._dispatcher.runs, self.worker_run, self._clock.now_ms()),
-            status=self._status,
+            not_ready=self._observing.not_ready,
+            jobs=self._observing.jobs,
+            status=self._observing.status,
         )
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT. Raises what start-up refuses; a failure later ends the process with exit 70."""
-        failstop.before_exit(lambda where, place: self._failstops.add(where, place, dt.datetime.now(dt.UTC), self._lived_s()))
+        failstop.before_exit(
+            lambda where, place: self._failstops.add(where, place, dt.datetime.now(dt.UTC), self._observing.lived_s)
+        )
         self._state_dir.open()
         if not self.settings.embedded_broker:
             await topics.prepare(self.settings)
-        self._register_metrics()
+        self._observing.register(self._tables, self._failstops.now)
         self._money.begin()
         if self.settings.tracing:
             from agents.tracing import Tracing  # an extra
@@ -157,7 +157,7 @@ class Worker:
             (self._timers.run(), "timers"),
             (self._dispatcher.run(), "dispatcher"),
             (self._tidying.run(), "tidying"),
-            (self._watchdog.run(), "watchdog"),
+            (self._observing.watchdog.run(), "watchdog"),
             (self._money.run(), "money"),
             (self._touch(), "touch"),
         ):
@@ -166,10 +166,11 @@ class Worker:
         crashed = asyncio.create_task(self._crashed(), name="crashed")
         failstop.watch(crashed, "faust")
         if self.settings.watchdog_s:
-            self._watchdog.start(self._clock.running_s)
+            self._observing.watchdog.start(self._clock.running_s)
         _spare_the_collector()
         log.info("worker_started", worker_run=self.worker_run, providers=list(self._accounts))
         await self._stop.wait()
+        self._observing.stopping = True
         crashed.cancel()
         await self._shut_down()
 
@@ -186,7 +187,7 @@ class Worker:
 
     async def _touch(self) -> None:
         while True:
-            with self._heartbeats.of("touch").turn():
+            with self._observing.heartbeats.of("touch").turn():
                 self._state_dir.touch()
             await asyncio.sleep(_TOUCH_S)
 
@@ -197,7 +198,7 @@ class Worker:
             self.settings.shutdown_timeout_s + _EXIT_HARD_S,
             lambda: failstop.stop("shutdown", TimeoutError("the stop did not come to an end")),
         )
-        self._watchdog.stop()  # the stop has a time limit of its own
+        self._observing.watchdog.stop()  # the stop has a time limit of its own
         self._intake.stop()
         await self._dispatcher.stop(self.settings.shutdown_timeout_s)
         for task in self._tasks:
@@ -232,67 +233,14 @@ class Worker:
         self._timers.recovery.began(self._clock.running_s())
         self._dispatcher.relinquish(view)
 
-    def _watched_loops(self) -> Heartbeats:
-        heartbeats = Heartbeats(self._clock)
+    def _watch_loops(self) -> None:
+        heartbeats = self._observing.heartbeats
         self._intake.collecting, self._intake.reconciling = heartbeats.of("collect"), heartbeats.of("reconcile")
         self._timers.heartbeat, self._dispatcher.heartbeat = heartbeats.of("timers"), heartbeats.of("dispatcher")
         self._tidying.heartbeat, self._money.heartbeat = heartbeats.of("tidying"), heartbeats.of("money")
         heartbeats.probe("outbox", self._outbox.silent_s)
         # A create may wait for others' uploads; its own time limits are minutes.
         heartbeats.probe("job_steps", self._dispatcher.silent_s, patience=_STEP_PATIENCE)
-        return heartbeats
-
-    def _register_metrics(self) -> None:
-        self.metrics.expect(self.settings.configured_providers)
-        self.metrics.watch_queue(self._snapshot)
-        self.metrics.watch_failstops(lambda: self._failstops.now(self._lived_s()))
-        for collector in (
-            LimitCollector(self._limit_states, self.metrics.labels, self._enqueued),
-            LoopCollector(self._heartbeats),
-            StateCollector(self._tables),
-        ):
-            self.metrics.registry.register(collector)
-
-    def _status(self) -> dict[str, Any]:
-        return status.tell(
-            list(self._views),
-            self._dispatcher.runs,
-            self._snapshot(),
-            status.Worker(self.worker_run, self._clock.now_ms(), self._lived_s(), self._not_ready()),
-            limits=self._limit_states(),
-            money=self._money.status(),
-            results=self.metrics.results(),
-            silent_s={name: heartbeat.silent_s for name, heartbeat in self._heartbeats},
-        )
-
-    def _limit_states(self) -> dict[str, AccountState]:
-        return {name: account.limiter.state() for name, account in self._accounts.items()}
-
-    def _enqueued(self) -> dict[tuple[str, str], EnqueuedState]:
-        blocks = [self.settings.provider(name) for name in self._accounts]
-        limited = any(block.max_enqueued_items or block.max_enqueued_tokens for block in blocks)
-        return self._money.enqueued.state() if limited else {}  # it looks at every open job
-
-    def _lived_s(self) -> float:
-        return self._clock.running_s() - self._started_s
-
-    def _not_ready(self) -> list[str]:
-        missing = []
-        if self._stop.is_set():
-            missing.append("worker: stopping")
-        if not self._views.settled:
-            missing.append("tables: recovering, or a rebalance is under way")
-            return missing
-        ready = {view.partition for view in self._views if view.caught_up}
-        assigned = self._views.assigned()
-        if not assigned and not ready:
-            missing.append("partitions: none assigned")
-        missing.extend(f"partition {partition}: catching up" for partition in assigned if partition not in ready)
-        return missing
-
-    def _snapshot(self) -> QueueSnapshot:
-        providers = self.settings.configured_providers
-        return queue_snapshot.take(self._views, self._dispatcher.runs, self.worker_run, providers, self._clock.now_ms())
 
     def _submitted_jobs(self) -> frozenset[str]:
         submissions = (job.submission for view in self._views for job in view.state.jobs.values())

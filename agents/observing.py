@@ -1,0 +1,107 @@
+"""The worker as it is seen from outside: what its metrics, its page and its probes are told, and its loops' signs of life."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agents import job_listing, queue_snapshot, status
+from agents.dispatcher import Dispatcher
+from agents.enqueued import EnqueuedState
+from agents.failstop_count import FailStops
+from agents.heartbeats import Heartbeats
+from agents.limit_metrics import LimitCollector
+from agents.loop_metrics import LoopCollector
+from agents.metrics import Metrics
+from agents.money import Money
+from agents.queue_snapshot import QueueSnapshot
+from agents.state_metrics import StateCollector
+from agents.views import Views
+from agents.watchdog import Watchdog
+from providers.accounts import Account
+from providers.limits.account_limits import AccountState
+from streams.clock import Clock
+from streams.settings import Settings
+from tables.view import Tables
+
+
+class Observing:
+    """Made once by the worker. Each of its answers is of this moment; none walks what is pending."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        worker_run: str,
+        clock: Clock,
+        metrics: Metrics,
+        views: Views,
+        dispatcher: Dispatcher,
+        accounts: Mapping[str, Account],
+        money: Money,
+    ) -> None:
+        self._settings, self._worker_run, self._clock, self._metrics = settings, worker_run, clock, metrics
+        self._views, self._dispatcher, self._accounts, self._money = views, dispatcher, accounts, money
+        self._started_s = clock.running_s()
+        self.heartbeats = Heartbeats(clock)
+        self.watchdog = Watchdog(self.heartbeats, settings.watchdog_s)
+        self.stopping = False
+
+    @property
+    def lived_s(self) -> float:
+        """Seconds since the start."""
+        return self._clock.running_s() - self._started_s
+
+    def register(self, tables: Tables, failstops: Callable[[float], FailStops]) -> None:
+        """Offer all metrics; `failstops` is asked with the time that the process has lived."""
+        self._metrics.expect(self._settings.configured_providers)
+        self._metrics.watch_queue(self.queue)
+        self._metrics.watch_failstops(lambda: failstops(self.lived_s))
+        for collector in (
+            LimitCollector(self._limits, self._metrics.labels, self._enqueued),
+            LoopCollector(self.heartbeats),
+            StateCollector(tables),
+        ):
+            self._metrics.registry.register(collector)
+
+    def queue(self) -> QueueSnapshot:
+        """What waits."""
+        providers, now_ms = self._settings.configured_providers, self._clock.now_ms()
+        return queue_snapshot.take(self._views, self._dispatcher.runs, self._worker_run, providers, now_ms)
+
+    def jobs(self) -> dict[str, Any]:
+        """What /jobs shows."""
+        return job_listing.listing(self._views, self._dispatcher.runs, self._worker_run, self._clock.now_ms())
+
+    def status(self) -> dict[str, Any]:
+        """What /status tells the page."""
+        return status.tell(
+            list(self._views),
+            self._dispatcher.runs,
+            self.queue(),
+            status.Worker(self._worker_run, self._clock.now_ms(), self.lived_s, self.not_ready()),
+            limits=self._limits(),
+            money=self._money.status(),
+            results=self._metrics.results(),
+            silent_s={name: heartbeat.silent_s for name, heartbeat in self.heartbeats},
+        )
+
+    def not_ready(self) -> list[str]:
+        """What /readyz misses."""
+        missing = []
+        if self.stopping:
+            missing.append("worker: stopping")
+        if not self._views.settled:
+            missing.append("tables: recovering, or a rebalance is under way")
+            return missing
+        ready = {view.partition for view in self._views if view.caught_up}
+        assigned = self._views.assigned()
+        if not assigned and not ready:
+            missing.append("partitions: none assigned")
+        missing.extend(f"partition {partition}: catching up" for partition in assigned if partition not in ready)
+        return missing
+
+    def _limits(self) -> dict[str, AccountState]:
+        return {name: account.limiter.state() for name, account in self._accounts.items()}
+
+    def _enqueued(self) -> dict[tuple[str, str], EnqueuedState]:
+        blocks = [self._settings.provider(name) for name in self._accounts]
+        limited = any(block.max_enqueued_items or block.max_enqueued_tokens for block in blocks)
+        return self._money.enqueued.state() if limited else {}  # it looks at every open job
