@@ -41,7 +41,7 @@ class Admission:
         account, subject = plan.provider, subject_of(view.partition, plan.lines[0][0])
         if not self._circuits.lets(account, subject):
             self.release(job.job_id)
-            self._circuits.wait(account, key, plan.deadline_ms, len(plan.members))
+            self._circuits.wait(account, key, subject, plan.deadline_ms, len(plan.members))
             return Decision(Word.HOLD, f"account {account} is paused")
         places = self._places[plan.transport][account]
         if not places.take(job.job_id, plan.deadline_ms, lambda: self._wake(*key), plan.round_key):

@@ -3,7 +3,9 @@
 The worker goes on: other accounts are asked, batches that are known are polled and read.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import structlog
 
@@ -17,6 +19,15 @@ from streams.clock import Clock
 
 log = structlog.get_logger("circuits")
 Job = tuple[int, str]  # partition, job id
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Waiting:
+    """A waiting job, as the choice of the next try goes. `subject`: planned again it has another id, and is the same."""
+
+    members: int
+    deadline_ms: int
+    subject: str
 
 
 def subject_of(partition: int, member: Member) -> str:
@@ -34,8 +45,8 @@ class Circuits:
         self._keys, self._back_off, self._file = keys, back_off, file
         self._counters, self._clock = counters, clock
         self._circuits = dict.fromkeys(keys, Circuit())
-        self._waiting: dict[str, dict[Job, tuple[int, int]]] = {account: {} for account in keys}
-        self._woken: dict[str, dict[Job, int]] = {account: {} for account in keys}  # how often, to try, in this pause
+        self._waiting: dict[str, dict[Job, _Waiting]] = {account: {} for account in keys}
+        self._woken: dict[str, Counter[str]] = {account: Counter() for account in keys}  # subjects, to try, in this pause
         self._wake_at_s = dict.fromkeys(keys, float("-inf"))
         self.wake: Callable[[int, str], bool] = lambda partition, job_id: False  # False: the job wants nothing more
 
@@ -66,9 +77,9 @@ class Circuits:
         self._circuits[account] = self._circuits[account].sent(subject, now_s)
         return True
 
-    def wait(self, account: str, job: Job, deadline_ms: int, members: int) -> None:
+    def wait(self, account: str, job: Job, subject: str, deadline_ms: int, members: int) -> None:
         """Remember a job that waits; it is woken to try the account, small ones first, and when that is well again."""
-        self._waiting[account][job] = (members, deadline_ms)
+        self._waiting[account][job] = _Waiting(members, deadline_ms, subject)
 
     # -- what came of it -------------------------------------------------------------------------------------------
 
@@ -133,10 +144,10 @@ class Circuits:
             self._counters.probed(account, "closed")
             waited_s = round((self._clock.now_ms() - before.since_ms) / 1000, 1)
             waiting, self._waiting[account] = self._waiting[account], {}
-            self._woken[account] = {}
+            self._woken[account].clear()
             log.info("account_resumed", account=account, after_s=waited_s, jobs=len(waiting))
             self._save()
-            for partition, job_id in sorted(waiting, key=lambda job: waiting[job][1]):
+            for partition, job_id in sorted(waiting, key=lambda job: waiting[job].deadline_ms):
                 self.wake(partition, job_id)
 
     def _save(self) -> None:
@@ -153,10 +164,10 @@ class Circuits:
                 continue
             waiting, woken = self._waiting[account], self._woken[account]
             while waiting:
-                job = min(waiting, key=lambda one: (woken.get(one, 0), *waiting[one]))
-                del waiting[job]
+                job = min(waiting, key=lambda one: (woken[waiting[one].subject], waiting[one]))
+                subject = waiting.pop(job).subject
                 if self.wake(*job):
-                    woken[job] = woken.get(job, 0) + 1
+                    woken[subject] += 1
                     # It tries within the second; one that cannot (no place, no money) leaves the try to another.
                     self._wake_at_s[account] = now_s + min(1.0, self._back_off.first_s)
                     break

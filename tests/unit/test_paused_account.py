@@ -152,7 +152,7 @@ def test_a_waiting_job_is_woken_for_the_try_a_small_one_first_and_another_the_ne
     made.wake = lambda partition, job_id: job_id not in gone and not woken.append(job_id)  # type: ignore[func-returns-value]
     made.failed("openai", "x", SPEND_LIMIT)
     for job_id, deadline_ms, members in (("large", 1, 100), ("late", 9, 2), ("early", 5, 2), ("gone", 0, 1)):
-        made.wait("openai", (0, job_id), deadline_ms, members)
+        made.wait("openai", (0, job_id), job_id, deadline_ms, members)
     made.tick()
     assert woken == []
     for _ in range(3):
@@ -161,10 +161,10 @@ def test_a_waiting_job_is_woken_for_the_try_a_small_one_first_and_another_the_ne
         made.tick()  # the one that was woken has not been heard of yet
         assert made.sending("openai", woken[-1])
         assert made.failed("openai", woken[-1], SPEND_LIMIT)
-        made.wait("openai", (0, woken[-1]), 0, 2)
+        made.wait("openai", (0, f"{woken[-1]} again"), woken[-1], 0, 2)
     assert woken == ["early", "late", "large"]
     clock.advance(1_000)
     assert made.sending("openai", "y")
     made.answered("openai", "y")
-    assert sorted(woken[3:]) == ["early", "large", "late"]
+    assert sorted(woken[3:]) == ["early again", "large again", "late again"]
     assert made.waiting("openai") == 0
