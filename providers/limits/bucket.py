@@ -8,9 +8,9 @@ from providers.limits.headers import Seen
 from providers.limits.others import Others
 
 MINUTE_S = 60.0
-# A limit of which nothing is known yet, in the seconds until the first answer shows its headers: at once, and a minute. Less
-# than the smallest accounts permit (50 requests, 40,000 input tokens), for a worker before this one may have used some.
-_UNKNOWN = {Kind.REQUESTS: (6.0, 50.0), Kind.INPUT_TOKENS: (16_000.0, 40_000.0)}
+# A limit of which nothing is known yet is taken for that of the smallest accounts, in the seconds until the first answer shows
+# its headers. One call goes at once, the others as they are refilled: the worker before this one may have left nothing.
+_UNKNOWN = {Kind.REQUESTS: 50.0, Kind.INPUT_TOKENS: 40_000.0}
 # A minute without an answer, or a quarter of one where workers share: what the bucket was then says little of what it is.
 _STALE = 1.0
 _STALE_SHARED = 0.25
@@ -63,11 +63,7 @@ class Bucket:
         self.minute_s = minute_s
         self._shown_at = self._heard_at = float("-inf")
         self._at: float | None = None
-        self.level = 0.0
-        if configured is None and self._unknown is not None:
-            self.level = self._unknown[0]
-        elif configured is not None and full:
-            self.level = float(configured)
+        self.level = float(configured) if full and configured is not None else 0.0
         self._stale_s = _STALE * minute_s
         self._others = Others(self._stale_s)
         # Charges that may not have reached the provider yet: until they have, a full bucket there is losing its refill.
@@ -85,7 +81,7 @@ class Bucket:
     def capacity(self) -> float | None:
         """The most that may be there at once."""
         if self.limit is None and self._unknown is not None and not self.known:
-            return self.share * self._unknown[0]
+            return self.share * self._unknown
         return self.limit
 
     @property
@@ -93,7 +89,7 @@ class Bucket:
         """Refill per second; 0 where there is no limit."""
         if self.limit is not None:
             return self.limit / self.minute_s
-        return self.share * self._unknown[1] / self.minute_s if self._unknown is not None and not self.known else 0.0
+        return self.share * self._unknown / self.minute_s if self._unknown is not None and not self.known else 0.0
 
     @property
     def _arriving(self) -> float:
@@ -103,14 +99,18 @@ class Bucket:
         """Let time pass."""
         if self._at is None:
             self._at = now_s
-        elapsed_s, self._at = max(0.0, now_s - self._at), max(self._at, now_s)
-        while self._fresh and self._fresh[0][0] <= now_s - self._reach_s:
+        while self._fresh and self._fresh[0][0] + self._reach_s <= now_s:
+            self._fill(self._fresh[0][0] + self._reach_s)
             self._fresh_sum -= self._fresh.popleft()[1]
+        self._fill(now_s)
         if self.known and self.shown is not None and now_s - self._heard_at > self._stale_s:
             self.known = False
             self.level = min(self.level, 0.0)
             self._others = Others(self._stale_s)
-            elapsed_s = 0.0
+
+    def _fill(self, until_s: float) -> None:
+        assert self._at is not None
+        elapsed_s, self._at = max(0.0, until_s - self._at), max(self._at, until_s)
         if self.capacity is not None:
             self.level = max(self.level, min(self.level + elapsed_s * self.rate, self.capacity - self._arriving))
         if self.shown is not None:
