@@ -13,7 +13,7 @@ LAYOUT ?= auto
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-containers check bench lock kafka-up kafka-down clean
+.PHONY: help demo test test-unit test-containers check bench compare lock kafka-up kafka-down clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -45,6 +45,9 @@ check: $(VENV)/installed ## lint, strict types, import rules
 
 bench: $(VENV)/installed ## throughput beside plain consume → produce, into build/bench.json
 	$(BIN)/python -m bench.throughput
+
+compare: $(VENV)/installed ## all strategies on the recorded workload, cost against time, into build/compare.html
+	$(BIN)/python -m bench.compare
 
 lock: ## pin the dependencies of pyproject.toml with hashes into requirements.lock
 	uv pip compile --python-version 3.11 --universal --all-extras --generate-hashes --no-emit-index-url \

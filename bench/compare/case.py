@@ -26,6 +26,7 @@ class Case:
     workload: str
     bundle_size: int = 1
     layout: Layout | None = None
+    rounds: int | None = None  # None: as many as the workload has
 
     @property
     def row(self) -> Strategy:
@@ -60,7 +61,8 @@ class Case:
     @property
     def work(self) -> Workload:
         """What is asked."""
-        return WORKLOADS[self.workload]
+        work = WORKLOADS[self.workload]
+        return work if self.rounds is None else replace(work, rounds=self.rounds)
 
     @property
     def name(self) -> str:

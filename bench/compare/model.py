@@ -6,14 +6,16 @@ are written anew here: who waits for what. Faults are not played: an answer that
 """
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bench.compare import ideal
 from bench.compare.case import Case, asked_at_s
 from bench.compare.events import Events
 from bench.compare.gathering import Gathering
-from bench.compare.pace import Pace
+from bench.compare.limits import AccountSize
+from bench.compare.pace import BATCH_LEAST_S, BATCH_MOST_S, Pace
 from bench.compare.row import Row, percentile
 from bench.compare.virtual_provider import Answered, Refused, VirtualProvider
 from bench.compare.workload import records
@@ -47,15 +49,15 @@ class Hops:
 class Model:
     """One case."""
 
-    def __init__(self, case: Case, pace: Pace, hops: Hops) -> None:
-        self._case, self._pace, self._hops = case, pace, hops
+    def __init__(self, case: Case, pace: Pace, hops: Hops, limits: AccountSize) -> None:
+        self._case, self._pace, self._hops, self._limits = case, pace, hops, limits
         keys = {"ANTHROPIC_API_KEY": "none", "OPENAI_API_KEY": "none"}
         self._settings = load_settings(keys | case.settings(pace))
         self._block = self._settings.provider(case.provider)
         self._start_s = _MIDNIGHT_S + (asked_at_s(pace.scale) if case.nightly else 0.0)
         self._events = Events(self._start_s)
         self._gathering = Gathering(self._settings)
-        self._provider = VirtualProvider(case, pace, self._events, judge_error_rate=JUDGE_ERROR_RATE)
+        self._provider = VirtualProvider(case, limits, pace, self._events, judge_error_rate=JUDGE_ERROR_RATE)
         self._batch = case.work.batch(case.provider, case.model, case.mode, callback_topic=RESULTS)
         self._core = AccountLimits(
             Charging(case.provider), concurrent_calls=self._block.max_concurrent_calls, minute_s=self._block.limits_minute_s
@@ -75,6 +77,7 @@ class Model:
         self._ask_round()
         self._events.run(until=lambda: self._batch.finished)
         scale, counted = self._pace.scale, self._provider.counted
+        took_s = round((self._ended_s - self._start_s) * scale, 2)
         waits = self._core.state(self._events.monotonic_s).throttled_s
         return Row(
             strategy=self._case.strategy,
@@ -86,7 +89,7 @@ class Model:
             simulated=True,
             comparisons=self._batch.requested,
             answered=self._batch.answered - self._batch.errors,
-            makespan_s=round((self._ended_s - self._start_s) * scale, 2),
+            makespan_s=took_s,
             ideal_s=round(self._ideal_s(), 2),
             http_operations=counted.http_operations,
             calls_429=counted.calls_429,
@@ -98,6 +101,8 @@ class Model:
             p50_s=round(percentile(self._took_s, 0.5) * scale, 2),
             p95_s=round(percentile(self._took_s, 0.95) * scale, 2),
             rank_correlation=round(self._batch.rank_correlation(), 4),
+            least_s=took_s,
+            most_s=took_s,
             scale=scale,
         )
 
@@ -107,7 +112,7 @@ class Model:
             return ideal.of_batches(self._batch.rounds, batch_s=pace.batch_s, nightly=self._case.nightly)
         counted = self._provider.counted
         taken = ideal.Taken(counted.tokens, self._lines, [seconds * pace.scale for seconds in counted.calls_s])
-        return ideal.of_calls(taken, self._case.limits, concurrent_calls=self._block.max_concurrent_calls)
+        return ideal.of_calls(taken, self._limits, concurrent_calls=self._block.max_concurrent_calls)
 
     # -- CJ ----------------------------------------------------------------------------------------------------------
 
@@ -236,6 +241,21 @@ class Model:
             self._events.after(self._hops.settle_s, partial(self._result, name, verdict))
 
 
-def play(case: Case, pace: Pace | None = None, hops: Hops | None = None) -> Row:
-    """The row of a case."""
-    return Model(case, pace or Pace(), hops or Hops()).run()
+def play(case: Case, pace: Pace | None = None, *, hops: Hops | None = None, limits: AccountSize | None = None) -> Row:
+    """The row of a case, at its account or with other limits."""
+    return Model(case, pace or Pace(), hops or Hops(), limits or case.limits).run()
+
+
+def play_all(cases: Iterable[Case]) -> Iterator[Row]:
+    """The rows of all cases, in their order; those of batches with the range of their makespans."""
+    batched: dict[Case, Row] = {}
+    for case in cases:
+        if not case.batched:
+            yield play(case)
+            continue
+        anywhere = replace(case, account="large")  # no limit of an account a minute concerns a batch
+        row = batched.get(anywhere)
+        if row is None:
+            ends = [play(anywhere, Pace(batch_s=seconds)).makespan_s for seconds in (BATCH_LEAST_S, BATCH_MOST_S)]
+            row = batched[anywhere] = replace(play(anywhere), least_s=ends[0], most_s=ends[1])
+        yield replace(row, account=case.account)

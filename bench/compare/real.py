@@ -47,9 +47,11 @@ def measure(
     place: Place,
     *,
     ideal_s: Callable[[Case, Scraped], float],
-    wanted: Callable[[Scraped], bool] = lambda counted: True,
+    wanted: Callable[[float], bool] = lambda spent_usd: True,
 ) -> list[Row]:
-    """Play the run; a row for each case. `wanted` is asked, with what the worker has counted, before each further round.
+    """Play the run; a row for each case.
+
+    `wanted` is asked, with the USD that this run has cost so far, before each round but the first.
 
     Errors: ProcessFailed.
     """
@@ -81,7 +83,7 @@ def measure(
 
         def more() -> bool:
             text = metrics()
-            return all(wanted(scraped.read(text, case.provider)) for case in run.cases)
+            return wanted(sum(scraped.read(text, case.provider).cost_usd for case in run.cases))
 
         with KafkaExchange(place.bootstrap, topics["requested"], topics["result"]) as exchange:
             if first.nightly:
@@ -100,6 +102,7 @@ def _wait_for(second: float) -> None:
 
 
 def _row(case: Case, pace: Pace, batch: CJBatch, of: Times, counted: Scraped, ideal_s: float) -> Row:
+    took_s = round((of.ended_s - of.began_s) * pace.scale, 2)
     return Row(
         strategy=case.strategy,
         provider=case.provider,
@@ -110,7 +113,7 @@ def _row(case: Case, pace: Pace, batch: CJBatch, of: Times, counted: Scraped, id
         simulated=False,
         comparisons=batch.requested,
         answered=batch.answered - batch.errors,
-        makespan_s=round((of.ended_s - of.began_s) * pace.scale, 2),
+        makespan_s=took_s,
         ideal_s=round(ideal_s, 2),
         http_operations=counted.http_operations,
         calls_429=counted.calls_429,
@@ -122,5 +125,7 @@ def _row(case: Case, pace: Pace, batch: CJBatch, of: Times, counted: Scraped, id
         p50_s=round(percentile(of.took_s, 0.5) * pace.scale, 2),
         p95_s=round(percentile(of.took_s, 0.95) * pace.scale, 2),
         rank_correlation=round(batch.rank_correlation(), 4),
+        least_s=took_s,
+        most_s=took_s,
         scale=pace.scale,
     )

@@ -12,6 +12,7 @@ class Row:
     simulated: by the model; else a real worker, Kafka and HTTP, played `scale` times faster than the seconds say.
     ideal_s: see bench.compare.ideal. throttled_s: seconds in which at least one call stood because of a limit or a pause.
     p50_s, p95_s: of the comparisons, from the sending of their round to their result.
+    least_s, most_s: the makespan where batches take the least and the most time that was recorded; else the makespan itself.
     """
 
     strategy: str
@@ -35,6 +36,8 @@ class Row:
     p50_s: float
     p95_s: float
     rank_correlation: float
+    least_s: float
+    most_s: float
     scale: float = 1.0
 
     @property

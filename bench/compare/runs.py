@@ -22,7 +22,7 @@ def _run(strategy: str, account: str, workload: str, size: int = 1, layout: str 
 RUNS = (
     _run("per_request", "small", "rounds", scale=10.0),
     _run("serial_bundle", "small", "rounds", 8, "verbatim", scale=10.0),
-    _run("serial_bundle", "small", "dense", 8, "shared_essays", scale=6.0),
+    _run("serial_bundle", "small", "dense", 8, "shared_essays", scale=3.0),
     _run("per_request", "large", "dense"),
     _run("per_round", "small", "rounds", scale=40.0),
     _run("per_round", "large", "dense", 8, "shared_essays", scale=10.0),

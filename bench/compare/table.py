@@ -1,11 +1,31 @@
-"""build/compare.json: its rows."""
+"""build/compare.json: its rows, and how one is found among them."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.compare.row import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of which no two are of one case."""
+
+    rows: Sequence[Row]
+
+    def one(self, strategy: str, provider: str, account: str, workload: str, bundle_size: int = 1, layout: str = "") -> Row:
+        """The row of a case; LookupError where there is none."""
+        key = (strategy, provider, account, workload, str(bundle_size), layout)
+        found = next((row for row in self.rows if row.key == key), None)
+        if found is None:
+            raise LookupError(f"no row of {key} among {len(self.rows)}")
+        return found
+
+    def fastest(self, provider: str, account: str, workload: str) -> Row:
+        """The one with the shortest makespan."""
+        theirs = [row for row in self.rows if (row.provider, row.account, row.workload) == (provider, account, workload)]
+        return min(theirs, key=lambda row: row.makespan_s)
 
 
 def write(rows: Iterable[Row], path: Path) -> None:

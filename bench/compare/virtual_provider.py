@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from bench.compare.case import Case
 from bench.compare.events import Events
+from bench.compare.limits import AccountSize
 from bench.compare.pace import Pace
 from domain.reply import Reply
 from providers import anthropic_wire, openai_wire
@@ -58,11 +59,11 @@ class Counted:
 class VirtualProvider:
     """One account of a case, with full buckets."""
 
-    def __init__(self, case: Case, pace: Pace, events: Events, *, judge_error_rate: float) -> None:
+    def __init__(self, case: Case, limits: AccountSize, pace: Pace, events: Events, *, judge_error_rate: float) -> None:
         self._provider, self._events = case.provider, events
         self._settings = SimulatorSettings(
-            requests_per_minute=int(case.limits.requests),
-            tokens_per_minute=int(case.limits.input_tokens),
+            requests_per_minute=_whole(limits.requests),
+            tokens_per_minute=_whole(limits.input_tokens),
             judge_error_rate=judge_error_rate,
             **pace.simulator(),  # type: ignore[arg-type]
         )
@@ -117,3 +118,7 @@ class VirtualProvider:
             )
         now = self._events.now()
         return openai_wire.reply_of_completion(ask.custom_id, openai_api.chat_completion("chat", ask.model, completion, now))
+
+
+def _whole(limit: float) -> int | None:
+    return int(limit) if math.isfinite(limit) else None
