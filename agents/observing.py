@@ -78,6 +78,7 @@ class Observing:
             self.queue(),
             status.Worker(self._worker_run, self._clock.now_ms(), self.lived_s, self.not_ready()),
             limits=self._limits(),
+            enqueued=self._enqueued(),
             money=self._money.status(),
             results=self._metrics.results(),
             silent_s={name: heartbeat.silent_s for name, heartbeat in self.heartbeats},

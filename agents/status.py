@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from agents.enqueued import EnqueuedState
 from agents.job_listing import STATES, job_state
 from agents.queue_snapshot import WINDOW, QueueSnapshot
 from agents.runs import Run
@@ -37,6 +38,7 @@ def tell(
     worker: Worker,
     *,
     limits: Mapping[str, AccountState],
+    enqueued: Mapping[tuple[str, str], EnqueuedState],
     money: dict[str, Any],
     results: Mapping[str, int],
     silent_s: Mapping[str, float],
@@ -78,6 +80,7 @@ def tell(
             "shown": [_job(view, job, runs.get(job.job_id), worker) for view, job in islice(jobs, SHOWN)],
         },
         "limits": _limits(limits),
+        "enqueued": list(_enqueued(enqueued)),
         "money": money,
     }
 
@@ -150,3 +153,21 @@ def _left(state: AccountState) -> Iterable[dict[str, Any]]:
         for kind, one in kinds.items():
             if one.limit is not None and one.remaining is not None:
                 yield {"model": model, "kind": kind, "limit": one.limit, "remaining": one.remaining}
+
+
+def _enqueued(queues: Mapping[tuple[str, str], EnqueuedState]) -> Iterable[dict[str, Any]]:
+    """What this worker's batches take of the accounts' queues, where their size is set."""
+    for (provider, model), queue in sorted(queues.items()):
+        for kind, used, most in (
+            ("items", queue.used.items, queue.max_items),
+            ("tokens", queue.used.tokens, queue.max_tokens),
+        ):
+            if most is not None:
+                yield {
+                    "provider": provider,
+                    "model": model,
+                    "kind": kind,
+                    "used": used,
+                    "limit": most,
+                    "waiting": queue.waiting,
+                }

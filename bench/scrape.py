@@ -58,7 +58,7 @@ class Filled:
     def status(self) -> str:
         """What /status answers."""
         worker, nothing = status.Worker("me", 1_000_000, 1.0, ()), dict[str, Any]()
-        parts = {"limits": nothing, "money": nothing, "results": nothing, "silent_s": nothing}
+        parts = {"limits": nothing, "enqueued": nothing, "money": nothing, "results": nothing, "silent_s": nothing}
         return json.dumps(status.tell([self.view], self.runs, self.snapshot(), worker, **parts))
 
 

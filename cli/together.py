@@ -36,6 +36,7 @@ def together(statuses: Sequence[Told]) -> Told:
             "shown": _oldest(one for status in statuses for one in status["jobs"]["shown"]),
         },
         "limits": _limits([account for status in statuses for account in status["limits"]]),
+        "enqueued": _enqueued([one for status in statuses for one in status["enqueued"]]),
         "money": _money([status["money"] for status in statuses]),
     }
 
@@ -90,6 +91,16 @@ def _limits(accounts: Iterable[Told]) -> list[Told]:
             sums["limit"] += one["limit"]
             sums["remaining"] += one["remaining"]
     return [{**account, "left": list(account["left"].values())} for account in found.values()]
+
+
+def _enqueued(rows: Iterable[Told]) -> list[Told]:
+    found: dict[tuple[str, ...], Told] = {}
+    for row in rows:
+        key = (row["provider"], row["model"], row["kind"])
+        before = found.setdefault(key, {**row, "used": 0, "limit": 0.0, "waiting": 0})
+        for name in ("used", "limit", "waiting"):
+            before[name] += row[name]
+    return list(found.values())
 
 
 def _money(told: Sequence[Told]) -> Told:

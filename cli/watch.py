@@ -11,7 +11,7 @@ from cli.asking import WORKER_URL, ask_all
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import RenderableType
+    from rich.console import Console
 
 
 def watch(
@@ -30,6 +30,7 @@ def watch(
     import sys
 
     from cli.together import together
+    from cli.watch_view import view
 
     urls = url or [WORKER_URL]
     if sys.stdout.isatty() and not as_json:
@@ -42,33 +43,29 @@ def watch(
         from rich.console import Console
 
         console = Console()
-        console.print(_shown(statuses, [], console.width))
+        console.print(view(together(statuses), [], console.width))
     for failure in failures:
         typer.echo(failure, err=True)
     if failures:
         raise typer.Exit(1)
 
 
-def _follow(urls: Sequence[str], every_s: float) -> None:
+def _follow(urls: Sequence[str], every_s: float, console: Console | None = None) -> None:
     """Look again and again, on the terminal's other screen; Ctrl-C is the way out and no error."""
     import asyncio
     import contextlib
 
     from rich.live import Live
 
+    from cli.together import together
+    from cli.watch_view import view
+
     async def follow() -> None:
-        with Live(screen=True, auto_refresh=False) as live:
+        with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
                 statuses, failures = await ask_all(urls, "/status")
-                live.update(_shown(statuses, failures, live.console.width), refresh=True)
+                live.update(view(together(statuses), failures, *live.console.size), refresh=True)
                 await asyncio.sleep(every_s)
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(follow())
-
-
-def _shown(statuses: Sequence[dict[str, object]], failures: Sequence[str], width: int) -> RenderableType:
-    from cli.together import together
-    from cli.watch_view import view
-
-    return view(together(statuses), failures, width)

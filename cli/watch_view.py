@@ -12,25 +12,32 @@ if TYPE_CHECKING:
 
 Told = dict[str, Any]
 NEAR_S = 900.0  # the alert of a near deadline is at the same
-_ROWS = 12
+_PAPER = 60  # lines, where there is no terminal
+_FIXED_LINES = 20
 _BAR = 12
 _BARS_FROM = 100
 _NAMES = {"window": "gathering"}
 _ODD, _AT_WORK = ("unknown", "held"), ("calling", "submitted")
 
 
-def view(told: Told, failures: Sequence[str], width: int) -> RenderableType:
-    """All of it, for a terminal so wide; from 80 columns on nothing is cut."""
+def view(told: Told, failures: Sequence[str], width: int, height: int = _PAPER) -> RenderableType:
+    """For a terminal of that size: from 80 columns on nothing is cut; the fewer lines, the fewer jobs and rounds."""
     from rich.console import Group
     from rich.text import Text
 
     if not told["workers"]:
         return Group(*(Text(failure, "red") for failure in failures))
-    parts: list[RenderableType] = [_head(told), *(Text(failure, "red") for failure in failures), _stages(told["queue"])]
-    bars = width >= _BARS_FROM
-    parts += [_jobs(told["jobs"], bars), _rounds(told["rounds"])]
-    parts += [_limits(told["limits"], bars), _money(told["money"])]
-    return Group(*parts)
+    bars, room = width >= _BARS_FROM, height - _FIXED_LINES
+    return Group(
+        _head(told),
+        *(Text(failure, "red") for failure in failures),
+        _money(told["money"]),
+        _stages(told["queue"]),
+        _jobs(told["jobs"], bars, max(3, room * 2 // 3)),
+        _rounds(told["rounds"], max(2, room // 3)),
+        _limits(told["limits"], bars),
+        *_queues(told["enqueued"], bars),
+    )
 
 
 def span(seconds: float | None) -> str:
@@ -89,8 +96,9 @@ def _stages(queue: Told) -> Table:
     return table
 
 
-def _jobs(jobs: Told, bars: bool) -> Table:
-    table = _table(f"{jobs['open']:,} jobs open{_cut(jobs['open'], jobs['shown'])}")
+def _jobs(jobs: Told, bars: bool, rows: int) -> Table:
+    shown = jobs["shown"][:rows]
+    table = _table(f"{jobs['open']:,} jobs open{_cut(jobs['open'], shown)}")
     for name in ("round", "provider", "model"):
         table.add_column(name, overflow="fold")
     table.add_column("state", no_wrap=True)
@@ -99,7 +107,7 @@ def _jobs(jobs: Told, bars: bool) -> Table:
         table.add_column("", width=_BAR)
     for name in ("so for", "age", "deadline"):
         table.add_column(name, justify="right", no_wrap=True)
-    for job in jobs["shown"][:_ROWS]:
+    for job in shown:
         state = job["state"] + (f" ({job['attempt']})" if job["attempt"] > 1 else "")
         _row(
             table,
@@ -116,14 +124,15 @@ def _jobs(jobs: Told, bars: bool) -> Table:
     return table
 
 
-def _rounds(rounds: Told) -> Table:
-    gathering = f"{rounds['gathering']:,} gathering{_cut(rounds['gathering'], rounds['shown'])}"
+def _rounds(rounds: Told, rows: int) -> Table:
+    shown = rounds["shown"][:rows]
+    gathering = f"{rounds['gathering']:,} gathering{_cut(rounds['gathering'], shown)}"
     table = _table(f"{rounds['open']:,} rounds open, {gathering}")
     for name in ("round", "strategy", "provider"):
         table.add_column(name, overflow="fold")
     for name in ("gathered", "age"):
         table.add_column(name, justify="right")
-    for one in rounds["shown"][:_ROWS]:
+    for one in shown:
         gathered = f"{one['arrived']} of {one['announced']}" if one["announced"] else f"{one['comparisons']:,}"
         _row(table, one["round"], one["strategy"], ", ".join(one["providers"]), gathered, span(one["age_s"]))
     return table
@@ -157,10 +166,34 @@ def _limits(limits: Sequence[Told], bars: bool) -> Table:
     return table
 
 
+def _queues(queues: Sequence[Told], bars: bool) -> list[Table]:
+    """Batch queues, where the accounts' size is set."""
+    if not queues:
+        return []
+    table = _table("batch queues of the accounts")
+    for name in ("provider", "model", "kind"):
+        table.add_column(name, overflow="fold")
+    table.add_column("in it", justify="right", no_wrap=True)
+    if bars:
+        table.add_column("", width=_BAR)
+    table.add_column("waiting", overflow="fold")
+    for one in queues:
+        _row(
+            table,
+            one["provider"],
+            (one["model"] or "all models", "dim"),
+            one["kind"],
+            f"{one['used']:,} of {one['limit']:,.0f}",
+            *((_bar(one["used"], one["limit"]),) if bars else ()),
+            (f"{one['waiting']} jobs", "red") if one["waiting"] else ("none", "dim"),
+        )
+    return [table]
+
+
 def _money(money: Told) -> RenderableType:
     from rich.text import Text
 
-    day, line = money.get("day", {}), Text("\n")
+    day, line = money.get("day", {}), Text()
     line.append("spent today ").append(f"${day.get('spent_usd', 0.0):,.4f}", "bold")
     line.append(f", reserved ${day.get('reserved_usd', 0.0):,.4f}")
     if day.get("limit_usd"):
@@ -212,5 +245,4 @@ def _bar(done: float, total: float) -> RenderableType:
 
 
 def _cut(count: int, shown: Sequence[Told]) -> str:
-    most = min(len(shown), _ROWS)
-    return f", the oldest {most}" if count > most else ""
+    return f", the oldest {len(shown)}" if count > len(shown) else ""

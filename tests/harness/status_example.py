@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from agents import queue_snapshot, status
+from agents.enqueued import Amount, EnqueuedState
 from agents.runs import Run
 from domain.job import Claim, Job, Submission, Transport
 from domain.partition import PartitionState
@@ -87,6 +88,7 @@ def told(task: "asyncio.Task[Any] | None" = None) -> dict[str, Any]:
             "anthropic": AccountState({}, {}, {}, 0, 0, 16, 1.0),
             "openai": AccountState({"gpt-6-luna": limits}, {}, {"gpt-6-luna": 12.0}, 9, 3, 16, 1.0),
         },
+        enqueued={("anthropic", ""): EnqueuedState(Amount(240, 500_000), 1_000.0, None, waiting=2, throttled_s=31.5)},
         money=MONEY,
         results={"answered": 1_482, "TIMEOUT": 2},
         silent_s={"timers": 0.1, "outbox": 75.0},

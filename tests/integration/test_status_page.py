@@ -66,6 +66,7 @@ async def test_the_page_shows_the_queue_as_a_person_wants_to_see_it(page: str, t
         "31 of 50",
         "1,200 of 40,000",
         "paused for 12 s",
+        "240 of 1,000",  # of an account's batch queue
         "openai gpt-7",
         "outbox silent for 75 s",
         "3 work records",

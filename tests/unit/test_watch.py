@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from cli.together import together
+from cli.watch import _follow
 from cli.watch_view import span, view
 from tests.harness.status_example import EVIL, told
 
@@ -45,6 +47,7 @@ async def test_what_a_person_wants_to_see(status: dict[str, Any]) -> None:
         "11 of 12",
         "1,200 of 40,000",
         "3 of 16, 9 wait, paused for 12 s",
+        "anthropic  all models  items  240 of 1,000",
         "spent today $1.8342, reserved $0.4000, of a budget of $5.00",
         "openai is paused: quota, 4 jobs wait, next try in 42 s. HTTP 429 insufficient_quota",
         "the price of openai gpt-7 is not known",
@@ -80,6 +83,8 @@ async def test_workers_together(status: dict[str, Any]) -> None:
     openai = both["limits"][1]
     assert (openai["under_way"], openai["pause_s"]) == (6, 12.0)
     assert tuple(openai["left"][0][name] for name in ("kind", "limit", "remaining")) == ("requests", 100.0, 62.0)
+    (queue,) = both["enqueued"]
+    assert (queue["used"], queue["limit"], queue["waiting"]) == (480, 2_000.0, 4)
     assert both["money"]["day"]["spent_usd"] == pytest.approx(2 * 1.8342)
     assert both["money"]["day"]["limit_usd"] == 5.0
     assert [(one["account"], one["state"], one["waiting_jobs"]) for one in both["money"]["accounts"]] == [
@@ -142,3 +147,25 @@ def test_without_a_terminal_it_draws_once_and_says_who_does_not_answer(worker: s
     assert "66 comparisons wait" in done.stdout
     assert f"no worker answers at {worker}/elsewhere (404" in done.stderr
     assert CliRunner().invoke(app, ["watch", "--url", f"{worker}/elsewhere"]).stdout == ""
+
+
+def test_on_a_terminal_it_looks_again_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that does not answer at first is asked again; Ctrl-C is the way out, and no error."""
+    looks: list[tuple[list[dict[str, Any]], list[str]]] = [([], ["no worker answers at http://w"]), ([told()], [])]
+
+    async def ask_all(urls: list[str], path: str) -> tuple[list[dict[str, Any]], list[str]]:
+        assert (urls, path) == (["http://w"], "/status")
+        if not looks:
+            raise KeyboardInterrupt
+        return looks.pop(0)
+
+    monkeypatch.setattr("cli.watch.ask_all", ask_all)
+    terminal = io.StringIO()
+    _follow(["http://w"], 0.0, Console(file=terminal, force_terminal=True, color_system=None, width=120))
+    first, _, second = terminal.getvalue().partition("no worker answers at http://w")
+    assert looks == []
+    assert "\x1b[?1049h" in first  # the other screen
+    assert "66 comparisons wait" in second
+    assert "spent today" in second  # on 25 lines
+    assert "4 jobs open, the oldest 3" in second
+    assert second.endswith("\x1b[?25h\x1b[?1049l")  # the cursor, and the first screen

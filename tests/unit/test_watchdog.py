@@ -21,11 +21,11 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 class Process:
     """A watchdog with a clock of the test's; `run` lets time pass with a look every second, `sleep` without."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit_s: float = LIMIT_S) -> None:
         self.now = 0.0
         self.heartbeats = Heartbeats(self)
         self.stopped: list[str] = []
-        self.watchdog = Watchdog(self.heartbeats, LIMIT_S, self.stop)
+        self.watchdog = Watchdog(self.heartbeats, limit_s, self.stop)
 
     def now_ms(self) -> int:
         return int(self.now * 1000)
@@ -119,7 +119,7 @@ async def test_the_event_loop_beats_while_it_turns(process: Process) -> None:
 async def test_a_thread_notices_an_event_loop_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faulthandler.dump_traceback", lambda **_: None)
     monkeypatch.setattr("agents.watchdog.LOOK_S", 0.001)
-    process = Process()
+    process = Process(5.0)
     process.heartbeats.of("event_loop").beat()
 
     def later() -> float:
