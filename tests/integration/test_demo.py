@@ -30,6 +30,8 @@ NOTHING_WRONG = {
     "roundbatch_consumer_lag_records",  # looked at every 2 s, and a demo's records are read in milliseconds
     "roundbatch_dead_letters_total",
     "roundbatch_duplicates_total",
+    "roundbatch_enqueued",  # told where the size of the account's queue is set
+    "roundbatch_enqueued_limit",
     "roundbatch_failstop_record_offset",
     "roundbatch_failstops_in_a_row",
     "roundbatch_failstops_total",
@@ -149,6 +151,14 @@ def test_what_alerts_and_dashboard_ask_for_is_fed(demos: dict[str, Demo]) -> Non
     assert asked_for() - there == set()
     assert asked_for() - given - NOTHING_WRONG == set()
     assert asked_for() >= NOTHING_WRONG  # else the list speaks of what is asked no more
+
+
+def test_every_loop_gives_signs_of_life(demos: dict[str, Demo]) -> None:
+    """A loop that the watchdog does not know of may hang unnoticed."""
+    scrape = (demos["per_round"].out / "metrics.txt").read_text()
+    loops = set(re.findall(r'^roundbatch_loop_silent_seconds\{loop="(\w+)"\}', scrape, re.MULTILINE))
+    of_jobs, of_the_worker = {"dispatcher", "job_steps", "money"}, {"event_loop", "outbox", "tidying", "timers", "touch"}
+    assert loops == of_jobs | of_the_worker | {"collect", "reconcile"}
 
 
 def test_every_metric_is_documented_and_no_other(demos: dict[str, Demo]) -> None:
