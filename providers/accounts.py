@@ -36,7 +36,7 @@ class Account:
                     if not start():
                         raise StartRefused(f"call {ask.custom_id}: no longer wanted")
                     admitted.sent = True
-                    with hearing(admitted.heard):
+                    with hearing(admitted):
                         reply = await self.provider.call(ask, timeout_s=timeout_s)
                     admitted.answered(reply.usage)
                     return reply

@@ -16,7 +16,8 @@ from providers.protocol import Throttled
 class Admitted:
     """A call that may go. What is noted here by the end of `Limiter.admit` corrects what it is charged."""
 
-    def __init__(self) -> None:
+    def __init__(self, left: Callable[[], None]) -> None:
+        self.left = left  # to be called when the request goes out, after which its answer may come any time
         self.sent = False
         self.usage: Usage | None = None
         self._headers: Mapping[str, str] | None = None
@@ -78,7 +79,7 @@ class Limiter:
         A Throttled that leaves the block pauses all calls of the model. A block that does not set `sent` has taken nothing.
         """
         call = await self._admitted(round_key, model, size)
-        admitted = Admitted()
+        admitted = Admitted(lambda: self._limits.left(call, self._now_s()))
         try:
             yield admitted
         except Throttled as error:
@@ -117,6 +118,7 @@ class Limiter:
         now_s = self._now_s()
         for call in self._limits.grants(now_s):
             granted = self._waiting.pop(call)
+            self._limits.held(call)
             if not granted.done():  # cancelled just now: it is withdrawn when its task runs
                 granted.set_result(None)
         wait_s = self._limits.next_s(now_s)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
 
@@ -34,16 +34,28 @@ _OPERATIONS = {
 }
 
 
-_HEARER: ContextVar[Callable[[Mapping[str, str]], None]] = ContextVar("_HEARER", default=lambda headers: None)
+class Hearer(Protocol):
+    """Who wants to know of the requests of a block."""
+
+    def left(self) -> None:
+        """A request goes out."""
+        ...
+
+    def heard(self, answer: Mapping[str, str]) -> None:
+        """The headers of an answer have come."""
+        ...
+
+
+_HEARER: ContextVar[Hearer | None] = ContextVar("_HEARER", default=None)
 
 
 @contextmanager
-def hearing(heard: Callable[[Mapping[str, str]], None]) -> Iterator[None]:
-    """Hand the headers of every answer that comes within the block to `heard`.
+def hearing(hearer: Hearer) -> Iterator[None]:
+    """Tell `hearer` of every request that goes out within the block, and hand it the headers of every answer.
 
     By the context of the task: a provider without HTTP has the same protocol, and a failed call is heard like a good one.
     """
-    token = _HEARER.set(heard)
+    token = _HEARER.set(hearer)
     try:
         yield
     finally:
@@ -63,13 +75,17 @@ class CountingClient(httpx2.AsyncClient):
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """Send one request; a cancelled one (a time limit above) is counted too, for the provider may have served it."""
         operation = operation_of(request.method, request.url.path)
+        hearer = _HEARER.get()
+        if hearer is not None:
+            hearer.left()
         try:
             response = await super().send(request, **options)
         except (httpx2.HTTPError, asyncio.CancelledError) as error:
             self._on_http(operation, _broken(error))
             raise
         self._on_http(operation, str(response.status_code))
-        _HEARER.get()(response.headers)
+        if hearer is not None:
+            hearer.heard(response.headers)
         return response
 
 

@@ -174,6 +174,7 @@ class AccountLimits:
         usage None: what it took is not known, and its estimate stays charged. seen None: no answer was heard.
         """
         limits = self.model(call.model)
+        limits.let_off(call, now_s)
         if usage is not None:
             limits.used(call, usage)
         if seen is not None:
@@ -184,16 +185,26 @@ class AccountLimits:
     def refused(self, call: Call, now_s: float, retry_after_s: float | None, seen: Mapping[Kind, Seen] | None = None) -> float:
         """A call got 429 or 529 and took nothing. Returns the seconds for which all calls of its model pause."""
         limits = self.model(call.model)
+        limits.let_off(call, now_s)
         limits.correct(call, Amounts())
         limits.observe(call, seen or {}, now_s, complete=False)
         self._over(limits, call, now_s)
         return limits.pause(now_s, retry_after_s, call.pauses)
+
+    def held(self, call: Call) -> None:
+        """A granted call has not left yet: it is not to be taken for one that the provider knows of."""
+        self.model(call.model).hold(call)
+
+    def left(self, call: Call, now_s: float) -> None:
+        """A call that was held goes out to the network."""
+        self.model(call.model).let_off(call, now_s)
 
     def withdrawn(self, call: Call, now_s: float) -> None:
         """A call will not be sent."""
         if self._queue.remove(call.model, call.round_key, call):
             return
         limits = self.model(call.model)
+        limits.let_off(call, now_s)
         limits.correct(call, Amounts())
         self._over(limits, call, now_s)
 

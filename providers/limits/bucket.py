@@ -21,7 +21,7 @@ _ROUNDING = 1e-9
 
 def reach_s(minute_s: float) -> float:
     """Seconds within which a call that is let go has met the provider's bucket: our own event loop, TLS, the way there."""
-    return max(0.15, 0.5 * minute_s / MINUTE_S)
+    return max(0.25, 0.5 * minute_s / MINUTE_S)
 
 
 class Change(NamedTuple):
@@ -68,7 +68,7 @@ class Bucket:
         self._others = Others(self._stale_s)
         # Charges that may not have reached the provider yet: until they have, a full bucket there is losing its refill.
         self._fresh: deque[tuple[float, float]] = deque()
-        self._fresh_sum = 0.0
+        self._fresh_sum = self._held = 0.0
         self._reach_s = reach_s(minute_s)
 
     @property
@@ -93,7 +93,7 @@ class Bucket:
 
     @property
     def _arriving(self) -> float:
-        return 0.0 if self.limit is None else self._fresh_sum
+        return 0.0 if self.limit is None else self._fresh_sum + self._held
 
     def refill(self, now_s: float) -> None:
         """Let time pass."""
@@ -140,6 +140,16 @@ class Bucket:
         if amount > 0:
             self._fresh.append((now_s, amount))
             self._fresh_sum += amount
+
+    def hold(self, amount: float) -> None:
+        """Note a charge whose call has not left yet."""
+        self._held += amount
+
+    def let_off(self, amount: float, now_s: float) -> None:
+        """Note that it has."""
+        self._held -= amount
+        self._fresh.append((now_s, amount))
+        self._fresh_sum += amount
 
     def be_patient(self, between_calls_s: float) -> None:
         """Note how far apart calls are under the limits: for so long a worker hears nothing, and others see nothing of it."""

@@ -16,6 +16,7 @@ LONGEST_WAIT_S = 60.0
 SHORTEST_WAIT_S = 0.1  # a Retry-After of 0 would be asked again in a tight loop
 # A longer Retry-After is cut to this and then asked again: a wait of a day would outlive every deadline.
 LONGEST_RETRY_AFTER_S = 900.0
+_LONGEST_HOLD_S = 2.0  # between a call's being let go and its leaving, in a process that is busy
 _ALL, _NONE = -math.inf, math.inf  # calls under way that a Change counts
 
 
@@ -29,6 +30,7 @@ class Call:
     asked_s: float
     amounts: Amounts = field(default_factory=Amounts)
     sent_s: float = float("inf")  # not sent yet
+    left_s: float = -math.inf  # when it went out to the network; math.inf: not yet. Drivers without a network leave it
     returned_s: float | None = None
     pauses: int = 0
     absorbed: list[bool] = field(
@@ -102,6 +104,20 @@ class ModelLimits:
         self._sent.append(call)
         self.under_way += 1
 
+    def hold(self, call: Call) -> None:
+        """Note that a call which has been let go has not left yet: the event loop may have much to do before."""
+        call.left_s = math.inf
+        for bucket, amount in zip(self.buckets.values(), call.amounts, strict=True):
+            bucket.hold(amount)
+
+    def let_off(self, call: Call, now_s: float) -> None:
+        """Note that it has."""
+        if call.left_s == math.inf:
+            call.left_s = now_s
+            for bucket, amount in zip(self.buckets.values(), call.amounts, strict=True):
+                bucket.refill(now_s)
+                bucket.let_off(amount, now_s)
+
     # -- after it ------------------------------------------------------------------------------------------------
 
     def correct(self, call: Call, amounts: Amounts) -> None:
@@ -137,7 +153,7 @@ class ModelLimits:
         self.under_way -= 1
         self._settled += call.amounts.output_tokens
         oldest_s = next((other.sent_s for other in self._sent if other.returned_s is None), None)
-        while self._sent and (oldest_s is None or self._sent[0].sent_s + self._reach_s < oldest_s):
+        while self._sent and (oldest_s is None or self._sent[0].sent_s + self._reach_s + _LONGEST_HOLD_S < oldest_s):
             self._sent.popleft()
 
     def _changed_since(self, call: Call, place: int, bucket: Bucket, shown: Seen, now_s: float) -> Since:
@@ -152,23 +168,27 @@ class ModelLimits:
             least = Change(call.settled_before - self._charged, _ALL)
             under_way = self._charged - self._settled - call.amounts[place]
             return Since(least, least, Change(rate * (now_s - sent_s) - under_way, _ALL), call.amounts[place])
-        least = of_share = Change(0.0, _NONE)
-        most = Change(0.0, _NONE)
-        after = reached = 0.0
+        most, after = Change(0.0, _NONE), 0.0
+        late: list[tuple[float, float, float]] = []  # by when it had arrived, when it was sent, its amount
         for other in reversed(self._sent):
-            if other.sent_s < sent_s - self._reach_s:
+            if other.sent_s < sent_s - self._reach_s - _LONGEST_HOLD_S:
                 break
             if other is call:
                 continue
-            if other.returned_s is None or other.returned_s >= sent_s:
-                reached += other.amounts[place]
-            refilled = rate * max(0.0, now_s - other.sent_s - self._reach_s)
-            least = min(least, Change(refilled - reached, other.sent_s))
-            of_share = min(of_share, Change(bucket.share * refilled - reached, other.sent_s))
+            arrived_s = max(other.sent_s, other.left_s) + self._reach_s
+            if arrived_s >= sent_s and (other.returned_s is None or other.returned_s >= sent_s):
+                late.append((arrived_s, other.sent_s, other.amounts[place]))
             if other.sent_s >= sent_s:
                 most = max(most, Change(rate * (now_s - other.sent_s) - after, math.nextafter(other.sent_s, _NONE)))
                 after += other.amounts[place]
         most = max(most, Change(rate * (now_s - sent_s) - after, math.nextafter(sent_s, _NONE)))
+        least = of_share = Change(0.0, _NONE)
+        reached, from_s = 0.0, _NONE
+        for arrived_s, other_s, amount in sorted(late, reverse=True):
+            reached, from_s = reached + amount, min(from_s, other_s)
+            refilled = rate * max(0.0, now_s - arrived_s)
+            least = min(least, Change(refilled - reached, from_s))
+            of_share = min(of_share, Change(bucket.share * refilled - reached, from_s))
         return Since(least, of_share, most, call.amounts[place])
 
     def _absorb(self, call: Call, place: int, counted_from_s: float) -> None:
