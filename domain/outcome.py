@@ -34,9 +34,12 @@ class Outcome:
         return self.retry is None
 
 
+ANSWERED = "answered"
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How one member stands after one work record: ended (`code` is "answered" or an error code), or open with its retry."""
+    """How one member stands after one work record: ended (`code` is ANSWERED or an error code), or open with its retry."""
 
     member: Member
     code: str = ""

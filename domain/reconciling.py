@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from domain.comparison import Member
 from domain.job import Claim, Job, Plan, Submission
-from domain.outcome import Ending, Outcome
+from domain.outcome import ANSWERED, Ending, Outcome
 from domain.partition import PartitionState
 from domain.payments import Paid, add_up
 from domain.replanning import MISSING, replan
@@ -108,7 +108,7 @@ def outcomes(state: PartitionState, job_id: str, came: Sequence[Outcome]) -> Ver
         else:
             here.add(outcome.member)
             terminal.append(outcome)
-            endings.append(Ending(outcome.member, code="answered" if outcome.fault is None else outcome.fault.code.value))
+            endings.append(Ending(outcome.member, code=ANSWERED if outcome.fault is None else outcome.fault.code.value))
     paid = add_up(Paid(outcome.batch, outcome.completed_ms, outcome.cost_usd) for outcome in came)
     return Verdict(endings=tuple(endings), terminal=tuple(terminal), spent=spent, paid=paid)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from domain.comparison import Member
 from domain.job import Claim, Job, Submission
+from domain.outcome import ANSWERED
 from domain.partition import PartitionState
 from domain.rounds import RoundEntry
 from tables import jobs, outcomes, requests, rounds
@@ -19,6 +20,7 @@ from tables.acknowledged import AcknowledgedTable
 from tables.parsed import ParsedRecords
 
 _SLICE = 500  # entries between two turns of the event loop
+_BATCH_LIVES_MS = 25 * 3600 * 1000  # at either provider it has expired after 24 h
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +129,14 @@ async def build(tables: Tables, partition: int, *, inbound: Reading, work: Readi
     for count, offset in enumerate(sorted(by_offset)):
         state.learn_record(offset, by_offset[offset], now_ms)
         await _breathe(count)
-    await _apply_work_facts(state, tables, partition, before=work.next)
+    await _apply_work_facts(view, tables, before=work.next, now_ms=now_ms)
     view.note_finished(work.next - 1)
     state.rounds.take_ended()  # they were told of when they ended
     return view
 
 
-async def _apply_work_facts(state: PartitionState, tables: Tables, partition: int, *, before: int) -> None:
+async def _apply_work_facts(view: PartitionView, tables: Tables, *, before: int, now_ms: int) -> None:
+    state, partition = view.state, view.partition
     facts: list[tuple[int, int, str, jobs.Fact | outcomes.Endings]] = []
     for count, (job_id, fact) in enumerate(jobs.facts(tables.jobs, partition)):
         facts.append((fact.offset, 1, job_id, fact))
@@ -149,9 +152,21 @@ async def _apply_work_facts(state: PartitionState, tables: Tables, partition: in
         elif isinstance(known, Submission):
             state.learn_submission(job_id, known)
         else:
-            state.learn_endings(known.endings)
-            state.payments.learn(known.paid)
+            _learn_endings(view, known, now_ms)
         await _breathe(count)
+
+
+def _learn_endings(view: PartitionView, known: outcomes.Endings, now_ms: int) -> None:
+    """Apply endings; jobs that they closed without an answer may run on at the provider, if the process was killed then."""
+    state = view.state
+    unanswered = {state.owner.get(one.member, "") for one in known.endings if one.terminal and one.code != ANSWERED}
+    left = [state.jobs[job_id] for job_id in unanswered if job_id in state.jobs]
+    state.learn_endings(known.endings)
+    state.payments.learn(known.paid)
+    for job in left:
+        submission = job.submission
+        if job.job_id not in state.jobs and submission is not None and now_ms - submission.append_ms < _BATCH_LIVES_MS:
+            view.abandoned[job.job_id] = job
 
 
 def _in_log_order(

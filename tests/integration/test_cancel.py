@@ -100,3 +100,25 @@ def test_a_cancelled_batch_ends_in_events_and_at_the_provider(deployed: Deployme
     assert f"{alone}: ended" in table.output
     unknown = CliRunner(env=deployed.environment()).invoke(app, ["explain", alone, "--since", "2999-01-01T00:00:00+00:00"])
     assert unknown.exit_code == 1
+
+
+def test_a_cancel_that_failed_is_made_by_the_next_worker(deployed: Deployment) -> None:
+    deployed.env |= {"ROUNDBATCH_LONGEST_WAIT_S": "4", "ROUNDBATCH_ESCALATE_BEFORE_S": "0"}
+    deployed.simulator.hold()
+    deployed.simulator.faults(fault="status", status=500, endpoint="batches.cancel", next=2)
+    first = deployed.worker()
+    for name in PROVIDERS:
+        deployed.send_round([deployed.body(name, batch=f"late-{name}") for _ in range(4)])
+    events = deployed.wait_answered()
+    until = time.monotonic() + 30
+    while first.log_path.read_text().count("job_not_cancelled") < len(PROVIDERS):
+        assert time.monotonic() < until, deployed.logs()
+        time.sleep(0.1)
+    assert first.stop() == 0  # what it has decided is committed
+    assert statuses(deployed) == {"running": 2}
+
+    deployed.worker(ready=False)
+    wait_until(deployed, {"cancelled": 2})
+
+    assert {event["data"]["error_detail"]["error_code"] for event in events.values()} == {"TIMEOUT"}
+    deployed.check_promises()
