@@ -56,7 +56,8 @@ class Reconcile:
     def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
         """Handle one work record; returns the effects that must be done before its offset is acked.
 
-        Raises MustWait, with nothing written, when collect has to read first.
+        Raises MustWait, with nothing written, when collect has to read first; NewerRecord and UnknownVersion for what a newer
+        worker has written, which must stop this one.
         """
         offset = message.offset
         effects: list[asyncio.Future[Any]] = []
@@ -64,10 +65,10 @@ class Reconcile:
             record = work.decode(message.value or b"")
             verdict = self._decide(view, record, offset, append_time_ms(message))
             planned = self._events(view, self._as_found(view, offset, verdict))
-        except MustWait:
+        except (MustWait, work.NewerRecord, UnknownVersion):
             raise
         except Exception as error:
-            reason = "undecodable" if isinstance(error, ValidationError | UnknownVersion) else "not_judged"
+            reason = "undecodable" if isinstance(error, ValidationError) else "not_judged"
             log.exception("work_record_not_judged", partition=view.partition, offset=offset)
             effects.append(self._dead_letters.record(message, reason=reason, error=_said(error)))
         else:

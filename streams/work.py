@@ -2,17 +2,25 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from domain.job import Plan
 from domain.outcome import Outcome
 from domain.reconciling import JobEnd, Overdue
 from domain.reply import ErrorCode
 
+VERSION: Literal[1] = 1
+
+
+class NewerRecord(Exception):
+    """A record was written by a newer worker than this one, which cannot know what it decides."""
+
 
 class _Record(BaseModel):
+    # `v` is to be raised with any change that this worker could not read: a field, a kind, a reason.
     model_config = ConfigDict(frozen=True, extra="forbid")
-    v: Literal[1] = 1
+    v: Literal[1] = VERSION
 
 
 class JobPlanned(_Record):
@@ -98,5 +106,22 @@ def encode(record: WorkRecord) -> bytes:
 
 
 def decode(raw: bytes) -> WorkRecord:
-    """Read a record; raises pydantic.ValidationError for what is none of ours, an unknown kind or version included."""
-    return _ADAPTER.validate_json(raw)
+    """Read a record; raises NewerRecord, or pydantic.ValidationError for what is none of ours."""
+    try:
+        return _ADAPTER.validate_json(raw)
+    except ValidationError:
+        version = _version(raw)
+        if version > VERSION:
+            raise NewerRecord(
+                f"a work record has version {version}, this worker reads up to {VERSION}: run the newer worker again"
+            ) from None
+        raise
+
+
+def _version(raw: bytes) -> int:
+    try:
+        found = from_json(raw)
+    except ValueError:
+        return 0
+    version = found.get("v") if isinstance(found, dict) else None
+    return version if type(version) is int else 0
