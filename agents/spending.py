@@ -198,7 +198,9 @@ class Spending:
             view = self._views.current(key[0])
             share = view.state.share_open(key[1]) if view is not None else 0.0
             if not share:
-                del self._reserved[key]  # all answered, planned anew, or no longer here: when it is again, it is recalled
+                # All answered, planned anew, or no longer here: when it is again, it is recalled. Perhaps gone already: asked for
+                # a view after a rebalance, `current` drops all, and the dispatcher gives back what it has not sent.
+                self._reserved.pop(key, None)
                 continue
             for batch, usd in reserved.usd.items():
                 total[batch] += usd * share / reserved.share_open
@@ -221,7 +223,7 @@ class Spending:
             gone = view is None or key[1] not in view.state.jobs
             if not gone and not all(budget.fits for budget in self._budgets(held.usd, reserved)):
                 continue
-            del self._held[key]
+            self._held.pop(key, None)
             if not gone and self.wake(*key):
                 for batch, usd in held.usd.items():
                     reserved[batch] += usd

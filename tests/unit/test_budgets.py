@@ -234,3 +234,17 @@ async def test_nothing_goes_before_it_is_known_what_was_spent(world: World) -> N
     assert spending(world).admit(worker.view, job).word is Word.HOLD
     worker.view.caught_up = True
     assert spending(world).admit(worker.view, job).word is Word.GO
+
+
+async def test_money_is_given_back_while_it_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rebalance is noticed by whoever asks for a view first: all are dropped then, and what was not sent is given back."""
+    worker = await start(world, **budget(day_usd=10.0))
+    world.request("m0", "m1")
+    await world.run(worker, seconds=30)
+    (reserved,) = spending(world)._reserved
+
+    def dropped(partition: int) -> None:
+        spending(world).not_sent(*reserved)
+
+    monkeypatch.setattr(spending(world)._views, "current", dropped)
+    assert spending(world).reserved() == 0.0
