@@ -97,8 +97,8 @@ class SimulatorControl:
         now: float = self._request("POST", "clock", {"advance_s": seconds})["now"]
         return now
 
-    def limits(self, **limits: int | None) -> dict[str, Any]:
-        """Change `requests`, `tokens`, `output_tokens` a minute from now on, None for no limit. Returns all that hold."""
+    def limits(self, **limits: float | None) -> dict[str, Any]:
+        """Change `requests`, `tokens`, `output_tokens` a minute, None for no limit, or `minute_s`. Returns all that hold."""
         answer: dict[str, Any] = self._request("POST", "limits", limits)
         return answer
 

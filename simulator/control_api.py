@@ -169,12 +169,15 @@ class Control:
         return {"batches": [batch.id for batch in chosen]}
 
     def change_limits(self, body: Any) -> object:
-        unknown = [name for name in body if name not in ("requests", "tokens", "output_tokens")]
+        unknown = [name for name in body if name not in ("requests", "tokens", "output_tokens", "minute_s")]
         if unknown:
-            raise BadControl(f"no limit {unknown[0]!r}; allowed: requests, tokens, output_tokens, each a minute, null for none")
+            raise BadControl(f"no limit {unknown[0]!r}; allowed: requests, tokens, output_tokens (null for none), minute_s")
         for name, value in body.items():
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
-                raise BadControl(f"{name} is {value!r}; give so many a minute, 1 or more, or null for no limit")
+            kinds = int | float if name == "minute_s" else int | None
+            if not isinstance(value, kinds) or isinstance(value, bool) or (value is not None and value <= 0):
+                raise BadControl(
+                    f"{name} is {value!r}; give so many a minute, 1 or more, or null for no limit; seconds for minute_s"
+                )
         return asdict(self._simulation.limits.change(self._simulation.clock.now(), **body))
 
     def move_clock(self, body: Any) -> object:

@@ -10,6 +10,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from domain.comparison import CallProfile
 from domain.reply import Reply, ReplyKind
 from providers.accounts import Account
@@ -24,6 +26,7 @@ from simulator.control import SimulatorControl
 from simulator.process import running_simulator
 from tests.contract.adapter_asks import CONTEXT, MODELS, ask_of
 
+log = structlog.get_logger("limits")
 MINUTE_S = 15.0
 LATENCY_S = 0.1
 TIMEOUT_S = 60.0
@@ -139,6 +142,15 @@ async def test_what_is_permitted_is_used_and_nothing_refused() -> None:
         ]
         *ended, lowered = await asyncio.gather(*map(play, CASES.values(), simulators), lower(simulators[-1]))
     played = dict(zip(CASES, ended, strict=True))
+    for name, (ideal, took, refused) in played.items():  # docs/rate-limits.md: shown by pytest -s
+        log.info(
+            "limits_used",
+            case=name,
+            ideal_s=round(ideal, 1),
+            took_s=round(took, 1),
+            used=round(ideal / took, 3),
+            refused=refused,
+        )
     assert {name: refused for name, (_, _, refused) in played.items()} == dict.fromkeys(CASES, 0)
     assert {name: round(ideal, 1) for name, (ideal, _, _) in played.items() if ideal < 12.0} == {}
     assert {name: round(ideal / took, 3) for name, (ideal, took, _) in played.items() if ideal / took < 0.95} == {}
