@@ -62,28 +62,37 @@ class Intake:
     async def collect(self, stream: StreamT[bytes]) -> None:
         """The agent of the inbound topic."""
         async for event in events(stream):
-            with failstop.guard("collect", failstop.place_of(event.message)), self.collecting.turn():
-                view = await self._view(event)
-                if view is None or not self._is_next(view, event.message, view.inbound.next):
-                    continue
-                effects = self._collect.handle(view, event.message)
-                self._lines[view.partition][0].add(event.message, effects)
-                self._resume(view)
+            with failstop.guard("collect", failstop.place_of(event.message)):
+                await self._outbox.room()  # not in the turn: Kafka may be gone for an hour, and no loop is to blame
+                with self.collecting.turn():
+                    await self._collect_one(event)
+
+    async def _collect_one(self, event: EventT[bytes]) -> None:
+        view = await self._view(event)
+        if view is None or not self._is_next(view, event.message, view.inbound.next):
+            return
+        effects = self._collect.handle(view, event.message)
+        self._lines[view.partition][0].add(event.message, effects)
+        self._resume(view)
 
     async def reconcile(self, stream: StreamT[bytes]) -> None:
         """The agent of the work topic."""
         async for event in events(stream):
-            with failstop.guard("reconcile", failstop.place_of(event.message)), self.reconciling.turn():
-                view = await self._view(event)
-                waiting = view.deferred[-1].offset + 1 if view is not None and view.deferred else 0
-                if view is None or not self._is_next(view, event.message, max(view.work.next, waiting)):
-                    continue
-                view.deferred.append(event.message)
-                self._resume(view)
+            with failstop.guard("reconcile", failstop.place_of(event.message)):
+                await self._outbox.room()
+                with self.reconciling.turn():
+                    await self._reconcile_one(event)
+
+    async def _reconcile_one(self, event: EventT[bytes]) -> None:
+        view = await self._view(event)
+        waiting = view.deferred[-1].offset + 1 if view is not None and view.deferred else 0
+        if view is None or not self._is_next(view, event.message, max(view.work.next, waiting)):
+            return
+        view.deferred.append(event.message)
+        self._resume(view)
 
     async def _view(self, event: EventT[bytes]) -> PartitionView | None:
         """The view for an event; None, with the event let go of, when its partition is going or the worker stops."""
-        await self._outbox.room()
         await self._views.recovered()
         message = event.message
         view = None if self.stopping else await self._views.get(message.partition)

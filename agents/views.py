@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import structlog
+from aiokafka.errors import KafkaError
 from faust.types import TP, Message
 
 from agents.gaps import Gaps
@@ -147,7 +148,11 @@ class Views:
         """Note where the topics end now."""
         views_ = list(self)
         topics = (self._settings.request_topic, self._settings.work_topic)
-        ends = await self._log_ends.of((topic, view.partition) for view in views_ for topic in topics)
+        try:
+            ends = await self._log_ends.of((topic, view.partition) for view in views_ for topic in topics)
+        except KafkaError as error:  # no reason to stop: while Kafka is gone, what has been paid for waits in the outbox
+            log.warning("log_ends_unread", said=repr(error))
+            return
         for view in views_:
             view.inbound.log_end = ends[topics[0], view.partition][1]
             view.work.log_end = ends[topics[1], view.partition][1]

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import gc
+import math
 import os
 import signal
 import uuid
@@ -238,9 +239,13 @@ class Worker:
         self._intake.collecting, self._intake.reconciling = heartbeats.of("collect"), heartbeats.of("reconcile")
         self._timers.heartbeat, self._dispatcher.heartbeat = heartbeats.of("timers"), heartbeats.of("dispatcher")
         self._tidying.heartbeat, self._money.heartbeat = heartbeats.of("tidying"), heartbeats.of("money")
-        heartbeats.probe("outbox", self._outbox.silent_s)
-        # A create may wait for others' uploads; its own time limits are minutes.
-        heartbeats.probe("job_steps", self._dispatcher.silent_s, patience=_STEP_PATIENCE)
+        # Told, and no reason to stop: while Kafka is gone the producer keeps what has been paid for, and sends it afterwards.
+        heartbeats.probe("outbox", self._outbox.silent_s, patience=math.inf)
+        # A create may wait for others' uploads, its own time limits are minutes; and a step may wait for Kafka.
+        heartbeats.probe("job_steps", self._steps_silent_s, patience=_STEP_PATIENCE)
+
+    def _steps_silent_s(self) -> float:
+        return max(0.0, self._dispatcher.silent_s() - self._outbox.silent_s())
 
     def _submitted_jobs(self) -> frozenset[str]:
         submissions = (job.submission for view in self._views for job in view.state.jobs.values())

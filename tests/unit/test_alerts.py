@@ -35,7 +35,7 @@ def test_an_alert_says_what_how_bad_and_what_to_do(rule: dict[str, Any]) -> None
 
 
 def test_what_an_operator_must_be_woken_for_is_there() -> None:
-    """The list of the issue, by what the rules ask."""
+    """By what the rules ask."""
     asked = {rule["alert"]: rule["expr"] for rule in rules()}
     for alert, metric in {
         "RoundbatchJobStuck": "roundbatch_oldest_job_seconds",
