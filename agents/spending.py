@@ -198,8 +198,8 @@ class Spending:
             view = self._views.current(key[0])
             share = view.state.share_open(key[1]) if view is not None else 0.0
             if not share:
-                # All answered, planned anew, or no longer here: when it is again, it is recalled. Perhaps gone already: who asks
-                # for a view first after a rebalance drops all, and the dispatcher gives back what it has not sent.
+                # All answered, planned anew, or no longer here: when it is again, it is recalled. Perhaps gone already: who
+                # asks for a view first after a rebalance drops all, and the dispatcher gives back what it has not sent.
                 self._reserved.pop(key, None)
                 continue
             for batch, usd in reserved.usd.items():
