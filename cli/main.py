@@ -6,7 +6,7 @@ function, so that `roundbatch config` answers at once.
 
 import typer
 
-from cli import cancel, config, demo, explain, jobs, packages, results, simulator, submit, watch, worker
+from cli import cancel, compare, config, demo, explain, jobs, packages, results, simulator, submit, watch, worker
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,3 +36,4 @@ app.command("watch")(watch.watch)
 app.command("cancel")(cancel.cancel)
 app.command("simulator")(simulator.simulator)
 app.command("demo")(demo.demo)
+app.command("compare")(compare.compare)

@@ -46,10 +46,9 @@ def write(rows: list[Row], found: list[Answer], out: Path, said: str) -> None:
 
 def line(row: Row) -> str:
     """A row in a line."""
-    share = f", {row.ideal_s / row.makespan_s:.3f} of it" if row.makespan_s else ""
     return (
         f"{way(row)}, {row.workload} at {row.account} {row.provider}: {row.answered} of {row.comparisons} answered in "
-        f"{row.makespan_s:,.0f} s (ideal {row.ideal_s:,.0f}{share}), {row.http_operations} operations, "
+        f"{row.makespan_s:,.0f} s (ideal {row.ideal_s:,.0f}), {row.http_operations} operations, "
         f"{row.calls_429} of 429, ${row.cost_usd:.4f}"
     )
 

@@ -33,9 +33,9 @@ def page(rows: Sequence[Row], answers: Sequence[Answer], said: str) -> str:
         "<h2>Cost against time</h2><p>Each mark is one way to answer the whole workload. Further left is sooner, further down "
         "is cheaper. Numbers at marks: comparisons in a bundle with shared essays. Lines: the same where batches take "
         f"{duration(BATCH_LEAST_S)} to {duration(BATCH_MOST_S)}.</p>",
-        charts.cost_against_time(rows),
+        charts.cost_against_time(rows) if rows else "",
     ]
-    if any(row.simulated for row in rows):
+    if any(row.account == "small" and row.strategy == "serial_bundle" for row in rows):
         parts += ["<h2>What bundles do to a small account</h2>", charts.bundles_on_a_small_account(rows)]
     if found:
         parts += ["<h2>The model and the real runs</h2>", _REAL, _pairs(found)]
