@@ -214,6 +214,14 @@ class Bucket:
             return seen.remaining + least.by - _LEFT_TO_IDLE * part * self.shown, least
         return seen.remaining + of_share.by - part * self.shown, of_share
 
+    def is_plenty(self, seen: Seen, now_s: float) -> bool:
+        """Whether an answer says nothing new of a bucket that is more than half full: noted, and nothing need be worked out."""
+        limit = self.limit
+        plenty = self.known and limit is not None and seen.limit == self.shown and min(self.level, seen.remaining) > limit / 2
+        if plenty:
+            self._heard_at = now_s
+        return plenty
+
     def heard_nothing(self, now_s: float) -> None:
         """Note an answer without this limit's headers: there is none, or only the configured one counts."""
         if self.shown is None and not self.known:

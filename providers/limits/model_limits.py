@@ -140,6 +140,8 @@ class ModelLimits:
             shown = seen.get(bucket.kind)
             if shown is not None:
                 bucket.refill(now_s)
+                if bucket.is_plenty(shown, now_s) and complete:
+                    continue
                 since = self._changed_since(call, place, bucket, shown, now_s)
                 counted_from_s = bucket.observe(shown, since, sent_s=call.sent_s, now_s=now_s, refused=not complete)
                 if counted_from_s is not None:
