@@ -65,12 +65,14 @@ class Enqueued:
         key = (view.partition, job.job_id)
         queue, size = self._size(view, job)
         self._count()
-        waiting = self._waiting.get(queue)
-        if (waiting and waiting[0] < (job.plan.deadline_ms, key)) or not self._has_room(queue, size):
+        first = self._first(queue)
+        if (first is not None and first < (job.plan.deadline_ms, key)) or not self._has_room(queue, size):
+            self._alive.add(key)  # planned since they were counted, it would be taken for gone, and never woken
             if key not in self._waits:
                 self._waits.add(key)
                 heapq.heappush(self._waiting.setdefault(queue, []), (job.plan.deadline_ms, key))
             return False
+        self._waits.discard(key)  # looked at without being woken, after a rebalance: it must not hold up those behind it
         self._admitted[key] = job
         self._add(queue, size)
         return True
@@ -86,17 +88,26 @@ class Enqueued:
         if not self._waiting:
             return
         self._count()
-        for queue, waiting in list(self._waiting.items()):
+        for queue in list(self._waiting):
             self._throttled_s[queue] += elapsed_s
             room = self._used[queue]
-            while waiting and (waiting[0][1] not in self._alive or self._fits(queue, room, self._sizes[waiting[0][1]][1])):
-                _, key = heapq.heappop(waiting)
+            while (first := self._first(queue)) is not None:
+                key, size = first[1], self._sizes[first[1]][1]
+                if key in self._alive and not self._fits(queue, room, size):
+                    break
                 self._waits.discard(key)
                 if key in self._alive and self.wake(*key):
-                    size = self._sizes[key][1]
                     room = Amount(room.items + size.items, room.tokens + size.tokens)
-            if not waiting:
-                del self._waiting[queue]
+
+    def _first(self, queue: Queue) -> tuple[int, Key] | None:
+        """Who waits and is next; entries of those that wait no more are dropped on the way."""
+        waiting = self._waiting.get(queue, [])
+        while waiting and waiting[0][1] not in self._waits:
+            heapq.heappop(waiting)
+        if not waiting:
+            self._waiting.pop(queue, None)
+            return None
+        return waiting[0]
 
     def state(self) -> dict[Queue, EnqueuedState]:
         """What the metrics show, by account and model, of accounts that have a limit."""
@@ -106,7 +117,7 @@ class Enqueued:
             queue: EnqueuedState(
                 self._used[queue],
                 *self._share_of(queue[0]),
-                waiting=len(self._waiting.get(queue, ())),
+                waiting=len({key for _, key in self._waiting.get(queue, ())} & self._waits),
                 throttled_s=self._throttled_s[queue],
             )
             for queue in queues

@@ -67,3 +67,37 @@ async def test_without_a_limit_nothing_is_counted(world: World) -> None:
     await three_rounds(world, worker)
     assert len(world.provider.batches) == 3
     assert worker.enqueued.state() == {}
+
+
+async def test_batches_planned_just_after_the_others_were_counted_are_not_forgotten(world: World) -> None:
+    """Within a second of the last count they were taken for gone at the next tick, and waited for ever."""
+    worker = await world.start(**limited(max_enqueued_items=3))
+    for number in range(1, 4):
+        world.request(f"m{number}a", f"m{number}b", batch=str(number))
+        await world.run(worker, seconds=0.4, step_s=0.2)
+    await world.run(worker, seconds=10, step_s=0.2)
+    (state,) = worker.enqueued.state().values()
+    assert state.waiting == 2
+    await world.finish(worker)
+    world.check()
+
+
+async def test_a_batch_that_goes_without_being_woken_does_not_hold_up_smaller_ones(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked at when its partition came back, it stayed at the head of those that wait until it had ended."""
+    worker = await world.start(**limited(max_enqueued_items=4))
+    for number, names in enumerate((("m1a", "m1b"), ("m2a", "m2b", "m2c")), 1):
+        world.request(*names, batch=str(number))
+        await world.run(worker, seconds=30)
+    with monkeypatch.context() as nobody_is_woken:
+        nobody_is_woken.setattr(worker.enqueued, "tick", lambda: None)
+        world.provider.end_batches()
+        await world.run(worker, seconds=120)
+        assert len(world.provider.batches) == 1
+        worker.dispatcher.consider_all(worker.view)
+        await world.run(worker, seconds=30)
+    assert len(world.provider.batches) == 2
+    world.request("m3a", batch="3")
+    await world.run(worker, seconds=30)
+    assert len(world.provider.batches) == 3
