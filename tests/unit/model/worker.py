@@ -262,7 +262,7 @@ class ModelWorker:
         await self.timers._tick()
         self.admission.tick()
         if self.views.view is not None:
-            self.dispatcher.consider_all(self.views.view)
+            self.dispatcher._wake.set()  # due by the model's clock; nothing else is looked at
         await self.settle()
 
     async def land(self, *topics: str, most: int = 1 << 30) -> int:
