@@ -11,6 +11,7 @@ from providers.limits.calibration import Calibration
 from providers.limits.charging import Amounts, Charging, Kind, Size
 from providers.limits.fair_queue import FairQueue
 from providers.limits.headers import Seen
+from providers.limits.model_limits import Call
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 
@@ -207,3 +208,21 @@ def test_a_call_that_is_withdrawn_or_refused_is_given_back() -> None:
     assert account.calls == []
     assert account.core.next_s(0.0) == pytest.approx(7.0)
     assert account.core.state(3.0).throttled_s["m", "pause"] == 3.0
+
+
+def test_what_an_answer_holds_already_is_not_given_back_again() -> None:
+    core = AccountLimits(
+        Charging.ANTHROPIC, concurrent_calls=9, input_tokens_per_minute=10_000, full_at_start=True, paced_at_start=False
+    )
+
+    def send(now_s: float) -> Call:
+        core.ask("r", "m", Size(3_000, 10), now_s)
+        (call,) = core.grants(now_s)
+        return call
+
+    core.answered(send(0.0), 0.0, usage=Usage(3_000, 1))
+    slow, quick = send(0.0), send(3.0)
+    remaining = 10_000 - 3_000 - 2 * 500 + 5 * 10_000 / 60  # both took 500 of the 3,000 that they are charged
+    core.answered(quick, 5.0, usage=Usage(500, 1), seen={Kind.INPUT_TOKENS: Seen(10_000, remaining)})
+    core.answered(slow, 5.0, usage=Usage(500, 1))
+    assert core.state(5.0).limits["m"]["input_tokens"].remaining == pytest.approx(remaining)
