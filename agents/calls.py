@@ -111,7 +111,7 @@ class Calls:
         def start() -> bool:
             nonlocal started_ms
             started_ms = self._clock.now_ms()
-            return wanted() and started_ms < job.plan.deadline_ms and self._circuits.sending(provider, subject)
+            return wanted() and _has_time(view, job, number, started_ms) and self._circuits.sending(provider, subject)
 
         timeout_s = self._settings.provider(provider).call_timeout_s
         reply: Reply | Retry
@@ -143,6 +143,12 @@ class Calls:
 
     def _send(self, view: PartitionView, record: work.WorkRecord) -> "asyncio.Future[Any]":
         return self._outbox.send(self._settings.work_topic, work.encode(record), partition=view.partition)
+
+
+def _has_time(view: PartitionView, job: Job, number: int, now_ms: int) -> bool:
+    """Whether a member of the line is still without an outcome, its own deadline ahead: the job's is that of its oldest."""
+    pending = (view.state.pending.get(member) for member in job.plan.lines[number])
+    return any(one is not None and now_ms < one.deadline_ms for one in pending)
 
 
 def _retry_of(job: Job, error: ProviderError) -> Retry:

@@ -74,6 +74,31 @@ async def test_a_deadline_in_the_pause_ends_in_the_accounts_error(world: World, 
     assert all("enforced_spend_limit_reached" in detail["message"] for detail in details)
 
 
+@pytest.mark.parametrize("bundle_size", [1, 8])
+async def test_the_oldest_ones_deadline_does_not_keep_the_younger_ones_from_being_called(
+    world: World, bundle_size: int
+) -> None:
+    """Gathered 500 s apart, as in a night for hours. And a job that could not try would have kept the account paused."""
+    world.provider.refusal = SPEND_LIMIT
+    worker = await world.start(
+        llm_batching_strategy="serial_bundle",
+        quiet_s=700.0,
+        window_age_s=700.0,
+        longest_wait_s=1_800.0,
+        openai={"bundle_size": bundle_size},
+        **BACK_OFF,
+    )
+    world.request("old", announced=2)
+    await world.run(worker, seconds=500, step_s=20)
+    world.request("young", announced=2)
+    await world.run(worker, seconds=1_400, step_s=20)
+    assert set(world.events()) == {"old"}
+    world.provider.refusal = None
+    await world.finish(worker, seconds=360, step_s=20)
+    world.check()
+    assert world.result("young")["winner"] == "Essay A"
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
