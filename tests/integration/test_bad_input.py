@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from simulator.process import running_simulator
+from streams.failstop import EXIT_CODE
 from streams.request_events import round_event, single_event
 from tests.harness.bad_records import bad_records
 from tests.harness.deployment import Deployment, Read, deployment
@@ -218,7 +219,6 @@ def test_garbage_in_the_work_topic_is_a_dead_letter_of_its_own_topic(deployed: D
         b"\x00\xff",
         b"",
         b"{}",
-        b'{"kind": "job_planned", "v": 2}',
         b'{"kind": "something_new", "v": 1}',
         b'{"kind": "submitted", "v": 1, "job_id": "x", "provider_job_id": "y", "more": 1}',
     ]
@@ -260,6 +260,18 @@ def test_500_bad_records_among_60_good_ones(deployed: Deployment) -> None:
     assert worker.metric("roundbatch_failstops_total") == 0
     # What was changed and can be answered still was asked for.
     deployed.sent += sorted(set().union(*wanted) & events.keys() - set(deployed.sent))
+
+
+def test_a_record_of_a_newer_worker_stops_this_one_each_time_and_is_named(worked: Deployment) -> None:
+    """The last test, for no worker gets past that record. Where it stands is in the state directory, for the alert."""
+    assert worked.workers[0].stop() == 0
+    worked.send_work(b'{"kind": "job_planned", "v": 2}', 1)
+    offset = max(record.offset for record in worked.read(worked.work_topic) if record.partition == 1)
+    for times in (1, 2):
+        assert worked.worker(ready=False).wait_exit() == EXIT_CODE
+        told = json.loads((worked.folder / "state-a" / "failstop.json").read_text())
+        assert (told["count"], told["in_a_row"]) == (times, times)
+        assert told["place"] == {"topic": worked.work_topic, "partition": 1, "offset": offset}
 
 
 def events_wanted(deployed: Deployment) -> tuple[list[set[str]], int]:
