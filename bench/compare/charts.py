@@ -44,13 +44,13 @@ def _panel(axis: Axes, rows: Sequence[Row], real: set[tuple[str, ...]]) -> None:
             axis.plot([row.least_s, row.most_s], [cost, cost], color=colour, linewidth=1.2, alpha=0.5, zorder=2)
         edge = INK if row.simulated and row.key in real else "white"
         axis.scatter(row.makespan_s, cost, s=46, marker=MARKS[row.provider], color=colour, edgecolors=edge, zorder=3)
-        if row.layout == "shared_essays" and row.provider == "anthropic":
+        if row.workload == "dense" and row.layout == "shared_essays" and row.provider == "anthropic":
             axis.annotate(
                 str(row.bundle_size), (row.makespan_s, cost), (4, 4), textcoords="offset points", fontsize=7.5, color=FAINT
             )
     longest = max((row.makespan_s for row in rows), default=60.0)
     ticks = [tick for tick in _TICKS_S if tick <= longest * 2]
-    axis.set_xticks(ticks, [duration(tick) if tick < 7_200 else duration(tick).replace(".0", "") for tick in ticks])
+    axis.set_xticks(ticks, [duration(tick).replace(".0", "") for tick in ticks])
     axis.minorticks_off()
     axis.set_ylim(bottom=0)
     _plain(axis)
@@ -97,7 +97,7 @@ def bundles_on_a_small_account(rows: Iterable[Row]) -> str:
         axis.set_ylabel("minutes until all is answered")
         axis.set_ylim(bottom=0)
         _plain(axis)
-        axis.legend(frameon=False, fontsize=8)
+        axis.legend(frameon=False, fontsize=8, handlelength=3.2)
     figure.tight_layout()
     return _svg(figure)
 

@@ -1,6 +1,6 @@
 """How fast a workload could be answered at best: what makespans are measured against."""
 
-import math
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +12,8 @@ from bench.compare.limits import AccountSize
 class Taken:
     """What the calls of a workload took of the limits, as the provider counts (uncached input at Anthropic, and so on).
 
-    tokens: by call, in the order of their sending; rounds: calls in each round; calls_s: how long each call took.
+    tokens: by call, in the order of their sending; rounds: the number of calls in each round; calls_s: how long
+    each call took.
     """
 
     tokens: Sequence[float]
@@ -27,18 +28,18 @@ def of_calls(taken: Taken, limits: AccountSize, *, concurrent_calls: int) -> flo
     it, have been refilled beyond the first full minute: (total - limit) / (limit / 60); then that call takes its time. So the
     burst of a full bucket is granted to the ideal too, and what a worker leaves in it while it is full, and so not refilled, it
     has lost. A call of more than the whole limit waits for a full bucket and owes the rest.
-    order: rounds come one after another, and in each, as many calls at a time as may be under way, of the mean time each. A
-    round ends with its slowest call: that is longer than the mean, and counts against the worker here, though it is none of
-    its doing.
+    order: rounds come one after another; each takes as long as its longest call, and no less than all of its calls take
+    together by as many at a time as may be under way.
     The limits are taken alone. That a round waits for the one before costs no tokens: buckets refill meanwhile.
     """
     if not taken.calls_s:
         return 0.0
-    waves = sum(math.ceil(calls / concurrent_calls) for calls in taken.rounds)
+    calls = iter(taken.calls_s)
+    by_round = [list(itertools.islice(calls, count)) for count in taken.rounds]
     return max(
         _last_s([1.0] * len(taken.tokens), limits.requests) + taken.calls_s[-1],
         _last_s(taken.tokens, limits.input_tokens) + taken.calls_s[-1],
-        waves * sum(taken.calls_s) / len(taken.calls_s),
+        sum(max(*round_s, sum(round_s) / concurrent_calls) for round_s in by_round),
     )
 
 

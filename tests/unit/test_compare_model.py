@@ -88,7 +88,7 @@ def test_the_workload_has_the_recorded_lengths() -> None:
 @pytest.mark.parametrize(
     ("tokens", "rounds", "ideal_s"),
     [
-        ([1_000.0] * 30, [30], 2 * CALL_S),  # within the full bucket: two waves of 16
+        ([1_000.0] * 32, [32], 2 * CALL_S),  # within the full bucket: two waves of 16
         ([1_000.0] * 100, [100], 90.0 + CALL_S),  # 60,000 beyond it, at 40,000 a minute
         ([100.0] * 150, [150], 120.0 + CALL_S),  # 100 requests beyond the 50
         ([100.0] * 40, [4] * 10, 10 * CALL_S),  # ten rounds, one after another
