@@ -43,11 +43,12 @@ class Slots:
         heapq.heappush(self._next, (self._turns[round_key], self._rounds[round_key][0][0], round_key))
 
     def release(self, job_id: str) -> None:
-        """Give the place back, if the job has one, and wake the next."""
-        if job_id not in self._taken:
-            return
-        self._taken.remove(job_id)
-        while self._next:
+        """Give the place back, if the job has one, and wake the next where a place is free.
+
+        A job that was woken and may not go after all says so here, without having taken a place: else nobody would.
+        """
+        self._taken.discard(job_id)
+        while self._next and len(self._taken) < self._size:
             turns, deadline_ms, round_key = heapq.heappop(self._next)
             waiting = self._rounds.get(round_key)
             if waiting is None or (turns, deadline_ms) != (self._turns[round_key], waiting[0][0]):

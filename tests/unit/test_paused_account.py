@@ -1,5 +1,6 @@
 """An account that refuses is paused: its jobs wait without using attempts, one try now and then, and end in the right error."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from agents.circuits import Circuits
 from agents.money_metrics import MoneyCounters
 from agents.pause_file import PauseFile
 from domain.circuit import BackOff, Trouble
-from domain.reply import ErrorCode
-from providers.protocol import AccountRefused, OutcomeUnknown, ProviderDown, ProviderError
+from domain.reply import ErrorCode, Reply
+from providers.protocol import AccountRefused, Ask, OutcomeUnknown, ProviderDown, ProviderError
 from streams import work
 from tests.unit.model.fixtures import world
 from tests.unit.model.log import ModelClock
@@ -72,6 +73,31 @@ async def test_a_deadline_in_the_pause_ends_in_the_accounts_error(world: World, 
     details = [world.result(f"{name}{number}")["error_detail"] for name in "ab" for number in range(5)]
     assert {detail["error_code"] for detail in details} == {"QUOTA_EXCEEDED"}
     assert all("enforced_spend_limit_reached" in detail["message"] for detail in details)
+
+
+async def test_who_waits_for_a_place_tries_the_account_when_those_before_have_been_cancelled(world: World) -> None:
+    """A job that was woken for a free place, and found the account paused, kept all behind it waiting without a try."""
+    answered, call = asyncio.Event(), world.provider.call
+
+    async def slow(ask: Ask, *, timeout_s: float) -> Reply:
+        await answered.wait()
+        return await call(ask, timeout_s=timeout_s)
+
+    world.provider.call = slow  # type: ignore[method-assign]
+    world.provider.refusal = SPEND_LIMIT
+    openai = {"max_concurrent_calls": 1}
+    worker = await world.start(llm_batching_strategy="per_request", openai=openai, backoff_first_s=300.0)
+    for number in range(4):
+        world.request(f"m{number}", batch=str(number))
+    await world.run(worker, seconds=10)
+    answered.set()
+    await world.run(worker, seconds=10)
+    for number in range(2):
+        world.record(work.CancelRequested(batch=str(number)))
+    world.provider.refusal = None
+    await world.finish(worker, seconds=600)
+    world.check()
+    assert world.result("m3")["winner"] == "Essay A"
 
 
 @pytest.mark.parametrize("bundle_size", [1, 8])

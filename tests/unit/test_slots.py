@@ -26,6 +26,17 @@ def test_a_job_that_no_longer_wants_its_place_does_not_keep_the_next_waiting() -
     assert woken == ["next"]
 
 
+def test_a_job_that_was_woken_and_may_not_go_leaves_the_place_to_the_next() -> None:
+    slots = Slots(1)
+    woken: list[str] = []
+    assert slots.take("a", 10, lambda: True)
+    for job_id, deadline_ms in (("paused", 20), ("next", 30)):
+        assert not slots.take(job_id, deadline_ms, lambda job_id=job_id: woken.append(job_id) is None)
+    slots.release("a")
+    slots.release("paused")
+    assert woken == ["paused", "next"]
+
+
 def test_taking_twice_is_one_place_and_giving_back_a_stranger_none() -> None:
     slots = Slots(2)
     assert slots.take("a", 1, lambda: True)
