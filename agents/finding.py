@@ -61,9 +61,7 @@ class Finding:
             await self._records.submitted(run, found, adopted=True)
             return None
         if undecided:
-            return self.hold(
-                job, run, f"{undecided} batches of its time and size have not ended, and do not tell whose they are"
-            )
+            return self.hold(job, run, f"{undecided} batches of its time and size do not tell yet whose they are")
         run.empty_scans_ms.append(started_ms)
         if self._absence.certainly_absent(claim, tuple(run.empty_scans_ms)):
             if provider.key_hash != claim.key_hash:
@@ -90,7 +88,11 @@ class Finding:
                 continue
             owner = run.owners.get(candidate.provider_job_id)
             if owner is None:
-                owner = run.owners[candidate.provider_job_id] = await provider.owner(candidate.provider_job_id) or ""
+                owner = await provider.owner(candidate.provider_job_id)
+                if owner is None:  # ended in the list, and no row can be read yet: it may be ours
+                    undecided += 1
+                    continue
+                run.owners[candidate.provider_job_id] = owner
             if owner == job.job_id:
                 return candidate.provider_job_id, 0
         return None, undecided

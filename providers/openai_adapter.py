@@ -258,7 +258,7 @@ def _candidate(batch: dict[str, Any]) -> Candidate:
         created_ms=int(created_s(batch) * 1000),
         total=count(mapping(batch.get("request_counts")).get("total")),
         ended=text(batch.get("status")) in wire.TERMINAL,
-        job_id=_owner(batch),
+        job_id=_owner(batch) or "",  # without our metadata it is another's, before it has ended too
     )
 
 

@@ -126,7 +126,7 @@ class Candidate:
     """One batch of the account's list, which an unknown job may be.
 
     created_ms: by the provider's clock. total: its lines; 0 while OpenAI validates it. job_id: ours, where the list tells or
-    `Provider.owner` has been asked before; None: not known.
+    `Provider.owner` has been asked before; "": known to be none of ours; None: not known.
     """
 
     provider_job_id: str
