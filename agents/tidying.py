@@ -46,8 +46,10 @@ class Tidying:
 
     async def _tidy(self, account: str, provider: Provider, before_ms: int) -> int:
         deleted = 0
+        self.heartbeat.beat()
         try:
             for file_id in await provider.orphan_files(before_ms):
+                self.heartbeat.beat()  # one that hangs has its own time limit, and there may be hundreds
                 deleted += await self._delete(account, provider, file_id)
         except ProviderError as error:
             log.warning("files_not_listed", account=account, said=str(error))

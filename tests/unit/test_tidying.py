@@ -5,6 +5,7 @@ import asyncio
 import pytest
 import structlog
 
+from agents.heartbeats import Heartbeat
 from agents.tidying import Tidying
 from providers.accounts import Account
 from providers.limiter import Limiter
@@ -67,6 +68,25 @@ async def test_failures_are_logged_and_the_rest_is_tidied() -> None:
         assert await tidying(ModelClock(), broken, odd, sound).tidy() == 2
     assert list(sound.files) == ["b"]
     assert [entry["event"] for entry in logs] == ["files_not_listed", "files_not_tidied", "file_not_deleted", "files_tidied"]
+
+
+async def test_many_files_that_hang_at_the_provider_are_no_loop_that_hangs() -> None:
+    """Each has its time limit of a minute; six of them ended the worker."""
+    clock = ModelClock()
+    provider = Files(**{f"file{number}": 0 for number in range(10)})
+    silent_s: list[float] = []
+
+    async def hangs(file_id: str) -> None:
+        clock.advance(60)
+        silent_s.append(made.heartbeat.silent_s)
+        raise ProviderDown("ReadTimeout")
+
+    provider.delete_file = hangs  # type: ignore[method-assign]
+    made = tidying(clock, provider, provider)
+    made.heartbeat = Heartbeat(clock.running_s, clock.running_s())
+    with structlog.testing.capture_logs():
+        await made.tidy()
+    assert silent_s == [60.0] * 20
 
 
 async def test_it_is_done_each_hour_until_the_worker_stops() -> None:
