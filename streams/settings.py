@@ -33,6 +33,8 @@ DEFAULT_SYSTEM_PROMPT = (
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]+")
 _TOPIC_LENGTH = 249 - len(".DLQ")  # Kafka allows 249 characters, and the dead letter topic adds four
+# A loop at rest gives a sign every 10 s, and one that waits for a broker after Kafka's client's time limit of 40 s.
+_LEAST_WATCHDOG_S = 60.0
 _SERVER = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:,/@\[\]]+):(\d{1,5})")
 
 
@@ -129,7 +131,9 @@ class Settings(BaseSettings):
     health_host: str = Field(default="127.0.0.1", min_length=1, description="Where /healthz, /readyz, /metrics, /jobs listen.")
     health_port: int = Field(default=8080, ge=0, le=65_535, description="Their port; 0 takes a free one.")
     watchdog_s: float = Field(
-        default=300.0, ge=0, description="A loop without a sign of life for this long ends the worker (exit 70); 0: never."
+        default=300.0,
+        ge=0,
+        description="A loop without a sign of life for this long (60 at least) ends the worker (exit 70); 0: never.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="Least level logged."
@@ -240,6 +244,8 @@ class Settings(BaseSettings):
                     f"{variable(provider)}__MAX_JOB_BYTES={self.provider(provider).max_job_bytes} must be at most "
                     f"{variable('max_inflight_bytes')}={self.max_inflight_bytes}"
                 )
+        if 0 < self.watchdog_s < _LEAST_WATCHDOG_S:
+            broken.append(f"{variable('watchdog_s')}={self.watchdog_s:g} must be 0 (never) or at least {_LEAST_WATCHDOG_S:g}")
         broken.extend(self._topics_apart())
         if self.tracing and not _has_tracing():
             broken.append(f"{variable('tracing')}=true needs OpenTelemetry: pip install 'roundbatch[tracing]'")
