@@ -143,7 +143,7 @@ def _safest(table: Rows) -> Answer:
     night = table.one("nightly", "anthropic", "small", "rounds")
     return Answer(
         "Which is safest?",
-        "per_round: it meets no limit a minute, is never paid twice, and is done long before CJ gives up.",
+        "per_round: it meets no limit a minute, is found again after a crash, not paid again, and is done before CJ gives up.",
         [
             "A batch has a claim in the log before it is created, so that it is found again whatever is killed, and paid once. "
             "A call that a crash has cut off is asked again, and paid again.",

@@ -11,6 +11,7 @@ from domain.strategies import STRATEGIES, Closes, Strategy
 MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
 BUNDLE_SIZES = (4, 8, 16, 32)
 LAYOUTS: tuple[Layout, ...] = ("verbatim", "shared_essays")
+LIVE = "live"  # the account of a case that is run at a real provider
 DAY_S = 86_400.0
 # Nightly work is asked at 16:00, when lessons are over; its window closes at 01:00.
 UNTIL_NIGHT_S = 9 * 3600.0
@@ -42,6 +43,11 @@ class Case:
     def batched(self) -> bool:
         """Whether it goes as batch jobs."""
         return self.row.transport is Transport.BATCH
+
+    @property
+    def live(self) -> bool:
+        """Whether a real provider is asked."""
+        return self.account == LIVE
 
     @property
     def nightly(self) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.compare import model
 from bench.compare.answers import Answer
-from bench.compare.case import Case
+from bench.compare.case import LIVE, Case
 from bench.compare.comparing import line, write
 from bench.compare.real import Place, Run, measure
 from bench.compare.row import Row
@@ -52,7 +52,7 @@ def runs_of(wanted: Live, providers: Sequence[str]) -> list[Run]:
         work += [(*way, "dense", 1) for way in ways]
     return [
         Run(
-            [Case(strategy, provider, "live", workload, size, layout, rounds) for provider in providers],  # type: ignore[arg-type]
+            [Case(strategy, provider, LIVE, workload, size, layout, rounds) for provider in providers],  # type: ignore[arg-type]
             timeout_s=_LONGEST_S,
         )
         for strategy, size, layout, workload, rounds in work
@@ -84,7 +84,7 @@ def compare(
     stopped = ""
 
     def beside(case: Case, counted: Scraped) -> float:
-        models.append(replace(model.play(replace(case, account="large"), limits=counted.limits), account="live"))
+        models.append(replace(model.play(replace(case, account="large"), limits=counted.limits), account=LIVE))
         return models[-1].ideal_s
 
     with at(out / "compare", variables) as place:

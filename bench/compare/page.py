@@ -80,7 +80,7 @@ def _pairs(found: Iterable[pairs.Pair]) -> str:
         "ideal / real",
         "scale",
     )
-    head += ("operations", "of the model", "429", "cost", "of the model")
+    head += ("operations", "of the model", "429", "cost")
     lines = [
         (
             *_way(pair.real),
@@ -94,7 +94,6 @@ def _pairs(found: Iterable[pairs.Pair]) -> str:
             f"{pair.model.http_operations}",
             f"{pair.real.calls_429}",
             f"${pair.real.cost_usd:.4f}",
-            f"${pair.model.cost_usd:.4f}",
         )
         for pair in found
     ]

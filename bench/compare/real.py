@@ -72,7 +72,10 @@ def measure(
         **{key: value for case in run.cases for key, value in case.settings(run.pace).items()},
         **run.settings,
     }
-    batches = [case.work.batch(case.provider, case.model, case.mode, callback_topic=topics["result"]) for case in run.cases]
+    batches = [
+        case.work.batch(case.provider, case.model, case.mode, callback_topic=topics["result"], marked=not case.live)
+        for case in run.cases
+    ]
     with Processes(place.folder / "logs" / way) as processes:
         worker = processes.start("worker", [sys.executable, "-m", "cli", "worker"], env)
         port = int(processes.wait_event(worker, "health_listening", READY_S)["port"])

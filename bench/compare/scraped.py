@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench.compare.case import LIVE
 from bench.compare.limits import AccountSize
 
 _NOT_A_LIMIT = "concurrency"
@@ -49,7 +50,7 @@ def read(text: str, provider: str) -> Scraped:
         cached_tokens=int(total(tokens, direction="input", cached="read")),
         output_tokens=int(total(tokens, direction="output")),
         cost_usd=total("roundbatch_cost_usd_total"),
-        limits=AccountSize("live", limit("requests"), limit("input_tokens")),
+        limits=AccountSize(LIVE, limit("requests"), limit("input_tokens")),
     )
 
 

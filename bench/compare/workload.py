@@ -33,10 +33,13 @@ class Workload:
     rounds: int
     dense: bool = False
 
-    def batch(self, provider: str, model: str, mode: str, *, callback_topic: str) -> CJBatch:
-        """The CJ batch that plays it. The pairs follow from the verdicts alone, so they are the same in every run."""
+    def batch(self, provider: str, model: str, mode: str, *, callback_topic: str, marked: bool = True) -> CJBatch:
+        """The CJ batch that plays it. The pairs follow from the verdicts alone, so they are the same in every run.
+
+        marked: the essays' texts show their quality, by which the simulated judge decides; a real one must not see it.
+        """
         return CJBatch(
-            recorded(),
+            recorded() if marked else _unmarked(recorded()),
             Route(provider, model, callback_topic, mode),
             cj_batch_id=str(uuid.uuid4().int % 1_000_000),
             rounds=self.rounds,
@@ -71,6 +74,11 @@ def recorded() -> Assignment:
     short = len(read.task) + len(read.criteria) + len(read.judge_instructions)
     criteria = _repeated(read.criteria, len(read.criteria) + STATIC_BYTES - short)
     return replace(read, criteria=criteria, essays=essays)
+
+
+def _unmarked(read: Assignment) -> Assignment:
+    essays = (replace(essay, text=essay.text.rpartition("[quality:")[0].rstrip()) for essay in read.essays)
+    return replace(read, essays=tuple(essays))
 
 
 def _lengthened(essay: Essay, words: int) -> Essay:

@@ -16,7 +16,7 @@ from simulator.control import SimulatorControl
 
 
 def test_real_rows_are_what_the_model_says(kafka: str, tmp_path: Path) -> None:
-    cases = [Case("serial_bundle", name, "small", "rounds", 4, "verbatim", rounds=4) for name in ("anthropic", "openai")]
+    cases = [Case("serial_bundle", name, "small", "rounds", 4, "verbatim", rounds=3) for name in ("anthropic", "openai")]
     run = Run(cases, Pace(scale=10.0), timeout_s=60.0)
     models = {case: model.play(case) for case in cases}
     place = Place(kafka, {"KAFKA_BOOTSTRAP_SERVERS": kafka, "ROUNDBATCH_PARTITIONS": "2"}, {}, os.environ, tmp_path)
@@ -25,7 +25,7 @@ def test_real_rows_are_what_the_model_says(kafka: str, tmp_path: Path) -> None:
 
     for case, row in zip(cases, rows, strict=True):
         beside = models[case]
-        assert (row.answered, row.comparisons, row.calls_429) == (48, 48, 0)
+        assert (row.answered, row.comparisons, row.calls_429) == (36, 36, 0)
         assert (row.http_operations, row.input_tokens, row.output_tokens, row.cost_usd, row.rank_correlation) == (
             beside.http_operations,
             beside.input_tokens,
@@ -33,7 +33,7 @@ def test_real_rows_are_what_the_model_says(kafka: str, tmp_path: Path) -> None:
             pytest.approx(beside.cost_usd, rel=0.05),  # which of two calls at a time writes the cache is not certain
             beside.rank_correlation,
         )
-        assert row.makespan_s == pytest.approx(beside.makespan_s, rel=0.2)  # a fraction of a second counts tenfold here
+        assert row.makespan_s == pytest.approx(beside.makespan_s, rel=0.25)  # a fraction of a second counts tenfold here
 
 
 def test_live_stops_at_its_budget(

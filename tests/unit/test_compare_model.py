@@ -85,6 +85,16 @@ def test_the_workload_has_the_recorded_lengths() -> None:
     assert all(len(value) < 1_048_576 for value in workload.records(dense))
 
 
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_real_judge_does_not_see_the_quality(marked: bool) -> None:
+    batch = workload.WORKLOADS["rounds"].batch("anthropic", "m", "per_request", callback_topic="t", marked=marked)
+    bodies = batch.next_round()
+
+    assert len(bodies) == 12
+    assert all(("[quality:" in body["user_prompt"]) is marked for body in bodies)
+    assert all(("[quality:" in block["content"]) is marked for body in bodies for block in body["prompt_blocks"][1:3])
+
+
 @pytest.mark.parametrize(
     ("tokens", "rounds", "ideal_s"),
     [

@@ -92,6 +92,7 @@ def test_live_runs_begin_with_the_cheapest_and_leave_nights_out() -> None:
         ("per_request", "dense"),
     ]
     assert [run.cases[0].work.rounds for run in found[:4]] == [2, 2, 2, 1]
+    assert all(run.cases[0].live for run in found)
     assert 0.002 < expected_usd(found[2]) < 0.01
 
 
