@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 #: All top-level packages but `cli`, which is running already when this is asked.
-OWN = ("agents", "demo", "domain", "providers", "simulator", "streams", "tables")
+OWN = ("agents", "bench", "demo", "domain", "providers", "simulator", "streams", "tables")
 DISTRIBUTION = "roundbatch"
 REMEDY = "give roundbatch a virtual environment of its own, without other packages"
 
