@@ -184,7 +184,10 @@ class Dispatcher:
             age_s = (self._clock.now_ms() - job.submission.append_ms) / 1000
             early_s = self._reading.delay_s(job, run) - age_s
             if early_s > 0:
-                self.consider(view.partition, job.job_id, early_s)
+                # Once: it is looked at for its Submitted and for the step that sent it, and polls would go on in two lines.
+                if run.first_poll_s <= self._clock.running_s():
+                    run.first_poll_s = self._clock.running_s() + early_s
+                    self.consider(view.partition, job.job_id, early_s)
                 return
         self._spawn(view, job, run, self._reading.poll(view, job, run))
 

@@ -21,6 +21,7 @@ class Run:
     named_claim: int | None = None  # the claim that it named
     asked: bool = False  # its calls have been begun here
     polls: int = 0
+    first_poll_s: float = 0.0  # when it is due
     rows_done: int = 0  # at the provider by the last poll, where it tells
     finds: int = 0
     held: bool = False

@@ -9,6 +9,10 @@ import pytest
 from agents.admission import Admission
 from agents.dispatcher import Dispatcher
 from agents.runs import Run
+from tests.unit.model.fixtures import world
+from tests.unit.model.world import World
+
+__all__ = ["world"]
 
 
 class StillClock:
@@ -38,3 +42,13 @@ async def test_a_job_is_looked_at_again_also_when_a_record_is_to_lead_on(delay_s
     ((at_s, partition, job_id),) = dispatcher._due
     assert (partition, job_id) == (3, "job")
     assert 0 < at_s <= within_s
+
+
+async def test_the_first_poll_of_a_job_is_due_once(world: World) -> None:
+    """Looked at for its Submitted and for the step that sent it, it was polled in two lines for all its life."""
+    worker = await world.start(openai={"poll_first_s": 60})
+    world.request("a")
+    await world.run(worker, seconds=30.0)
+    now_s = world.clock.running_s()
+    assert [batch.job_id for batch in world.provider.batches] != []
+    assert len([due for due, _, _ in worker.dispatcher._due if due > now_s]) == 1
