@@ -26,6 +26,7 @@ class _Gap:
     expected: int
     asked_s: float
     ends_at: int | None = None  # known: the next record is at this offset, or later
+    under_way: bool = True  # the question has not been answered: without Kafka it waits, and others would line up behind it
 
 
 class Gaps:
@@ -42,7 +43,7 @@ class Gaps:
         if gap is not None and gap.expected == expected:
             if gap.ends_at is not None and after <= gap.ends_at:
                 return True
-            if time.monotonic() - gap.asked_s < _PATIENCE_S:
+            if gap.under_way or time.monotonic() - gap.asked_s < _PATIENCE_S:
                 return False
         else:
             log.warning("records_missing", topic=topic, partition=view.partition, expected=expected, after=after)
@@ -54,7 +55,7 @@ class Gaps:
 
     async def _ask(self, gap: _Gap, topic: str, view: PartitionView, after: int) -> None:
         first = await self._log_ends.first_record(topic, view.partition, gap.expected, after)
-        gap.ends_at = after if first is None else first
+        gap.ends_at, gap.asked_s, gap.under_way = after if first is None else first, time.monotonic(), False
         if not view.dead:
             consumer: Any = self._app.consumer
             await consumer.seek_back(TP(topic, view.partition), gap.expected)

@@ -1,0 +1,52 @@
+"""Questions about missing records: one at a time."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from agents import gaps
+from agents.gaps import Gaps
+
+
+class SilentLog:
+    """A log that answers no question before it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.back = asyncio.Event()
+
+    async def first_record(self, topic: str, partition: int, start: int, end: int) -> int | None:
+        """Where the first record is."""
+        self.asked += 1
+        await self.back.wait()
+        return start
+
+
+async def test_while_kafka_is_silent_one_question_waits_not_one_for_every_three_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gaps, "_PATIENCE_S", 0.0)
+    sought: asyncio.Queue[int] = asyncio.Queue()
+
+    async def seek_back(_: Any, offset: int) -> bool:
+        sought.put_nowait(offset)
+        return True
+
+    log = SilentLog()
+    app: Any = SimpleNamespace(consumer=SimpleNamespace(seek_back=seek_back))
+    view: Any = SimpleNamespace(partition=0, dead=False)
+    asked: Any = log
+    looking = Gaps(app, asked)
+
+    for _ in range(5):
+        assert not looking.is_real(view, "topic", 7, 9)
+        await asyncio.sleep(0)
+    assert log.asked == 1
+
+    log.back.set()
+    assert await sought.get() == 7
+    assert not looking.is_real(view, "topic", 7, 9)  # still missing: asked anew
+    await asyncio.sleep(0)
+    assert log.asked == 2
