@@ -7,6 +7,7 @@ are written anew here: who waits for what. Faults are not played: an answer that
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -74,8 +75,9 @@ class Model:
 
     def run(self) -> Row:
         """Play it to the end."""
-        self._ask_round()
-        self._events.run(until=lambda: self._batch.finished)
+        with closing(self._provider):
+            self._ask_round()
+            self._events.run(until=lambda: self._batch.finished)
         scale, counted = self._pace.scale, self._provider.counted
         took_s = round((self._ended_s - self._start_s) * scale, 2)
         waits = self._core.state(self._events.monotonic_s).throttled_s

@@ -71,6 +71,10 @@ class VirtualProvider:
         self._limiter = self._simulation.limits.of(case.provider, _WORKSPACE, case.model)
         self.counted = Counted()
 
+    def close(self) -> None:
+        """Close the simulator's ledger."""
+        self._simulation.ledger.close()
+
     def call(self, ask: Ask) -> Answered | Refused:
         """What becomes of a call that arrives now."""
         now = self._events.now()
