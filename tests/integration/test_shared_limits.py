@@ -1,5 +1,7 @@
 """Two real workers at one limited account: each has its share, and together they use it without a refusal."""
 
+import datetime as dt
+
 from tests.harness.deployment import Deployment
 
 MINUTE_S = 10.0
@@ -18,15 +20,18 @@ def test_two_workers_share_an_account_by_their_partitions(deployed: Deployment) 
     deployed.simulator.limits(requests=REQUESTS, minute_s=MINUTE_S)
     first, second = deployed.worker("a"), deployed.worker("b")
     first.wait_ready()  # the rebalance gave one of its partitions away
-    for partition in (0, 1):
-        deployed.send_round([deployed.body() for _ in range(CALLS // 2)], partition=partition)
-    deployed.wait_answered(timeout_s=90)
+    rounds = [[deployed.body() for _ in range(CALLS // 2)] for _ in range(2)]
+    for partition, bodies in enumerate(rounds):
+        deployed.send_round(bodies, partition=partition)
+    events = deployed.wait_answered(timeout_s=90)
     for worker in (first, second):
         assert worker.metric("roundbatch_account_share", provider="anthropic") == 0.5
     calls = deployed.simulator.calls()
     assert [call["status"] for call in calls] == [200] * CALLS
     ideal_s = (CALLS / REQUESTS - 1) * MINUTE_S
-    between_s = calls[-1]["at"] - calls[0]["at"]
-    assert ideal_s <= between_s + 0.1
-    assert ideal_s / between_s >= 0.85  # the workers begin up to half a second apart
+    assert ideal_s <= calls[-1]["at"] - calls[0]["at"] + 0.1
+    # Each by itself: after a rebalance on a busy machine one of them may begin seconds later than the other.
+    for bodies in rounds:
+        ended = [dt.datetime.fromisoformat(events[body["correlation_id"]]["data"]["completed_at"]) for body in bodies]
+        assert ideal_s / (max(ended) - min(ended)).total_seconds() >= 0.85
     deployed.check_promises()
