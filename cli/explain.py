@@ -139,12 +139,16 @@ def _explain_id(correlation_id: uuid.UUID, since_ms: int | None, *, as_json: boo
 
     from cli.config import settings_or_exit
     from cli.life_topics import read_life
+    from streams.work import NewerRecord
 
     settings = settings_or_exit()
     try:
         life = asyncio.run(read_life(correlation_id, settings, since_ms))
     except LookupError as error:
         typer.echo(str(error.args[0]), err=True)
+        raise typer.Exit(1) from error
+    except NewerRecord as error:
+        typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     except KafkaError as error:
         typer.echo(f"Kafka at {settings.kafka_bootstrap_servers} cannot be reached: {error}", err=True)

@@ -1,11 +1,14 @@
 """An upgrade: what an older worker does with what a newer one has written, and with what nobody has."""
 
 import json
-from typing import Any
+import uuid
+from typing import Any, NoReturn
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from cli.main import app
 from streams import work
 from tests.unit.model.fixtures import Stopped, world
 from tests.unit.model.world import World
@@ -45,3 +48,14 @@ async def test_a_newer_record_stops_the_worker_and_a_bad_one_does_not(world: Wor
         await world.run(worker, seconds=0)
     assert "NewerRecord" in world.stopped[0]
     assert worker.consumer.acked[topic] == 1
+
+
+def test_explain_says_that_it_is_too_old_instead_of_passing_over_a_newer_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read_life(*_: object) -> NoReturn:
+        work.decode(json.dumps({**DONE, "v": 2}).encode())
+        raise AssertionError
+
+    monkeypatch.setattr("cli.life_topics.read_life", read_life)
+    told = CliRunner(env={"ANTHROPIC_API_KEY": "key"}).invoke(app, ["explain", str(uuid.uuid4())])
+    assert told.exit_code == 1
+    assert "has version 2" in told.output
