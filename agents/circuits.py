@@ -11,7 +11,8 @@ import structlog
 
 from agents.money_metrics import MoneyCounters
 from agents.pause_file import PauseFile
-from domain.circuit import BackOff, Circuit, Pause
+from domain.back_off import BackOff
+from domain.circuit import Circuit, Pause
 from domain.comparison import Member
 from domain.reply import ErrorCode, Reply, ReplyKind
 from providers.protocol import AccountRefused, OutcomeUnknown, ProviderDown, ProviderError

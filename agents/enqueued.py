@@ -7,10 +7,11 @@ of the account that its partitions are of all.
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from agents.views import Views
 from domain.cutting import estimated_tokens
 from domain.job import Job, Transport
 from streams.clock import Clock
@@ -44,7 +45,7 @@ class EnqueuedState:
 class Enqueued:
     """Room in the batch queues of the accounts. `wake(partition, job id)` is called for a job that may be tried again."""
 
-    def __init__(self, settings: Settings, views: Iterable[PartitionView], clock: Clock) -> None:
+    def __init__(self, settings: Settings, views: Views, clock: Clock) -> None:
         self._settings, self._views, self._clock = settings, views, clock
         self.wake: Callable[[int, str], bool] = lambda partition, job_id: False
         self._sizes: dict[Key, tuple[Queue, Amount]] = {}
@@ -129,7 +130,7 @@ class Enqueued:
         return block.max_enqueued_items, block.max_enqueued_tokens
 
     def _share_of(self, account: str) -> tuple[float | None, float | None]:
-        share = len({view.partition for view in self._views}) / self._settings.partitions
+        share = self._views.share
         items, tokens = self._limits(account)
         return None if items is None else items * share, None if tokens is None else tokens * share
 

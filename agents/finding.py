@@ -11,8 +11,8 @@ import structlog
 from agents.job_records import JobRecords
 from agents.metrics import Metrics
 from agents.runs import Run
+from domain.absence import AbsenceRule
 from domain.job import Claim, Job
-from domain.polling import AbsenceRule, poll_delay_s
 from domain.reconciling import JobEnd
 from providers.accounts import Account
 from providers.protocol import Candidate, Provider, ProviderError
@@ -107,7 +107,7 @@ class Finding:
     def delay_s(self, job: Job, run: Run) -> float:
         """The wait before the next look."""
         block = self._settings.provider(job.plan.provider)
-        return poll_delay_s(run.finds, first_s=block.poll_first_s, factor=block.poll_factor, max_s=block.poll_max_s)
+        return block.polls.wait_s(run.finds)
 
     def hold(self, job: Job, run: Run, why: str) -> float:
         """Report a job that is neither seen nor certainly absent; it is looked for until its deadline."""

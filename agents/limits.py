@@ -1,9 +1,9 @@
 """From settings to the values that the decisions take."""
 
+from domain.absence import AbsenceRule
 from domain.cutting import JobLimits
 from domain.job import Policy
 from domain.nightly import Schedule
-from domain.polling import AbsenceRule
 from streams.settings import PROVIDERS, Settings
 
 

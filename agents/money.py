@@ -15,7 +15,7 @@ from agents.money_metrics import MoneyCollector, MoneyCounters
 from agents.pause_file import PauseFile
 from agents.spending import Spending
 from agents.views import Views
-from domain.circuit import BackOff
+from domain.back_off import BackOff
 from providers.accounts import Account
 from providers.prices import is_known, price_list, unknown_price
 from streams import failstop

@@ -14,7 +14,6 @@ from agents.metrics import Metrics
 from agents.runs import Run
 from domain.job import Job, Submission
 from domain.outcome import Outcome
-from domain.polling import poll_delay_s
 from domain.reconciling import JobEnd
 from domain.reply import Cause, ErrorCode
 from providers.accounts import Account
@@ -50,7 +49,7 @@ class Reading:
     def delay_s(self, job: Job, run: Run) -> float:
         """The wait before the next look; not beyond the moment at which the job is to be escalated."""
         block = self._settings.provider(job.plan.provider)
-        wait_s = poll_delay_s(run.polls, first_s=block.poll_first_s, factor=block.poll_factor, max_s=block.poll_max_s)
+        wait_s = block.polls.wait_s(run.polls)
         escalate_at_ms = job.plan.escalate_at_ms
         if escalate_at_ms is None or run.cancel_sent:
             return wait_s

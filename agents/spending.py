@@ -158,7 +158,7 @@ class Spending:
         """This worker's share of the day's budget; None where there is none."""
         if self._budget.day_usd is None:
             return None
-        return self._budget.day_usd * len(self._views.assigned()) / self._settings.partitions
+        return self._budget.day_usd * self._views.share
 
     def spent_today(self) -> float:
         """USD paid since the day began, in the partitions of this worker."""

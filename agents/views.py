@@ -70,6 +70,11 @@ class Views:
         """The partitions of the request topic that this worker holds."""
         return sorted(tp.partition for tp in self._app.consumer.assignment() if tp.topic == self._settings.request_topic)
 
+    @property
+    def share(self) -> float:
+        """The part of all partitions that this worker holds, and so of its accounts' limits and of the day's budget."""
+        return len(self.assigned()) / self._settings.partitions
+
     def current(self, partition: int) -> PartitionView | None:
         """The view of a partition, if it is built and the assignment still holds."""
         return self._built.get(partition) if self.settled else None

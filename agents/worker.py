@@ -219,7 +219,7 @@ class Worker:
 
     def _built(self, view: PartitionView) -> None:
         self._intake.open_lines(view)
-        share_accounts(self._accounts, len(self._views.assigned()) / self.settings.partitions)
+        share_accounts(self._accounts, self._views.share)
 
     def _caught_up(self, view: PartitionView) -> None:
         self._reconcile.caught_up(view)

@@ -26,24 +26,18 @@ def compare(
         raise typer.BadParameter("--budget belongs to --live; without it nothing is spent")
 
     import os
-    import signal
-    import sys
 
     from bench.compare import kafka
     from bench.compare.live import Live, provider_variables, providers_of
     from bench.compare.live import compare as compare_live
-    from demo.processes import ProcessFailed
+    from cli.processes_end import processes_end
     from domain.strategies import STRATEGIES
-    from streams.settings import UnusableSettings
 
     unknown = [name for name in strategy or () if name not in STRATEGIES or name == "nightly"]
     if unknown:
         known = ", ".join(name for name in STRATEGIES if name != "nightly")
         raise typer.BadParameter(f"--strategy {unknown[0]}: must be one of {known} (nightly is per_round after a wait)")
-    # SIGTERM and a closed terminal end it as Ctrl-C does, so that its processes are ended too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))
-    try:
+    with processes_end("the comparison"):
         if budget is None:
             whole = _simulated(out, model_only)
         else:
@@ -53,12 +47,6 @@ def compare(
             wanted = Live(budget, strategy or list(STRATEGIES), rounds, dense)
             rows = compare_live(wanted, variables, out, lambda folder, keys: kafka.place(os.environ, folder, keys), typer.echo)
             whole = all(row.answered == row.comparisons for row in rows)
-    except (ProcessFailed, UnusableSettings) as failure:
-        typer.echo(str(failure), err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        typer.echo("interrupted: all processes of the comparison have ended", err=True)
-        raise typer.Exit(130) from None
     if not whole:
         raise typer.Exit(1)
 

@@ -24,23 +24,11 @@ def demo(
     Needs no key, no Docker and no Kafka; with KAFKA_BOOTSTRAP_SERVERS it uses that Kafka, under topics of its own. Exit
     code 1 if a result is missing or came twice, or if a process failed.
     """
-    import signal
-    import sys
-
+    from cli.processes_end import processes_end
     from demo import run
-    from demo.processes import ProcessFailed
     from demo.sending import Sending
 
-    # SIGTERM and a closed terminal end the demo as Ctrl-C does, so that its processes are ended too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))
-    try:
+    with processes_end("the demo"):
         whole = run.run(seed=seed, rounds=rounds, sending=Sending(strategy, layout), as_json=as_json, out=out)
-    except ProcessFailed as failure:
-        typer.echo(str(failure), err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        typer.echo("interrupted: all processes of the demo have ended", err=True)
-        raise typer.Exit(130) from None
     if not whole:
         raise typer.Exit(1)

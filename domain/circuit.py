@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from domain.back_off import BackOff
 from domain.reply import ErrorCode
 
 # Failures one after another, none answered between them, before the account is held to be at fault: of three comparisons, or of
@@ -28,18 +29,6 @@ OF_CODE = {
     ErrorCode.AUTHENTICATION_ERROR: Trouble.KEY,
     ErrorCode.CONFIGURATION_ERROR: Trouble.CONFIGURATION,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class BackOff:
-    """Seconds to the first try, and at most between two; each wait is twice the one before."""
-
-    first_s: float
-    most_s: float
-
-    def wait_s(self, tries: int) -> float:
-        """The wait after so many failed tries."""
-        return min(self.first_s * 2.0 ** min(tries, 32), self.most_s)
 
 
 @dataclass(frozen=True, slots=True)

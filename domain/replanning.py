@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from domain.back_off import BackOff
 from domain.comparison import Member
 from domain.job import ClosedBy, Plan, Transport
 from domain.reply import Cause, ErrorCode, Fault, Retry
@@ -124,7 +125,7 @@ def _refused(retry: Retry) -> Fault:
 
 def _again(plan: Plan, row: Row, now_ms: int) -> Plan:
     policy = plan.policy
-    wait_s = min(policy.backoff_first_s * 2.0 ** min(plan.deferrals, 32), policy.backoff_max_s) if row.back_off else 0.0
+    wait_s = BackOff(policy.backoff_first_s, policy.backoff_max_s).wait_s(plan.deferrals) if row.back_off else 0.0
     again = replace(
         plan,
         attempt=plan.attempt + row.attempts_used,

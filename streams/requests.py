@@ -202,7 +202,7 @@ def _plainly_repeatable(metadata: dict[str, Any]) -> bool:
             characters += len(value)
         elif value is not None and type(value) is not bool and not (type(value) is int and -_INT64 < value < _INT64):
             return False
-    # A character takes at most 12 bytes (two \\uXXXX), a number 20.
+    # A character takes at most 12 bytes (a pair of JSON escapes), a number 20.
     return characters * 12 + len(metadata) * 32 <= MAX_METADATA_BYTES
 
 

@@ -1,9 +1,10 @@
 """Settings of the budgets, in USD. There is none by default."""
 
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
+
+from streams.time_zone import TimeZone
 
 
 class BudgetSettings(BaseModel):
@@ -18,13 +19,4 @@ class BudgetSettings(BaseModel):
     excess: Literal["hold", "refuse"] = Field(
         default="hold", description="What a budget has no room for waits (as long as its deadline allows), or is refused."
     )
-    time_zone: str = Field(default="UTC", description="Where the day begins, as Europe/Stockholm.")
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_time_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError("must be a time zone of the IANA database, as UTC or Europe/Stockholm") from error
-        return name
+    time_zone: TimeZone = Field(default="UTC", description="Where the day begins, as Europe/Stockholm.")

@@ -2,13 +2,14 @@
 
 from typing import ClassVar, Literal, Self
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadDateError, croniter
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from domain.back_off import BackOff
 from domain.nightly import Schedule
 from domain.strategies import STRATEGIES
+from streams.time_zone import TimeZone
 
 MIB = 1024 * 1024
 
@@ -59,7 +60,7 @@ class ProviderSettings(BaseModel):
         default="0 1 * * *",
         description="When nightly windows close: a cron expression of five fields, or of six with the second first.",
     )
-    nightly_time_zone: str = Field(default="UTC", description="Its time zone, as Europe/Stockholm.")
+    nightly_time_zone: TimeZone = Field(default="UTC", description="Its time zone, as Europe/Stockholm.")
     poll_first_s: float = Field(default=5.0, gt=0, description="Wait before the first look at a batch.")
     poll_max_s: float = Field(default=300.0, gt=0, description="Longest wait between two looks.")
     poll_factor: float = Field(default=1.5, ge=1, le=10, description="Each wait is this many times the one before.")
@@ -136,15 +137,6 @@ class ProviderSettings(BaseModel):
             raise ValueError("must tick at some time: no such day comes, as '0 1 30 2 *' (30 February)") from error
         return cron
 
-    @field_validator("nightly_time_zone")
-    @classmethod
-    def _known_time_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError("must be a time zone of the IANA database, as UTC or Europe/Stockholm") from error
-        return name
-
     @field_validator("max_job_bytes")
     @classmethod
     def _below_the_providers_limit(cls, size: int) -> int:
@@ -157,6 +149,11 @@ class ProviderSettings(BaseModel):
         if self.poll_first_s > self.poll_max_s:
             raise ValueError(f"POLL_FIRST_S={self.poll_first_s:g} must be at most POLL_MAX_S={self.poll_max_s:g}")
         return self
+
+    @property
+    def polls(self) -> BackOff:
+        """The waits between two looks at a batch."""
+        return BackOff(self.poll_first_s, self.poll_max_s, self.poll_factor)
 
 
 class AnthropicSettings(ProviderSettings):

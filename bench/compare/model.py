@@ -1,6 +1,6 @@
 """A worker, its provider and CJ in virtual time: a day of nightly work is over in a tenth of a second.
 
-What is decided is decided by the worker's own functions (bench.compare.gathering, the limiter's core, domain.polling,
+What is decided is decided by the worker's own functions (bench.compare.gathering, the limiter's core, domain.absence,
 domain.reply), and answered and limited by the simulator's own (bench.compare.virtual_provider). Only the loops between them
 are written anew here: who waits for what. Faults are not played: an answer that is none raises.
 """
@@ -22,7 +22,6 @@ from bench.compare.virtual_provider import Answered, Refused, VirtualProvider
 from bench.compare.workload import records
 from domain.answer import Answer
 from domain.job import Job, Transport
-from domain.polling import poll_delay_s
 from domain.reply import Reply, Usage, judge_bundle
 from providers.limits.account_limits import CONCURRENCY, AccountLimits
 from providers.limits.charging import Charging
@@ -210,7 +209,7 @@ class Model:
 
     def _poll_after(self, job: Job, ends_s: float, polls: int) -> None:
         block = self._block
-        wait_s = poll_delay_s(polls, first_s=block.poll_first_s, factor=block.poll_factor, max_s=block.poll_max_s)
+        wait_s = block.polls.wait_s(polls)
         self._events.after(wait_s + self._hops.http_s, partial(self._poll, job, ends_s, polls + 1))
 
     def _poll(self, job: Job, ends_s: float, polls: int) -> None:

@@ -68,11 +68,7 @@ def _answer(answer: Answer) -> str:
 
 def _pairs(found: Iterable[pairs.Pair]) -> str:
     head: tuple[str, ...] = (
-        "strategy",
-        "bundles",
-        "workload",
-        "account",
-        "provider",
+        *_WAY_HEAD,
         "real",
         "model",
         "difference",
@@ -100,6 +96,9 @@ def _pairs(found: Iterable[pairs.Pair]) -> str:
     return _table(head, lines, words=5)
 
 
+_WAY_HEAD = ("strategy", "bundles", "workload", "account", "provider")
+
+
 def _way(row: Row) -> tuple[str, ...]:
     bundles = f"{row.bundle_size} {row.layout.replace('_', ' ')}" if row.layout else ""
     return row.strategy, bundles, row.workload, row.account, row.provider
@@ -107,11 +106,7 @@ def _way(row: Row) -> tuple[str, ...]:
 
 def _all(rows: Iterable[Row]) -> str:
     head: tuple[str, ...] = (
-        "strategy",
-        "bundles",
-        "workload",
-        "account",
-        "provider",
+        *_WAY_HEAD,
         "by",
         "answered",
         "makespan",

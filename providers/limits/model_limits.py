@@ -5,14 +5,14 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from domain.back_off import BackOff
 from domain.reply import Usage
 from providers.limits.bucket import MINUTE_S, Bucket, Change, Since, reach_s
 from providers.limits.calibration import Calibration
 from providers.limits.charging import Amounts, Charging, Kind, Size
 from providers.limits.headers import Seen
 
-FIRST_WAIT_S = 1.0
-LONGEST_WAIT_S = 60.0
+REFUSED = BackOff(1.0, 60.0)  # where the provider does not say for how long
 SHORTEST_WAIT_S = 0.1  # a Retry-After of 0 would be asked again in a tight loop
 # A longer Retry-After is cut to this and then asked again: a wait of a day would outlive every deadline.
 LONGEST_RETRY_AFTER_S = 900.0
@@ -215,7 +215,7 @@ class ModelLimits:
             self._refusals += 1
             self.pauses += 1
         if retry_after_s is None:
-            wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self._refusals - 1, 10))
+            wait_s = REFUSED.wait_s(self._refusals - 1)
         else:
             wait_s = min(LONGEST_RETRY_AFTER_S, max(SHORTEST_WAIT_S, retry_after_s))
         self._resume_s = max(self._resume_s, now_s + wait_s)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from domain.circuit import FAILING_TO_PAUSE, TRY_LOST_AFTER_S, BackOff, Circuit, Trouble
+from domain.back_off import BackOff
+from domain.circuit import FAILING_TO_PAUSE, TRY_LOST_AFTER_S, Circuit, Trouble
 from domain.reply import ErrorCode
 
 BACK_OFF = BackOff(30.0, 900.0)

@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry
 from agents.circuits import Circuits
 from agents.money_metrics import MoneyCounters
 from agents.pause_file import PauseFile
-from domain.circuit import BackOff, Trouble
+from domain.back_off import BackOff
+from domain.circuit import Trouble
 from domain.reply import ErrorCode, Reply
 from providers.protocol import AccountRefused, Ask, OutcomeUnknown, ProviderDown, ProviderError
 from streams import work

@@ -29,7 +29,8 @@ from agents.spending import Spending
 from agents.submitting import Submitting
 from agents.timers import Timers
 from agents.traced import Tracer
-from domain.circuit import BackOff, Pause
+from domain.back_off import BackOff
+from domain.circuit import Pause
 from providers.accounts import Account
 from providers.limiter import Limiter
 from providers.limits.account_limits import only_concurrent
@@ -90,13 +91,19 @@ class ModelViews:
 
     settled = True
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self.gaps = SimpleNamespace(is_real=lambda view, topic, expected, after: True)
         self.view: PartitionView | None = None
 
     def assigned(self) -> list[int]:
         """The partition, while it is assigned."""
         return [] if self.view is None else [PARTITION]
+
+    @property
+    def share(self) -> float:
+        """The one partition of all, while it is assigned."""
+        return len(self.assigned()) / self._settings.partitions
 
     def current(self, partition: int) -> PartitionView | None:
         """Its view."""
@@ -145,7 +152,7 @@ class ModelWorker:
         self.name, self.settings, self.disk = name, settings, disk
         self._log, self._clock = log, clock
         self.outbox = MemoryOutbox(log)
-        self.consumer, self.views = ModelConsumer(), ModelViews()
+        self.consumer, self.views = ModelConsumer(), ModelViews(settings)
         self.tables = {
             table: MemoryTable(table, changelog, disk[table], self.outbox)
             for table, changelog in zip(TABLES, settings.changelog_topics, strict=True)

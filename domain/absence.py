@@ -1,13 +1,8 @@
-"""When to look at a batch again, and when a job whose fate is unknown is certainly absent."""
+"""When a job whose fate is unknown is certainly absent."""
 
 from dataclasses import dataclass
 
 from domain.job import Claim
-
-
-def poll_delay_s(polls: int, *, first_s: float, factor: float, max_s: float) -> float:
-    """The wait before poll number `polls` (0 is the first): from seconds to minutes, never beyond max_s."""
-    return float(min(first_s * factor ** min(polls, 64), max_s))
 
 
 @dataclass(frozen=True, slots=True)
