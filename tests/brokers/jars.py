@@ -11,17 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.brokers import debian
-from tests.brokers.child import end_with_parent
 from tests.brokers.errors import BrokerUnavailable
 from tests.brokers.java import Java, find_java
-from tests.brokers.ports import free_ports
-from tests.brokers.properties import CLUSTER_ID, KAFKA_VERSION, Ports, server_properties
-from tests.brokers.serving import wait_until_serving
+from tests.brokers.node import Node, PortTaken
+from tests.brokers.properties import KAFKA_VERSION
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 POM = Path(__file__).with_name("pom.xml")
 MAVEN_TIMEOUT_S = 600
-START_TIMEOUT_S = 90
 # A port that was free when looked at can be taken before the node binds it.
 TRIES = 3
 
@@ -36,16 +33,20 @@ def running() -> Iterator[str]:
     libs = fetch(java)
     for remaining in reversed(range(TRIES)):
         with tempfile.TemporaryDirectory(prefix="roundbatch-kafka-") as folder:
+            node = Node(java, libs, Path(folder))
             try:
-                process, bootstrap = _start(java, libs, Path(folder))
-            except _PortTaken:
-                if remaining:
-                    continue
-                raise
-            try:
-                yield bootstrap
+                node.format()
+                node.start()
+                try:
+                    node.wait_serving()
+                except PortTaken:
+                    if remaining:
+                        continue
+                    raise
+                yield node.bootstrap
             finally:
-                _end(process)
+                # Its data is deleted next, so there is nothing to shut down in order.
+                node.kill()
         return
 
 
@@ -98,64 +99,3 @@ def _copy_dependencies(java: Java, into: Path) -> None:
         raise BrokerUnavailable(f"Maven took over {MAVEN_TIMEOUT_S} s to copy Kafka's jars") from slow
     if not any(into.glob("kafka_2.13-*.jar")):
         raise BrokerUnavailable(f"Maven left no kafka_2.13 jar in {into}; see {POM.name}")
-
-
-class _PortTaken(BrokerUnavailable):
-    """The node could not bind one of its ports."""
-
-
-def _start(java: Java, libs: Path, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    ports = Ports(*free_ports(3))
-    config = folder / "server.properties"
-    config.write_text(server_properties(ports, log_dir=str(folder / "data")))
-    _format(java, libs, config)
-    output = folder / "broker.log"
-    with open(output, "wb") as log:
-        process = subprocess.Popen(
-            [*end_with_parent("KILL"), *_java(java, libs, "-Xmx512m"), "kafka.Kafka", str(config)],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            # Ctrl-C is for the tests: they end the broker when they are done with it.
-            start_new_session=True,
-        )
-
-    def check_alive() -> None:
-        if process.poll() is not None:
-            told = output.read_text(errors="replace")
-            kind = _PortTaken if "Address already in use" in told else BrokerUnavailable
-            raise kind(f"Kafka ended with exit code {process.returncode} while starting: {told[-1500:]}")
-
-    bootstrap = f"127.0.0.1:{ports.client}"
-    try:
-        wait_until_serving(bootstrap, timeout_s=START_TIMEOUT_S, check_alive=check_alive)
-    except BaseException:
-        _end(process)
-        raise
-    return process, bootstrap
-
-
-def _format(java: Java, libs: Path, config: Path) -> None:
-    """Write the node's identity into its empty log directory, without which it refuses to start."""
-    command = [*_java(java, libs, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"), "kafka.tools.StorageTool"]
-    done = subprocess.run(
-        [*command, "format", "--cluster-id", CLUSTER_ID, "--config", str(config)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=START_TIMEOUT_S,
-        check=False,
-    )
-    if done.returncode:
-        raise BrokerUnavailable(f"Kafka's StorageTool ended with {done.returncode}: {(done.stdout + done.stderr)[-800:]}")
-
-
-def _java(java: Java, libs: Path, *options: str) -> list[str]:
-    return [str(java.binary), *options, "-cp", f"{libs}/*"]
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    # Its data is deleted next, so there is nothing to shut down in order.
-    process.kill()
-    process.wait(timeout=30)

@@ -1,0 +1,140 @@
+"""Three brokers and a controller from Kafka's jars: what an operator's Kafka is, and each broker can be taken away by itself."""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from tests.brokers.errors import BrokerUnavailable
+from tests.brokers.jars import fetch
+from tests.brokers.java import find_java
+from tests.brokers.node import QUICK, Node, PortTaken
+from tests.brokers.ports import free_ports
+from tests.brokers.properties import Member, Ports
+from tests.brokers.serving import admin_client
+
+BROKERS = (1, 2, 3)
+# Apart from the brokers: with two of three gone it must go on deciding, else Kafka cannot say NotEnoughReplicas.
+CONTROLLER = 9
+REPLICAS, MIN_INSYNC = 3, 2
+TRIES = 3
+SETTLED_S = 90.0
+# A broker that is gone is given up after the session: 9 s by default.
+SESSION = {"broker.session.timeout.ms": 3_000, "broker.heartbeat.interval.ms": 500}
+
+
+class Cluster:
+    """Three brokers by id, and what they say of themselves."""
+
+    def __init__(self, controller: Node, brokers: dict[int, Node]) -> None:
+        self.controller = controller
+        self.brokers = brokers
+        self.bootstrap = ",".join(broker.bootstrap for broker in brokers.values())
+        self.admin: AdminClient = admin_client(self.bootstrap)
+
+    def start(self) -> None:
+        """Start all four, and return once each broker is listed. Raises BrokerUnavailable, its kind PortTaken included."""
+        everyone = (self.controller, *self.brokers.values())
+        for node in everyone:
+            node.start()
+
+        def all_listed() -> bool:
+            for node in everyone:
+                node.check_alive()
+            return self.listed() == set(BROKERS)
+
+        wait(all_listed, "all three brokers are listed")
+
+    def end(self) -> None:
+        """Kill all four."""
+        for node in (*self.brokers.values(), self.controller):
+            node.kill()
+
+    def listed(self) -> set[int]:
+        """The brokers that clients are told of."""
+        try:
+            return set(self.admin.list_topics(timeout=1).brokers)
+        except KafkaException:
+            return set()
+
+    def leaders(self, topic: str) -> dict[int, int]:
+        """Partition → the broker that leads it, -1 for none."""
+        found = self.admin.list_topics(topic, timeout=30).topics[topic].partitions
+        return {number: one.leader for number, one in found.items()}
+
+    def behind(self) -> list[str]:
+        """Partitions that a replica of is not in sync."""
+        names = list(self.admin.list_topics(timeout=10).topics)
+        topics = self.admin.describe_topics(TopicCollection(names), request_timeout=10)
+        return [
+            f"{name}-{partition.id}"
+            for name, topic in topics.items()
+            for partition in topic.result(30).partitions
+            if len(partition.isr) < len(partition.replicas)
+        ]
+
+    def wait_in_sync(self) -> None:
+        """Return once all brokers are listed and each partition has all of its replicas in sync."""
+
+        def in_sync() -> bool:
+            try:
+                return self.listed() == set(BROKERS) and not self.behind()
+            except KafkaException:  # a broker that has just begun to serve
+                return False
+
+        wait(in_sync, "each partition has all of its replicas in sync")
+
+
+def wait(condition: Callable[[], bool], what: str, timeout_s: float = SETTLED_S) -> None:
+    """Wait until the cluster is so."""
+    until = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > until:
+            raise BrokerUnavailable(f"not in {timeout_s:.0f} s: {what}")
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """A cluster of this process's own; afterwards ends it and deletes its data. Raises BrokerUnavailable as `jars.running`."""
+    for remaining in reversed(range(TRIES)):
+        with tempfile.TemporaryDirectory(prefix="roundbatch-kafka-") as folder:
+            cluster = _formatted(Path(folder))
+            try:
+                try:
+                    cluster.start()
+                except PortTaken:
+                    if remaining:
+                        continue
+                    raise
+                yield cluster
+            finally:
+                cluster.end()
+        return
+
+
+def _formatted(folder: Path) -> Cluster:
+    java = find_java()
+    libs = fetch(java)
+    ports = free_ports(1 + 2 * len(BROKERS))
+    controller_port = ports.pop()
+    controllers = {CONTROLLER: controller_port}
+    nodes: dict[int, Node] = {}
+    for number in (CONTROLLER, *BROKERS):
+        home = folder / str(number)
+        home.mkdir()
+        own = Ports(0, 0, controller_port) if number == CONTROLLER else Ports(ports.pop(), ports.pop(), 0)
+        nodes[number] = Node(java, libs, home, ports=own, options=("-Xmx256m", *QUICK))
+
+    def format_one(number: int) -> None:
+        roles = "controller" if number == CONTROLLER else "broker"
+        nodes[number].format(Member(number, roles, controllers, REPLICAS, MIN_INSYNC, SESSION))
+
+    with ThreadPoolExecutor() as together:
+        list(together.map(format_one, nodes))
+    return Cluster(nodes.pop(CONTROLLER), nodes)
