@@ -13,6 +13,8 @@ from streams.settings import Settings
 
 _log = structlog.get_logger("topics")
 _WEEK_MS = 7 * 24 * 3600 * 1000
+_MIN_INSYNC = "min.insync.replicas"
+_REPLICAS_FOR_TWO = 3  # with two of two needed, one broker away would stop every send
 
 
 class UnfitTopics(Exception):
@@ -42,16 +44,22 @@ def needed(settings: Settings) -> tuple[Topic, ...]:
         **large,
     }
     dead = {"retention.ms": str(4 * _WEEK_MS), **large}
+    safe = _kept_by_two(settings.replication_factor)
     return (
-        Topic(settings.request_topic, count, stamped | {"retention.ms": str(int(settings.inbound_retention_s * 1000))}),
-        Topic(settings.work_topic, count, stamped | large | {"retention.ms": retention_ms}),
-        *(Topic(name, count, changelog) for name in settings.changelog_topics),
-        Topic(settings.dlq_topic(settings.request_topic), None, dead, create_with=count),
-        Topic(settings.dlq_topic(settings.work_topic), None, dead, create_with=count),
-        *(Topic(name, None, create_with=count) for name in settings.allowed_callback_topics),
+        Topic(settings.request_topic, count, stamped | safe | {"retention.ms": str(int(settings.inbound_retention_s * 1000))}),
+        Topic(settings.work_topic, count, stamped | safe | large | {"retention.ms": retention_ms}),
+        *(Topic(name, count, changelog | safe) for name in settings.changelog_topics),
+        Topic(settings.dlq_topic(settings.request_topic), None, dead | safe, create_with=count),
+        Topic(settings.dlq_topic(settings.work_topic), None, dead | safe, create_with=count),
+        *(Topic(name, None, safe, create_with=count) for name in settings.allowed_callback_topics),
         # Faust elects a leader by who is assigned this one's partition; it must be there before the worker subscribes.
         Topic(f"{settings.app_id}-__assignor-__leader", 1),
     )
+
+
+def _kept_by_two(replication_factor: int) -> dict[str, str]:
+    """With three replicas or more an acknowledged record is on two brokers, whatever the cluster's own default: that is 1."""
+    return {_MIN_INSYNC: "2"} if replication_factor >= _REPLICAS_FOR_TWO else {}
 
 
 # What must be so in a topic that exists, and not only in one that we create: without it records are lost or refused (a
@@ -70,7 +78,7 @@ async def prepare(settings: Settings) -> None:
         wanted = needed(settings)
         there = set(await admin.list_topics())
         await _create(admin, [topic for topic in wanted if topic.name not in there], settings.replication_factor)
-        await _verify(admin, [topic for topic in wanted if topic.name in there])
+        await _verify(admin, [topic for topic in wanted if topic.name in there], settings.replication_factor)
     finally:
         await admin.close()
 
@@ -90,29 +98,55 @@ async def _create(admin: AIOKafkaAdminClient, missing: list[Topic], replication_
         _log.info("topic_created", topic=name)
 
 
-async def _verify(admin: AIOKafkaAdminClient, existing: list[Topic]) -> None:
+async def _verify(admin: AIOKafkaAdminClient, existing: list[Topic], replication_factor: int) -> None:
     described = {item["topic"]: item for item in await admin.describe_topics([topic.name for topic in existing])}
     problems = []
+    less_safe: dict[str, str] = {}
     for topic in existing:
-        count = len(described[topic.name]["partitions"])
+        partitions = described[topic.name]["partitions"]
+        count = len(partitions)
         if topic.partitions is not None and count != topic.partitions:
             problems.append(
                 f"topic {topic.name} has {count} partitions, ROUNDBATCH_PARTITIONS is {topic.partitions}: set it to {count}, "
                 "or give the worker a topic (and ROUNDBATCH_APP_ID) of its own; the count cannot be changed later"
             )
-        problems += await _config_problems(admin, topic)
+        has = await _configuration(admin, topic)
+        problems += _config_problems(topic, has)
+        replicas = min((len(partition["replicas"]) for partition in partitions), default=0)
+        if less := _less_safe(topic, replicas, has, replication_factor):
+            less_safe[topic.name] = less
     if problems:
         raise UnfitTopics("\n".join(problems))
+    if less_safe:
+        _log.warning(
+            "topics_less_safe",
+            topics=less_safe,
+            remedy="a broker lost for good takes acknowledged records with it: kafka-reassign-partitions.sh adds replicas, "
+            f"kafka-configs.sh --alter sets {_MIN_INSYNC}; or set ROUNDBATCH_REPLICATION_FACTOR to what is meant",
+        )
 
 
-async def _config_problems(admin: AIOKafkaAdminClient, topic: Topic) -> list[str]:
-    verified = {name: value for name, value in topic.config.items() if name in _VERIFIED}
-    if not verified:
-        return []
+def _less_safe(topic: Topic, replicas: int, has: Mapping[str, str], replication_factor: int) -> str:
+    """In what an existing topic keeps records less safely than one that we would make; empty where it does not."""
+    found = [] if replicas >= replication_factor else [f"replicas={replicas} of {replication_factor}"]
+    needs, least = int(topic.config.get(_MIN_INSYNC, "0")), has.get(_MIN_INSYNC, "")
+    if least.isdigit() and int(least) < needs:
+        found.append(f"{_MIN_INSYNC}={least} of {needs}")
+    return ", ".join(found)
+
+
+async def _configuration(admin: AIOKafkaAdminClient, topic: Topic) -> dict[str, str]:
+    if not topic.config:
+        return {}
     (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name)])
-    has = {entry[0]: entry[1] for resource in answer.resources for entry in resource[4]}
+    return {entry[0]: entry[1] for resource in answer.resources for entry in resource[4]}
+
+
+def _config_problems(topic: Topic, has: Mapping[str, str]) -> list[str]:
     problems = []
-    for name, wanted in verified.items():
+    for name, wanted in topic.config.items():
+        if name not in _VERIFIED:
+            continue
         found = has.get(name, "")
         fits = int(found or 0) >= int(wanted) if wanted.isdigit() else set(found.split(",")) == set(wanted.split(","))
         if not fits:

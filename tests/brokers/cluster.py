@@ -1,4 +1,4 @@
-"""Three brokers and a controller from Kafka's jars: what an operator's Kafka is, and each broker can be taken away by itself."""
+"""Three brokers and a controller from Kafka's jars, as an operator's Kafka is; each can be taken away by itself."""
 
 import contextlib
 import tempfile

@@ -24,7 +24,9 @@ class PortTaken(BrokerUnavailable):
 class Node:
     """A node that can be started, ended in three ways, and started again on the same ports and data."""
 
-    def __init__(self, java: Java, libs: Path, folder: Path, *, ports: Ports | None = None, options: tuple[str, ...] = ("-Xmx512m",)) -> None:
+    def __init__(
+        self, java: Java, libs: Path, folder: Path, *, ports: Ports | None = None, options: tuple[str, ...] = ("-Xmx512m",)
+    ) -> None:
         self.ports = ports or Ports(*free_ports(3))
         self.bootstrap = f"127.0.0.1:{self.ports.client}"
         self._command = [str(java.binary), "-cp", f"{libs}/*"]
@@ -39,8 +41,13 @@ class Node:
         self._config.write_text(server_properties(self.ports, log_dir=str(self._folder / "data"), member=member))
         java, *options = self._command
         done = subprocess.run(
-            [java, *QUICK, *options, "kafka.tools.StorageTool"]
-            + ["format", "--cluster-id", CLUSTER_ID, "--config", str(self._config)],
+            [
+                java,
+                *QUICK,
+                *options,
+                "kafka.tools.StorageTool",
+                *("format", "--cluster-id", CLUSTER_ID, "--config", self._config),
+            ],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
