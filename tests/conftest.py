@@ -9,6 +9,7 @@ import pytest
 from simulator.control import SimulatorControl
 from simulator.process import running_simulator
 from tests.brokers import running_kafka
+from tests.brokers.secured import SecuredKafka, running_secured_kafka
 from tests.harness.deployment import Deployment, deployment
 
 # In one process each, with a Kafka of its own: what runs side by side shares two cores, and their waits are tight enough.
@@ -28,6 +29,13 @@ def kafka() -> Iterator[str]:
     """Bootstrap servers of a real Kafka, one for the whole process: tests keep apart by the names of their topics."""
     with running_kafka() as bootstrap:
         yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def secured_kafka() -> Iterator[SecuredKafka]:
+    """A real Kafka with TLS, passwords and access control lists, one for the whole process."""
+    with running_secured_kafka() as started:
+        yield started
 
 
 @pytest.fixture
