@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -65,7 +66,12 @@ class SecuredKafka:
             admin.alter_user_scram_credentials([made])[name].result(timeout=TIMEOUT_S)
 
         def known() -> bool:
-            described = admin.describe_user_scram_credentials([name])[name].result(timeout=TIMEOUT_S)
+            try:
+                described = admin.describe_user_scram_credentials([name])[name].result(timeout=TIMEOUT_S)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.RESOURCE_NOT_FOUND:
+                    raise
+                return False
             return len(described.scram_credential_infos) == 2
 
         _until(known, f"user {name}")
