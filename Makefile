@@ -18,10 +18,10 @@ ARGS ?=
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
-$(VENV)/installed: requirements.lock pyproject.toml
+$(VENV)/installed: requirements-dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "roundbatch needs Python 3.11 or newer on PATH, or PYTHON=/path/to/python" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -49,9 +49,13 @@ bench: $(VENV)/installed ## throughput beside plain consume → produce, into bu
 compare: $(VENV)/installed ## all strategies on the recorded workload, cost against time, into build/compare.html
 	$(BIN)/python -m bench.compare
 
-lock: ## pin the dependencies of pyproject.toml with hashes into requirements.lock
-	uv pip compile --python-version 3.11 --universal --all-extras --generate-hashes --no-emit-index-url \
-		--custom-compile-command 'make lock' pyproject.toml -o requirements.lock
+# The versions of both locks are the same: those of the first bind the second.
+LOCK := uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make lock' pyproject.toml
+
+lock: ## pin pyproject.toml with hashes: requirements.lock to run it, requirements-dev.lock to work on it
+	$(LOCK) --extra msk --extra tracing -o requirements.lock
+	$(LOCK) --all-extras --constraint requirements.lock -o requirements-dev.lock
 
 kafka-up: ## Kafka, the worker and the simulator in containers
 	docker compose -f docker-compose.kafka.yml up --detach --build

@@ -45,7 +45,7 @@ from tables.view import PartitionView
 
 log = structlog.get_logger("worker")
 
-_EXIT_HARD_S = 20.0  # beyond shutdown_timeout_s: a stop that hangs ends the process; what is not acked is read again
+EXIT_HARD_S = 20.0  # beyond shutdown_timeout_s: a stop that hangs ends the process; what is not acked is read again
 _TOUCH_S = 60.0
 _STEP_PATIENCE = 6.0
 _GC_ALLOCATIONS = 20_000  # Python's default is 700: about two comparisons
@@ -196,7 +196,7 @@ class Worker:
         """No new intake; calls in flight finish within the time; nothing is cancelled at a provider."""
         log.info("worker_stopping", timeout_s=self.settings.shutdown_timeout_s)
         hard = asyncio.get_running_loop().call_later(
-            self.settings.shutdown_timeout_s + _EXIT_HARD_S,
+            self.settings.shutdown_timeout_s + EXIT_HARD_S,
             lambda: failstop.stop("shutdown", TimeoutError("the stop did not come to an end")),
         )
         self._observing.watchdog.stop()  # the stop has a time limit of its own

@@ -17,11 +17,12 @@ app = typer.Typer(
 
 
 @app.callback()
-def roundbatch() -> None:
+def roundbatch(context: typer.Context) -> None:
     """Comparative Judgement rounds, through LLM batch jobs, on Kafka."""
     try:
         packages.check_own_packages()
-    except packages.ForeignPackage as refusal:
+        packages.check_command(context.invoked_subcommand)
+    except (packages.ForeignPackage, packages.CommandMissing) as refusal:
         typer.echo(str(refusal), err=True)
         raise typer.Exit(config.EXIT_UNUSABLE) from None
 

@@ -5,8 +5,15 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
-#: All top-level packages but `cli`, which is running already when this is asked.
-OWN = ("agents", "bench", "demo", "domain", "providers", "simulator", "streams", "tables")
+#: The worker's top-level packages but `cli`, which is running already when this is asked.
+WORKER = ("agents", "domain", "providers", "streams", "tables")
+#: Those that an installation may leave out, as the worker's image does.
+OPTIONAL = ("bench", "demo", "simulator")
+OWN = (*WORKER, *OPTIONAL)
+_SIMULATOR = ("simulator", "python_multipart", "starlette", "uvicorn")
+_DEMO = ("demo", "choix", "confluent_kafka", "matplotlib", "scipy", *_SIMULATOR)
+#: What a command needs beyond the worker's packages and dependencies.
+EXTRA = {"simulator": _SIMULATOR, "demo": _DEMO, "compare": ("bench", *_DEMO)}
 DISTRIBUTION = "roundbatch"
 REMEDY = "give roundbatch a virtual environment of its own, without other packages"
 
@@ -15,8 +22,27 @@ class ForeignPackage(Exception):
     """A package of ours is not ours, or shared with another distribution; the message is one line with the remedy."""
 
 
+class CommandMissing(Exception):
+    """A command needs packages that this installation leaves out; the message is one line with the remedy."""
+
+
+def check_command(name: str | None) -> None:
+    """Make sure that what a command needs beyond the worker is installed; None and other names need nothing more.
+
+    Errors: CommandMissing.
+    """
+    missing = [package for package in EXTRA.get(name or "", ()) if importlib.util.find_spec(package) is None]
+    if missing:
+        raise CommandMissing(
+            f"roundbatch {name} needs {', '.join(missing)}, which this installation leaves out: run it from a checkout "
+            "(make demo installs all), or the simulator from its image (docker build --target simulator)"
+        )
+
+
 def check_own_packages(root: Path | None = None) -> None:
     """Make sure that each of our packages is found beside `cli`, and that no other distribution has files in it.
+
+    Those of OPTIONAL may be missing; a foreign one in their place is refused too, for `roundbatch demo` would run it.
 
     Nothing is imported. To be called before anything of ours outside `cli` is: a foreign `agents` would run first, and its
     error (or worse, its success) would say nothing of the cause.
@@ -26,6 +52,8 @@ def check_own_packages(root: Path | None = None) -> None:
     home = (root or Path(__file__).parents[1]).resolve()
     for name in OWN:
         found = _where(name)
+        if found is None and name in OPTIONAL:
+            continue
         if found is None:
             raise ForeignPackage(f"package {name} of roundbatch is missing beside {home / 'cli'}: install roundbatch again")
         if found != home / name:

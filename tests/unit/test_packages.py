@@ -59,6 +59,26 @@ def test_a_foreign_module_file_is_found_too(shadow: Shadow, monkeypatch: pytest.
         packages.check_own_packages()
 
 
+def test_a_package_that_the_image_leaves_out_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "OPTIONAL", ("no_such_package_of_ours",))
+    monkeypatch.setattr(packages, "OWN", (*packages.WORKER, "no_such_package_of_ours"))
+    packages.check_own_packages()
+
+
+def test_a_command_whose_packages_are_left_out_says_which_and_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(packages.EXTRA, "simulator", ("simulator", "no_such_server"))
+    result = CliRunner().invoke(app, ["simulator"])
+    assert result.exit_code == 78
+    assert result.stderr.startswith("roundbatch simulator needs no_such_server, which this installation leaves out: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [None, "worker", *packages.EXTRA])
+def test_a_checkout_has_all_that_its_commands_need(command: str | None) -> None:
+    packages.check_command(command)
+    assert set(packages.EXTRA) <= {registered.name for registered in app.registered_commands}
+
+
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "OWN", ("no_such_package_of_ours",))
     with pytest.raises(packages.ForeignPackage, match="no_such_package_of_ours of roundbatch is missing"):
