@@ -33,7 +33,7 @@ from agents.submitting import Submitting
 from agents.tidying import Tidying
 from agents.timers import Timers
 from agents.views import Views
-from streams import failstop, topics
+from streams import failstop, logs, topics
 from streams.app import make_app, raw_topic
 from streams.clock import SystemClock
 from streams.offsets import LogEnds
@@ -137,6 +137,7 @@ class Worker:
         failstop.before_exit(
             lambda where, place: self._failstops.add(where, place, dt.datetime.now(dt.UTC), self._observing.lived_s)
         )
+        failstop.before_exit(lambda *_: logs.finish())
         self._state_dir.open()
         if not self.settings.embedded_broker:
             await topics.prepare(self.settings)
@@ -271,5 +272,6 @@ def main(settings: Settings) -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())
+    logs.finish()
     # Faust leaves threads behind (the consumer's); all is written, and they must not hold up the exit.
     os._exit(0)

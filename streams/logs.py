@@ -6,21 +6,28 @@ a field, and a traceback shows no local variables, which would hold them.
 
 import logging
 import sys
+import threading
+import time
 from typing import TextIO
 
 import structlog
 from structlog.typing import Processor
 
+from streams.log_repeats import Repeated, Repeats
+
 #: They build a debug record for nearly each message they handle wherever DEBUG is on, 12 % of a busy worker's time. At
 #: WARNING they build none. Not `disabled`: their errors must come out.
 LIBRARIES = ("faust", "mode", "aiokafka", "asyncio", "aiohttp")
+LOOK_S = 5.0  # how often it is looked whether a repeated line has ended
+FINISH_S = 1.0
 
 
 def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     """Set up structlog and the standard library's logging; may be called again, the last call counts.
 
     level filters our events. The libraries' are kept from WARNING upwards whatever it says: at DEBUG both SDKs log their
-    requests, prompts included. They come out as event `library_log` with logger and message.
+    requests, prompts included. They come out as event `library_log` with logger and message; lines that repeat one another are
+    counted, and told as `library_log_repeated` (streams.log_repeats).
 
     Faust must leave logging alone: start its Worker with `override_logging=False` and `redirect_stdouts=False`. Otherwise it
     clears the root logger's handlers, sets that logger to DEBUG for its spinner, and puts stderr itself into a log.
@@ -44,17 +51,79 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     logging.captureWarnings(True)
 
 
+def finish() -> None:
+    """Tell what was counted and not told yet: before the process ends."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LibraryHandler):
+            handler.flush()
+
+
 class LibraryHandler(logging.Handler):
-    """Turns a library's log record into an event of ours."""
+    """Turns a library's log record into an event of ours, unless it repeats one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._repeats = Repeats()
+        self._looking: threading.Timer | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log the record at its own level; one that cannot be formatted is reported on stderr by `handleError`."""
+        """Log the record at its own level; one that cannot be formatted is reported on stderr by `handleError`.
+
+        Called with the handler's lock held, from any thread.
+        """
         try:
-            structlog.get_logger().log(
-                _known(record.levelno), "library_log", logger=record.name, message=record.getMessage(), exc_info=record.exc_info
-            )
+            message = record.getMessage()
+            error = f" {record.exc_info[1]!r}" if record.exc_info else ""
+            if self._repeats.is_new(record.name, record.levelno, message + error, time.monotonic()):
+                structlog.get_logger().log(
+                    _known(record.levelno), "library_log", logger=record.name, message=message, exc_info=record.exc_info
+                )
+            self._look_later()
         except Exception:  # noqa: BLE001 - a log line must never be what stops the worker
             self.handleError(record)
+
+    def flush(self) -> None:
+        """Tell all that was counted.
+
+        Without a long wait for a turn: a thread that hangs in here may be why the process ends.
+        """
+        lock = self._lock()
+        if lock.acquire(timeout=FINISH_S):
+            try:
+                self._tell(self._repeats.due(time.monotonic(), all_of_them=True))
+            finally:
+                lock.release()
+
+    def _look(self) -> None:
+        with self._lock():
+            self._looking = None
+            self._tell(self._repeats.due(time.monotonic()))
+            self._look_later()
+
+    def _look_later(self) -> None:
+        if self._looking is None and len(self._repeats):
+            self._looking = threading.Timer(LOOK_S, self._look)
+            self._looking.daemon = True
+            self._looking.start()
+
+    @staticmethod
+    def _tell(repeated: list[Repeated]) -> None:
+        for seen in repeated:
+            structlog.get_logger().log(
+                _known(seen.level),
+                "library_log_repeated",
+                logger=seen.logger,
+                message=seen.message,
+                left_out=seen.left_out,
+                others=seen.texts,
+                lasted_s=round(seen.last_s - seen.first_s, 1),
+                goes_on=not seen.ended,
+            )
+
+    def _lock(self) -> "threading.RLock":
+        if self.lock is None:
+            raise RuntimeError("a handler without a lock")
+        return self.lock
 
 
 def _known(level: int) -> int:

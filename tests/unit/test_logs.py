@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -72,3 +73,34 @@ def test_the_last_call_counts() -> None:
     logs.configure("INFO", second)
     logging.getLogger("faust").warning("once")
     assert (first.getvalue(), second.getvalue().count("\n")) == ("", 1)
+
+
+def test_what_was_counted_is_told_before_the_process_ends() -> None:
+    out = io.StringIO()
+    logs.configure("INFO", out)
+    library = logging.getLogger("aiokafka")
+    for _ in range(3):
+        library.error("lost %s", "broker")
+    try:
+        raise ValueError(1)
+    except ValueError:
+        library.exception("lost %s", "broker")  # with another cause it is another kind
+    logs.finish()
+    logs.finish()
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["library_log", "library_log", "library_log_repeated"]
+    assert (lines[2]["message"], lines[2]["left_out"], lines[2]["level"]) == ("lost broker", 2, "error")
+
+
+def test_a_repetition_that_ended_is_told_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "LOOK_S", 0.01)
+    monkeypatch.setattr("streams.log_repeats.QUIET_S", 0.05)
+    out = io.StringIO()
+    logs.configure("INFO", out)
+    logging.getLogger("aiokafka").error("x")
+    logging.getLogger("aiokafka").error("x")
+    until = time.monotonic() + 30
+    while "library_log_repeated" not in out.getvalue():
+        assert time.monotonic() < until, out.getvalue()
+        time.sleep(0.01)
+    assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == ["library_log", "library_log_repeated"]
