@@ -17,6 +17,7 @@ from providers.prompts import PromptSource, ask_for, ask_for_bundle
 from providers.protocol import Ask, StartRefused
 from streams.requests import InboundMember, InboundRecord
 from streams.settings import Settings
+from tables.faults import StoreFault
 from tables.view import PartitionView, Tables
 
 log = structlog.get_logger("asks")
@@ -38,7 +39,8 @@ class Asks:
 
         Into `unusable` goes an error outcome for each member that none can be made of: it ends alone; raised, it would stop the
         worker again after every restart. The custom id comes from the line's place in the plan, whichever lines are left out.
-        Raises StartRefused when the partition goes meanwhile: its prompts can be read no more, and are not at fault.
+        Raises StartRefused when the partition goes meanwhile, and StoreFault: its prompts can be read no more, and are not at
+        fault.
         """
         kept: dict[int, InboundRecord] = {}
         for number in lines:
@@ -68,6 +70,8 @@ class Asks:
                     kept.clear()  # the lines of a job go through its records one after another
                     kept[member.offset] = record
                 sources.append(source_of(record.members[member.position], plan, self._settings))
+            except StoreFault:
+                raise
             except Exception as error:
                 log.exception("prompt_not_made", **about(view, job), line=number)
                 fault = Fault(ErrorCode.PROCESSING_ERROR, f"no prompt can be made of this request: {type(error).__name__}")

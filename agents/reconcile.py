@@ -24,7 +24,8 @@ from streams.outbox import Outbox
 from streams.requests import InboundRecord
 from streams.results import ResultMessage, result_message
 from tables import jobs, outcomes, requests
-from tables.codec import Codec, UnknownVersion
+from tables.codec import Codec
+from tables.faults import StoreFault
 from tables.view import PartitionView, Tables
 
 log = structlog.get_logger("reconcile")
@@ -56,8 +57,8 @@ class Reconcile:
     def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
         """Handle one work record; returns the effects that must be done before its offset is acked.
 
-        Raises MustWait, with nothing written, when collect has to read first; NewerRecord and UnknownVersion for what a newer
-        worker has written, which must stop this one.
+        Raises MustWait, with nothing written, when collect has to read first; NewerRecord for what a newer worker has written,
+        and StoreFault, which must both stop this one: they are no fault of the record.
         """
         offset = message.offset
         effects: list[asyncio.Future[Any]] = []
@@ -65,7 +66,7 @@ class Reconcile:
             record = work.decode(message.value or b"")
             verdict = self._decide(view, record, offset, append_time_ms(message))
             planned = self._events(view, self._as_found(view, offset, verdict))
-        except (MustWait, work.NewerRecord, UnknownVersion):
+        except (MustWait, work.NewerRecord, StoreFault):
             raise
         except Exception as error:
             reason = "undecodable" if isinstance(error, ValidationError) else "not_judged"

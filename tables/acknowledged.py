@@ -2,7 +2,8 @@
 
 Faust drops the future of a changelog send, lets only the current event of a stream write, and deletes a key from whichever
 open partition touched it last (stores/rocksdb.py `_del`). Here every write goes to the partition it is told, in RocksDB and
-in the changelog, and gives a future. Recovery, rebalancing and the files on disk stay Faust's.
+in the changelog, and gives a future. Recovery and rebalancing stay Faust's, and the files on disk behind the border of
+tables.store: no read and no write of a table raises what RocksDB says.
 """
 
 import asyncio
@@ -10,9 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import faust
-from faust.types import TP
+from faust.types import TP, StoreT
 
 from streams.outbox import MAX_RECORD_BYTES, Outbox
+from tables.store import Database, GuardedStore
 
 _SIZES = ("rocksdb.live-sst-files-size", "rocksdb.cur-size-all-mem-tables")
 
@@ -25,6 +27,19 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
     """Bytes to bytes; keys begin with their partition."""
 
     outbox: Outbox
+
+    def _new_store(self) -> StoreT[Any, Any]:
+        return GuardedStore(
+            "rocksdb://",
+            self.app,
+            self,
+            table_name=self.name,
+            key_type=self.key_type,
+            value_type=self.value_type,
+            key_serializer=self.key_serializer,
+            value_serializer=self.value_serializer,
+            options=self.options,
+        )
 
     @property
     def _rocks(self) -> Any:
@@ -70,8 +85,9 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         databases = [database for database in self._rocks._dbs.values() if database is not None]
         return sum(database.property_int_value(name) or 0 for database in databases for name in _SIZES)
 
-    def _database(self, partition: int) -> Any:
-        return self._rocks._db_for_partition(partition)
+    def _database(self, partition: int) -> Database:
+        database: Database = self._rocks._db_for_partition(partition)
+        return database
 
     def _send(self, partition: int, key: bytes, value: bytes | None) -> "asyncio.Future[Any]":
         sent = self.outbox.send(self.changelog_topic_name, value, key=key, partition=partition)

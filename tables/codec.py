@@ -2,14 +2,21 @@
 
 from typing import Generic, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
+
+from tables.faults import UnknownVersion, UnreadableEntry
 
 V = TypeVar("V")
-_VERSION = b"\x01"
+VERSION = b"\x01"
 
 
-class UnknownVersion(ValueError):
-    """A value was written by a newer worker than this one."""
+def body_of(raw: bytes) -> bytes:
+    """A value without its version. Raises UnknownVersion."""
+    if raw[:1] != VERSION:
+        raise UnknownVersion(
+            f"a table value has version {raw[:1]!r}, this worker reads {VERSION!r}: run the newer worker again"
+        )
+    return raw[1:]
 
 
 class Codec(Generic[V]):
@@ -20,12 +27,13 @@ class Codec(Generic[V]):
 
     def encode(self, value: V) -> bytes:
         """Value to bytes."""
-        return _VERSION + self._adapter.dump_json(value)
+        return VERSION + self._adapter.dump_json(value)
 
     def decode(self, raw: bytes) -> V:
-        """Bytes to value. Raises UnknownVersion, or pydantic.ValidationError for damaged bytes."""
-        if raw[:1] != _VERSION:
-            raise UnknownVersion(
-                f"a table value has version {raw[:1]!r}, this worker reads {_VERSION!r}: run the newer worker again"
-            )
-        return self._adapter.validate_json(raw[1:])
+        """Bytes to value. Raises UnknownVersion, and UnreadableEntry for bytes that no worker has written."""
+        body = body_of(raw)
+        try:
+            return self._adapter.validate_json(body)
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            raise UnreadableEntry(f"a table value of {len(raw)} bytes cannot be read: {found['msg']}") from None

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tables.acknowledged import AcknowledgedTable
+from tables.codec import VERSION, body_of
 
 NAME = "requests"
-_VERSION = b"\x01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,16 @@ def key(partition: int, offset: int) -> bytes:
 
 def encode(stored: Stored) -> bytes:
     """The entry's value."""
-    return _VERSION + stored.append_ms.to_bytes(8, "big") + stored.raw
+    return VERSION + stored.append_ms.to_bytes(8, "big") + stored.raw
 
 
 def find(table: AcknowledgedTable, partition: int, offset: int) -> Stored | None:
-    """The record at an inbound offset, or None when it is finished (or not yet read: ask the view)."""
+    """The record at an inbound offset, or None when it is finished (or not yet read: ask the view). Raises UnknownVersion."""
     value = table.find(partition, key(partition, offset))
-    return None if value is None else Stored(int.from_bytes(value[1:9], "big"), value[9:])
+    if value is None:
+        return None
+    body = body_of(value)
+    return Stored(int.from_bytes(body[:8], "big"), body[8:])
 
 
 def offsets(table: AcknowledgedTable, partition: int) -> Iterator[int]:

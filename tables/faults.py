@@ -1,0 +1,57 @@
+"""What can be wrong with a store. None of it is the fault of the record that is being handled: it stops the worker.
+
+A record that were blamed for it would become a dead letter, acknowledged, and its answers would be lost.
+"""
+
+
+class StoreFault(Exception):
+    """A table cannot be read or written, or holds what this worker cannot read."""
+
+
+class StoreFailed(StoreFault):
+    """RocksDB refused to read or write."""
+
+
+class UnknownVersion(StoreFault):
+    """An entry was written by a newer worker than this one."""
+
+
+class UnreadableEntry(StoreFault):
+    """An entry has our version, and is none of ours."""
+
+
+# What RocksDB says where the store is whole and something else is in the way. Looked for first: "the MANIFEST may be corrupted"
+# is added to any of them. The words are those of strerror(3), which RocksDB takes over.
+_NO_DAMAGE = (
+    "lock hold by current process",
+    "While lock file",
+    "No locks available",
+    "No space left on device",
+    "Disk quota exceeded",
+    "File too large",
+    "Permission denied",
+    "Operation not permitted",
+    "Read-only file system",
+    "Too many open files",
+    "Cannot allocate memory",
+)
+_DAMAGE = ("Corruption", "No such file or directory", "Input/output error", "checksum mismatch")
+_LOCKED = _NO_DAMAGE[:3]
+
+
+def is_locked(said: str) -> bool:
+    """Whether another handle or process has the store open."""
+    return any(words in said for words in _LOCKED)
+
+
+def is_damage(said: str) -> bool:
+    """Whether an error of reading or writing means that files of the store are damaged or gone."""
+    return not any(words in said for words in _NO_DAMAGE) and any(words in said for words in _DAMAGE)
+
+
+def is_unopenable(said: str) -> bool:
+    """Whether a store that does not open should be made anew.
+
+    Wider than damage: a file that RocksDB does not know (of a newer version, or cut short) costs no more than the restoring.
+    """
+    return not any(words in said for words in _NO_DAMAGE)

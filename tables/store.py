@@ -1,0 +1,141 @@
+"""Faust's RocksDB store with a border: no exception of RocksDB comes out of it.
+
+Faust's recovery logs an exception and goes on without the entry; a handler of ours would take it for a fault of its record. So
+whatever RocksDB refuses ends the process here (exit 70), before anybody can take it for something else. Where files are damaged
+they are marked first, and the next start makes that one store anew, table and partition: it is a cache of its changelog, from
+which Faust restores it, for the offset to go on from is kept inside.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import structlog
+from faust.stores import rocksdb
+
+from streams import failstop
+from tables.faults import StoreFailed, is_damage, is_locked, is_unopenable
+
+log = structlog.get_logger("store")
+R = TypeVar("R")
+
+
+class Database:
+    """One partition's RocksDB."""
+
+    def __init__(self, rocks: Any, path: Path) -> None:
+        self._rocks, self._path = rocks, path
+
+    def get(self, key: bytes) -> bytes | None:
+        """Read an entry."""
+        found: bytes | None = self._do("read", lambda: self._rocks.get(key))
+        return found
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Write an entry."""
+        self._do("write", lambda: self._rocks.put(key, value))
+
+    def delete(self, key: bytes) -> None:
+        """Delete an entry."""
+        self._do("delete", lambda: self._rocks.delete(key))
+
+    def write(self, batch: Any) -> None:
+        """Write what Faust has read from the changelog."""
+        self._do("restore", lambda: self._rocks.write(batch))
+
+    def property_int_value(self, name: str) -> int | None:
+        """A number that RocksDB keeps of itself."""
+        found: int | None = self._do("property", lambda: self._rocks.property_int_value(name))
+        return found
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All entries in key order."""
+        yield from self._scan(lambda at: (at.key(), at.value()))
+
+    def keys(self) -> Iterator[bytes]:
+        """All keys in order."""
+        yield from self._scan(lambda at: at.key())
+
+    def _scan(self, take: Callable[[Any], R]) -> Iterator[R]:
+        """rocksdict's own iterators end at a damaged block as if it were the end (seen: 0 of 300 entries, and no error)."""
+        try:
+            at = self._rocks.iter()
+            at.seek_to_first()
+            while at.valid():
+                yield take(at)  # what the reader of the entries raises does not come by here
+                at.next()
+            at.status()
+        except Exception as error:  # noqa: BLE001 - RocksDB has no exceptions of its own
+            self._failed("scan", error)
+
+    def _do(self, what: str, step: Callable[[], R]) -> R:
+        try:
+            return step()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed(what, error)
+
+    def _failed(self, what: str, error: Exception) -> NoReturn:
+        if is_damage(str(error)):
+            mark(self._path, str(error))
+        stop(what, self._path, error)
+
+
+def marker(path: Path) -> Path:
+    """The file beside a partition's folder that says it is damaged."""
+    return path.with_name(f"{path.name}.damaged")
+
+
+def mark(path: Path, said: str) -> None:
+    """Have the next start make this store anew. Never raises: the disk may be the very reason, and the exit must follow."""
+    log.error("store_damaged", path=str(path), said=said, then="at the next start it is restored from its changelog")
+    try:
+        marker(path).write_text(said + "\n")
+    except OSError as error:
+        log.error("store_not_marked", path=str(path), error=repr(error), remedy=f"delete {path}, then start the worker")
+
+
+def stop(what: str, path: Path, error: Exception) -> NoReturn:
+    """End the process; no record is named, for none is to blame."""
+    failstop.stop(f"store {path.name}", StoreFailed(f"{what} {path}: {error}"))
+
+
+class GuardedStore(rocksdb.Store):
+    """Opens partitions behind the border; Faust's own reads and writes go through it too."""
+
+    def _open_for_partition(self, partition: int) -> Any:
+        path = self.partition_path(partition)
+        if marker(path).exists():
+            self._make_anew(path, marker(path).read_text().strip())
+        try:
+            return self._open(path)
+        except Exception as error:
+            if is_locked(str(error)):
+                raise  # Faust asks again: the handle of an assignment before goes when it is collected
+            if not is_unopenable(str(error)):
+                stop("open", path, error)
+            self._make_anew(path, str(error))
+        try:
+            return self._open(path)
+        except Exception as error:  # noqa: BLE001 - as above
+            stop("open", path, error)
+
+    def _open(self, path: Path) -> Database:
+        return Database(self.rocksdb_options.open(path, read_only=False), path)
+
+    def _make_anew(self, path: Path, said: str) -> None:
+        log.warning("store_wiped", path=str(path), said=said, then="it is restored from its changelog")
+        try:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+            marker(path).unlink(missing_ok=True)  # the last step: a kill before it begins again
+        except OSError as error:
+            stop("wipe", path, error)
+
+    def _visible_items(self, db: Any) -> Iterator[tuple[bytes, bytes]]:
+        return ((key, value) for key, value in db.items() if key != self.offset_key)
+
+    def _visible_keys(self, db: Any) -> Iterator[bytes]:
+        return (key for key in db.keys() if key != self.offset_key)  # noqa: SIM118 - no dict

@@ -1,0 +1,67 @@
+"""Stores damaged on disk while batches are at the provider: restored from their changelogs, and what was paid for is read."""
+
+import time
+from pathlib import Path
+
+from streams import work
+from tests.harness.damage import flip_a_block
+from tests.harness.deployment import PARTITIONS, Deployment
+from tests.harness.worker import WorkerProcess
+
+PATIENT = {f"ROUNDBATCH_{provider}__POLL_FIRST_S": "600" for provider in ("ANTHROPIC", "OPENAI")}
+
+
+def store(deployed: Deployment, table: str, partition: int) -> Path:
+    (found,) = (deployed.folder / "state-a" / "faust").glob(f"**/{table}-{partition}.db")
+    return found
+
+
+def wait_submitted(deployed: Deployment, jobs: int) -> None:
+    until = time.monotonic() + 60
+    while True:
+        records = [work.decode(record.value) for record in deployed.read(deployed.work_topic)]
+        if sum(isinstance(record, work.Submitted) for record in records) == jobs:
+            return
+        assert time.monotonic() < until, deployed.logs()
+        time.sleep(0.2)
+
+
+def wiped(worker: WorkerProcess) -> set[str]:
+    lines = [line for line in worker.log_path.read_text().splitlines() if "store_wiped" in line]
+    return {
+        f"{table}-{place}"
+        for table in TABLES
+        for place in range(PARTITIONS)
+        for line in lines
+        if f"/{table}-{place}.db" in line
+    }
+
+
+TABLES = ("rounds", "requests", "jobs", "outcomes")
+
+
+def test_damaged_stores_are_restored_and_no_paid_answer_is_lost(deployed: Deployment) -> None:
+    worker = deployed.worker(**PATIENT)
+    for place, provider in enumerate(("anthropic", "openai")):
+        deployed.send_round([deployed.body(provider, batch=provider) for _ in range(5)], partition=place)
+    wait_submitted(deployed, 2)
+    assert worker.stop() == 0
+
+    flip_a_block(store(deployed, "requests", 0))  # opens, and is met while it is read
+    (store(deployed, "jobs", 1) / "CURRENT").write_bytes(b"")  # does not open
+
+    damaged = deployed.worker(ready=False)
+    assert damaged.wait_exit() == 70, damaged.tail()
+    assert wiped(damaged) == {"jobs-1"}
+    assert "store_damaged" in damaged.log_path.read_text()
+    restored = deployed.worker()
+    assert wiped(restored) == {"requests-0"}
+
+    events = deployed.wait_answered()
+    assert all(event["data"]["winner"] for event in events.values())
+    assert deployed.dead_letters() == deployed.read(f"{deployed.work_topic}.DLQ") == []
+    deployed.check_promises()
+    assert set(deployed.events_per_id().values()) == {1}
+    assert len(deployed.simulator.batches()) == 2
+    assert restored.stop() == 0
+    assert wiped(deployed.worker()) == set()
