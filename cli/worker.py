@@ -18,7 +18,7 @@ def worker() -> None:
     from agents.worker import main
     from streams import logs
     from streams.topics import UnfitTopics
-    from tables.state_dir import StateDirInUse
+    from tables.state_dir import StateDirUnusable
 
     settings = settings_or_exit()
     logs.configure(settings.log_level)
@@ -26,7 +26,7 @@ def worker() -> None:
         typer.echo(f"warning: {warning}", err=True)
     try:
         main(settings)
-    except (HealthUnavailable, StateDirInUse, UnfitTopics) as refusal:
+    except (HealthUnavailable, StateDirUnusable, UnfitTopics) as refusal:
         typer.echo(str(refusal), err=True)
         raise typer.Exit(EXIT_UNUSABLE) from None
     except KafkaError as error:

@@ -3,6 +3,7 @@
 Tombstones leave a changelog after delete.retention.ms (7 d); a local store older than that would keep what was deleted.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -18,8 +19,8 @@ _STORE = "faust"
 _USED = "last_used"
 
 
-class StateDirInUse(Exception):
-    """Another worker of this machine holds the state directory."""
+class StateDirUnusable(Exception):
+    """The state directory is not this worker's to use; the message is one line with the remedy."""
 
 
 class StateDir:
@@ -30,23 +31,49 @@ class StateDir:
         self._lock: int | None = None
 
     def open(self) -> None:
-        """Make it, lock it, wipe its store when unused for 24 h. Raises StateDirInUse."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / _STORE).mkdir(exist_ok=True)
+        """Make it, lock it, wipe its store when unused for 24 h. Raises StateDirUnusable."""
+        try:
+            self._make()
+            self._wipe_when_old()
+            self.touch()
+            self._look_for_what_is_not_ours()
+        except OSError as error:
+            raise self._unusable(Path(error.filename or self.path), error.strerror or repr(error)) from error
+
+    def touch(self) -> None:
+        """Note that it is in use."""
+        (self.path / _USED).touch()
+
+    def _make(self) -> None:
+        (self.path / _STORE).mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StateDirInUse(
+        except BlockingIOError as error:
+            raise StateDirUnusable(
                 f"the state directory {self.path} is in use by another worker: give each its own ROUNDBATCH_STATE_DIR"
             ) from error
+
+    def _wipe_when_old(self) -> None:
         used = self.path / _USED
         if used.exists() and time.time() - used.stat().st_mtime > UNUSED_S:
             log.warning("state_wiped", path=str(self.path), unused_s=round(time.time() - used.stat().st_mtime))
             shutil.rmtree(self.path / _STORE)
             (self.path / _STORE).mkdir()
-        self.touch()
 
-    def touch(self) -> None:
-        """Note that it is in use."""
-        (self.path / _USED).touch()
+    def _look_for_what_is_not_ours(self) -> None:
+        """A volume that another user wrote to: RocksDB would fail at some file of it, at some time. A few hundred files."""
+        for folder, _, names in os.walk(self.path / _STORE, onerror=_raise):
+            for path in (Path(folder), *(Path(folder, name) for name in names)):
+                if not os.access(path, os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)):
+                    raise self._unusable(path, os.strerror(errno.EACCES))
+
+    def _unusable(self, path: Path, said: str) -> StateDirUnusable:
+        return StateDirUnusable(
+            f"the state directory {self.path} cannot be used by user {os.geteuid()}: {path}: {said}; make it a folder that "
+            "this user may write to, with room on its disk, or set ROUNDBATCH_STATE_DIR to another (its content is restored)"
+        )
+
+
+def _raise(error: OSError) -> None:
+    raise error

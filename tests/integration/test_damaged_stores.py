@@ -8,7 +8,9 @@ from tests.harness.damage import flip_a_block
 from tests.harness.deployment import PARTITIONS, Deployment
 from tests.harness.worker import WorkerProcess
 
-PATIENT = {f"ROUNDBATCH_{provider}__POLL_FIRST_S": "600" for provider in ("ANTHROPIC", "OPENAI")}
+PATIENT = {
+    f"ROUNDBATCH_{provider}__POLL_{which}_S": "600" for provider in ("ANTHROPIC", "OPENAI") for which in ("FIRST", "MAX")
+}
 
 
 def store(deployed: Deployment, table: str, partition: int) -> Path:
