@@ -33,7 +33,7 @@ from agents.submitting import Submitting
 from agents.tidying import Tidying
 from agents.timers import Timers
 from agents.views import Views
-from streams import failstop, logs, topics
+from streams import failstop, kafka_security, logs, topics
 from streams.app import make_app, raw_topic
 from streams.clock import SystemClock
 from streams.offsets import LogEnds
@@ -61,8 +61,8 @@ class Worker:
         self._state_dir = StateDir(settings.state_dir)
         self._failstops = FailStopCount(settings.state_dir)
         self.metrics = Metrics(CollectorRegistry())
-        self._outbox = Outbox(settings.kafka_bootstrap_servers, linger_ms=settings.linger_ms)
-        self._log_ends = LogEnds(settings.kafka_bootstrap_servers)
+        self._outbox = Outbox(settings, linger_ms=settings.linger_ms)
+        self._log_ends = LogEnds(settings)
         self._app = make_app(settings)
         tables = declare(self._app, settings, self._outbox)
         self._views = Views(self._app, settings, tables, self._log_ends, self._clock)
@@ -139,6 +139,7 @@ class Worker:
         )
         failstop.before_exit(lambda *_: logs.finish())
         self._state_dir.open()
+        await kafka_security.check(self.settings)
         if not self.settings.embedded_broker:
             await topics.prepare(self.settings)
         self._observing.register(self._tables, self._failstops.now)

@@ -4,9 +4,9 @@ import json
 import uuid
 from typing import Any
 
-from confluent_kafka import Producer
-
+from demo import clients
 from streams.request_events import round_event, single_event
+from streams.settings_kafka import KafkaSettings
 
 ROUND_SIZE = 12
 REQUEST_BYTES = 4_096  # of one comparison's JSON: the prompt is in it twice, whole and in blocks
@@ -56,8 +56,9 @@ def _body(
 
 def preload(bootstrap: str, *, rounds: int, partitions: int, callback_topic: str, round_topic: str, single_topic: str) -> int:
     """Write the same comparisons as round records and as single ones; returns how many. A round stays in one partition."""
-    producer = Producer(
-        {"bootstrap.servers": bootstrap, "log_level": 0, "linger.ms": 20, "queue.buffering.max.kbytes": 1 << 20}
+    producer = clients.producer(
+        KafkaSettings(kafka_bootstrap_servers=bootstrap),
+        {"log_level": 0, "linger.ms": 20, "queue.buffering.max.kbytes": 1 << 20},
     )
     for number in range(rounds):
         bodies = [body(number, position, callback_topic) for position in range(ROUND_SIZE)]

@@ -8,10 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import TopicPartition
 
 from bench.figures import Sample
 from bench.processes import cpu_s, resident_bytes
+from demo import clients
+from streams.settings_kafka import KafkaSettings
 
 _TIMEOUT_S = 600.0
 _LOOK_S = 0.1
@@ -33,8 +35,9 @@ class MeasuredWorker:
     ) -> None:
         folder.mkdir(parents=True)
         self._folder, self._profile, self._result_topic = folder, profile, result_topic
-        self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": f"{name}-watch", "log_level": 0, "enable.auto.commit": False}
+        self._consumer = clients.consumer(
+            KafkaSettings(kafka_bootstrap_servers=bootstrap),
+            {"group.id": f"{name}-watch", "log_level": 0, "enable.auto.commit": False},
         )
         self._places = [TopicPartition(result_topic, number) for number in range(partitions)]
         # Everything but this is as shipped: an instant provider must not wait 5 s for its first poll.

@@ -4,8 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import TopicPartition
 
+from demo import clients
+from streams.settings_kafka import KafkaSettings
 from tests.harness.deployment import Deployment
 
 MIB = 1024 * 1024
@@ -76,7 +78,8 @@ def report(deployed: Deployment, watched: Watched) -> dict[str, Any]:
 
 def stamped(deployed: Deployment, topic: str) -> list[Stamped]:
     """Every record of a topic with its append time."""
-    consumer = Consumer({"bootstrap.servers": deployed.bootstrap, "group.id": f"{topic}-report", "log_level": 0})
+    kafka = KafkaSettings(kafka_bootstrap_servers=deployed.bootstrap)
+    consumer = clients.consumer(kafka, {"group.id": f"{topic}-report", "log_level": 0})
     records: list[Stamped] = []
     for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions:
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)

@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import kafka
+from cli.kafka import BootstrapServers, settings_at
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from streams.settings import Settings
     from streams.work import CancelRequested
-
-WORK_TOPIC = "roundbatch.work"
 
 
 def cancel(
     targets: Annotated[list[str], typer.Argument(metavar="BATCH|ID…", help="cj_batch_id, or correlation id (a UUID).")],
-    bootstrap_servers: Annotated[str, typer.Option(envvar="KAFKA_BOOTSTRAP_SERVERS", help="Kafka, as host:port[,host:port…].")],
-    work_topic: Annotated[str, typer.Option(envvar="ROUNDBATCH_WORK_TOPIC", help="The worker's own topic.")] = WORK_TOPIC,
+    bootstrap_servers: BootstrapServers = None,
+    work_topic: Annotated[str | None, typer.Option(help="The worker's own topic, in place of ROUNDBATCH_WORK_TOPIC.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object; needs --yes.")] = False,
 ) -> None:
@@ -26,27 +28,31 @@ def cancel(
     CJ takes such an event as final and does not ask again. A batch job none of whose comparisons is wanted any more is
     cancelled at the provider; what it has answered until then is paid. What is requested later is worked on as ever.
     """
-    import asyncio
     import json
 
     from aiokafka.errors import KafkaError
 
+    settings = settings_at(bootstrap_servers)
+    topic = work_topic or settings.work_topic
     if as_json and not yes:
         raise typer.BadParameter("--json asks nothing: give --yes too")
     if not yes:
         typer.confirm(f"End all that is pending of {', '.join(targets)} by error events?", abort=True, err=True)
     try:
-        told = asyncio.run(_send([request(target) for target in targets], bootstrap_servers, work_topic))
+        told = kafka.run(settings, lambda: _send([request(target) for target in targets], settings, topic))
     except LookupError as error:
         typer.echo(str(error.args[0]), err=True)
         raise typer.Exit(1) from error
     except KafkaError as error:
-        typer.echo(f"Kafka at {bootstrap_servers} did not take it: {error}; the same command again does no harm", err=True)
+        typer.echo(
+            f"Kafka at {settings.kafka_bootstrap_servers} did not take it: {error}; the same command again does no harm",
+            err=True,
+        )
         raise typer.Exit(1) from error
     if as_json:
-        typer.echo(json.dumps({"targets": targets, "work_topic": work_topic, "partitions": told}))
+        typer.echo(json.dumps({"targets": targets, "work_topic": topic, "partitions": told}))
     else:
-        typer.echo(f"{told} partitions of {work_topic} told; `roundbatch explain ID` shows what became of a comparison")
+        typer.echo(f"{told} partitions of {topic} told; `roundbatch explain ID` shows what became of a comparison")
 
 
 def request(target: str) -> CancelRequested:
@@ -61,24 +67,23 @@ def request(target: str) -> CancelRequested:
         return CancelRequested(batch=target)
 
 
-async def _send(records: Sequence[CancelRequested], bootstrap_servers: str, topic: str) -> int:
+async def _send(records: Sequence[CancelRequested], settings: Settings, topic: str) -> int:
     """Send every record to every partition, for the key's hash is the producer's business; the number of partitions.
 
     Errors: LookupError where there is no such topic, KafkaError for the first record that is not acknowledged.
     """
     import asyncio
 
-    from aiokafka import AIOKafkaProducer
+    from streams import kafka_security, work
 
-    from streams import work
-
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", client_id="roundbatch-cancel")
+    producer = kafka_security.producer(settings, client_id="roundbatch-cancel")
     try:
         await producer.start()
         known = await producer.client.fetch_all_metadata()  # asked for by name, a missing topic would be made
         partitions = sorted(known.partitions_for_topic(topic) or ())
         if not partitions:
-            raise LookupError(f"topic {topic} does not exist at {bootstrap_servers}: name the worker's with --work-topic")
+            servers = settings.kafka_bootstrap_servers
+            raise LookupError(f"topic {topic} does not exist at {servers}: name the worker's with --work-topic")
         values = [work.encode(record) for record in records]
         await asyncio.gather(
             *(producer.send_and_wait(topic, value, partition=partition) for partition in partitions for value in values)

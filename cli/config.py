@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic.fields import FieldInfo
 
     from streams.settings import Settings
@@ -48,12 +50,17 @@ def config(
         typer.echo(f"warning: {warning}", err=True)
 
 
-def settings_or_exit() -> Settings:
-    """The settings of this process's environment; where they are unusable, their line on stderr and exit 78."""
+def settings_or_exit(also: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process's environment, and of these variables before it.
+
+    Where they are unusable: their line on stderr, and exit 78.
+    """
+    import os
+
     from streams.settings import UnusableSettings, load_settings
 
     try:
-        return load_settings()
+        return load_settings({**os.environ, **(also or {})})
     except UnusableSettings as refusal:
         typer.echo(str(refusal), err=True)
         raise typer.Exit(EXIT_UNUSABLE) from None
@@ -89,7 +96,9 @@ def allowed(field: FieldInfo) -> str:
     """The limits of a field in words, e.g. `1 … 1000`, `> 0`; empty where its description says them."""
     if field.annotation is bool:
         return "true, false"
-    choices = [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
+    choices = [
+        choice for one in (field.annotation, *get_args(field.annotation)) for choice in get_args(one) if isinstance(choice, str)
+    ]
     if choices:
         return ", ".join(choices)
     limits = {

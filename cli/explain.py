@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import kafka
+
 if TYPE_CHECKING:
     import datetime as dt
     import uuid
@@ -131,7 +133,6 @@ def _usd(cost: float | None) -> str:
 
 
 def _explain_id(correlation_id: uuid.UUID, since_ms: int | None, *, as_json: bool) -> None:
-    import asyncio
     import datetime as dt
     import json
 
@@ -143,7 +144,7 @@ def _explain_id(correlation_id: uuid.UUID, since_ms: int | None, *, as_json: boo
 
     settings = settings_or_exit()
     try:
-        life = asyncio.run(read_life(correlation_id, settings, since_ms))
+        life = kafka.run(settings, lambda: read_life(correlation_id, settings, since_ms))
     except LookupError as error:
         typer.echo(str(error.args[0]), err=True)
         raise typer.Exit(1) from error

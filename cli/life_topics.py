@@ -26,7 +26,7 @@ async def read_life(correlation_id: UUID, settings: Settings, since_ms: int | No
 
     Errors: LookupError where there is no request topic; aiokafka's KafkaError.
     """
-    known = await topic_scan.topics(settings.kafka_bootstrap_servers)
+    known = await topic_scan.topics(settings)
     if settings.request_topic not in known:
         servers = settings.kafka_bootstrap_servers
         raise LookupError(f"topic {settings.request_topic} does not exist at {servers}: set ROUNDBATCH_REQUEST_TOPIC")
@@ -57,7 +57,7 @@ class _Reading:
 
     def _scan(self, topic: str, partitions: set[int] | None = None) -> AsyncIterator[Any]:
         places = self._known.get(topic, set()) if partitions is None else partitions
-        return topic_scan.scan(self._settings.kafka_bootstrap_servers, topic, places, since_ms=self.since_ms)
+        return topic_scan.scan(self._settings, topic, places, since_ms=self.since_ms)
 
     async def requests(self) -> list[Found]:
         found: list[Found] = []

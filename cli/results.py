@@ -3,40 +3,49 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-RESULT_TOPIC = "huleedu.llm_provider.comparison_result.v1"
+from cli import kafka
+from cli.kafka import BootstrapServers, settings_at
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from streams.settings_kafka import KafkaSettings
 
 
 def results(
-    bootstrap_servers: Annotated[str, typer.Option(envvar="KAFKA_BOOTSTRAP_SERVERS", help="Kafka, as host:port[,host:port…].")],
     follow: Annotated[bool, typer.Option("--follow", help="Print events as they come, until Ctrl-C.")] = False,
     from_beginning: Annotated[bool, typer.Option("--from-beginning", help="With --follow: print what is there first.")] = False,
-    topic: Annotated[str, typer.Option(help="The callback topic.")] = RESULT_TOPIC,
+    bootstrap_servers: BootstrapServers = None,
+    topic: Annotated[
+        str | None, typer.Option(help="The callback topic, in place of the first of ROUNDBATCH_ALLOWED_CALLBACK_TOPICS.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each event's value as it is.")] = False,
 ) -> None:
     """Print result events: correlation id, winner or error code, confidence, provider, model, cost.
 
     Without --follow: all events up to the topic's present end.
     """
-    import asyncio
-
     from aiokafka.errors import KafkaError
 
+    settings = settings_at(bootstrap_servers)
+
     async def show() -> None:
-        async for value in _values(bootstrap_servers, topic, follow, from_beginning or not follow):
+        async for value in _values(
+            settings, topic or settings.allowed_callback_topics[0], follow, from_beginning or not follow
+        ):
             typer.echo(value.decode(errors="replace") if as_json else line(value))
 
     try:
-        asyncio.run(show())
+        kafka.run(settings, show)
     except LookupError as error:
         typer.echo(str(error.args[0]), err=True)
         raise typer.Exit(1) from error
     except KafkaError as error:
-        typer.echo(f"Kafka at {bootstrap_servers} cannot be reached: {error}", err=True)
+        typer.echo(f"Kafka at {settings.kafka_bootstrap_servers} cannot be reached: {error}", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
@@ -56,13 +65,15 @@ def line(value: bytes) -> str:
         return f"not a result event: {value[:80]!r}"
 
 
-async def _values(bootstrap_servers: str, topic: str, follow: bool, from_beginning: bool) -> AsyncIterator[bytes]:
+async def _values(settings: KafkaSettings, topic: str, follow: bool, from_beginning: bool) -> AsyncIterator[bytes]:
     """Yield values in order per partition, without a consumer group: looking on must not move a group's offsets."""
-    from aiokafka import AIOKafkaConsumer, TopicPartition
+    from aiokafka import TopicPartition
 
-    partitions = [TopicPartition(topic, number) for number in await _partitions(bootstrap_servers, topic)]
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+    from streams import kafka_security
+
+    partitions = [TopicPartition(topic, number) for number in await _partitions(settings, topic)]
+    consumer = kafka_security.consumer(
+        settings,
         client_id="roundbatch-results",
         enable_auto_commit=False,
         isolation_level="read_committed",
@@ -88,16 +99,17 @@ async def _values(bootstrap_servers: str, topic: str, follow: bool, from_beginni
         await consumer.stop()
 
 
-async def _partitions(bootstrap_servers: str, topic: str) -> set[int]:
+async def _partitions(settings: KafkaSettings, topic: str) -> set[int]:
     """Look the topic up in the list of all: asking for it by name would create it on many clusters."""
-    from aiokafka.client import AIOKafkaClient
+    from streams import kafka_security
 
-    client = AIOKafkaClient(bootstrap_servers=bootstrap_servers, client_id="roundbatch-results")
+    client = kafka_security.client(settings, client_id="roundbatch-results")
     try:
         await client.bootstrap()
         known = await client.fetch_all_metadata()
         if topic not in known.topics():
-            raise LookupError(f"topic {topic} does not exist at {bootstrap_servers}: name another with --topic")
+            servers = settings.kafka_bootstrap_servers
+            raise LookupError(f"topic {topic} does not exist at {servers}: name another with --topic")
         return set(known.partitions_for_topic(topic))
     finally:
         await client.close()

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import kafka
+from cli.kafka import BootstrapServers, settings_at
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cli.round_records import RejectedLine, RoundRecord
-
-REQUEST_TOPIC = "huleedu.llm_provider.comparison_requested.v1"
+    from streams.settings import Settings
 
 
 def submit(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSONL, a request body a line; - is stdin.")],
-    bootstrap_servers: Annotated[str, typer.Option(envvar="KAFKA_BOOTSTRAP_SERVERS", help="Kafka, as host:port[,host:port…].")],
-    topic: Annotated[str, typer.Option(envvar="ROUNDBATCH_REQUEST_TOPIC", help="The worker's request topic.")] = REQUEST_TOPIC,
+    bootstrap_servers: BootstrapServers = None,
+    topic: Annotated[str | None, typer.Option(help="The worker's request topic, in place of ROUNDBATCH_REQUEST_TOPIC.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Send request bodies from a file, gathered by round into records below 1 MiB.
@@ -27,12 +29,12 @@ def submit(
     pass as a whole round. Sending the repaired file again, or the same one twice, is safe: the worker answers a
     correlation id once.
     """
-    import asyncio
     import datetime as dt
     import sys
 
     from cli import round_records
 
+    settings = settings_at(bootstrap_servers)
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
@@ -44,32 +46,34 @@ def submit(
     failures: list[str] = []
     sent: list[RoundRecord] = []
     if records:
-        sent, failures = asyncio.run(_send(records, bootstrap_servers, topic))
+        sent, failures = kafka.run(settings, lambda: _send(records, settings, topic or settings.request_topic))
     _report(sent, rejected, failures, as_json=as_json)
     if rejected or failures:
         raise typer.Exit(1)
 
 
-async def _send(records: Sequence[RoundRecord], bootstrap_servers: str, topic: str) -> tuple[list[RoundRecord], list[str]]:
+async def _send(records: Sequence[RoundRecord], settings: Settings, topic: str) -> tuple[list[RoundRecord], list[str]]:
     """Send all records and wait for each acknowledgement; returns those acknowledged, and what failed."""
     import asyncio
 
-    from aiokafka import AIOKafkaProducer
     from aiokafka.errors import KafkaError
 
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", client_id="roundbatch-submit")
+    from streams import kafka_security
+
+    servers = settings.kafka_bootstrap_servers
+    producer = kafka_security.producer(settings, client_id="roundbatch-submit")
     try:
         await producer.start()
         # Sending to a missing topic would create it on many clusters, with a partition count that is not the worker's.
         known = (await producer.client.fetch_all_metadata()).topics()
         if topic not in known:
-            return [], [f"topic {topic} does not exist at {bootstrap_servers}: start the worker, which creates it"]
+            return [], [f"topic {topic} does not exist at {servers}: start the worker, which creates it"]
         done = await asyncio.gather(
             *(producer.send_and_wait(topic, record.value, key=record.key) for record in records),
             return_exceptions=True,
         )
     except KafkaError as error:
-        return [], [f"Kafka at {bootstrap_servers} cannot be reached: {error}"]
+        return [], [f"Kafka at {servers} cannot be reached: {error}"]
     finally:
         await producer.stop()
     sent = [record for record, end in zip(records, done, strict=True) if not isinstance(end, BaseException)]

@@ -3,16 +3,18 @@
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.client import AIOKafkaClient
+from aiokafka import TopicPartition
+
+from streams import kafka_security
+from streams.settings_kafka import KafkaSettings
 
 _MOST_BYTES = 8 * 1024 * 1024  # a partition in one fetch: records of our own topics have up to 4 MiB
 CLIENT_ID = "roundbatch-explain"
 
 
-async def topics(bootstrap_servers: str) -> dict[str, set[int]]:
+async def topics(kafka: KafkaSettings) -> dict[str, set[int]]:
     """All topics with their partitions. Asked for by name, a missing one would be made on many clusters."""
-    client = AIOKafkaClient(bootstrap_servers=bootstrap_servers, client_id=CLIENT_ID)
+    client = kafka_security.client(kafka, client_id=CLIENT_ID)
     try:
         await client.bootstrap()
         known = await client.fetch_all_metadata()
@@ -22,14 +24,14 @@ async def topics(bootstrap_servers: str) -> dict[str, set[int]]:
 
 
 async def scan(
-    bootstrap_servers: str, topic: str, partitions: Iterable[int], *, since_ms: int | None = None
+    kafka: KafkaSettings, topic: str, partitions: Iterable[int], *, since_ms: int | None = None
 ) -> AsyncIterator[Any]:
     """Yield aiokafka's records appended since then, all partitions at once, in order within each."""
     places = [TopicPartition(topic, number) for number in partitions]
     if not places:
         return
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+    consumer = kafka_security.consumer(
+        kafka,
         client_id=CLIENT_ID,
         enable_auto_commit=False,
         isolation_level="read_committed",

@@ -3,8 +3,7 @@
 import typer
 
 from cli.config import EXIT_UNUSABLE, settings_or_exit
-
-EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h: start it again later
+from cli.kafka import EXIT_UNAVAILABLE, no_kafka
 
 
 def worker() -> None:
@@ -17,6 +16,7 @@ def worker() -> None:
     from agents.health import HealthUnavailable
     from agents.worker import main
     from streams import logs
+    from streams.kafka_security import KafkaRefused
     from streams.topics import UnfitTopics
     from tables.state_dir import StateDirUnusable
 
@@ -26,10 +26,9 @@ def worker() -> None:
         typer.echo(f"warning: {warning}", err=True)
     try:
         main(settings)
-    except (HealthUnavailable, StateDirUnusable, UnfitTopics) as refusal:
+    except (HealthUnavailable, KafkaRefused, StateDirUnusable, UnfitTopics) as refusal:
         typer.echo(str(refusal), err=True)
         raise typer.Exit(EXIT_UNUSABLE) from None
     except KafkaError as error:
-        servers = settings.kafka_bootstrap_servers
-        typer.echo(f"no Kafka at {servers}: {error!r}; set KAFKA_BOOTSTRAP_SERVERS, or start it and try again", err=True)
+        typer.echo(no_kafka(error), err=True)
         raise typer.Exit(EXIT_UNAVAILABLE) from None

@@ -3,7 +3,10 @@
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
+
+from demo import clients
+from streams.settings_kafka import KafkaSettings
 
 #: A round of 12 is about 120 KB; librdkafka's default limit is 1,000,000 bytes, the worker's 1 MiB.
 MESSAGE_BYTES = 1_048_576
@@ -16,29 +19,29 @@ FETCH_WAIT_MS = 50
 class KafkaExchange:
     """Requests out, results in. Results are read from where their topic ended when this was made."""
 
-    def __init__(self, bootstrap_servers: str, request_topic: str, result_topic: str) -> None:
+    def __init__(self, kafka: KafkaSettings, request_topic: str, result_topic: str) -> None:
         self._request_topic = request_topic
         # The partitioner of Java, aiokafka and Faust: another would put one batch's key into another partition than theirs.
-        self._producer = Producer(
+        self._producer = clients.producer(
+            kafka,
             {
-                "bootstrap.servers": bootstrap_servers,
                 "partitioner": "murmur2_random",
                 "message.max.bytes": MESSAGE_BYTES,
                 "message.timeout.ms": int(ANSWER_S * 1000),
                 "linger.ms": 0,
                 "log_level": LOG_LEVEL,
-            }
+            },
         )
         # No group is joined and nothing committed; a group id is required all the same.
-        self._consumer = Consumer(
+        self._consumer = clients.consumer(
+            kafka,
             {
-                "bootstrap.servers": bootstrap_servers,
                 "group.id": "roundbatch-demo-cj",
                 "enable.auto.commit": False,
                 "log_level": LOG_LEVEL,
                 # The mock cluster answers an empty fetch at the end of its wait, whatever has come by then.
                 "fetch.wait.max.ms": FETCH_WAIT_MS,
-            }
+            },
         )
         self._assign(result_topic)
 

@@ -26,7 +26,7 @@ PLAY_S = 75.0
 def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path) -> bool:
     """Play, and leave `ranking.png`, `results.jsonl`, `demo.json` and the worker's last `metrics.txt` in `out`.
 
-    Returns whether every comparison was answered exactly once. Errors: processes.ProcessFailed.
+    Returns whether every comparison was answered exactly once. Errors: those of services.start.
     """
     start = time.monotonic()
     console = Console(file=stream_for(as_json), highlight=False)
@@ -38,13 +38,14 @@ def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path) -
         console.print(f"starting Kafka, the simulated providers and a worker that sends by {sending.strategy} …")
         running = services.start(processes, out, seed, sending)
         console.print(
-            f"Kafka at {running.bootstrap_servers}, providers at {running.simulator_url}, logs in {out / 'demo-logs'}\n"
+            f"Kafka at {running.kafka.kafka_bootstrap_servers}, providers at {running.simulator_url}, "
+            f"logs in {out / 'demo-logs'}\n"
             f"the worker's page: {running.worker_url}/"
         )
         control = SimulatorControl(running.simulator_url)
         batches = _batches(running.topics.result, seed, rounds, sending.mode)
         with (
-            KafkaExchange(running.bootstrap_servers, running.topics.request, running.topics.result) as exchange,
+            KafkaExchange(running.kafka, running.topics.request, running.topics.result) as exchange,
             Progress(batches, control.ledger, stream_for(as_json), live=not as_json) as progress,
             (out / "results.jsonl").open("wb") as kept,
         ):

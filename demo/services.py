@@ -1,5 +1,6 @@
 """What the demo starts: the embedded broker unless there is a Kafka, the simulator, and one worker."""
 
+import asyncio
 import os
 import shutil
 import sys
@@ -10,6 +11,9 @@ from pathlib import Path
 from demo import broker
 from demo.processes import Processes
 from demo.sending import PROVIDERS, Sending
+from streams import kafka_security
+from streams.settings import load_settings
+from streams.settings_kafka import KafkaSettings
 
 READY_S = 45.0
 LISTENING_S = 20.0
@@ -49,7 +53,7 @@ OWN_KAFKA = Topics(
 class Services:
     """Where the started services are."""
 
-    bootstrap_servers: str
+    kafka: KafkaSettings
     simulator_url: str
     worker_url: str
     topics: Topics
@@ -60,30 +64,33 @@ def start(
 ) -> Services:
     """Start all and return once the worker is ready. State, ledger and logs are in `out`, anew for each demo.
 
-    Errors: ProcessFailed.
+    Errors: ProcessFailed; for a Kafka of the reader's own UnusableSettings, and what `kafka_security.check` raises.
     """
     given = os.environ if environment is None else environment
     clean = clean_environment(given)
     command = str(Path(sys.executable).with_name("roundbatch"))
     own = broker.of_environment(given)
+    if own:
+        asyncio.run(kafka_security.check(load_settings(own)))
     embedded = None if own else processes.start("broker", [sys.executable, "-m", "demo.broker"], clean)
     ledger = out / "demo-ledger.sqlite"
     for stale in out.glob(f"{ledger.name}*"):
         stale.unlink()
     simulator = processes.start("simulator", [command, "simulator", *_simulator_options(ledger, seed)], clean)
     if embedded is None:
-        servers = str(own)
+        kafka = own
     else:
-        servers = str(processes.wait_event(embedded, broker.EVENT, LISTENING_S)["bootstrap_servers"])
+        servers = processes.wait_event(embedded, broker.EVENT, LISTENING_S)["bootstrap_servers"]
+        kafka = {"KAFKA_BOOTSTRAP_SERVERS": str(servers)}
     port = int(processes.wait_event(simulator, "simulator_listening", LISTENING_S)["port"])
     url = f"http://127.0.0.1:{port}"
     topics = OWN_KAFKA if own else EMBEDDED
     state = out / "demo-state"
     shutil.rmtree(state, ignore_errors=True)
-    worker = processes.start("worker", [command, "worker"], clean | worker_settings(servers, url, topics, state, sending))
+    worker = processes.start("worker", [command, "worker"], clean | worker_settings(kafka, url, topics, state, sending))
     health = int(processes.wait_event(worker, "health_listening", READY_S)["port"])
     processes.wait_ready(worker, f"http://127.0.0.1:{health}/readyz", READY_S)
-    return Services(servers, url, f"http://127.0.0.1:{health}", topics)
+    return Services(load_settings(kafka), url, f"http://127.0.0.1:{health}", topics)
 
 
 def clean_environment(given: Mapping[str, str]) -> dict[str, str]:
@@ -94,7 +101,9 @@ def clean_environment(given: Mapping[str, str]) -> dict[str, str]:
     return kept | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
 
 
-def worker_settings(servers: str, simulator_url: str, topics: Topics, state: Path, sending: Sending) -> dict[str, str]:
+def worker_settings(
+    kafka: Mapping[str, str], simulator_url: str, topics: Topics, state: Path, sending: Sending
+) -> dict[str, str]:
     """The worker's environment: the simulator in the place of both providers, and looks at batches as fast as its batches."""
     polls = {
         f"ROUNDBATCH_{provider}__{name}": str(seconds)
@@ -102,7 +111,7 @@ def worker_settings(servers: str, simulator_url: str, topics: Topics, state: Pat
         for name, seconds in (("POLL_FIRST_S", POLL_FIRST_S), ("POLL_MAX_S", POLL_MAX_S))
     }
     return {
-        "KAFKA_BOOTSTRAP_SERVERS": servers,
+        **kafka,
         "ANTHROPIC_API_KEY": "simulated-key",
         "ANTHROPIC_BASE_URL": simulator_url,
         "OPENAI_API_KEY": "simulated-key",

@@ -3,6 +3,7 @@
 import faust
 from faust.types import TopicT, TransportT
 
+from streams import kafka_security
 from streams.consumer import OrderedTransport
 from streams.outbox import MAX_RECORD_BYTES
 from streams.settings import Settings
@@ -19,6 +20,7 @@ def make_app(settings: Settings) -> RoundbatchApp:
     """Make the app. Topics exist already (streams.topics); nothing is declared, no web server is started."""
     return RoundbatchApp(
         settings.app_id,
+        broker_credentials=kafka_security.faust_credentials(settings),
         broker=[f"kafka://{server}" for server in settings.kafka_bootstrap_servers.split(",")],
         store="rocksdb://",
         datadir=str(settings.state_dir / "faust"),

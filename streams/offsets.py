@@ -9,18 +9,21 @@ from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from streams import kafka_security
+from streams.settings_kafka import KafkaSettings
+
 
 class LogEnds:
     """Asks for the first and the next offset of partitions."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._kafka = kafka
         self._client: AIOKafkaConsumer | None = None
         self._reading = asyncio.Lock()
 
     async def start(self) -> None:
         """Connect."""
-        self._client = AIOKafkaConsumer(bootstrap_servers=self._bootstrap_servers)
+        self._client = kafka_security.consumer(self._kafka)
         await self._client.start()
 
     async def of(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int]]:

@@ -12,7 +12,8 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from streams import failstop
+from streams import failstop, kafka_security
+from streams.settings_kafka import KafkaSettings
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024  # own topics and the producer allow this; inbound records are capped at 1 MiB
 Headers = list[tuple[str, bytes]]
@@ -31,8 +32,8 @@ class _Send:
 class Outbox:
     """Sends records in the order given. A failed send ends the process: its record must be read again."""
 
-    def __init__(self, bootstrap_servers: str, *, linger_ms: int, high_water: int = 5_000) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, kafka: KafkaSettings, *, linger_ms: int, high_water: int = 5_000) -> None:
+        self._kafka = kafka
         self._linger_ms = linger_ms
         self._high_water = high_water
         self._waiting: deque[_Send] = deque()
@@ -47,9 +48,8 @@ class Outbox:
 
     async def start(self) -> None:
         """Connect. Raises aiokafka's KafkaConnectionError when no broker answers."""
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap_servers,
-            acks="all",
+        self._producer = kafka_security.producer(
+            self._kafka,
             enable_idempotence=True,  # retries neither repeat nor reorder
             linger_ms=self._linger_ms,
             max_batch_size=256 * 1024,

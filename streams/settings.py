@@ -14,6 +14,7 @@ from domain import strategies
 from streams import settings_env, settings_waits
 from streams.settings_budget import BudgetSettings
 from streams.settings_env import UnusableSettings
+from streams.settings_kafka import KafkaSettings
 from streams.settings_provider import MIB, AnthropicSettings, OpenAISettings, ProviderSettings, known_strategy
 
 __all__ = ["PROVIDERS", "TABLES", "Settings", "UnusableSettings", "load_settings"]
@@ -35,10 +36,9 @@ _TOPIC = re.compile(r"[a-zA-Z0-9._-]+")
 _TOPIC_LENGTH = 249 - len(".DLQ")  # Kafka allows 249 characters, and the dead letter topic adds four
 # A loop at rest gives a sign every 10 s, and one that waits for a broker after Kafka's client's time limit of 40 s.
 _LEAST_WATCHDOG_S = 60.0
-_SERVER = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:,/@\[\]]+):(\d{1,5})")
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings, BaseSettings):
     """What a worker runs by; frozen. The constructor reads no environment: `load_settings` does.
 
     Units are in the names (`_s` seconds, `_ms` milliseconds, `_bytes`). Errors: pydantic.ValidationError.
@@ -54,8 +54,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    # Kafka and topics
-    kafka_bootstrap_servers: str = Field(default="127.0.0.1:9092", description="Kafka, as host:port[,host:port…].")
+    # Topics
     app_id: str = Field(default="roundbatch", description="Consumer group, and the head of the changelog topics' names.")
     request_topic: str = Field(default="huleedu.llm_provider.comparison_requested.v1", description="Where requests come in.")
     work_topic: str = Field(default="roundbatch.work", description="The worker's own topic, the one order of a partition.")
@@ -181,15 +180,6 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments alone: a test's settings must not depend on the shell it runs in."""
         return (init_settings,)
-
-    @field_validator("kafka_bootstrap_servers")
-    @classmethod
-    def _hosts_with_ports(cls, servers: str) -> str:
-        names = [name.strip() for name in servers.split(",")]
-        found = [_SERVER.fullmatch(name) for name in names]
-        if not all(match and 0 < int(match[2]) < 65_536 for match in found):
-            raise ValueError("must be host:port[,host:port…] without a scheme")
-        return ",".join(names)
 
     @field_validator("allowed_callback_topics", mode="before")
     @classmethod

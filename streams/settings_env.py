@@ -4,16 +4,19 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
+from streams.settings_kafka import KafkaSettings
+
 PREFIX = "ROUNDBATCH_"
 #: Names that other tools use already; the prefixed one wins.
 BARE_NAMES = {
-    "KAFKA_BOOTSTRAP_SERVERS": "ROUNDBATCH_KAFKA_BOOTSTRAP_SERVERS",
+    **{name.upper(): f"{PREFIX}{name.upper()}" for name in KafkaSettings.model_fields},
     "ANTHROPIC_API_KEY": "ROUNDBATCH_ANTHROPIC__API_KEY",
     "ANTHROPIC_BASE_URL": "ROUNDBATCH_ANTHROPIC__BASE_URL",
     "OPENAI_API_KEY": "ROUNDBATCH_OPENAI__API_KEY",
@@ -24,6 +27,8 @@ TEST_NAMES = frozenset({"ROUNDBATCH_CRASH_AT", "ROUNDBATCH_STOP_AT", "ROUNDBATCH
 
 S = TypeVar("S", bound=BaseSettings)
 
+#: Behind the name of a secret: the file that holds it, as Docker and Kubernetes hand secrets over.
+FILE = "_FILE"
 _SHOWN_LENGTH = 80
 
 
@@ -43,7 +48,12 @@ class Entry:
     @property
     def secret(self) -> bool:
         """Whether the value must not be shown."""
-        return "SecretStr" in repr(self.field.annotation)
+        return is_secret(self.field)
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether the field's value must not be shown."""
+    return "SecretStr" in repr(field.annotation)
 
 
 def fields(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
@@ -62,7 +72,7 @@ def variable_of(path: tuple[str, ...]) -> str:
 
 def entries(settings: BaseSettings, env: Mapping[str, str] | None = None) -> list[Entry]:
     """Every setting in use, in the model's order, with where its value came from."""
-    sources = _sources(os.environ if env is None else env)
+    sources = _sources(type(settings), os.environ if env is None else env)
     found = []
     for path, field in fields(type(settings)):
         value: Any = settings
@@ -76,23 +86,64 @@ def read(model: type[S], env: Mapping[str, str] | None = None) -> S:
     """Build the model from environment variables; UnusableSettings where they do not fit it."""
     given = os.environ if env is None else env
     known = {variable_of(path): field for path, field in fields(model)}
+    files = {f"{name}{FILE}" for name, field in known.items() if is_secret(field)}
     for name in given:
-        if name.upper().startswith(PREFIX) and name not in known and name not in TEST_NAMES:
-            raise UnusableSettings(_unknown(name, list(known)))
-    sources = _sources(given)
+        if name.upper().startswith(PREFIX) and name not in known and name not in TEST_NAMES and name not in files:
+            raise UnusableSettings(_unknown(name, [*known, *files]))
+    sources = _sources(model, given)
     source = EnvSettingsSource(model)
-    source.env_vars = {name.lower(): given[origin] for name, origin in sources.items() if name in known}
+    source.env_vars = {name.lower(): _value(given, name, origin) for name, origin in sources.items() if name in known}
     try:
         return model(**source())
     except ValidationError as error:
         # Not chained: pydantic's own text goes over many lines.
-        raise UnusableSettings("; ".join(_lines(error, given, sources))) from None
+        raise UnusableSettings("; ".join(_lines(error, given, sources, known))) from None
 
 
-def _sources(env: Mapping[str, str]) -> dict[str, str]:
-    """Prefixed name → name of the variable that gives its value. Empty ones count as not set: compose files pass them so."""
-    bare = {name: origin for origin, name in BARE_NAMES.items() if env.get(origin, "").strip()}
-    return bare | {name: name for name in env if name.startswith(PREFIX) and env[name].strip()}
+def kafka_variables(env: Mapping[str, str]) -> dict[str, str]:
+    """The variables that say where Kafka is and how to get in, for a process that is to be given no others."""
+    names = {name for pair in BARE_NAMES.items() if pair[0].startswith("KAFKA_") for name in pair}
+    return {name: value for name, value in env.items() if name in names or name.removesuffix(FILE) in names}
+
+
+def _sources(model: type[BaseModel], env: Mapping[str, str]) -> dict[str, str]:
+    """Prefixed name → name of the variable that gives its value, or the file with its value.
+
+    Empty ones count as not set: compose files pass them so. Errors: UnusableSettings for a secret that is given twice.
+    """
+    given = {name for name, value in env.items() if value.strip()}
+    bare = {name: origin for origin, name in BARE_NAMES.items() if origin in given}
+    found = bare | {name: name for name in given if name.startswith(PREFIX)}
+    unprefixed = {name: origin for origin, name in BARE_NAMES.items()}
+    for path, field in fields(model):
+        name = variable_of(path)
+        names = (f"{origin}{FILE}" for origin in (name, unprefixed.get(name)) if origin is not None)
+        file = next((one for one in names if one in given), None) if is_secret(field) else None
+        if file is not None:
+            if name in found:
+                raise UnusableSettings(f"{found[name]} and {file} are both set: unset one of them")
+            found[name] = file
+    return found
+
+
+def _value(env: Mapping[str, str], name: str, origin: str) -> str:
+    """What the variable says, or the text in its file, which is not shown in any refusal."""
+    if not _is_file(name, origin):
+        return env[origin]
+    path = env[origin].strip()
+    try:
+        text = Path(path).read_text(encoding="utf-8").rstrip("\r\n")  # editors and `echo` end a file with a line end
+    except OSError as error:
+        raise UnusableSettings(f"{origin}={path!r} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UnusableSettings(f"{origin}={path!r} cannot be read: it holds no UTF-8 text") from None
+    if not text:
+        raise UnusableSettings(f"{origin}={path!r} is empty")
+    return text
+
+
+def _is_file(name: str, origin: str) -> bool:
+    return origin not in (name, *(bare for bare, prefixed in BARE_NAMES.items() if prefixed == name))
 
 
 def _unknown(name: str, known: list[str]) -> str:
@@ -104,15 +155,20 @@ def _unknown(name: str, known: list[str]) -> str:
     return f"{name} is no setting of roundbatch: {hint}"
 
 
-def _lines(error: ValidationError, env: Mapping[str, str], sources: Mapping[str, str]) -> Iterator[str]:
+def _lines(
+    error: ValidationError, env: Mapping[str, str], sources: Mapping[str, str], known: Mapping[str, FieldInfo]
+) -> Iterator[str]:
     for detail in error.errors(include_url=False, include_input=False):
         path = tuple(part for part in detail["loc"] if isinstance(part, str))
         message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be").replace("\n", " ")
         name = variable_of(path)
         if name in sources:
-            secret = path[-1] == "api_key"
             text = env[sources[name]]
-            shown = "(a secret)" if secret else repr(text if len(text) <= _SHOWN_LENGTH else text[:_SHOWN_LENGTH] + "…")
+            shown = (
+                "(a secret)"
+                if is_secret(known[name]) and not _is_file(name, sources[name])
+                else repr(text if len(text) <= _SHOWN_LENGTH else text[:_SHOWN_LENGTH] + "…")
+            )
             yield f"{sources[name]}={shown}: {message}"
         elif path:
             # A check across the fields of one provider, whose message begins with the field.
@@ -131,12 +187,15 @@ def masked(value: object) -> str:
 
 __all__ = [
     "BARE_NAMES",
+    "FILE",
     "PREFIX",
     "TEST_NAMES",
     "Entry",
     "UnusableSettings",
     "entries",
     "fields",
+    "is_secret",
+    "kafka_variables",
     "masked",
     "read",
     "variable_of",

@@ -8,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError
 
+from streams import kafka_security
 from streams.outbox import MAX_RECORD_BYTES
 from streams.settings import Settings
 
@@ -72,7 +73,7 @@ async def prepare(settings: Settings) -> None:
 
     Raises UnfitTopics: Faust would ignore a missing topic with a warning, and mix partitions up where counts differ.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    admin = kafka_security.admin(settings)
     await admin.start()
     try:
         wanted = needed(settings)

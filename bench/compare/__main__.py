@@ -23,7 +23,7 @@ def main(model_only: bool) -> int:
         return 0 if compare(OUT, None, _say) else 1
     with running_kafka() as bootstrap:
         kafka = {"KAFKA_BOOTSTRAP_SERVERS": bootstrap, "ROUNDBATCH_PARTITIONS": "2"}
-        return 0 if compare(OUT, Place(bootstrap, kafka, {}, os.environ, OUT / "compare"), _say) else 1
+        return 0 if compare(OUT, Place(kafka, {}, os.environ, OUT / "compare"), _say) else 1
 
 
 def _say(line: str) -> None:

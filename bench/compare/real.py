@@ -17,6 +17,7 @@ from demo.cj_batch import CJBatch
 from demo.exchange import KafkaExchange
 from demo.processes import Processes, body_of
 from demo.services import clean_environment
+from streams.settings import load_settings
 
 READY_S = 60.0
 
@@ -25,7 +26,6 @@ READY_S = 60.0
 class Place:
     """Where it runs. kafka: the worker's settings of Kafka; providers: its settings of keys and base URLs."""
 
-    bootstrap: str
     kafka: Mapping[str, str]
     providers: Mapping[str, str]
     environment: Mapping[str, str]
@@ -88,7 +88,7 @@ def measure(
             text = metrics()
             return wanted(sum(scraped.read(text, case.provider).cost_usd for case in run.cases))
 
-        with KafkaExchange(place.bootstrap, topics["requested"], topics["result"]) as exchange:
+        with KafkaExchange(load_settings(place.kafka), topics["requested"], topics["result"]) as exchange:
             if first.nightly:
                 _wait_for(asked_at_s(run.pace.scale))
             times = play(batches, exchange, timeout_s=run.timeout_s, watch=processes.check, wanted=more)

@@ -43,7 +43,6 @@ def simulated(run: Run, place: Place, ideal_s: Callable[[Case], float]) -> list[
             )
         )
         at = Place(
-            place.bootstrap,
             place.kafka,
             {
                 "ANTHROPIC_API_KEY": "simulated-key",

@@ -19,7 +19,7 @@ def test_real_rows_are_what_the_model_says(kafka: str, tmp_path: Path) -> None:
     cases = [Case("serial_bundle", name, "small", "rounds", 4, "verbatim", rounds=3) for name in ("anthropic", "openai")]
     run = Run(cases, Pace(scale=10.0), timeout_s=60.0)
     models = {case: model.play(case) for case in cases}
-    place = Place(kafka, {"KAFKA_BOOTSTRAP_SERVERS": kafka, "ROUNDBATCH_PARTITIONS": "2"}, {}, os.environ, tmp_path)
+    place = Place({"KAFKA_BOOTSTRAP_SERVERS": kafka, "ROUNDBATCH_PARTITIONS": "2"}, {}, os.environ, tmp_path)
 
     rows = runs.simulated(run, place, lambda case: models[case].ideal_s)
 

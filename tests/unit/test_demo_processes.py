@@ -128,15 +128,17 @@ signal.pause()
 
 def test_the_embedded_broker_serves_topics_on_first_use(tmp_path: Path) -> None:
     from demo.exchange import KafkaExchange
+    from streams.settings_kafka import KafkaSettings
 
     with Processes(tmp_path) as processes:
         process = processes.start("broker", [sys.executable, "-m", "demo.broker"], dict(os.environ))
-        servers = processes.wait_event(process, broker.EVENT, timeout_s=60)["bootstrap_servers"]
+        servers = str(processes.wait_event(process, broker.EVENT, timeout_s=60)["bootstrap_servers"])
         assert servers.startswith("127.0.0.1:")
+        kafka = KafkaSettings(kafka_bootstrap_servers=servers)
         # Results are read from where their topic ended, so the first record, sent before, is none of theirs.
-        with KafkaExchange(servers, "results", "elsewhere") as earlier:
+        with KafkaExchange(kafka, "results", "elsewhere") as earlier:
             earlier.send(b"138", b"before")
-        with KafkaExchange(servers, "results", "results") as exchange:
+        with KafkaExchange(kafka, "results", "results") as exchange:
             exchange.send(b"138", b"one")
             exchange.send(b"139", b"two")
             came: list[bytes] = []
@@ -158,7 +160,7 @@ def test_nothing_of_the_readers_environment_leads_to_a_real_provider() -> None:
     }
 
     environment = services.clean_environment(given) | services.worker_settings(
-        "127.0.0.1:9", "http://127.0.0.1:8", services.EMBEDDED, Path("state"), Sending()
+        {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}, "http://127.0.0.1:8", services.EMBEDDED, Path("state"), Sending()
     )
 
     assert environment["PATH"] == "/bin"
@@ -173,7 +175,8 @@ def test_nothing_of_the_readers_environment_leads_to_a_real_provider() -> None:
 def test_the_worker_takes_the_settings_it_is_given(topics: services.Topics) -> None:
     from streams.settings import load_settings
 
-    settings = load_settings(services.worker_settings("127.0.0.1:9", "http://127.0.0.1:8", topics, Path("state"), Sending()))
+    kafka = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}
+    settings = load_settings(services.worker_settings(kafka, "http://127.0.0.1:8", topics, Path("state"), Sending()))
 
     assert settings.request_topic == topics.request
     assert settings.allowed_callback_topics == (topics.result,)
@@ -182,6 +185,8 @@ def test_the_worker_takes_the_settings_it_is_given(topics: services.Topics) -> N
 
 
 def test_ones_own_kafka_is_taken_where_it_is_named() -> None:
-    assert broker.of_environment({"KAFKA_BOOTSTRAP_SERVERS": " kafka:9092 "}) == "kafka:9092"
-    assert broker.of_environment({"KAFKA_BOOTSTRAP_SERVERS": ""}) is None
-    assert broker.of_environment({}) is None
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "ROUNDBATCH_KAFKA_BOOTSTRAP_SERVERS"):
+        own = {name: " kafka:9092 ", "KAFKA_SASL_PASSWORD_FILE": "/run/secrets/kafka", "ROUNDBATCH_KAFKA_SSL_CA_FILE": "ca.pem"}
+        assert broker.of_environment({**own, "ROUNDBATCH_PARTITIONS": "3", "KAFKA_NODE_ID": "1"}) == own
+    assert broker.of_environment({"KAFKA_BOOTSTRAP_SERVERS": "", "KAFKA_SASL_USERNAME": "me"}) == {}
+    assert broker.of_environment({}) == {}

@@ -17,7 +17,9 @@ from streams.settings_provider import ProviderSettings
 
 def settings(sending: Sending) -> Settings:
     return load_settings(
-        services.worker_settings("127.0.0.1:9", "http://127.0.0.1:8", services.EMBEDDED, Path("state"), sending)
+        services.worker_settings(
+            {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}, "http://127.0.0.1:8", services.EMBEDDED, Path("state"), sending
+        )
     )
 
 

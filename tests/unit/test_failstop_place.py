@@ -11,6 +11,7 @@ from streams import failstop
 from streams.consumer import AckLine
 from streams.failstop import Place
 from streams.outbox import Outbox
+from streams.settings_kafka import KafkaSettings
 
 RECORD: Any = SimpleNamespace(topic="roundbatch.work", partition=3, offset=4_711)
 PLACE = Place("roundbatch.work", 3, 4_711)
@@ -46,7 +47,10 @@ class Refusing:
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_a_send_of_a_record_that_fails(stops: list[tuple[str, Place | None]], at_once: bool) -> None:
     """The line of acknowledgements comes first, for it knows the record; the send that belongs to none stops all the same."""
-    outbox, line = Outbox("nowhere:9092", linger_ms=0), AckLine(lambda message: None, lambda offset: None)
+    outbox, line = (
+        Outbox(KafkaSettings(kafka_bootstrap_servers="nowhere:9092"), linger_ms=0),
+        AckLine(lambda message: None, lambda offset: None),
+    )
     producer: Any = Refusing(at_once=at_once)
     outbox._producer = producer
     pump = asyncio.create_task(outbox._run())
@@ -64,7 +68,7 @@ async def test_what_is_not_acknowledged_is_silent(
     """The watchdog asks it: a broker that answers nothing must not go unnoticed."""
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    outbox = Outbox("nowhere:9092", linger_ms=0)
+    outbox = Outbox(KafkaSettings(kafka_bootstrap_servers="nowhere:9092"), linger_ms=0)
     assert outbox.silent_s() == 0
     outbox.send("results", b"x")
     now = 160.0

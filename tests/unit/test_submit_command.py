@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from cli import results
 from cli.main import app
 from demo.exchange import KafkaExchange
+from streams.settings_kafka import KafkaSettings
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 REQUESTS = "huleedu.llm_provider.comparison_requested.v1"
@@ -35,6 +36,10 @@ def run(*arguments: str, servers: str, text: str | None = None) -> Result:
     return CliRunner().invoke(app, [*arguments, "--bootstrap-servers", servers], input=text)
 
 
+def at(servers: str) -> KafkaSettings:
+    return KafkaSettings(kafka_bootstrap_servers=servers)
+
+
 def take(exchange: KafkaExchange, wanted: int) -> list[bytes]:
     came: list[bytes] = []
     for _ in range(300):
@@ -45,7 +50,7 @@ def take(exchange: KafkaExchange, wanted: int) -> list[bytes]:
 
 
 def test_the_sample_requests_arrive_as_a_record_for_each_round(mock_cluster: str) -> None:
-    with KafkaExchange(mock_cluster, REQUESTS, REQUESTS) as exchange:
+    with KafkaExchange(at(mock_cluster), REQUESTS, REQUESTS) as exchange:
         sent = run("submit", str(EXAMPLES / "requests.jsonl"), "--json", servers=mock_cluster)
         came = take(exchange, 3)
 
@@ -57,7 +62,7 @@ def test_the_sample_requests_arrive_as_a_record_for_each_round(mock_cluster: str
 
 
 def test_stdin_is_read_and_the_table_says_what_was_sent(mock_cluster: str) -> None:
-    with KafkaExchange(mock_cluster, REQUESTS, "of.my.own") as exchange:
+    with KafkaExchange(at(mock_cluster), REQUESTS, "of.my.own") as exchange:
         body = json.dumps({"correlation_id": str(uuid.uuid4()), "metadata": {"cj_batch_id": "138"}})
         sent = run("submit", "-", "--topic", "of.my.own", servers=mock_cluster, text=f"{body}\n{body}\n")
         came = take(exchange, 1)
@@ -71,7 +76,7 @@ def test_one_bad_line_and_nothing_is_sent(mock_cluster: str, tmp_path: Path) -> 
     file = tmp_path / "requests.jsonl"
     file.write_text(json.dumps({"correlation_id": str(uuid.uuid4())}) + '\n{"user_prompt": \n')
 
-    with KafkaExchange(mock_cluster, REQUESTS, "refused") as exchange:
+    with KafkaExchange(at(mock_cluster), REQUESTS, "refused") as exchange:
         refused = run("submit", str(file), "--topic", "refused", "--json", servers=mock_cluster)
         assert exchange.receive(0.1) == []
 
@@ -98,7 +103,7 @@ def test_a_missing_file_and_a_missing_topic_are_said_in_a_line(mock_cluster: str
 
 def test_results_end_where_the_topic_ends_now(mock_cluster: str) -> None:
     values = [(WIRE / f"{name}_event.wire").read_bytes() for name in ("success", "error")]
-    with KafkaExchange(mock_cluster, RESULTS, RESULTS) as exchange:
+    with KafkaExchange(at(mock_cluster), RESULTS, RESULTS) as exchange:
         for value in values:
             exchange.send(b"138", value)
 
@@ -121,7 +126,7 @@ def test_what_is_no_result_event_is_shown_as_such(value: bytes) -> None:
 def test_following_prints_what_comes_until_it_is_interrupted(mock_cluster: str) -> None:
     value = (WIRE / "success_event.wire").read_bytes()
     command = [str(Path(sys.executable).with_name("roundbatch")), "results", "--follow", "--from-beginning", "--json"]
-    with KafkaExchange(mock_cluster, "followed", "followed") as exchange:
+    with KafkaExchange(at(mock_cluster), "followed", "followed") as exchange:
         exchange.send(b"138", value)
         following = subprocess.Popen(
             [*command, "--topic", "followed", "--bootstrap-servers", mock_cluster],
