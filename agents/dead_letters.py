@@ -55,6 +55,7 @@ class DeadLetters:
             ("source_topic", message.topic.encode()),
             ("source_partition", str(message.partition).encode()),
             ("source_offset", str(message.offset).encode()),
+            ("reason", reason.encode()),
             ("error", error.encode()),
             ("time_ms", str(self._clock.now_ms()).encode()),
             ("answered", b"true" if answered else b"false"),

@@ -18,7 +18,7 @@ from streams.request_events import round_event, single_event
 from tests.harness.bad_records import bad_records
 from tests.harness.deployment import Deployment, Read, deployment
 
-HEADERS = {"source_topic", "source_partition", "source_offset", "error", "time_ms", "answered"}
+HEADERS = {"source_topic", "source_partition", "source_offset", "reason", "error", "time_ms", "answered"}
 MAX_PROMPT_BYTES = 20_000
 
 
@@ -69,6 +69,7 @@ def check_headers(deployed: Deployment, letter: Read) -> None:
     assert letter.headers["source_partition"] in {"0", "1"}
     assert letter.headers["answered"] in {"true", "false"}
     assert int(letter.headers["source_offset"]) >= 0
+    assert letter.headers["reason"]
     assert letter.headers["error"]
 
 
