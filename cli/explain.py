@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import kafka
+from cli.words import counted
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -104,8 +105,8 @@ def _print_forecast(predictions: list[Any]) -> None:
     for name in ("window", "strategy, why, until when", "sent as", "about"):
         table.add_column(name, overflow="fold")
     for one in predictions:
-        sizes = ", ".join(f"{_count(lines, 'line')} of {size}" for size, lines in one.line_sizes.items())
-        jobs = _count(one.batch_jobs, "batch job") if one.batch_jobs else _count(one.calls, "call")
+        sizes = ", ".join(f"{counted(lines, 'line')} of {size}" for size, lines in one.line_sizes.items())
+        jobs = counted(one.batch_jobs, "batch job") if one.batch_jobs else counted(one.calls, "call")
         rounds = "" if len(one.rounds) == 1 else f"\n{len(one.rounds)} rounds"
         cells = (
             f"{one.window}{rounds}\n{one.comparisons} comparisons",
@@ -117,10 +118,6 @@ def _print_forecast(predictions: list[Any]) -> None:
         # Text, not str: a batch's name in square brackets would be taken for markup and vanish.
         table.add_row(*(Text(cell) for cell in cells))
     Console().print(table)
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
 
 
 def _total(costs: list[float | None]) -> float | None:

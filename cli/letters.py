@@ -17,8 +17,11 @@ from streams.requests import Undecodable, read_record
 
 Body = dict[str, Any]
 
-# An id that came with other content before: its first request has been answered or will be, whatever is sent now.
-_NEEDS_NEW_ID = "conflicting_content"
+# Why a letter of this reason cannot be sent again under its own id.
+_NEEDS_NEW_ID = {
+    "conflicting_content": "its id came with other content before, and is answered for that",
+    "too_old": "it is older than the worker's memory of ids, so its id may have been answered before",
+}
 
 
 class NotSendable(ValueError):
@@ -135,8 +138,8 @@ def _check(letter: Letter, bodies: list[Body], new_id: bool) -> None:
         return
     if letter.answered:
         raise NotSendable("its id has been answered by an error event, which is final: --new-id asks under another id")
-    if letter.reason == _NEEDS_NEW_ID:
-        raise NotSendable("its id came with other content before, and is answered for that: --new-id asks under another id")
+    if letter.reason in _NEEDS_NEW_ID:
+        raise NotSendable(f"{_NEEDS_NEW_ID[letter.reason]}: --new-id asks under another id")
     if not all(_is_uuid(body.get("correlation_id")) for body in bodies):
         raise NotSendable("it has no correlation id (a UUID): --new-id gives it one")
 

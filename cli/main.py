@@ -4,20 +4,35 @@ A subcommand's module imports only typer at its top; what is heavy (Faust, the S
 function, so that `roundbatch config` answers at once.
 """
 
+from typing import Annotated
+
 import typer
 
-from cli import cancel, compare, config, demo, explain, jobs, packages, results, simulator, submit, watch, worker
+from cli import cancel, compare, config, dead_letters, demo, explain, jobs, packages, results, simulator, submit, watch, worker
+from cli.closed_pipe import until_closed
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Comparative Judgement rounds, through LLM batch jobs, on Kafka.",
 )
 
 
+def _print_version(wanted: bool) -> None:
+    from importlib.metadata import version
+
+    if wanted:
+        typer.echo(f"roundbatch {version('roundbatch')}")
+        raise typer.Exit
+
+
 @app.callback()
-def roundbatch(context: typer.Context) -> None:
+def roundbatch(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Comparative Judgement rounds, through LLM batch jobs, on Kafka."""
     try:
         packages.check_own_packages()
@@ -28,13 +43,14 @@ def roundbatch(context: typer.Context) -> None:
 
 
 app.command("worker")(worker.worker)
-app.command("config")(config.config)
-app.command("submit")(submit.submit)
-app.command("results")(results.results)
-app.command("explain")(explain.explain)
-app.command("jobs")(jobs.jobs)
+app.command("config")(until_closed(config.config))
+app.command("submit")(until_closed(submit.submit))
+app.command("results")(until_closed(results.results))
+app.command("explain")(until_closed(explain.explain))
+app.command("jobs")(until_closed(jobs.jobs))
 app.command("watch")(watch.watch)
-app.command("cancel")(cancel.cancel)
+app.command("cancel")(until_closed(cancel.cancel))
+app.command("dead-letters")(until_closed(dead_letters.dead_letters))
 app.command("simulator")(simulator.simulator)
 app.command("demo")(demo.demo)
 app.command("compare")(compare.compare)

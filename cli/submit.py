@@ -9,6 +9,7 @@ import typer
 
 from cli import kafka
 from cli.kafka import BootstrapServers, settings_at
+from cli.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,8 @@ def submit(
     import datetime as dt
     import sys
 
+    from aiokafka.errors import KafkaError
+
     from cli import round_records
 
     settings = settings_at(bootstrap_servers)
@@ -45,42 +48,30 @@ def submit(
     records = [] if rejected else round_records.records(bodies, dt.datetime.now(dt.UTC))
     failures: list[str] = []
     sent: list[RoundRecord] = []
+    refused: list[str] = []  # nothing was sent at all
     if records:
-        sent, failures = kafka.run(settings, lambda: _send(records, settings, topic or settings.request_topic))
-    _report(sent, rejected, failures, as_json=as_json)
+        try:
+            sent, failures = kafka.run(settings, lambda: _send(records, settings, topic or settings.request_topic))
+        except (LookupError, KafkaError) as error:
+            refused = [str(error.args[0]) if error.args else repr(error)]
+    _report(sent, rejected, [*refused, *failures], as_json=as_json)
+    if failures:
+        typer.echo("submit the same file again: what has arrived is not answered twice", err=True)
+    failures += refused
     if rejected or failures:
         raise typer.Exit(1)
 
 
 async def _send(records: Sequence[RoundRecord], settings: Settings, topic: str) -> tuple[list[RoundRecord], list[str]]:
-    """Send all records and wait for each acknowledgement; returns those acknowledged, and what failed."""
-    import asyncio
+    """Send all records and wait for each acknowledgement; returns those acknowledged, and what stood against the others."""
+    from cli.sending import send_each
 
-    from aiokafka.errors import KafkaError
-
-    from streams import kafka_security
-
-    servers = settings.kafka_bootstrap_servers
-    producer = kafka_security.producer(settings, client_id="roundbatch-submit")
-    try:
-        await producer.start()
-        # Sending to a missing topic would create it on many clusters, with a partition count that is not the worker's.
-        known = (await producer.client.fetch_all_metadata()).topics()
-        if topic not in known:
-            return [], [f"topic {topic} does not exist at {servers}: start the worker, which creates it"]
-        done = await asyncio.gather(
-            *(producer.send_and_wait(topic, record.value, key=record.key) for record in records),
-            return_exceptions=True,
-        )
-    except KafkaError as error:
-        return [], [f"Kafka at {servers} cannot be reached: {error}"]
-    finally:
-        await producer.stop()
-    sent = [record for record, end in zip(records, done, strict=True) if not isinstance(end, BaseException)]
+    ends = await send_each(settings, topic, [(one.key, one.value) for one in records], client_id="roundbatch-submit")
+    sent = [record for record, end in zip(records, ends, strict=True) if end is None]
     failures = [
         f"part {record.part} of {record.parts} of {record.key.decode()} was not acknowledged: {end!r}"
-        for record, end in zip(records, done, strict=True)
-        if isinstance(end, BaseException)
+        for record, end in zip(records, ends, strict=True)
+        if end is not None
     ]
     return sent, failures
 
@@ -102,15 +93,14 @@ def _report(sent: Sequence[RoundRecord], rejected: Sequence[RejectedLine], failu
         typer.echo("nothing was sent: repair or remove these lines and submit again", err=True)
     for failure in failures:
         typer.echo(failure, err=True)
-    if failures:
-        typer.echo("submit the same file again: what has arrived is not answered twice", err=True)
 
 
 def _print_table(sent: Sequence[RoundRecord], comparisons: int, rounds: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("key", "part", "comparisons", "bytes", title=f"{comparisons} comparisons in {rounds} rounds sent")
+    title = f"{counted(comparisons, 'comparison')} in {counted(rounds, 'round')} sent"
+    table = Table("key", "part", "comparisons", "bytes", title=title)
     for record in sent:
         part = f"{record.part} of {record.parts}"
         table.add_row(record.key.decode(), part, str(record.comparisons), f"{len(record.value):,}")

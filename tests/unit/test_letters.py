@@ -56,7 +56,7 @@ def test_a_whole_record_keeps_its_bytes_and_a_member_becomes_a_single_request() 
     first, second = body(), body()
     whole = round_event([first, second])
 
-    [again] = records(letter(whole, reason="too_old"), new_id=False, answered=())
+    [again] = records(letter(whole, reason="not_judged"), new_id=False, answered=())
     [alone] = records(member(first), new_id=False, answered=())
 
     assert (again.key, again.value) == (b"138", whole)
@@ -93,6 +93,7 @@ def test_a_new_id_is_the_same_each_time_so_that_the_command_twice_asks_once() ->
         (member({**body(), "callback_topic": 5}), "no callback topic"),
         (member(body(), answered=True), "--new-id"),
         (member(body(), reason="conflicting_content"), "--new-id"),
+        (letter(round_event([body()]), reason="too_old"), "--new-id"),
         (member({**body(), "correlation_id": "138"}), "--new-id"),
     ],
 )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_stdin_is_read_and_the_table_says_what_was_sent(mock_cluster: str) -> No
         came = take(exchange, 1)
 
     assert sent.exit_code == 0
-    assert "2 comparisons in 1 rounds sent" in " ".join(sent.stdout.split())
+    assert "2 comparisons in 1 round sent" in " ".join(sent.stdout.split())
     assert len(json.loads(came[0])["data"]["comparisons"]) == 2
 
 
@@ -96,6 +97,7 @@ def test_a_missing_file_and_a_missing_topic_are_said_in_a_line(mock_cluster: str
     nowhere = run("submit", str(EXAMPLES / "requests.jsonl"), "--topic", "nowhere", servers=mock_cluster)
     assert nowhere.exit_code == 1
     assert "topic nowhere does not exist" in nowhere.stderr
+    assert "submit the same file again" not in nowhere.stderr  # nothing has been sent
     unseen = run("results", "--topic", "nowhere", servers=mock_cluster)
     assert unseen.exit_code == 1
     assert "topic nowhere does not exist" in unseen.stderr
@@ -116,6 +118,38 @@ def test_results_end_where_the_topic_ends_now(mock_cluster: str) -> None:
     assert "7b0d2b4e-3f53-4d0c-8c39-5d0c6c8e9a21  Essay B" in success
     assert "4.0  anthropic  claude-haiku-4-5-20251001  $0.021410" in success
     assert "EXTERNAL_SERVICE_ERROR    -  anthropic" in error
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(mock_cluster: str) -> None:
+    """`roundbatch results --json | head -1`, with more than a pipe holds (64 KiB on Linux)."""
+    value = (WIRE / "success_event.wire").read_bytes()
+    with KafkaExchange(at(mock_cluster), "piped", "piped") as exchange:
+        for _ in range(200):
+            exchange.send(b"138", value)
+    roundbatch = str(Path(sys.executable).with_name("roundbatch"))
+    command = [roundbatch, "results", "--json", "--topic", "piped", "--bootstrap-servers", mock_cluster]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reading:
+        assert reading.stdout is not None
+        assert reading.stderr is not None
+        assert reading.stdout.readline() == value + b"\n"
+        reading.stdout.close()
+        said = reading.stderr.read()
+
+    assert (reading.returncode, said) == (0, b"")
+
+
+def test_servers_that_are_none_are_refused_as_the_setting_is(mock_cluster: str) -> None:
+    refused = run("submit", str(EXAMPLES / "requests.jsonl"), servers="garbage")
+
+    assert refused.exit_code == 2
+    assert "must be host:port" in " ".join(refused.stderr.replace("│", " ").split())
+
+
+def test_the_version_and_the_completion_of_a_shell_are_there() -> None:
+    told = CliRunner().invoke(app, ["--version"])
+
+    assert (told.exit_code, told.stdout) == (0, f"roundbatch {version('roundbatch')}\n")
+    assert "--install-completion" in CliRunner().invoke(app, ["--help"]).stdout
 
 
 @pytest.mark.parametrize("value", [b"", b"\xff", b"[]", b'{"data": {}}', b'{"data": {"winner": null, "error_detail": null}}'])

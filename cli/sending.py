@@ -1,0 +1,30 @@
+"""Sending records to a topic that must be there already, each acknowledged by itself."""
+
+import asyncio
+from collections.abc import Sequence
+
+from streams import kafka_security
+from streams.settings_kafka import KafkaSettings
+
+
+async def send_each(
+    kafka: KafkaSettings, topic: str, records: Sequence[tuple[bytes | None, bytes]], *, client_id: str
+) -> list[BaseException | None]:
+    """Send (key, value) pairs; for each, None once it is acknowledged, else what stood against it.
+
+    Errors: LookupError where there is no such topic: sending to it would make it on many clusters, with a partition count that
+    is not the worker's. aiokafka's KafkaError where Kafka went away before anything was sent.
+    """
+    producer = kafka_security.producer(kafka, client_id=client_id)
+    try:
+        await producer.start()
+        if topic not in (await producer.client.fetch_all_metadata()).topics():
+            raise LookupError(
+                f"topic {topic} does not exist at {kafka.kafka_bootstrap_servers}: start the worker, which creates it"
+            )
+        done = await asyncio.gather(
+            *(producer.send_and_wait(topic, value, key=key) for key, value in records), return_exceptions=True
+        )
+    finally:
+        await producer.stop()
+    return [end if isinstance(end, BaseException) else None for end in done]

@@ -1,0 +1,6 @@
+"""How the commands put figures into words."""
+
+
+def counted(number: int, name: str) -> str:
+    """`1 round`, `1,200 rounds`: a number with its noun, which forms its plural by an s."""
+    return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
