@@ -4,18 +4,23 @@ Sending is synchronous, so that a handler can read tables, write and send withou
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from streams import failstop, kafka_security
+from streams.broker_watch import BrokerWatch
 from streams.settings_kafka import KafkaSettings
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024  # own topics and the producer allow this; inbound records are capped at 1 MiB
+# Else 5 min: a client asks only brokers that it knows, and one that came back meanwhile it does not know.
+METADATA_MAX_AGE_MS = 30_000
 Headers = list[tuple[str, bytes]]
 
 
@@ -30,11 +35,15 @@ class _Send:
 
 
 class Outbox:
-    """Sends records in the order given. A failed send ends the process: its record must be read again."""
+    """Sends records in the order given. A failed send ends the process: its record must be read again.
 
-    def __init__(self, kafka: KafkaSettings, *, linger_ms: int, high_water: int = 5_000) -> None:
+    A send that Kafka does not acknowledge has not failed: it waits until a broker does. What has been paid for is in it.
+    """
+
+    def __init__(self, kafka: KafkaSettings, *, linger_ms: int, high_water: int = 5_000, request_timeout_ms: int = 40_000) -> None:
         self._kafka = kafka
         self._linger_ms = linger_ms
+        self._request_timeout_ms = request_timeout_ms
         self._high_water = high_water
         self._waiting: deque[_Send] = deque()
         self._wake = asyncio.Event()
@@ -54,7 +63,13 @@ class Outbox:
             linger_ms=self._linger_ms,
             max_batch_size=256 * 1024,
             max_request_size=MAX_RECORD_BYTES,
+            request_timeout_ms=self._request_timeout_ms,
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
+        # aiokafka fails what has waited for a partition's leader for longer than a request may take; one may be away for hours.
+        accumulator: Any = self._producer._message_accumulator
+        accumulator._batch_ttl = math.inf
+        self._producer.client.cluster.add_listener(BrokerWatch())
         await self._producer.start()
         self._pump = asyncio.create_task(self._run(), name="outbox")
         failstop.watch(self._pump, "outbox")
@@ -110,15 +125,13 @@ class Outbox:
             while self._waiting:
                 send = self._waiting.popleft()
                 try:
-                    acknowledged = await producer.send(
-                        send.topic, send.value, key=send.key, partition=send.partition, headers=send.headers
-                    )
+                    acknowledged = await _taken(producer, send)
                 except KafkaError as error:
                     self._failed(send, error)
                     return
-                acknowledged.add_done_callback(lambda future, send=send: self._acknowledged(future, send))
+                acknowledged.add_done_callback(partial(self._acknowledged, send))
 
-    def _acknowledged(self, future: "asyncio.Future[Any]", send: _Send) -> None:
+    def _acknowledged(self, send: _Send, future: "asyncio.Future[Any]") -> None:
         self._in_flight -= 1
         self._moved_s = time.monotonic()
         if self._in_flight <= self._high_water:
@@ -140,3 +153,15 @@ class Outbox:
         if not send.done.done():
             send.done.set_exception(error)
         asyncio.get_running_loop().call_soon(failstop.stop, f"send to {send.topic}", error)
+
+
+async def _taken(producer: AIOKafkaProducer, send: _Send) -> "asyncio.Future[Any]":
+    """Give a record to the producer, for as long as it has no room: what its partition has not acknowledged fills 256 KiB."""
+    while True:
+        try:
+            acknowledged: asyncio.Future[Any] = await producer.send(
+                send.topic, send.value, key=send.key, partition=send.partition, headers=send.headers
+            )
+        except KafkaTimeoutError:  # it has not taken the record, and says so after a request's time
+            continue
+        return acknowledged

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from confluent_kafka import KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # it does not say what it exports
 
 from tests.brokers.errors import BrokerUnavailable
 from tests.brokers.jars import fetch
@@ -77,6 +77,13 @@ class Cluster:
             for partition in topic.result(30).partitions
             if len(partition.isr) < len(partition.replicas)
         ]
+
+    def kept_by(self, prefix: str) -> dict[str, tuple[int, int]]:
+        """Topics with that prefix → how many replicas there are, and how many of them must acknowledge."""
+        topics = {name: one for name, one in self.admin.list_topics(timeout=30).topics.items() if name.startswith(prefix)}
+        asked = self.admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, name) for name in topics])
+        least = {resource.name: int(str(found.result(30)["min.insync.replicas"].value)) for resource, found in asked.items()}
+        return {name: (len(one.partitions[0].replicas), least[name]) for name, one in topics.items()}
 
     def wait_in_sync(self) -> None:
         """Return once all brokers are listed and each partition has all of its replicas in sync."""
