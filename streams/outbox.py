@@ -40,7 +40,9 @@ class Outbox:
     A send that Kafka does not acknowledge has not failed: it waits until a broker does. What has been paid for is in it.
     """
 
-    def __init__(self, kafka: KafkaSettings, *, linger_ms: int, high_water: int = 5_000, request_timeout_ms: int = 40_000) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, *, linger_ms: int, high_water: int = 5_000, request_timeout_ms: int = 40_000
+    ) -> None:
         self._kafka = kafka
         self._linger_ms = linger_ms
         self._request_timeout_ms = request_timeout_ms

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from simulator.control import SimulatorControl
 from streams.request_events import round_event, single_event
@@ -17,6 +17,7 @@ from tests.harness import requests
 from tests.harness.worker import WorkerProcess
 
 PARTITIONS = 2
+MOVED = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ class Deployment:
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": f"{self.name}-counter", "log_level": 0})
         try:
             found = consumer.list_topics(topic, timeout=30).topics[topic]
-            ends = (consumer.get_watermark_offsets(TopicPartition(topic, place), timeout=30) for place in found.partitions)
+            ends = (_ends(consumer, TopicPartition(topic, place)) for place in found.partitions)
             return sum(high - low for low, high in ends)
         finally:
             consumer.close()
@@ -224,8 +225,22 @@ class Deployment:
             one.close()
 
 
+def _ends(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    """The first and the next offset; asked again where the partition has just got another leader."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(place, timeout=30)
+        except KafkaException as failed:
+            if failed.args[0].code() not in MOVED or time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+        else:
+            return low, high
+
+
 def _read_partition(consumer: Consumer, topic: str, partition: int) -> Iterable[Read]:
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+    low, high = _ends(consumer, TopicPartition(topic, partition))
     if low >= high:
         return []
     consumer.assign([TopicPartition(topic, partition, low)])
