@@ -68,6 +68,5 @@ def run(kafka: KafkaSettings, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 def no_kafka(error: Exception) -> str:
     """What is said where no Kafka answers."""
-    return (
-        f"no Kafka answers: {error.args[0] if error.args else error!r}; set KAFKA_BOOTSTRAP_SERVERS, or start it and try again"
-    )
+    said = error.args[0] if error.args else repr(error)
+    return f"no Kafka answers: {said}; set KAFKA_BOOTSTRAP_SERVERS, or start it and try again"

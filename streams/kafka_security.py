@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
-from aiokafka.conn import AIOKafkaConnection, collect_hosts, create_conn
+from aiokafka.conn import AIOKafkaConnection, collect_hosts
 from aiokafka.errors import (
     IllegalSaslStateError,
     KafkaConnectionError,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOSTNAME_MISMATCH = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL
 _OTHER_BROKER_S = 15.0
+_CLOSE_S = 5.0
 
 
 class KafkaRefused(Exception):
@@ -162,10 +163,13 @@ async def _other(kafka: KafkaSettings, access: dict[str, Any], host: str, port: 
 
 async def _brokers(kafka: KafkaSettings, access: dict[str, Any], host: str, port: int) -> list[tuple[str, int]]:
     """Connect, and ask for the brokers' addresses. Errors: KafkaRefused; OSError and KafkaError where there was no answer."""
-    connected: AIOKafkaConnection | None = None
+    opened: list[object] = []  # told at its close by a connection that was open
+    connection = AIOKafkaConnection(
+        host, port, client_id="roundbatch-check", on_close=lambda *reason: opened.append(reason), **access
+    )
     try:
-        connected = await create_conn(host, port, client_id="roundbatch-check", **access)
-        answer = await connected.send(MetadataRequest([]))
+        await connection.connect()
+        answer = await connection.send(MetadataRequest([]))
         if not answer.brokers and kafka.kafka_sasl_mechanism == "OAUTHBEARER":
             # The refusal of a token is no error but a challenge (RFC 7628), which aiokafka takes for success. What it asks next
             # is refused, and this answer has no field for that: it is empty.
@@ -177,8 +181,9 @@ async def _brokers(kafka: KafkaSettings, access: dict[str, Any], host: str, port
             raise KafkaRefused(refused) from None
         raise
     finally:
-        if connected is not None:
-            connected.close()
+        closed = connection.close()
+        if opened:  # the event loop of a command may end right after this
+            await asyncio.wait([closed], timeout=_CLOSE_S)
 
 
 def _refusal(kafka: KafkaSettings, at: str, error: BaseException) -> str | None:

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("agents", "bench", "cli", "demo", "domain", "providers", "simulator", "streams", "tables")
 #: Whoever calls one of these connects to Kafka.
 CLIENTS = {
-    "aiokafka": {"AIOKafkaClient", "AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient", "create_conn"},
+    "aiokafka": {"AIOKafkaClient", "AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient", "AIOKafkaConnection"},
     "confluent_kafka": {
         *("AdminClient", "AIOConsumer", "AIOProducer", "Consumer", "DeserializingConsumer", "Producer", "SerializingProducer"),
     },

@@ -1,66 +1,25 @@
 """Tokens for OAUTHBEARER: asked for as RFC 6749 says, kept while they are good, and refusals in words without the secret."""
 
 import base64
-import json
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 from aiokafka.errors import KafkaError
 
 from streams.kafka_tokens import Token, TokenRefused, Tokens, TokenUnavailable, tokens
 from streams.settings_kafka import KafkaSettings
+from tests.harness.token_server import token_server
 
 SECRET = "a secret of the client"
 
 
-class TokenServer(HTTPServer):
-    """Answers as told, and remembers what it was asked."""
-
-    def __init__(self, status: int, answer: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.status, self.answer, self.asked = status, answer, list[dict[str, Any]]()
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: TokenServer
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.server.asked.append({"form": parse_qs(body), **self.headers})
-        self.send_response(self.server.status)
-        self.end_headers()
-        self.wfile.write(self.server.answer)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def token_server(status: int, answer: object) -> Iterator[TokenServer]:
-    body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-    with TokenServer(status, body) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def source(port: int, scope: str | None = None) -> Tokens:
+def source(url: str, scope: str | None = None) -> Tokens:
     return tokens(
         KafkaSettings.model_validate(
             {
                 "kafka_security_protocol": "SASL_PLAINTEXT",
                 "kafka_sasl_mechanism": "OAUTHBEARER",
-                "kafka_oauth_token_url": f"http://127.0.0.1:{port}/token",
+                "kafka_oauth_token_url": url,
                 "kafka_oauth_client_id": "me",
                 "kafka_oauth_client_secret": SECRET,
                 "kafka_oauth_scope": scope,
@@ -70,8 +29,8 @@ def source(port: int, scope: str | None = None) -> Tokens:
 
 
 async def test_a_token_is_asked_for_with_the_clients_credentials_and_kept() -> None:
-    with token_server(200, {"access_token": "the-token", "expires_in": 3600, "token_type": "Bearer"}) as server:
-        found = source(server.server_port, "kafka")
+    with token_server(200, lambda: {"access_token": "the-token", "expires_in": 3600, "token_type": "Bearer"}) as server:
+        found = source(server.url, "kafka")
         assert [await found.token(), await found.token()] == ["the-token", "the-token"]
         (asked,) = server.asked
     assert asked["form"] == {"grant_type": ["client_credentials"], "scope": ["kafka"]}
@@ -102,19 +61,19 @@ def test_a_new_token_is_got_before_the_old_one_ends() -> None:
     ],
 )
 async def test_no_token_is_said_in_words(status: int, answer: object, error: type[KafkaError], said: str) -> None:
-    with token_server(status, answer) as server:
+    with token_server(status, lambda: answer) as server:
         with pytest.raises(error) as caught:
-            await source(server.server_port).token()
-        assert f"KAFKA_OAUTH_TOKEN_URL=http://127.0.0.1:{server.server_port}/token" in str(caught.value)
+            await source(server.url).token()
+        assert f"KAFKA_OAUTH_TOKEN_URL={server.url} " in str(caught.value)
     assert said in str(caught.value)
     assert SECRET not in str(caught.value)
 
 
 async def test_a_server_that_is_not_there_is_asked_again() -> None:
-    with token_server(200, {}) as server:
-        port = server.server_port
+    with token_server(200, dict) as server:
+        url = server.url
     with pytest.raises(TokenUnavailable, match="cannot be reached"):
-        await source(port).token()
+        await source(url).token()
 
 
 def iam() -> Tokens:
