@@ -1,0 +1,69 @@
+{{- define "roundbatch.fullname" -}}
+{{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
+{{- /* A pod's label holds this name and a hash of 11 characters, in 63. */ -}}
+{{- $name | trunc 52 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "roundbatch.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "roundbatch.labels" -}}
+{{ include "roundbatch.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- /* A value as an environment variable holds it: Helm reads numbers as floats, and would write 2147483648 as 2.147483648e+09. */}}
+{{- define "roundbatch.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ printf "%.0f" . }}{{ else }}{{ printf "%v" . }}{{ end }}
+{{- end }}
+
+{{- /* A setting's value, or the worker's own default: arguments are the root, the name, the default. */}}
+{{- define "roundbatch.setting" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- if hasKey $root.Values.settings $name }}{{ include "roundbatch.text" (index $root.Values.settings $name) }}{{ else }}{{ index . 2 }}{{ end }}
+{{- end }}
+
+{{- define "roundbatch.partitions" -}}
+{{ include "roundbatch.setting" (list . "PARTITIONS" "8") }}
+{{- end }}
+
+{{- /* The most workers: more would wait for a partition for ever, never be ready, and hold up every rolling update. */}}
+{{- define "roundbatch.atMostPartitions" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $count := index . 2 -}}
+{{- $partitions := include "roundbatch.partitions" $root -}}
+{{- if gt (int $count) (int $partitions) -}}
+{{- fail (printf "%s=%d is more than settings.PARTITIONS=%s: a worker without a partition is never ready; take at most %s" $name (int $count) $partitions $partitions) -}}
+{{- end -}}
+{{ int $count }}
+{{- end }}
+
+{{- define "roundbatch.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "roundbatch.fullname" .) "default" .Values.serviceAccount.create) -}}
+{{- end }}
+
+{{- /* A setting is given in one place, a secret by reference, and what the chart fixes not at all. */}}
+{{- define "roundbatch.checkNames" -}}
+{{- $places := dict "settings" .Values.settings "secretEnv" .Values.secretEnv "files" .Values.files -}}
+{{- $seen := dict -}}
+{{- range $place, $given := $places -}}
+{{- range $name, $_ := $given -}}
+{{- if has $name (list "STATE_DIR" "HEALTH_HOST" "HEALTH_PORT") -}}
+{{- fail (printf "%s.%s is set by the chart itself: leave it out" $place $name) -}}
+{{- end -}}
+{{- if and (eq $place "settings") (regexMatch "(API_KEY|PASSWORD|SECRET)$" $name) -}}
+{{- fail (printf "settings.%s is a secret: put it into a Secret, and name that in secretEnv.%s or files.%s_FILE" $name $name $name) -}}
+{{- end -}}
+{{- if hasKey $seen $name -}}
+{{- fail (printf "%s is given in %s and in %s: leave one out" $name (get $seen $name) $place) -}}
+{{- end -}}
+{{- $_ := set $seen $name $place -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
