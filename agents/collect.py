@@ -21,6 +21,7 @@ from streams.outbox import Outbox
 from streams.requests import InboundMember, InboundRecord, Undecodable, read_record
 from streams.settings import Settings
 from tables import requests, rounds
+from tables.faults import OtherLog
 from tables.view import PartitionView, Tables
 
 log = structlog.get_logger("collect")
@@ -61,8 +62,9 @@ class Collect:
         self._dead_letters, self._metrics, self._clock = dead_letters, metrics, clock
 
     def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
-        """Handle one inbound record; returns the effects that must be done before its offset is acked."""
+        """Handle one inbound record; returns the effects that must be done before its offset is acked. Raises OtherLog."""
         offset, append_ms = message.offset, append_time_ms(message)
+        self._check_same_log(message, append_ms)
         effects: list[asyncio.Future[Any]] = []
         try:
             judged = self._judge(view, message, offset, append_ms)
@@ -75,8 +77,15 @@ class Collect:
             effects.append(self._dead_letters.record(message, reason="not_judged", error=repr(error)[:300]))
         else:
             self._put(view, message, judged, append_ms, effects)
-        view.inbound.next = offset + 1
+        view.inbound.read(offset, append_ms)
         return effects
+
+    def _check_same_log(self, message: Message, append_ms: int) -> None:
+        """Raises OtherLog when `requests` remembers another record of this offset: this is no re-reading of it."""
+        partition, offset = message.partition, message.offset
+        stored = requests.find(self._tables.requests, partition, offset)
+        if stored is not None and (stored.append_ms, stored.raw) != (append_ms, message.value or b""):
+            raise OtherLog.stamped(message.topic, partition, offset, found_ms=append_ms, known_ms=stored.append_ms)
 
     def _judge(self, view: PartitionView, message: Message, offset: int, append_ms: int) -> _Judged:
         record = read_record(message.value, max_prompt_bytes=self._settings.max_prompt_bytes)

@@ -11,7 +11,7 @@ import structlog
 from faust.types import EventT, Message, StreamT
 
 from agents.closer import Closer
-from agents.collect import Collect
+from agents.collect import Collect, append_time_ms
 from agents.dispatcher import Dispatcher
 from agents.heartbeats import silent
 from agents.reconcile import MustWait, Reconcile
@@ -20,7 +20,7 @@ from streams import crashpoints, failstop
 from streams.app import RoundbatchApp
 from streams.consumer import AckLine
 from streams.outbox import Outbox
-from tables.view import PartitionView
+from tables.view import PartitionView, Reading
 
 log = structlog.get_logger("intake")
 
@@ -69,7 +69,7 @@ class Intake:
 
     async def _collect_one(self, event: EventT[bytes]) -> None:
         view = await self._view(event)
-        if view is None or not self._is_next(view, event.message, view.inbound.next):
+        if view is None or not self._is_next(view, event.message, view.inbound, view.inbound.next):
             return
         effects = self._collect.handle(view, event.message)
         self._lines[view.partition][0].add(event.message, effects)
@@ -86,7 +86,7 @@ class Intake:
     async def _reconcile_one(self, event: EventT[bytes]) -> None:
         view = await self._view(event)
         waiting = view.deferred[-1].offset + 1 if view is not None and view.deferred else 0
-        if view is None or not self._is_next(view, event.message, max(view.work.next, waiting)):
+        if view is None or not self._is_next(view, event.message, view.work, max(view.work.next, waiting)):
             return
         view.deferred.append(event.message)
         self._resume(view)
@@ -104,9 +104,11 @@ class Intake:
             return None
         return view
 
-    def _is_next(self, view: PartitionView, message: Message, expected: int) -> bool:
+    def _is_next(self, view: PartitionView, message: Message, reading: Reading, expected: int) -> bool:
         """Whether a record is the next to be handled. One that came before is let go of, and so is one that came too early."""
         offset = message.offset
+        if offset < expected and reading.witness is not None and append_time_ms(message) > reading.witness[1]:
+            self._views.same_log.suspect(view)  # younger than what came after it: of a topic made again, read on from its start
         if offset == expected or (offset > expected and self._views.gaps.is_real(view, message.topic, expected, offset)):
             return True
         self._consumer.abandon(message)

@@ -60,11 +60,11 @@ class Reconcile:
         Raises MustWait, with nothing written, when collect has to read first; NewerRecord for what a newer worker has written,
         and StoreFault, which must both stop this one: they are no fault of the record.
         """
-        offset = message.offset
+        offset, append_ms = message.offset, append_time_ms(message)
         effects: list[asyncio.Future[Any]] = []
         try:
             record = work.decode(message.value or b"")
-            verdict = self._decide(view, record, offset, append_time_ms(message))
+            verdict = self._decide(view, record, offset, append_ms)
             planned = self._events(view, self._as_found(view, offset, verdict))
         except (MustWait, work.NewerRecord, StoreFault):
             raise
@@ -74,7 +74,7 @@ class Reconcile:
             effects.append(self._dead_letters.record(message, reason=reason, error=_said(error)))
         else:
             self._write(view, message, record, planned, effects)
-        view.work.next = offset + 1
+        view.work.read(offset, append_ms)
         return effects
 
     def _decide(self, view: PartitionView, record: work.WorkRecord, offset: int, append_ms: int) -> Verdict:

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP, Message
 
 from agents.gaps import Gaps
+from agents.same_log import SameLog
 from streams.app import RoundbatchApp
 from streams.clock import Clock
 from streams.offsets import LogEnds
@@ -37,6 +38,7 @@ class Views:
         self._stalled: dict[int, tuple[tuple[int, int], float]] = {}
         self._moved_s = 0.0  # when any partition last moved on
         self.gaps = Gaps(app, log_ends)
+        self.same_log = SameLog(settings, log_ends)
         self._rebalances = app.rebalancing_count
         self.generation = 0
         self.on_built: Callable[[PartitionView], None] = lambda view: None
@@ -135,13 +137,15 @@ class Views:
     async def _build(self, partition: int) -> PartitionView:
         inbound, work = TP(self._settings.request_topic, partition), TP(self._settings.work_topic, partition)
         ends = await self._log_ends.of((inbound, work))
-        return await views.build(
+        view = await views.build(
             self._tables,
             partition,
             inbound=self._reading(inbound, *ends[inbound]),
             work=self._reading(work, *ends[work]),
             now_ms=self._clock.now_ms(),
         )
+        await self.same_log.check(view)
+        return view
 
     def _reading(self, tp: TP, first: int, after: int) -> Reading:
         consumer: Any = self._app.consumer
@@ -161,6 +165,8 @@ class Views:
         for view in views_:
             view.inbound.log_end = ends[topics[0], view.partition][1]
             view.work.log_end = ends[topics[1], view.partition][1]
+            if any(one.log_end < one.known for one in (view.inbound, view.work)):
+                self.same_log.suspect(view)
 
     def mend_stall(self, view: PartitionView) -> None:
         """Put a partition right that has stood still before the end of a topic.

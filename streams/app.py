@@ -36,6 +36,7 @@ def make_app(settings: Settings) -> RoundbatchApp:
         broker_session_timeout=settings.broker_session_timeout_s,
         broker_heartbeat_interval=settings.broker_heartbeat_s,
         consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=30_000,  # a topic that is deleted and made again is assigned again, and noticed, only then
         producer_acks=-1,
         producer_max_request_size=MAX_RECORD_BYTES,
         worker_redirect_stdouts=False,

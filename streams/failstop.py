@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import structlog
 
 EXIT_CODE = 70  # EX_SOFTWARE
+EXIT_REFUSED = 78  # EX_CONFIG: starting again does not help
 _log = structlog.get_logger("failstop")
 
 
@@ -25,6 +26,10 @@ class Place:
     topic: str
     partition: int
     offset: int
+
+
+class Refusal(Exception):
+    """Something that a person must put right; the message is one line with the remedy."""
 
 
 _before_exit: list[Callable[[str, Place | None], None]] = []
@@ -41,7 +46,9 @@ def place_of(message: Any) -> Place:
 
 
 def stop(where: str, error: BaseException, at: Place | None = None) -> NoReturn:
-    """Log, flush, and end the process with exit code 70; nothing more is committed."""
+    """Log, flush, and end the process with exit code 70, or 78 for a Refusal; nothing more is committed."""
+    if isinstance(error, Refusal):
+        _refuse(where, error)
     named = {} if at is None else {"topic": at.topic, "partition": at.partition, "offset": at.offset}
     _log.critical("fail_stop", where=where, error=repr(error), exc_info=error, **named)
     for action in _before_exit:
@@ -52,6 +59,14 @@ def stop(where: str, error: BaseException, at: Place | None = None) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(EXIT_CODE)
+
+
+def _refuse(where: str, refusal: Refusal) -> NoReturn:
+    _log.critical("refused", where=where, said=str(refusal))
+    sys.stderr.write(f"{refusal}\n")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EXIT_REFUSED)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Faust's consumer lives in a thread that answers between two fetches: each questi
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -37,6 +38,15 @@ class LogEnds:
 
     async def first_record(self, topic: str, partition: int, first: int, after: int) -> int | None:
         """The offset of the first record in [first, after), or None where only markers and compacted ones stand there."""
+        found = await self._first(topic, partition, first, after)
+        return None if found is None else int(found.offset)
+
+    async def append_ms(self, topic: str, partition: int, offset: int) -> int | None:
+        """When the record at this offset was appended, in ms since the epoch; None where there is none."""
+        found = await self._first(topic, partition, offset, offset + 1)
+        return None if found is None else int(found.timestamp)
+
+    async def _first(self, topic: str, partition: int, first: int, after: int) -> Any:
         if self._client is None:
             raise RuntimeError("not started")
         place = TopicPartition(topic, partition)
@@ -46,7 +56,7 @@ class LogEnds:
             while await self._client.position(place) < after:
                 found = (await self._client.getmany(place, timeout_ms=500, max_records=1)).get(place)
                 if found:
-                    return int(found[0].offset) if found[0].offset < after else None
+                    return found[0] if found[0].offset < after else None
             return None
 
     async def stop(self) -> None:

@@ -3,6 +3,10 @@
 A record that were blamed for it would become a dead letter, acknowledged, and its answers would be lost.
 """
 
+import datetime as dt
+
+from streams.failstop import Refusal
+
 
 class StoreFault(Exception):
     """A table cannot be read or written, or holds what this worker cannot read."""
@@ -18,6 +22,26 @@ class UnknownVersion(StoreFault):
 
 class UnreadableEntry(StoreFault):
     """An entry has our version, and is none of ours."""
+
+
+class OtherLog(StoreFault, Refusal):
+    """The tables remember another topic of that name: it was deleted and made again, or lost its end."""
+
+    def __init__(self, topic: str, partition: int, said: str) -> None:
+        super().__init__(
+            f"topic {topic} is not the one that this worker's tables tell of: partition {partition}: {said}. It was deleted "
+            "and made again, or has lost its end; comparisons that are read from it now would be taken for older ones and get "
+            "no answer. Give the worker a new ROUNDBATCH_APP_ID and ROUNDBATCH_WORK_TOPIC, or clear its tables: "
+            'docs/operations.md, "A topic was made again"'
+        )
+
+    @classmethod
+    def stamped(cls, topic: str, partition: int, offset: int, *, found_ms: int, known_ms: int) -> "OtherLog":
+        """At an offset stands a record of another time."""
+        found, known = (
+            dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).isoformat(timespec="milliseconds") for at_ms in (found_ms, known_ms)
+        )
+        return cls(topic, partition, f"at offset {offset} it has a record of {found}, they know one of {known}")
 
 
 # What RocksDB says where the store is whole and something else is in the way. Looked for first: "the MANIFEST may be corrupted"

@@ -42,6 +42,21 @@ class Reading:
     end: int
     acked: int  # records before it are acknowledged, their writes and sends too
     log_end: int = 0  # where the topic ended when it was last looked at
+    known: int = 0  # the tables tell of records before it
+    witness: tuple[int, int] | None = (
+        None  # offset and append time (ms) of the latest record that they tell of, or that was read
+    )
+
+    def read(self, offset: int, append_ms: int) -> None:
+        """A record has been read."""
+        self.next = offset + 1
+        self.tell(offset, append_ms)
+
+    def tell(self, offset: int, append_ms: int | None = None) -> None:
+        """The tables tell of a record at this offset, and perhaps when it was appended."""
+        self.known = max(self.known, offset + 1)
+        if append_ms is not None and (self.witness is None or self.witness[0] <= offset):
+            self.witness = (offset, append_ms)
 
     @property
     def at_end(self) -> bool:
@@ -120,10 +135,12 @@ async def build(tables: Tables, partition: int, *, inbound: Reading, work: Readi
     view = PartitionView(partition, state, inbound, work)
     by_offset: dict[int, list[RoundEntry]] = {}
     for count, entry in enumerate(rounds.entries(tables.rounds, partition)):
+        inbound.tell(entry.offset, entry.append_ms)
         if entry.offset < inbound.next:
             by_offset.setdefault(entry.offset, []).append(entry)
         await _breathe(count)
     for count, offset in enumerate(requests.offsets(tables.requests, partition)):
+        inbound.tell(offset)
         view.retained.add(offset)
         await _breathe(count)
     for count, offset in enumerate(sorted(by_offset)):
@@ -139,9 +156,11 @@ async def _apply_work_facts(view: PartitionView, tables: Tables, *, before: int,
     state, partition = view.state, view.partition
     facts: list[tuple[int, int, str, jobs.Fact | outcomes.Endings]] = []
     for count, (job_id, fact) in enumerate(jobs.facts(tables.jobs, partition)):
+        view.work.tell(fact.offset, fact.append_ms)
         facts.append((fact.offset, 1, job_id, fact))
         await _breathe(count)
     for count, ended in enumerate(outcomes.facts(tables.outcomes, partition)):
+        view.work.tell(ended.offset)
         facts.append((ended.offset, 0, "", ended))
         await _breathe(count)
     for count, (_, _, job_id, known) in enumerate(_in_log_order(facts, before)):

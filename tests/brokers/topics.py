@@ -32,3 +32,14 @@ def create_topics(bootstrap: str, partitions: Mapping[str, int], *, config: Mapp
         }
         if missing and time.monotonic() > until:
             raise KafkaException(f"no leader within {TIMEOUT_S} s for partitions of {sorted(missing)}")
+
+
+def delete_topic(bootstrap: str, topic: str) -> None:
+    """Delete a topic, and return once it is gone."""
+    admin = admin_client(bootstrap)
+    for deleted in admin.delete_topics([topic], operation_timeout=TIMEOUT_S).values():
+        deleted.result(timeout=TIMEOUT_S)
+    until = time.monotonic() + TIMEOUT_S
+    while topic in admin.list_topics(timeout=TIMEOUT_S).topics:
+        if time.monotonic() > until:
+            raise KafkaException(f"{topic} is still there after {TIMEOUT_S} s")

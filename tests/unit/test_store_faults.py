@@ -33,9 +33,10 @@ def damage(worker: ModelWorker, table: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(MemoryTable, "find", find)
 
 
-async def test_collect(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("table", ["requests", "rounds"])
+async def test_collect(world: World, monkeypatch: pytest.MonkeyPatch, table: str) -> None:
     worker = await world.start()
-    damage(worker, "rounds", monkeypatch)
+    damage(worker, table, monkeypatch)
     world.request("one", "two")
     with pytest.raises(Stopped, match="collect"):
         await worker.collect()

@@ -94,6 +94,7 @@ class ModelViews:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.gaps = SimpleNamespace(is_real=lambda view, topic, expected, after: True)
+        self.same_log = SimpleNamespace(suspect=lambda view: None)
         self.view: PartitionView | None = None
 
     def assigned(self) -> list[int]:

@@ -1,0 +1,48 @@
+"""Topics that were deleted and made again while the tables were kept: refused with the remedy, and the remedy helps."""
+
+from tests.brokers.topics import create_topics, delete_topic
+from tests.harness.deployment import PARTITIONS, Deployment
+from tests.harness.worker import WorkerProcess
+
+STAMPED = {"message.timestamp.type": "LogAppendTime"}
+
+
+def refused(worker: WorkerProcess, topic: str) -> None:
+    assert worker.wait_exit() == 78, worker.tail()
+    said = [line for line in worker.log_path.read_text().splitlines() if line.startswith(f"topic {topic} is not the one")]
+    assert len(said) == 1, worker.tail()
+    assert "Give the worker a new ROUNDBATCH_APP_ID" in said[0]
+
+
+def make_again(deployed: Deployment, topic: str) -> None:
+    delete_topic(deployed.bootstrap, topic)
+    create_topics(deployed.bootstrap, {topic: PARTITIONS}, config=STAMPED)
+
+
+def test_topics_made_again_are_told_from_those_that_the_tables_know(deployed: Deployment) -> None:
+    worker = deployed.worker()
+    for place in range(PARTITIONS):
+        for batch in ("1", "2"):
+            deployed.send_round([deployed.body(batch=f"{batch}-{place}") for _ in range(3)], partition=place)
+    deployed.wait_answered()
+
+    assert worker.stop() == 0
+
+    make_again(deployed, deployed.request_topic)
+    for place in range(PARTITIONS):
+        deployed.send_round([deployed.body(batch=f"new-{place}") for _ in range(3)], partition=place)
+    # With its tables on disk, and with those that come from the changelogs.
+    refused(deployed.worker(ready=False), deployed.request_topic)
+    refused(deployed.worker("lost", ready=False), deployed.request_topic)
+
+    # The remedy.
+    anew = {"ROUNDBATCH_APP_ID": f"{deployed.app_id}-2", "ROUNDBATCH_WORK_TOPIC": f"{deployed.work_topic}-2"}
+    worker = deployed.worker("anew", **anew)
+    deployed.wait_answered()
+    deployed.check_promises()
+    assert deployed.dead_letters() == []
+    assert worker.stop() == 0
+
+    delete_topic(deployed.bootstrap, anew["ROUNDBATCH_WORK_TOPIC"])  # the worker makes it again
+    refused(deployed.worker("anew", ready=False, **anew), anew["ROUNDBATCH_WORK_TOPIC"])
+    deployed.check_promises()
