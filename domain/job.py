@@ -60,6 +60,8 @@ class Plan:
     attempt: int = 1
     deferrals: int = 0
     not_before_ms: int = 0
+    refused: bool = False  # its comparisons have been refused by themselves before: not to be asked a third time
+    without: int = 0  # how often they have been asked again without a parameter that the model does not take
     last_deadline_ms: int = 0  # of its youngest member; 0: all have the same. Each member's own deadline ends it, by timers
 
     @property

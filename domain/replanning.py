@@ -23,11 +23,16 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: attempts used by this cause, the shape of the next try, and whether it waits for a back-off."""
+    """One row: attempts used by this cause, the shape of the next try, and whether it waits for a back-off.
+
+    refusal, parameter: the next plan remembers it, as `refused` and `without`.
+    """
 
     attempts_used: int
     shape: Shape
     back_off: bool
+    refusal: bool = False
+    parameter: bool = False
 
 
 TABLE: Mapping[Cause, Row] = {
@@ -39,6 +44,8 @@ TABLE: Mapping[Cause, Row] = {
     Cause.BUNDLE_REFUSED: Row(0, Shape.SMALLER, back_off=False),
     Cause.CANCELED: Row(1, Shape.SAME_OR_CALLS, back_off=False),
     Cause.REFUSED_CONTENT: Row(0, Shape.HALVES, back_off=False),
+    Cause.REFUSED_ALONE: Row(1, Shape.SAME_OR_CALLS, back_off=True, refusal=True),
+    Cause.PARAMETER: Row(0, Shape.SAME, back_off=False, parameter=True),
     Cause.REFUSED_ACCOUNT: Row(0, Shape.SAME, back_off=True),
     Cause.ACCOUNT_PAUSED: Row(0, Shape.SAME, back_off=False),  # the account's pause is the wait
     Cause.OVER_BUDGET: Row(0, Shape.NONE, back_off=False),
@@ -53,6 +60,10 @@ TABLE: Mapping[Cause, Row] = {
 # Causes that only a line of more than one member can have: there is a smaller one to try, so they use no attempt. Should
 # one befall a member that stood alone, it uses one, or it would be asked for ever.
 OF_A_BUNDLE = frozenset({Cause.CUT, Cause.BUNDLE_REFUSED})
+
+# Of the optional parameters that are sent (temperature, effort, verbosity) each may be refused once without an attempt used.
+# Whatever names one of them more often does not follow from what is sent, and counts as any other refusal.
+MOST_PARAMETERS = 3
 
 # Whose deadline passes while an account or a budget is at fault is told so: TIMEOUT would send the reader to the wrong place.
 SAID_AT_THE_DEADLINE = frozenset({Cause.REFUSED_ACCOUNT, Cause.ACCOUNT_PAUSED, Cause.SPLIT})
@@ -84,7 +95,7 @@ def replan(plan: Plan, retries: Mapping[Member, Retry], now_ms: int) -> Next:
     by_row: dict[Row, set[Member]] = {}
     alone = {line[0] for line in plan.lines if len(line) == 1}
     for member, retry in retries.items():
-        row = TABLE[Cause.UNUSABLE if member in alone and retry.cause in OF_A_BUNDLE else retry.cause]
+        row = TABLE[_cause(plan, retry.cause, alone=member in alone)]
         fault = _exhausted(plan, retry, row, now_ms)
         if fault is None:
             by_row.setdefault(row, set()).add(member)
@@ -92,9 +103,7 @@ def replan(plan: Plan, retries: Mapping[Member, Retry], now_ms: int) -> Next:
             faults.append((member, fault))
     for row, members in by_row.items():
         if row.shape is Shape.HALVES:
-            halves, culprits = _halves(plan, members)
-            plans.extend(halves)
-            faults.extend((member, _refused(retries[member])) for member in culprits)
+            plans.extend(_halves(plan, members))
         else:
             plans.append(_again(plan.only(members), row, now_ms))
     return Next(tuple(plans), tuple(sorted(faults, key=lambda item: item[0])))
@@ -106,7 +115,20 @@ def failed_call(plan: Plan, message: str) -> Retry:
     return Retry(cause, ErrorCode.EXTERNAL_SERVICE_ERROR, message)
 
 
+def _cause(plan: Plan, cause: Cause, *, alone: bool) -> Cause:
+    """The cause as it counts here: what is told of several may be about a member that is alone."""
+    if alone and cause in OF_A_BUNDLE:
+        return Cause.UNUSABLE
+    if cause is Cause.PARAMETER and plan.without >= MOST_PARAMETERS:
+        cause = Cause.REFUSED_ALONE if alone else Cause.REFUSED_CONTENT
+    if cause is Cause.REFUSED_CONTENT and len(plan.members) == 1:
+        return Cause.REFUSED_ALONE
+    return cause
+
+
 def _exhausted(plan: Plan, retry: Retry, row: Row, now_ms: int) -> Fault | None:
+    if row.refusal and plan.refused:
+        return Fault(ErrorCode.INVALID_REQUEST, retry.message, {**retry.details, "cause": retry.cause.value})
     if row.shape is Shape.NONE:
         return Fault(retry.code, retry.message, {"cause": retry.cause.value})
     if now_ms >= plan.deadline_ms:
@@ -114,13 +136,9 @@ def _exhausted(plan: Plan, retry: Retry, row: Row, now_ms: int) -> Fault | None:
         return Fault(code, f"the deadline passed; last: {retry.message}", {"last_cause": retry.cause.value})
     attempts = plan.attempt + row.attempts_used
     if attempts > plan.policy.attempts:
-        details = {"attempts": plan.attempt, "cause": retry.cause.value}
+        details = {**retry.details, "attempts": plan.attempt, "cause": retry.cause.value}
         return Fault(retry.code, f"{retry.message} (attempt {plan.attempt} of {plan.policy.attempts})", details)
     return None
-
-
-def _refused(retry: Retry) -> Fault:
-    return Fault(ErrorCode.INVALID_REQUEST, retry.message, {"cause": retry.cause.value})
 
 
 def _again(plan: Plan, row: Row, now_ms: int) -> Plan:
@@ -130,6 +148,8 @@ def _again(plan: Plan, row: Row, now_ms: int) -> Plan:
         plan,
         attempt=plan.attempt + row.attempts_used,
         deferrals=plan.deferrals + 1 if row.back_off else plan.deferrals,
+        refused=plan.refused or row.refusal,
+        without=plan.without + 1 if row.parameter else plan.without,
         not_before_ms=now_ms + int(wait_s * 1000),
         closed_by=ClosedBy.REPLANNED,
     )
@@ -155,11 +175,9 @@ def _halved(line: tuple[Member, ...]) -> tuple[tuple[Member, ...], ...]:
     return tuple(half for half in (line[:middle], line[middle:]) if half)
 
 
-def _halves(sent: Plan, refused: set[Member]) -> tuple[list[Plan], tuple[Member, ...]]:
+def _halves(sent: Plan, refused: set[Member]) -> list[Plan]:
     plan = sent.only(refused)
     members = plan.members
-    if len(sent.members) == 1:
-        return [], members
     parts: list[tuple[tuple[Member, ...], ...]]
     if len(members) == 1:  # the last one open of several that were refused together: another may have been at fault
         parts = [plan.lines]
@@ -169,4 +187,4 @@ def _halves(sent: Plan, refused: set[Member]) -> tuple[list[Plan], tuple[Member,
     else:
         middle = len(plan.lines) // 2
         parts = [plan.lines[:middle], plan.lines[middle:]]
-    return [replace(plan, lines=tuple(lines), closed_by=ClosedBy.REPLANNED, not_before_ms=0) for lines in parts], ()
+    return [replace(plan, lines=tuple(lines), closed_by=ClosedBy.REPLANNED, not_before_ms=0) for lines in parts]

@@ -49,6 +49,7 @@ class Reply:
     error_type: str = ""
     error_message: str = ""
     http_status: int | None = None
+    parameter: str = ""  # of a refused request: the optional parameter that the model does not take, by the field of the ask
     usage: Usage = field(default_factory=Usage)
 
 
@@ -77,7 +78,9 @@ class Cause(StrEnum):
     MISSING = "missing"
     UNUSABLE = "unusable"
     CANCELED = "canceled"
-    REFUSED_CONTENT = "refused_content"
+    REFUSED_CONTENT = "refused_content"  # of several comparisons: which one is at fault is not known
+    REFUSED_ALONE = "refused_alone"
+    PARAMETER = "parameter"  # the model takes no such parameter: asked without it
     REFUSED_ACCOUNT = "refused_account"
     ACCOUNT_PAUSED = "account_paused"  # refused likewise, and all of the account waits until it answers again
     OVER_BUDGET = "over_budget"
@@ -98,6 +101,7 @@ class Retry:
     cause: Cause
     code: ErrorCode
     message: str
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +114,16 @@ class Fault:
 
 
 # Row errors by the providers' own type names (providers.md); what is not listed is the provider's fault and asked again.
-_FINAL_ROW_ERRORS = {
-    "invalid_request_error": ErrorCode.INVALID_REQUEST,
-    "not_found_error": ErrorCode.INVALID_REQUEST,
-    "request_too_large": ErrorCode.INVALID_REQUEST,
-}
+_FINAL_ROW_ERRORS = frozenset({"not_found_error", "request_too_large"})  # an unknown model, too many bytes: so it stays
+_REFUSED_ROW_ERROR = "invalid_request_error"
 _ACCOUNT_ROW_ERRORS = {
     "authentication_error": ErrorCode.AUTHENTICATION_ERROR,
     "permission_error": ErrorCode.AUTHENTICATION_ERROR,
     "billing_error": ErrorCode.QUOTA_EXCEEDED,
     "insufficient_quota": ErrorCode.QUOTA_EXCEEDED,
 }
-_FINAL_STATUSES = frozenset({400, 404, 413, 422})
+_FINAL_STATUSES = frozenset({404, 413})
+_REFUSED_STATUSES = frozenset({400, 422})
 
 
 def judge(reply: Reply) -> Answer | Retry | Fault:
@@ -158,8 +160,8 @@ def judge_bundle(reply: Reply, size: int) -> tuple[Answer | Retry | Fault, ...]:
     keys = bundle_keys(size)
     if reply.kind is not ReplyKind.SUCCEEDED:
         verdict = judge(reply)
-        if isinstance(verdict, Fault):
-            verdict = Retry(Cause.REFUSED_CONTENT, verdict.code, verdict.message)
+        if isinstance(verdict, Fault) or (isinstance(verdict, Retry) and verdict.cause is Cause.REFUSED_ALONE):
+            verdict = Retry(Cause.REFUSED_CONTENT, verdict.code, verdict.message, verdict.details)
         return (verdict,) * size
     if reply.stop is Stop.REFUSAL:
         return (Retry(Cause.BUNDLE_REFUSED, ErrorCode.INVALID_RESPONSE, f"the model refused a bundle of {size}"),) * size
@@ -185,12 +187,16 @@ def _judge_error(reply: Reply) -> Retry | Fault:
     if reply.http_status is not None:
         details["http_status"] = str(reply.http_status)
     said = f"the provider refused the request: {named or reply.http_status}"
+    if reply.parameter:
+        return Retry(Cause.PARAMETER, ErrorCode.INVALID_REQUEST, f"{said}: the model takes no {reply.parameter}", details)
     if reply.error_type in _FINAL_ROW_ERRORS:
-        return Fault(_FINAL_ROW_ERRORS[reply.error_type], said, details)
+        return Fault(ErrorCode.INVALID_REQUEST, said, details)
     if reply.error_type in _ACCOUNT_ROW_ERRORS:
         return Retry(Cause.REFUSED_ACCOUNT, _ACCOUNT_ROW_ERRORS[reply.error_type], said)
     if reply.http_status in _FINAL_STATUSES:
         return Fault(ErrorCode.INVALID_REQUEST, said, details)
+    if reply.error_type == _REFUSED_ROW_ERROR or reply.http_status in _REFUSED_STATUSES:
+        return Retry(Cause.REFUSED_ALONE, ErrorCode.INVALID_REQUEST, said, details)
     if reply.http_status in (401, 403):
         return Retry(Cause.REFUSED_ACCOUNT, ErrorCode.AUTHENTICATION_ERROR, said)
     code = ErrorCode.RATE_LIMIT if reply.error_type == "rate_limit_error" else ErrorCode.EXTERNAL_SERVICE_ERROR

@@ -10,7 +10,7 @@ from domain.outcome import Outcome
 from domain.reconciling import JobEnd, Overdue
 from domain.reply import ErrorCode
 
-VERSION: Literal[1] = 1
+VERSION: Literal[2] = 2  # 2: a plan knows of refusals, a retry has details
 
 
 class NewerRecord(Exception):
@@ -18,9 +18,9 @@ class NewerRecord(Exception):
 
 
 class _Record(BaseModel):
-    # `v` is to be raised with any change that this worker could not read: a field, a kind, a reason.
+    # `v` is to be raised with any change that an older worker could not read: a field, a kind, a reason.
     model_config = ConfigDict(frozen=True, extra="forbid")
-    v: Literal[1] = VERSION
+    v: Literal[1, 2] = VERSION
 
 
 class JobPlanned(_Record):

@@ -7,31 +7,41 @@ from pydantic import TypeAdapter, ValidationError
 from tables.faults import UnknownVersion, UnreadableEntry
 
 V = TypeVar("V")
-VERSION = b"\x01"
+FIRST_VERSION = 1
 
 
-def body_of(raw: bytes) -> bytes:
-    """A value without its version. Raises UnknownVersion."""
-    if raw[:1] != VERSION:
+def with_version(body: bytes, version: int = FIRST_VERSION) -> bytes:
+    """A value with its version in front."""
+    return bytes([version]) + body
+
+
+def body_of(raw: bytes, version: int = FIRST_VERSION) -> bytes:
+    """A value without its version, which may be an older one. Raises UnknownVersion."""
+    if not FIRST_VERSION <= int.from_bytes(raw[:1]) <= version:
         raise UnknownVersion(
-            f"a table value has version {raw[:1]!r}, this worker reads {VERSION!r}: run the newer worker again"
+            f"a table value has version {raw[:1]!r}, this worker reads up to {version}: run the newer worker again"
         )
     return raw[1:]
 
 
 class Codec(Generic[V]):
-    """Encodes the values of one table."""
+    """Encodes the values of one table.
 
-    def __init__(self, kind: type[V]) -> None:
+    `version` is to be raised with any change after which an older worker could not read a value, or would decide otherwise.
+    Values of the versions before are read: what they lack has a default.
+    """
+
+    def __init__(self, kind: type[V], version: int = FIRST_VERSION) -> None:
         self._adapter: TypeAdapter[V] = TypeAdapter(kind)
+        self._version = version
 
     def encode(self, value: V) -> bytes:
         """Value to bytes."""
-        return VERSION + self._adapter.dump_json(value)
+        return with_version(self._adapter.dump_json(value), self._version)
 
     def decode(self, raw: bytes) -> V:
         """Bytes to value. Raises UnknownVersion, and UnreadableEntry for bytes that no worker has written."""
-        body = body_of(raw)
+        body = body_of(raw, self._version)
         try:
             return self._adapter.validate_json(body)
         except ValidationError as error:

@@ -11,7 +11,7 @@ from tables.acknowledged import AcknowledgedTable
 from tables.codec import Codec
 
 NAME = "jobs"
-PLANNED: Codec[Job] = Codec(Job)
+PLANNED: Codec[Job] = Codec(Job, version=2)  # 2: a plan knows of refusals
 CLAIMED: Codec[Claim] = Codec(Claim)
 SUBMITTED: Codec[Submission] = Codec(Submission)
 

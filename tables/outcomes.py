@@ -23,7 +23,7 @@ class Endings:
     paid: tuple[Paid, ...] = ()
 
 
-CODEC: Codec[Endings] = Codec(Endings)
+CODEC: Codec[Endings] = Codec(Endings, version=2)  # 2: more causes of a retry, and its details
 
 
 def key(partition: int, offset: int) -> bytes:

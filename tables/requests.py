@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tables.acknowledged import AcknowledgedTable
-from tables.codec import VERSION, body_of
+from tables.codec import body_of, with_version
 
 NAME = "requests"
 
@@ -27,7 +27,7 @@ def key(partition: int, offset: int) -> bytes:
 
 def encode(stored: Stored) -> bytes:
     """The entry's value."""
-    return VERSION + stored.append_ms.to_bytes(8, "big") + stored.raw
+    return with_version(stored.append_ms.to_bytes(8, "big") + stored.raw)
 
 
 def find(table: AcknowledgedTable, partition: int, offset: int) -> Stored | None:

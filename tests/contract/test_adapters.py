@@ -168,8 +168,8 @@ class TestBatch:
     async def test_a_row_at_fault_ends_alone(self, provider: Provider, kind: str) -> None:
         replies = await run(provider, [*asks_of(kind, 2), ask_of(kind, 2, "[sim:400]")])
         outcome = judge(replies["job-1-2"])
-        assert isinstance(outcome, Fault)
-        assert outcome.code is ErrorCode.INVALID_REQUEST
+        assert isinstance(outcome, Retry)
+        assert (outcome.cause, outcome.code) == (Cause.REFUSED_ALONE, ErrorCode.INVALID_REQUEST)
         assert sum(isinstance(judge(reply), Answer) for reply in replies.values()) == 2
 
     async def test_the_results_are_waited_for_when_the_batch_has_ended_without_them(
@@ -325,14 +325,16 @@ class TestCall:
         assert (reply.kind, reply.stop) == (ReplyKind.SUCCEEDED, stop)
         assert isinstance(judge(reply), Retry)
 
-    @pytest.mark.parametrize(("changes", "status"), [({"model": "no-such-model"}, 404), ({"max_tokens": 0}, 400)])
+    @pytest.mark.parametrize(
+        ("changes", "status", "ending"), [({"model": "no-such-model"}, 404, Fault), ({"max_tokens": 0}, 400, Retry)]
+    )
     async def test_what_the_provider_refuses_is_a_reply(
-        self, provider: Provider, kind: str, changes: dict[str, Any], status: int
+        self, provider: Provider, kind: str, changes: dict[str, Any], status: int, ending: type[Fault | Retry]
     ) -> None:
         reply = await provider.call(ask_of(kind, **changes), timeout_s=LONG_S)
         assert (reply.kind, reply.http_status) == (ReplyKind.ERRORED, status)
         outcome = judge(reply)
-        assert isinstance(outcome, Fault)
+        assert isinstance(outcome, ending)
         assert outcome.code is ErrorCode.INVALID_REQUEST
 
     @pytest.mark.parametrize(

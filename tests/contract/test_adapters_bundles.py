@@ -194,7 +194,7 @@ async def test_max_tokens_too_small_for_the_bundle_cuts_it(provider: Provider, k
     assert (reply.stop, "c" in winners(judge_bundle(reply, 8))) == (Stop.CUT, True)
 
 
-@pytest.mark.parametrize(("tag", "cause", "alone"), [("[sim:refuse]", "b", "u"), ("[sim:400]", "r", "!")])
+@pytest.mark.parametrize(("tag", "cause", "alone"), [("[sim:refuse]", "b", "u"), ("[sim:400]", "r", "r")])
 async def test_a_refused_bundle_is_split_until_the_culprit_stands_alone(
     provider: Provider, kind: str, layout: Layout, tag: str, cause: str, alone: str
 ) -> None:

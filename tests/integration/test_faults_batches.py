@@ -246,12 +246,14 @@ def test_a_create_refused_by_content_goes_on_in_halves(deployed: Deployment, pro
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_members_that_are_refused_alone_end_in_invalid_request(deployed: Deployment, provider: str) -> None:
+def test_members_whose_batches_are_refused_are_at_last_called_each_and_end_only_if_that_is_refused_too(
+    deployed: Deployment, provider: str
+) -> None:
     since = len(deployed.simulator.batches())
     deployed.simulator.faults(fault="status", status=400, rate=1.0, provider=provider, endpoint="batches.create")
-    bodies = a_round(deployed, provider, 3)
+    bodies = a_round(deployed, provider, 3, "", "[sim:400]")
 
-    assert outcomes(deployed.wait_answered(), bodies) == ["INVALID_REQUEST"] * 3
+    assert outcomes(deployed.wait_answered(), bodies) == ["Essay A", "INVALID_REQUEST", *right(3)[2:]]
     assert batches_of(deployed, bodies, since) == []
 
 
@@ -264,12 +266,12 @@ def test_a_job_that_fails_validation_goes_on_in_halves(deployed: Deployment) -> 
     assert sorted(batches_of(deployed, bodies, since)[1:]) == [2, 2]
 
 
-def test_validation_that_always_fails_ends_each_member_alone(deployed: Deployment) -> None:
+def test_validation_that_always_fails_ends_nobody_who_is_answered_alone(deployed: Deployment) -> None:
     since = len(deployed.simulator.batches())
     deployed.simulator.faults(fault="failed_validation", code="invalid_json_line", rate=1.0)
     bodies = a_round(deployed, "openai", 4)
 
-    assert outcomes(deployed.wait_answered(), bodies) == ["INVALID_REQUEST"] * 4
+    assert outcomes(deployed.wait_answered(), bodies) == right(4)
     assert len(batches_of(deployed, bodies, since)) == 1 + 2 + 4
 
 

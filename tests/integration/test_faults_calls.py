@@ -137,7 +137,7 @@ def test_what_stays_bad_ends_alone_after_its_attempts(deployed: Deployment, prov
 
     codes = ["INVALID_REQUEST", "INVALID_RESPONSE", "INVALID_RESPONSE", "EXTERNAL_SERVICE_ERROR"]
     assert outcomes(events, bodies) == [*codes, *["Essay A"] * 2]
-    assert calls(deployed, provider) - before == 1 + 3 + 3 + (FAILURES_WAITED_OUT + 3) + 2
+    assert calls(deployed, provider) - before == 2 + 3 + 3 + (FAILURES_WAITED_OUT + 3) + 2
     for body in bodies:
         data = events[body["correlation_id"]]["data"]
         assert data["provider"] == provider

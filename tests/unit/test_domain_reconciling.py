@@ -159,7 +159,7 @@ def test_what_cannot_be_tried_again_ends_by_an_error(state: PartitionState, job:
 
 
 def test_the_code_of_the_provider_ends_the_member_where_it_gave_one(state: PartitionState) -> None:
-    (job,) = learn(state, planned(state, 0, 0, plan(members(1)))).jobs
+    (job,) = learn(state, planned(state, 0, 0, plan(members(1), refused=True))).jobs
     verdict = job_ended(
         state,
         9,

@@ -103,7 +103,8 @@ def test_refused_and_cut_answers_are_paid_and_unusable(reply: Reply | None, stop
     [
         (anthropic_row({"type": "expired"}), Cause.EXPIRED),
         (anthropic_row({"type": "canceled"}), Cause.CANCELED),
-        (anthropic_error("invalid_request_error"), ErrorCode.INVALID_REQUEST),
+        (anthropic_error("invalid_request_error"), Cause.REFUSED_ALONE),
+        (anthropic_error("request_too_large"), ErrorCode.INVALID_REQUEST),
         (anthropic_error("overloaded_error"), Cause.OVERLOADED),
         (anthropic_error("api_error"), Cause.OVERLOADED),
         (anthropic_error("rate_limit_error"), Cause.OVERLOADED),
@@ -119,7 +120,7 @@ def test_refused_and_cut_answers_are_paid_and_unusable(reply: Reply | None, stop
         (openai_row(200, None), Cause.OVERLOADED),
         (openai_row(None, None, None), Cause.OVERLOADED),
         (openai_row("200", completion()), Cause.OVERLOADED),
-        (openai_error(400, "invalid_request_error", "context_length_exceeded"), ErrorCode.INVALID_REQUEST),
+        (openai_error(400, "invalid_request_error", "context_length_exceeded"), Cause.REFUSED_ALONE),
         (openai_error(404, "invalid_request_error", "model_not_found"), ErrorCode.INVALID_REQUEST),
         (openai_error(401, "invalid_request_error", "invalid_api_key"), Cause.REFUSED_ACCOUNT),
         (openai_error(403, "invalid_request_error"), Cause.REFUSED_ACCOUNT),

@@ -44,7 +44,10 @@ class Batch:
 
 
 class ModelProvider:
-    """Satisfies providers.protocol.Provider. Rows end "answered" unless `endings[name]` says "expired", "missing", …"""
+    """Satisfies providers.protocol.Provider.
+
+    Rows end "answered" unless `endings[name]` says "expired", "missing", "refused" (calls too), …
+    """
 
     name = "openai"
     can_find = True
@@ -53,7 +56,7 @@ class ModelProvider:
     def __init__(self) -> None:
         self.batches: list[Batch] = []
         self.endings: defaultdict[str, deque[str]] = defaultdict(deque)
-        self.refused: set[str] = set()  # names whose batches are refused by content
+        self.refused: set[str] = set()  # names that are refused by content, alone or with their batch
         self.fates: deque[str] = deque()  # of the next creates: "timeout" does the work, "lost" does not; neither is known
         self.unreadable = False  # the list of batches
         self.refusal: ProviderError | None = None  # of every create and call
@@ -108,6 +111,8 @@ class ModelProvider:
             await asyncio.sleep(0)
             if ending == "expired":
                 yield Reply(custom_id, ReplyKind.EXPIRED)
+            elif ending == "refused":
+                yield _refused(custom_id)
             elif ending == "answered":
                 yield _answer(custom_id, name)
 
@@ -116,6 +121,8 @@ class ModelProvider:
         await asyncio.sleep(0)
         self._refuse()
         self.calls[_name(ask)] += 1
+        if _name(ask) in self.refused or self._ending(_name(ask)) == "refused":
+            return _refused(ask.custom_id)
         return _answer(ask.custom_id, _name(ask))
 
     async def find(self, job_id: str, claimed_ms: int) -> Sighting:
@@ -170,6 +177,11 @@ def _name(ask: Ask) -> str:
     if found is None:
         raise ValueError(f"{ask.custom_id} asks for nothing that the model knows")
     return found[1]
+
+
+def _refused(custom_id: str) -> Reply:
+    said = "could not parse the JSON body"
+    return Reply(custom_id, ReplyKind.ERRORED, error_type="invalid_request_error", error_message=said, http_status=400)
 
 
 def _answer(custom_id: str, name: str) -> Reply:

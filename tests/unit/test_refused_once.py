@@ -1,0 +1,47 @@
+"""A 400 may be spurious: a comparison that is refused by itself is asked once more, and not a third time, restarts or none."""
+
+import pytest
+
+from domain.reply import ErrorCode
+from tests.unit.model.fixtures import world
+from tests.unit.model.world import World
+
+__all__ = ["world"]
+
+STRATEGIES = ["per_request", "per_round"]
+
+
+def code(world: World, name: str) -> str:
+    error = world.result(name)["error_detail"]
+    assert error["details"]["provider_error_message"] == "could not parse the JSON body"
+    return str(error["error_code"])
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_one_refusal_ends_nobody(world: World, strategy: str) -> None:
+    world.provider.endings["m1"].append("refused")
+    worker = await world.start(llm_batching_strategy=strategy)
+    world.request("m0", "m1", "m2")
+    await world.finish(worker)
+    world.check()
+    assert [world.result(name)["winner"] for name in ("m0", "m1", "m2")] == ["Essay A"] * 3
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_the_second_refusal_ends_it_also_when_another_process_hears_it(world: World, strategy: str) -> None:
+    world.provider.endings["m1"].extend(["refused"] * 5)
+    worker = await world.start(llm_batching_strategy=strategy)
+    world.request("m0", "m1", "m2")
+    world.provider.ends_at_once = True
+    while len(world.provider.endings["m1"]) > 4:
+        await world.turn(worker)
+        world.clock.advance(1)
+    await worker.land()
+    await worker.reconcile()  # the refusal is in the log, and has been read
+    world.commit(worker)
+    await world.kill(worker)
+    await world.finish(await world.start(llm_batching_strategy=strategy))
+    world.check()
+    assert code(world, "m1") == ErrorCode.INVALID_REQUEST
+    assert len(world.provider.endings["m1"]) == 3  # asked twice
+    assert [world.result(name)["winner"] for name in ("m0", "m2")] == ["Essay A"] * 2
