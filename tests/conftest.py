@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from simulator.control import SimulatorControl
@@ -11,6 +12,10 @@ from simulator.process import running_simulator
 from tests.brokers import running_kafka
 from tests.brokers.secured import SecuredKafka, running_secured_kafka
 from tests.harness.deployment import Deployment, deployment
+
+# An example may take as long as a busy machine makes it take: with Hypothesis's limit of 200 ms tests failed by chance.
+hypothesis.settings.register_profile("roundbatch", deadline=None)
+hypothesis.settings.load_profile("roundbatch")
 
 # In one process each, with a Kafka of its own: what runs side by side shares two cores, and their waits are tight enough.
 ONE_PROCESS_EACH = ("chaos", "integration")
