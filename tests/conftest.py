@@ -17,16 +17,23 @@ from tests.harness.deployment import Deployment, deployment
 hypothesis.settings.register_profile("roundbatch", deadline=None)
 hypothesis.settings.load_profile("roundbatch")
 
-# In one process each, with a Kafka of its own: what runs side by side shares two cores, and their waits are tight enough.
-ONE_PROCESS_EACH = ("chaos", "integration")
+# What takes longest begins first, so that no process is left alone with it at the end.
+FIRST = ("chaos", "integration", "contract")
+# Tests of these folders share nothing but the broker of their process: each goes to whichever process is free.
+APART = ("chaos",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell pytest-xdist (`--dist loadgroup`) which tests stay together."""
+    """Tell pytest-xdist (`--dist loadgroup`) the order, and which tests stay together: those of a file."""
+    tests = Path(__file__).parent
+
+    def folder(item: pytest.Item) -> str:
+        return item.path.relative_to(tests).parts[0]
+
+    items.sort(key=lambda item: FIRST.index(folder(item)) if folder(item) in FIRST else len(FIRST))
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        if folder in ONE_PROCESS_EACH:
-            item.add_marker(pytest.mark.xdist_group(folder))
+        if folder(item) not in APART or item.get_closest_marker("together"):
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(tests))))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 
 from simulator.control import SimulatorControl
 from simulator.process import running_simulator
-from tests.chaos.warm import WarmDeployment
+from tests.harness.deployment import Deployment, deployment
 
 TIMES = {
     # A killed worker's partitions are given away after the session. Shorter ones run out on a busy machine.
@@ -29,10 +29,7 @@ def simulator(tmp_path: Path) -> Iterator[SimulatorControl]:
 
 
 @pytest.fixture
-def deployed(kafka: str, unique: str, tmp_path: Path, simulator: SimulatorControl) -> Iterator[WarmDeployment]:
-    """Topics and workers of this test's own; the workers are forked."""
-    made = WarmDeployment(kafka, unique, tmp_path, simulator, dict(TIMES))
-    try:
+def deployed(kafka: str, unique: str, tmp_path: Path, simulator: SimulatorControl) -> Iterator[Deployment]:
+    """Topics and workers of this test's own, with short times."""
+    with deployment(kafka, unique, tmp_path, simulator, **TIMES) as made:
         yield made
-    finally:
-        made.close()

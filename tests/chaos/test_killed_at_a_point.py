@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.chaos.checks import SIZE, a_round, batches, duplicates, endings, wait_requests_deleted
-from tests.chaos.warm import WarmDeployment
+from tests.harness.deployment import Deployment
 
 PROVIDERS = ("anthropic", "openai")
 
@@ -54,17 +54,17 @@ ROWS = (
 
 
 @pytest.mark.parametrize(("number", "row"), list(enumerate(ROWS)), ids=[str(row) for row in ROWS])
-def test_killed(deployed: WarmDeployment, number: int, row: Row) -> None:
+def test_killed(deployed: Deployment, number: int, row: Row) -> None:
     """Two kills: the first worker's state directory is kept for the second one, the second one's is lost."""
     providers = PROVIDERS if number % 2 == 0 else PROVIDERS[::-1]
     rounds = {provider: a_round(deployed, provider, f"b-{provider}") for provider in providers}
     for partition, provider in enumerate(providers):
         if row.refused:
             deployed.simulator.faults(fault="status", status=400, endpoint="batches.create", provider=provider, next=1)
-        killed = deployed.warm("kept", {"ROUNDBATCH_CRASH_AT": f"{row.point}@{partition}", **row.env}, ready=partition == 0)
+        killed = deployed.worker("kept", {"ROUNDBATCH_CRASH_AT": f"{row.point}@{partition}", **row.env}, ready=partition == 0)
         deployed.send_round(rounds[provider], partition=partition, parts=2 if row.quiet else 1)
         assert killed.wait_exit() == -signal.SIGKILL
-    deployed.warm("lost", ready=False)
+    deployed.worker("lost", ready=False)
 
     events = deployed.wait_answered()
 

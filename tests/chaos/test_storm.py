@@ -9,18 +9,18 @@ import pytest
 
 from tests.chaos.checks import SIZE, Bodies, a_round, batches, duplicates, endings, wait_requests_deleted
 from tests.chaos.test_two_workers import LONG_SESSION
-from tests.chaos.warm import WarmDeployment
+from tests.harness.deployment import Deployment
 
 SEED = 20261124
 KILLS = 6
 WAYS = [(provider, mode) for provider in ("anthropic", "openai") for mode in ("provider_batch_api", "per_request")]
 
 
-def test_two_workers_killed_in_turn(deployed: WarmDeployment, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_workers_killed_in_turn(deployed: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     deployed.env |= LONG_SESSION
     chance = random.Random(SEED)
     began = time.monotonic()
-    workers = [deployed.warm("0-first", ready=False), deployed.warm("1-first", ready=False)]
+    workers = [deployed.worker("0-first", ready=False), deployed.worker("1-first", ready=False)]
     for one in workers:
         one.wait_ready()
     rounds: list[tuple[str, Bodies]] = []
@@ -36,9 +36,9 @@ def test_two_workers_killed_in_turn(deployed: WarmDeployment, capsys: pytest.Cap
         wipe = chance.random() < 0.5
         wiped += wipe
         state = f"{turn}-{kill}" if wipe else workers[turn].state
-        workers[turn] = deployed.warm(state)
+        workers[turn] = deployed.worker(state)
 
-    events = deployed.wait_answered(120.0)
+    events = deployed.wait_answered()
 
     deployed.check_promises()
     found: dict[str, Counter[str]] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.chaos.checks import SIZE, a_round, batches, endings, wait_requests_deleted
-from tests.chaos.warm import WarmDeployment
+from tests.harness.deployment import Deployment
 
 PROVIDERS = ("anthropic", "openai")
 
@@ -43,16 +43,16 @@ WAYS = (
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_killed_in_the_middle(deployed: WarmDeployment, way: Way) -> None:
+def test_killed_in_the_middle(deployed: Deployment, way: Way) -> None:
     """One kill at each provider: the first worker's state directory is kept for the second one, the second one's is lost."""
     deployed.env["ROUNDBATCH_LLM_BATCHING_STRATEGY"] = way.strategy
     deployed.env |= {f"ROUNDBATCH_{one.upper()}__{name}": value for one in PROVIDERS for name, value in way.settings}
     rounds = [a_round(deployed, provider, f"b-{provider}") for provider in PROVIDERS]
     for partition, (bodies, point) in enumerate(zip(rounds, way.points, strict=True)):
-        killed = deployed.warm("kept", {"ROUNDBATCH_CRASH_AT": f"{point}@{partition}"}, ready=partition == 0)
+        killed = deployed.worker("kept", {"ROUNDBATCH_CRASH_AT": f"{point}@{partition}"}, ready=partition == 0)
         deployed.send_round(bodies, partition=partition)
         assert killed.wait_exit() == -signal.SIGKILL
-    deployed.warm("lost", ready=False)
+    deployed.worker("lost", ready=False)
 
     events = deployed.wait_answered()
 

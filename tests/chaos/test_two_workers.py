@@ -8,22 +8,23 @@ import pytest
 from domain.reconciling import JobEnd
 from streams import work
 from tests.chaos.checks import SIZE, a_round, batches, endings, until, wait_requests_deleted, work_records
-from tests.chaos.warm import WarmDeployment, WarmWorker
+from tests.harness.deployment import Deployment
+from tests.harness.worker import WorkerProcess
 
 # Two workers that run need longer than one of them: a rebalance takes Faust up to 3 s on a busy machine.
 LONG_SESSION = {"ROUNDBATCH_BROKER_SESSION_TIMEOUT_S": "6", "ROUNDBATCH_BROKER_HEARTBEAT_S": "1"}
 ONE_EACH = Counter({"anthropic": 1, "openai": 1})
 
 
-def test_the_same_members_are_planned_by_two_workers(deployed: WarmDeployment) -> None:
+def test_the_same_members_are_planned_by_two_workers(deployed: Deployment) -> None:
     """The first worker sleeps with its plan decided, the second one plans too, then the first one's plan arrives."""
     deployed.simulator.hold()
-    first = deployed.warm("a", {"ROUNDBATCH_STOP_AT": "before_job_planned_sent@0"})
+    first = deployed.worker("a", {"ROUNDBATCH_STOP_AT": "before_job_planned_sent@0"})
     rounds = [a_round(deployed, provider, provider) for provider in ("anthropic", "openai")]
     deployed.send_round(rounds[0], partition=0)
     first.wait_stopped()
     deployed.send_round(rounds[1], partition=1)
-    deployed.warm("b")
+    deployed.worker("b")
     until(lambda: batches(deployed) == ONE_EACH, "the second worker has made both batches", deployed)
     first.wake()
 
@@ -42,16 +43,16 @@ def test_the_same_members_are_planned_by_two_workers(deployed: WarmDeployment) -
     assert [one.stop() for one in deployed.workers] == [0, 0]
 
 
-def claimed_twice(deployed: WarmDeployment) -> bool:
+def claimed_twice(deployed: Deployment) -> bool:
     claims = Counter(record.job_id for record in work_records(deployed, work.SubmitClaimed))
     return max(claims.values()) == 2
 
 
-def started_late(deployed: WarmDeployment) -> bool:
+def started_late(deployed: Deployment) -> bool:
     return any(record.reason is JobEnd.STARTED_LATE for record in work_records(deployed, work.JobEnded))
 
 
-def timed_out(deployed: WarmDeployment) -> bool:
+def timed_out(deployed: Deployment) -> bool:
     """The time limit of the create call has run out in the sleep: it ends before anything is written to the socket."""
     return "job_fate_unknown" in deployed.workers[0].log_path.read_text()
 
@@ -68,16 +69,16 @@ def timed_out(deployed: WarmDeployment) -> bool:
     ],
 )
 def test_stopped_for_longer_than_its_session_then_woken(
-    deployed: WarmDeployment, point: str, provider: str, came_second: Callable[[WarmDeployment], bool]
+    deployed: Deployment, point: str, provider: str, came_second: Callable[[Deployment], bool]
 ) -> None:
     """Its claim has run out, or comes second: no second batch."""
     deployed.simulator.hold()
-    sleeper = deployed.warm("a", {"ROUNDBATCH_STOP_AT": point})
+    sleeper = deployed.worker("a", {"ROUNDBATCH_STOP_AT": point})
     bodies = a_round(deployed, provider, "slept")
     deployed.send_round(bodies, partition=0)
     sleeper.wait_stopped()
     assert batches(deployed) == Counter()
-    deployed.warm("b")
+    deployed.worker("b")
     until(lambda: batches(deployed) == Counter({provider: 1}), "the other worker has made the batch", deployed)
     sleeper.wake()
     until(lambda: came_second(deployed), "the sleeper has gone on", deployed)
@@ -91,14 +92,14 @@ def test_stopped_for_longer_than_its_session_then_woken(
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "openai"])
-def test_stopped_after_its_create_call_then_woken(deployed: WarmDeployment, provider: str) -> None:
+def test_stopped_after_its_create_call_then_woken(deployed: Deployment, provider: str) -> None:
     """The other worker cannot know whether the batch was made: it submits none, and reads the sleeper's."""
     deployed.simulator.hold()
-    sleeper = deployed.warm("a", {"ROUNDBATCH_STOP_AT": "after_create"})
+    sleeper = deployed.worker("a", {"ROUNDBATCH_STOP_AT": "after_create"})
     bodies = a_round(deployed, provider, "slept")
     deployed.send_round(bodies, partition=0)
     sleeper.wait_stopped()
-    other = deployed.warm("b")
+    other = deployed.worker("b")
     until(lambda: caught_up(other) == 2, "the other worker holds both partitions", deployed)
     sleeper.wake()
     until(lambda: work_records(deployed, work.Submitted) != [], "the sleeper has gone on", deployed)
@@ -111,22 +112,22 @@ def test_stopped_after_its_create_call_then_woken(deployed: WarmDeployment, prov
     wait_requests_deleted(deployed)
 
 
-def test_partition_moved_then_state_directory_lost(deployed: WarmDeployment) -> None:
+def test_partition_moved_then_state_directory_lost(deployed: Deployment) -> None:
     """Open batches are polled by whoever holds the partition, restored from the changelogs; nothing is submitted again."""
     deployed.env |= LONG_SESSION
     deployed.simulator.hold()
-    first = deployed.warm("a")
+    first = deployed.worker("a")
     rounds = [a_round(deployed, provider, provider) for provider in ("anthropic", "openai")]
     for partition, bodies in enumerate(rounds):
         deployed.send_round(bodies, partition=partition)
     until(lambda: len(work_records(deployed, work.Submitted)) == 2, "both batches are submitted", deployed)
 
-    second = deployed.warm("b")  # a partition moves to it
+    second = deployed.worker("b")  # a partition moves to it
     until(lambda: caught_up(first) == caught_up(second) == 1, "each worker holds a partition", deployed)
     first.kill()  # the other one, too
     until(lambda: caught_up(second) == 2, "the second worker holds both partitions", deployed)
     second.kill()
-    deployed.warm("c")  # with nothing on its disk
+    deployed.worker("c")  # with nothing on its disk
     deployed.simulator.release()
     events = deployed.wait_answered()
 
@@ -137,5 +138,5 @@ def test_partition_moved_then_state_directory_lost(deployed: WarmDeployment) -> 
     wait_requests_deleted(deployed)
 
 
-def caught_up(worker: WarmWorker) -> float:
+def caught_up(worker: WorkerProcess) -> float:
     return worker.metric("roundbatch_partitions_caught_up")

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,10 +98,12 @@ class Deployment:
             **more,
         }
 
-    def worker(self, state: str = "a", *, ready: bool = True, **more: str) -> WorkerProcess:
-        """Start a worker; `more` is environment, e.g. ROUNDBATCH_CRASH_AT."""
+    def worker(
+        self, state: str = "a", env: Mapping[str, str] | None = None, *, ready: bool = True, **more: str
+    ) -> WorkerProcess:
+        """Start a worker; `state` names its state directory, `env` and `more` are environment, e.g. ROUNDBATCH_CRASH_AT."""
         log = self.folder / f"worker-{len(self.workers)}-{state}.log"
-        started = WorkerProcess(self.environment(state, **more), log)
+        started = WorkerProcess(self.environment(state, **(env or {}), **more), log, state)
         self.workers.append(started)
         return started.wait_ready() if ready else started
 
@@ -185,7 +187,7 @@ class Deployment:
         """Every dead letter of the request topic so far."""
         return self.read(f"{self.request_topic}.DLQ")
 
-    def wait_answered(self, timeout_s: float = 60.0) -> dict[str, dict[str, Any]]:
+    def wait_answered(self, timeout_s: float = 240.0) -> dict[str, dict[str, Any]]:
         """Wait until every request that was sent has an event; the events by correlation id, the first of each."""
         until = time.monotonic() + timeout_s
         while True:

@@ -54,7 +54,7 @@ def settled(deployed: Deployment) -> None:
     """Return when all that was sent before is read: good requests behind it, in each partition, are answered."""
     for partition in (0, 1):
         deployed.send_single(deployed.body(batch="marker", iteration=partition, mode="per_request"), partition=partition)
-    deployed.wait_answered(120)
+    deployed.wait_answered()
 
 
 def letters_since(deployed: Deployment, seen: int) -> list[Read]:

@@ -36,7 +36,7 @@ def test_a_large_window_is_streamed_beside_small_rounds(deployed: Deployment, pr
         bodies = [deployed.body(provider, batch=f"n-{start}", prompt_bytes=PROMPT_BYTES) for _ in range(RECORD)]
         deployed.send_round(bodies, partition=0)
         _small_round(deployed, other)
-    events = deployed.wait_answered(150)
+    events = deployed.wait_answered()
 
     deployed.check_promises()
     assert all(event["data"]["winner"] for event in events.values())

@@ -23,7 +23,7 @@ def test_two_workers_share_an_account_by_their_partitions(deployed: Deployment) 
     rounds = [[deployed.body() for _ in range(CALLS // 2)] for _ in range(2)]
     for partition, bodies in enumerate(rounds):
         deployed.send_round(bodies, partition=partition)
-    events = deployed.wait_answered(timeout_s=90)
+    events = deployed.wait_answered()
     for worker in (first, second):
         assert worker.metric("roundbatch_account_share", provider="anthropic") == 0.5
     calls = deployed.simulator.calls()

@@ -109,7 +109,7 @@ def test_workers_join_and_leave_while_rounds_are_under_way(deployed: Deployment)
     send(10)
     third.wait_ready()
 
-    deployed.wait_answered(120)
+    deployed.wait_answered()
 
     # A record that was not committed when its partition moved is read again; its events are then sent again, byte for byte.
     deployed.check_promises()

@@ -70,7 +70,7 @@ def test_nightly_gathers_rounds_and_survives_a_restart(deployed: Deployment) -> 
             deployed.send_round(bodies, partition=0)
     first.kill()
     deployed.worker()
-    events = deployed.wait_answered(150)
+    events = deployed.wait_answered()
 
     deployed.check_promises()
     assert len(events) == 24

@@ -1,17 +1,10 @@
-"""Workers forked from a process that has imported everything: a start costs 0.3 s of a core, not 3 s, and there are eighty."""
+"""A worker's process, forked from one that has imported everything: a start costs 0.3 s of a core, not 3 s."""
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from subprocess import TimeoutExpired
-from typing import Any, cast
-
-from tests.brokers.ports import free_ports
-from tests.harness.deployment import Deployment
-from tests.harness.worker import WorkerProcess
+from typing import cast
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["agents.worker", "cli.main", "cli.worker", "uvloop"])
@@ -31,7 +24,7 @@ def _become_worker(env: Mapping[str, str], log: str) -> None:
     app(["worker"], prog_name="roundbatch")
 
 
-class _Forked:
+class ForkedWorker:
     """A forked process as subprocess.Popen shows one."""
 
     def __init__(self, env: Mapping[str, str], log: str) -> None:
@@ -65,33 +58,3 @@ class _Forked:
         """Send a signal."""
         if self._process.exitcode is None:
             os.kill(self.pid, number)
-
-
-class WarmWorker(WorkerProcess):
-    """A worker that was forked."""
-
-    def __init__(self, env: Mapping[str, str], log: Path, state: str) -> None:
-        self.state = state  # the name of its state directory
-        self.health_port = free_ports(1)[0]
-        self.log_path = log
-        self._log = log.open("ab")
-        forked: Any = _Forked({**env, "ROUNDBATCH_HEALTH_PORT": str(self.health_port)}, str(log))
-        self.process = forked
-
-    def wake(self) -> None:
-        """Wake it from SIGSTOP."""
-        self.process.send_signal(signal.SIGCONT)
-
-
-@dataclass
-class WarmDeployment(Deployment):
-    """A deployment whose workers are forked."""
-
-    def warm(self, state: str, env: Mapping[str, str] | None = None, *, ready: bool = True) -> WarmWorker:
-        """Start a worker as `worker` does; `state` names its state directory, `env` is environment of its own."""
-        log = self.folder / f"worker-{len(self.workers)}-{state}.log"
-        started = WarmWorker(self.environment(state, **(env or {})), log, state)
-        self.workers.append(started)
-        if ready:
-            started.wait_ready()
-        return started
