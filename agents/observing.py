@@ -13,6 +13,7 @@ from agents.loop_metrics import LoopCollector
 from agents.metrics import Metrics
 from agents.money import Money
 from agents.queue_snapshot import QueueSnapshot
+from agents.starting import Starting
 from agents.state_metrics import StateCollector
 from agents.views import Views
 from agents.watchdog import Watchdog
@@ -43,6 +44,7 @@ class Observing:
         self.heartbeats = Heartbeats(clock)
         self.watchdog = Watchdog(self.heartbeats, settings.watchdog_s)
         self.stopping = False
+        self.starting: Starting | None = None
 
     @property
     def lived_s(self) -> float:
@@ -89,6 +91,8 @@ class Observing:
         missing = []
         if self.stopping:
             missing.append("worker: stopping")
+        if self.starting is not None and self.starting.step is not None:
+            return [f"start: {self.starting.step}"]
         if not self._views.settled:
             missing.append("tables: recovering, or a rebalance is under way")
             return missing

@@ -29,6 +29,7 @@ from agents.money import Money
 from agents.observing import Observing
 from agents.reading import Reading
 from agents.reconcile import Reconcile
+from agents.starting import Starting
 from agents.submitting import Submitting
 from agents.tidying import Tidying
 from agents.timers import Timers
@@ -130,32 +131,22 @@ class Worker:
             status=self._observing.status,
         )
         self._stop = asyncio.Event()
+        self._observing.starting = self._starting = Starting(settings.start_timeout_s)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
-        """Run until SIGTERM or SIGINT. Raises what start-up refuses; a failure later ends the process with exit 70."""
+        """Run until SIGTERM or SIGINT. Raises what start-up refuses; a failure later ends the process with exit 70.
+
+        Whether it returns or raises, the process is to end: a start that was given up leaves tasks and threads behind.
+        """
         failstop.before_exit(
             lambda where, place: self._failstops.add(where, place, dt.datetime.now(dt.UTC), self._observing.lived_s)
         )
         failstop.before_exit(lambda *_: logs.finish())
-        self._state_dir.open()
-        await kafka_security.check(self.settings)
-        if not self.settings.embedded_broker:
-            await topics.prepare(self.settings)
-        self._observing.register(self._tables, self._failstops.now)
-        self._money.begin()
-        if self.settings.tracing:
-            from agents.tracing import Tracing  # an extra
-
-            self._reconcile.tracer = Tracing()
-        await self._health.start()
-        await self._outbox.start()
-        await self._log_ends.start()
-        failstop.handle_loop_exceptions(asyncio.get_running_loop())
-        self._declare_agents()
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, self._stop.set)
-        await self._app.start()
+        if not await self._starting.run(self._start(), self._stop):
+            return
         for task, what in (
             (self._timers.run(), "timers"),
             (self._dispatcher.run(), "dispatcher"),
@@ -176,6 +167,28 @@ class Worker:
         self._observing.stopping = True
         crashed.cancel()
         await self._shut_down()
+
+    async def _start(self) -> None:
+        self._state_dir.open()
+        self._starting.at(f"connect to Kafka at {self.settings.kafka_bootstrap_servers}")
+        await kafka_security.check(self.settings)
+        if not self.settings.embedded_broker:
+            self._starting.at("look at the topics and the group, and at the rights there")
+            await topics.prepare(self.settings)
+        self._observing.register(self._tables, self._failstops.now)
+        self._money.begin()
+        if self.settings.tracing:
+            from agents.tracing import Tracing  # an extra
+
+            self._reconcile.tracer = Tracing()
+        await self._health.start()
+        self._starting.at("start the producer")
+        await self._outbox.start()
+        await self._log_ends.start()
+        failstop.handle_loop_exceptions(asyncio.get_running_loop())
+        self._declare_agents()
+        self._starting.at(f"join the consumer group {self.settings.app_id}")
+        await self._app.start()
 
     def _declare_agents(self) -> None:
         inbound = raw_topic(self._app, self.settings.request_topic)
@@ -271,8 +284,8 @@ def main(settings: Settings) -> None:
     async def run() -> None:
         await Worker(settings).run()
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run())
+    # Never closed: that would wait for all tasks, and those of a Faust that has not started yet need not end.
+    asyncio.Runner(loop_factory=uvloop.new_event_loop).run(run())
     logs.finish()
     # Faust leaves threads behind (the consumer's); all is written, and they must not hold up the exit.
     os._exit(0)

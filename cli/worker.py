@@ -1,5 +1,10 @@
 """`roundbatch worker`: the Kafka worker."""
 
+import os
+import signal
+import sys
+from typing import NoReturn
+
 import typer
 
 from cli.config import EXIT_UNUSABLE, settings_or_exit
@@ -11,12 +16,21 @@ def worker() -> None:
 
     Exit 0 after a clean stop, 69 without Kafka, 70 when it stopped itself to be started again, 78 when refused.
     """
-    from aiokafka.errors import KafkaError
+    # As the first process of a container it would be deaf to SIGTERM until it listens, and loading takes seconds.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    from aiokafka.errors import (
+        ClusterAuthorizationFailedError,
+        GroupAuthorizationFailedError,
+        KafkaError,
+        TopicAuthorizationFailedError,
+    )
 
     from agents.health import HealthUnavailable
+    from agents.starting import StartTooLong
     from agents.worker import main
     from streams import logs
     from streams.kafka_security import KafkaRefused
+    from streams.rights import MissingRights
     from streams.topics import UnfitTopics
     from tables.state_dir import StateDirUnusable
 
@@ -26,9 +40,21 @@ def worker() -> None:
         typer.echo(f"warning: {warning}", err=True)
     try:
         main(settings)
-    except (HealthUnavailable, KafkaRefused, StateDirUnusable, UnfitTopics) as refusal:
-        typer.echo(str(refusal), err=True)
-        raise typer.Exit(EXIT_UNUSABLE) from None
-    except KafkaError as error:
-        typer.echo(no_kafka(error), err=True)
-        raise typer.Exit(EXIT_UNAVAILABLE) from None
+    except (HealthUnavailable, KafkaRefused, MissingRights, StateDirUnusable, UnfitTopics) as refusal:
+        _end(str(refusal), EXIT_UNUSABLE)
+    except (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError) as refusal:
+        _end(f"Kafka does not let the worker do what it must: {refusal}; docs/operations.md, Rights", EXIT_UNUSABLE)
+    except StartTooLong as failure:
+        _end(str(failure), EXIT_UNAVAILABLE)
+    except (KafkaError, TimeoutError) as error:
+        _end(no_kafka(error), EXIT_UNAVAILABLE)
+
+
+def _end(line: str, code: int) -> NoReturn:
+    """End at once: what a start has left behind, Faust's threads above all, would hold up an ordinary exit."""
+    from streams import logs
+
+    logs.finish()
+    typer.echo(line, err=True)
+    sys.stderr.flush()
+    os._exit(code)

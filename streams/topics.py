@@ -6,15 +6,24 @@ from dataclasses import dataclass, field
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
-from streams import kafka_security
+from streams import kafka_security, rights
 from streams.outbox import MAX_RECORD_BYTES
+from streams.rights import Operation, Operations
 from streams.settings import Settings
 
 _log = structlog.get_logger("topics")
 _WEEK_MS = 7 * 24 * 3600 * 1000
 _MIN_INSYNC = "min.insync.replicas"
+_MAY_NOT_CREATE = (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno)
+_READ, _WRITE = frozenset({Operation.READ}), frozenset({Operation.WRITE})
 _REPLICAS_FOR_TWO = 3  # with two of two needed, one broker away would stop every send
 
 
@@ -30,6 +39,7 @@ class Topic:
     partitions: int | None
     config: Mapping[str, str] = field(default_factory=dict)
     create_with: int = 1  # partitions, where partitions is None and the topic is missing
+    operations: Operations = _WRITE  # what the worker does there and cannot do without
 
 
 def needed(settings: Settings) -> tuple[Topic, ...]:
@@ -46,15 +56,15 @@ def needed(settings: Settings) -> tuple[Topic, ...]:
     }
     dead = {"retention.ms": str(4 * _WEEK_MS), **large}
     safe = _kept_by_two(settings.replication_factor)
+    asked = stamped | safe | {"retention.ms": str(int(settings.inbound_retention_s * 1000))}
+    decided = stamped | safe | large | {"retention.ms": retention_ms}
     return (
-        Topic(settings.request_topic, count, stamped | safe | {"retention.ms": str(int(settings.inbound_retention_s * 1000))}),
-        Topic(settings.work_topic, count, stamped | safe | large | {"retention.ms": retention_ms}),
-        *(Topic(name, count, changelog | safe) for name in settings.changelog_topics),
+        Topic(settings.request_topic, count, asked, operations=_READ),
+        Topic(settings.work_topic, count, decided, operations=_READ | _WRITE),
+        *(Topic(name, count, changelog | safe, operations=_READ | _WRITE) for name in settings.changelog_topics),
         Topic(settings.dlq_topic(settings.request_topic), None, dead | safe, create_with=count),
         Topic(settings.dlq_topic(settings.work_topic), None, dead | safe, create_with=count),
         *(Topic(name, None, safe, create_with=count) for name in settings.allowed_callback_topics),
-        # Faust elects a leader by who is assigned this one's partition; it must be there before the worker subscribes.
-        Topic(f"{settings.app_id}-__assignor-__leader", 1),
     )
 
 
@@ -69,19 +79,37 @@ _VERIFIED = frozenset({"cleanup.policy", "max.message.bytes", "message.timestamp
 
 
 async def prepare(settings: Settings) -> None:
-    """Create what is missing and verify the rest.
+    """Create what is missing, where the worker may, and verify the rest and its rights there.
 
-    Raises UnfitTopics: Faust would ignore a missing topic with a warning, and mix partitions up where counts differ.
+    Raises rights.MissingRights and UnfitTopics: Faust would ignore a missing topic with a warning, mix partitions up where
+    counts differ, and wait for ever for a group that it may not join.
     """
     admin = kafka_security.admin(settings)
-    await admin.start()
+    client = kafka_security.client(settings)
     try:
+        await admin.start()
+        await client.bootstrap()
         wanted = needed(settings)
-        there = set(await admin.list_topics())
-        await _create(admin, [topic for topic in wanted if topic.name not in there], settings.replication_factor)
-        await _verify(admin, [topic for topic in wanted if topic.name in there], settings.replication_factor)
+        seen = await rights.of_topics(client, [topic.name for topic in wanted])
+        await _check_rights(client, settings, seen)
+        await _create(admin, [topic for topic in wanted if not seen[topic.name].replicas], settings.replication_factor)
+        existing = [(topic, seen[topic.name].replicas) for topic in wanted if seen[topic.name].replicas]
+        await _verify(admin, existing, settings.replication_factor)
     finally:
+        await client.close()
         await admin.close()
+
+
+async def _check_rights(client: AIOKafkaClient, settings: Settings, seen: Mapping[str, rights.Seen]) -> None:
+    lines = rights.missing(
+        {topic.name: topic.operations for topic in needed(settings)},
+        seen,
+        (settings.app_id, await rights.of_group(client, settings.app_id)),
+        await rights.may_be_idempotent(client),
+        settings.kafka_sasl_username or "NAME",
+    )
+    if lines:
+        raise rights.MissingRights("\n".join(lines))
 
 
 async def _create(admin: AIOKafkaAdminClient, missing: list[Topic], replication_factor: int) -> None:
@@ -93,28 +121,47 @@ async def _create(admin: AIOKafkaAdminClient, missing: list[Topic], replication_
             for topic in missing
         ]
     )
-    for name, code, *rest in response.topic_errors:
-        if code not in (0, TopicAlreadyExistsError.errno):  # another worker may create them at the same moment
-            raise UnfitTopics(f"topic {name} cannot be created: Kafka's error {code} {rest[0] if rest else ''}")
-        _log.info("topic_created", topic=name)
+    codes = {name: (code, rest[0] if rest else "") for name, code, *rest in response.topic_errors}
+    problems = []
+    for topic in missing:
+        code, said = codes[topic.name]
+        if code in _MAY_NOT_CREATE:
+            problems.append(
+                f"topic {topic.name} is missing, and the worker is not authorized to Create it (on the cluster, or on this "
+                f"topic): {_creating(topic, replication_factor)}"
+            )
+        elif code not in (0, TopicAlreadyExistsError.errno):  # another worker may create them at the same moment
+            problems.append(f"topic {topic.name} cannot be created: Kafka's error {code} {said or ''}")
+        else:
+            _log.info("topic_created", topic=topic.name)
+    if problems:
+        raise UnfitTopics("\n".join(problems))
 
 
-async def _verify(admin: AIOKafkaAdminClient, existing: list[Topic], replication_factor: int) -> None:
-    described = {item["topic"]: item for item in await admin.describe_topics([topic.name for topic in existing])}
+def _creating(topic: Topic, replication_factor: int) -> str:
+    """The command that makes it as we would."""
+    configs = "".join(f" --config {name}={value}" for name, value in topic.config.items())
+    count = topic.partitions or topic.create_with
+    return (
+        f"kafka-topics.sh --create --topic {topic.name} --partitions {count} --replication-factor {replication_factor}{configs}"
+    )
+
+
+async def _verify(admin: AIOKafkaAdminClient, existing: list[tuple[Topic, tuple[int, ...]]], replication_factor: int) -> None:
     problems = []
     less_safe: dict[str, str] = {}
-    for topic in existing:
-        partitions = described[topic.name]["partitions"]
-        count = len(partitions)
+    configured = await _configurations(admin, [topic.name for topic, _ in existing if topic.config])
+    for topic, replicas in existing:
+        count = len(replicas)
         if topic.partitions is not None and count != topic.partitions:
             problems.append(
                 f"topic {topic.name} has {count} partitions, ROUNDBATCH_PARTITIONS is {topic.partitions}: set it to {count}, "
                 "or give the worker a topic (and ROUNDBATCH_APP_ID) of its own; the count cannot be changed later"
             )
-        has = await _configuration(admin, topic)
-        problems += _config_problems(topic, has)
-        replicas = min((len(partition["replicas"]) for partition in partitions), default=0)
-        if less := _less_safe(topic, replicas, has, replication_factor):
+        has = configured.get(topic.name)
+        if has is not None:
+            problems += _config_problems(topic, has)
+        if less := _less_safe(topic, min(replicas), has or {}, replication_factor):
             less_safe[topic.name] = less
     if problems:
         raise UnfitTopics("\n".join(problems))
@@ -125,6 +172,17 @@ async def _verify(admin: AIOKafkaAdminClient, existing: list[Topic], replication
             remedy="a broker lost for good takes acknowledged records with it: kafka-reassign-partitions.sh adds replicas, "
             f"kafka-configs.sh --alter sets {_MIN_INSYNC}; or set ROUNDBATCH_REPLICATION_FACTOR to what is meant",
         )
+    if unread := {topic.name: _verified(topic) for topic, _ in existing if topic.config and configured.get(topic.name) is None}:
+        _log.warning(
+            "topics_not_verified",
+            reason="not authorized to DescribeConfigs: the worker cannot see whether they are configured as it needs them",
+            topics={name: ", ".join(f"{key}={value}" for key, value in config.items()) for name, config in unread.items()},
+            remedy="kafka-acls.sh --add --operation DescribeConfigs --topic …; or see to it that they have these settings",
+        )
+
+
+def _verified(topic: Topic) -> dict[str, str]:
+    return {name: value for name, value in topic.config.items() if name in _VERIFIED}
 
 
 def _less_safe(topic: Topic, replicas: int, has: Mapping[str, str], replication_factor: int) -> str:
@@ -136,18 +194,23 @@ def _less_safe(topic: Topic, replicas: int, has: Mapping[str, str], replication_
     return ", ".join(found)
 
 
-async def _configuration(admin: AIOKafkaAdminClient, topic: Topic) -> dict[str, str]:
-    if not topic.config:
+async def _configurations(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str] | None]:
+    """The configuration of each topic; None where we may not look."""
+    if not names:
         return {}
-    (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name)])
-    return {entry[0]: entry[1] for resource in answer.resources for entry in resource[4]}
+    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
+    found: dict[str, dict[str, str] | None] = {}
+    for answer in answers:
+        for code, said, _, name, entries in answer.resources:
+            if code not in (0, TopicAuthorizationFailedError.errno):
+                raise for_code(code)(f"configuration of topic {name}: {said}")
+            found[name] = None if code else {entry[0]: entry[1] for entry in entries}
+    return found
 
 
 def _config_problems(topic: Topic, has: Mapping[str, str]) -> list[str]:
     problems = []
-    for name, wanted in topic.config.items():
-        if name not in _VERIFIED:
-            continue
+    for name, wanted in _verified(topic).items():
         found = has.get(name, "")
         fits = int(found or 0) >= int(wanted) if wanted.isdigit() else set(found.split(",")) == set(wanted.split(","))
         if not fits:

@@ -1,0 +1,46 @@
+"""A start: the step that it stands at, the time that it may take, and a SIGTERM that ends it at any of its steps."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger("starting")
+
+
+class StartTooLong(Exception):
+    """A step of the start did not come to its end; the message is one line that names it."""
+
+
+class Starting:
+    """Nothing has been read or written before a start is over, so the process may be ended in the middle of it."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self.step: str | None = None  # what is being done; None before and after
+
+    def at(self, step: str) -> None:
+        """Note what is done next."""
+        self.step = step
+        log.info("starting", step=step)
+
+    async def run(self, start: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+        """Whether the start came to its end; False as soon as it was asked to stop. Raises what the start raises, or StartTooLong.
+
+        A start that is given up is not waited for: Faust's need not heed a cancellation. The process is to end then.
+        """
+        starting = asyncio.create_task(start, name="start")
+        asked = asyncio.create_task(stop.wait(), name="stop asked for")
+        await asyncio.wait({starting, asked}, timeout=self._limit_s or None, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            asked.cancel()
+            starting.result()
+            self.step = None
+            return True
+        if asked.done():
+            log.info("start_given_up", step=self.step)
+            return False
+        raise StartTooLong(
+            f"the start took more than ROUNDBATCH_START_TIMEOUT_S={self._limit_s:g} seconds; it stood at this step: {self.step}"
+        )
