@@ -14,7 +14,7 @@ class StartTooLong(Exception):
 
 
 class Starting:
-    """Nothing has been read or written before a start is over, so the process may be ended in the middle of it."""
+    """A process may be ended in the middle of its start as at any other moment: what is not acknowledged is read again."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
@@ -26,9 +26,10 @@ class Starting:
         log.info("starting", step=step)
 
     async def run(self, start: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
-        """Whether the start came to its end; False as soon as it was asked to stop. Raises what the start raises, or StartTooLong.
+        """Whether the start came to its end; False as soon as it was asked to stop.
 
-        A start that is given up is not waited for: Faust's need not heed a cancellation. The process is to end then.
+        Raises what the start raises, or StartTooLong. A start that is given up is not waited for, for Faust's need not heed a
+        cancellation: the process is to end then.
         """
         starting = asyncio.create_task(start, name="start")
         asked = asyncio.create_task(stop.wait(), name="stop asked for")

@@ -74,20 +74,19 @@ async def _send(records: Sequence[CancelRequested], settings: Settings, topic: s
     """
     import asyncio
 
-    from streams import kafka_security, work
+    from streams import kafka_security, rights, work
 
+    count = (await rights.partitions(settings, {topic: rights.WRITE})).get(topic)
+    if count is None:
+        servers = settings.kafka_bootstrap_servers
+        raise LookupError(f"topic {topic} does not exist at {servers}: name the worker's with --work-topic")
     producer = kafka_security.producer(settings, client_id="roundbatch-cancel")
     try:
         await producer.start()
-        known = await producer.client.fetch_all_metadata()  # asked for by name, a missing topic would be made
-        partitions = sorted(known.partitions_for_topic(topic) or ())
-        if not partitions:
-            servers = settings.kafka_bootstrap_servers
-            raise LookupError(f"topic {topic} does not exist at {servers}: name the worker's with --work-topic")
         values = [work.encode(record) for record in records]
         await asyncio.gather(
-            *(producer.send_and_wait(topic, value, partition=partition) for partition in partitions for value in values)
+            *(producer.send_and_wait(topic, value, partition=partition) for partition in range(count) for value in values)
         )
     finally:
         await producer.stop()
-    return len(partitions)
+    return count

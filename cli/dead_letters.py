@@ -68,11 +68,12 @@ def _found(settings: Settings, topic: str) -> list[Letter]:
 
     from cli import topic_scan
     from cli.letters import Letter
+    from streams import rights
 
     async def read() -> list[Letter]:
-        known = await topic_scan.topics(settings)
+        known = await rights.partitions(settings, {topic: rights.READ})
         letters = []
-        async for record in topic_scan.scan(settings, topic, known.get(topic, ())):
+        async for record in topic_scan.scan(settings, topic, range(known.get(topic, 0))):
             headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
             place = (topic, record.partition, record.offset, record.timestamp)
             letters.append(Letter(*place, record.key, record.value or b"", headers))
@@ -184,12 +185,13 @@ def _replay(chosen: Sequence[Letter], settings: Settings, *, new_id: bool, yes: 
 async def _answered(chosen: Sequence[Letter], settings: Settings) -> frozenset[str]:
     """The correlation ids of all events since the oldest of these letters, on every callback topic that may be written to."""
     from cli import topic_scan
+    from streams import rights
 
     since_ms = min(letter.at_ms for letter in chosen) - _CLOCKS_APART_MS
-    known = await topic_scan.topics(settings)
+    known = await rights.partitions(settings, dict.fromkeys(settings.allowed_callback_topics, rights.READ))
     ids = set()
     for topic in settings.allowed_callback_topics:
-        async for record in topic_scan.scan(settings, topic, known.get(topic, ()), since_ms=since_ms):
+        async for record in topic_scan.scan(settings, topic, range(known.get(topic, 0)), since_ms=since_ms):
             ids |= {(value or b"").decode(errors="replace") for name, value in record.headers if name == "trace_id"}
     return frozenset(ids)
 

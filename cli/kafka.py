@@ -44,13 +44,17 @@ def settings_at(servers: str | None) -> Settings:
 
 
 def run(kafka: KafkaSettings, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a command's work once Kafka lets us in; else one line on stderr, and exit 78 (refused) or 69 (no Kafka)."""
+    """Run a command's work once Kafka lets us in; else a line on stderr, and exit 78 (refused) or 69 (no Kafka).
+
+    A right that the work lacks is such a refusal too.
+    """
     import asyncio
 
-    from aiokafka.errors import KafkaError
+    from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
     from cli.config import EXIT_UNUSABLE
     from streams import kafka_security
+    from streams.rights import MissingRights
 
     async def let_in_first() -> T:
         try:
@@ -61,7 +65,11 @@ def run(kafka: KafkaSettings, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         except KafkaError as error:
             typer.echo(no_kafka(error), err=True)
             raise typer.Exit(EXIT_UNAVAILABLE) from None
-        return await work()
+        try:
+            return await work()
+        except (MissingRights, TopicAuthorizationFailedError) as refusal:  # the latter from a Kafka that tells no rights
+            typer.echo(str(refusal), err=True)
+            raise typer.Exit(EXIT_UNUSABLE) from None
 
     return asyncio.run(let_in_first())
 

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from cli import life, topic_scan
 from cli.life import Found, Step
+from streams import rights
 from streams.settings import Settings
 
 # What follows from a request was appended after it; the brokers of two topics need not have quite the same time.
 _CLOCKS_APART_MS = 60_000
+_LONGEST_NAME = 249
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +26,10 @@ class Life:
 async def read_life(correlation_id: UUID, settings: Settings, since_ms: int | None = None) -> Life:
     """Read the request topic for the id, then the work topic of its partition, the callback topics and the dead letters.
 
-    Errors: LookupError where there is no request topic; aiokafka's KafkaError.
+    Errors: LookupError where there is no request topic; MissingRights; aiokafka's KafkaError.
     """
-    known = await topic_scan.topics(settings)
+    read = (*_own(settings), *settings.allowed_callback_topics)
+    known = await rights.partitions(settings, dict.fromkeys(read, rights.READ))
     if settings.request_topic not in known:
         servers = settings.kafka_bootstrap_servers
         raise LookupError(f"topic {settings.request_topic} does not exist at {servers}: set ROUNDBATCH_REQUEST_TOPIC")
@@ -49,14 +52,18 @@ async def read_life(correlation_id: UUID, settings: Settings, since_ms: int | No
     return Life(tuple(sorted(steps, key=lambda step: (step.at_ms, place.get(step.topic, 2), step.offset))), standing)
 
 
+def _own(settings: Settings) -> tuple[str, ...]:
+    return (settings.request_topic, settings.work_topic, settings.dlq_topic(settings.request_topic))
+
+
 class _Reading:
     """The reads of one id."""
 
-    def __init__(self, correlation_id: UUID, settings: Settings, known: dict[str, set[int]], since_ms: int | None) -> None:
+    def __init__(self, correlation_id: UUID, settings: Settings, known: dict[str, int], since_ms: int | None) -> None:
         self._id, self._settings, self._known, self.since_ms = correlation_id, settings, known, since_ms
 
     def _scan(self, topic: str, partitions: set[int] | None = None) -> AsyncIterator[Any]:
-        places = self._known.get(topic, set()) if partitions is None else partitions
+        places = range(self._known.get(topic, 0)) if partitions is None else partitions
         return topic_scan.scan(self._settings, topic, places, since_ms=self.since_ms)
 
     async def requests(self) -> list[Found]:
@@ -78,6 +85,9 @@ class _Reading:
     async def events(self, found: list[Found]) -> list[Step]:
         steps = []
         named = [one.callback_topic for one in found if one.callback_topic is not None]
+        # Allowed by another time's settings; and a record may name what can be no topic.
+        others = [topic for topic in named if topic not in self._known and topic.isascii() and len(topic) <= _LONGEST_NAME]
+        self._known |= await rights.partitions(self._settings, dict.fromkeys(others, rights.NONE)) if others else {}
         for topic in dict.fromkeys((*self._settings.allowed_callback_topics, *named)):
             async for record in self._scan(topic):
                 steps.append(life.result(self._id, topic, record.partition, record.offset, record.timestamp, record))

@@ -69,9 +69,12 @@ async def _values(settings: KafkaSettings, topic: str, follow: bool, from_beginn
     """Yield values in order per partition, without a consumer group: looking on must not move a group's offsets."""
     from aiokafka import TopicPartition
 
-    from streams import kafka_security
+    from streams import kafka_security, rights
 
-    partitions = [TopicPartition(topic, number) for number in await _partitions(settings, topic)]
+    count = (await rights.partitions(settings, {topic: rights.READ})).get(topic)
+    if count is None:
+        raise LookupError(f"topic {topic} does not exist at {settings.kafka_bootstrap_servers}: name another with --topic")
+    partitions = [TopicPartition(topic, number) for number in range(count)]
     consumer = kafka_security.consumer(
         settings,
         client_id="roundbatch-results",
@@ -97,19 +100,3 @@ async def _values(settings: KafkaSettings, topic: str, follow: bool, from_beginn
                         yield record.value or b""
     finally:
         await consumer.stop()
-
-
-async def _partitions(settings: KafkaSettings, topic: str) -> set[int]:
-    """Look the topic up in the list of all: asking for it by name would create it on many clusters."""
-    from streams import kafka_security
-
-    client = kafka_security.client(settings, client_id="roundbatch-results")
-    try:
-        await client.bootstrap()
-        known = await client.fetch_all_metadata()
-        if topic not in known.topics():
-            servers = settings.kafka_bootstrap_servers
-            raise LookupError(f"topic {topic} does not exist at {servers}: name another with --topic")
-        return set(known.partitions_for_topic(topic))
-    finally:
-        await client.close()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from streams import kafka_security
+from streams import kafka_security, rights
 from streams.settings_kafka import KafkaSettings
 
 
@@ -13,15 +13,15 @@ async def send_each(
     """Send (key, value) pairs; for each, None once it is acknowledged, else what stood against it.
 
     Errors: LookupError where there is no such topic: sending to it would make it on many clusters, with a partition count that
-    is not the worker's. aiokafka's KafkaError where Kafka went away before anything was sent.
+    is not the worker's. rights.MissingRights; aiokafka's KafkaError where Kafka went away before anything was sent.
     """
+    if topic not in await rights.partitions(kafka, {topic: rights.WRITE}):
+        raise LookupError(
+            f"topic {topic} does not exist at {kafka.kafka_bootstrap_servers}: start the worker, which creates it"
+        )
     producer = kafka_security.producer(kafka, client_id=client_id)
     try:
         await producer.start()
-        if topic not in (await producer.client.fetch_all_metadata()).topics():
-            raise LookupError(
-                f"topic {topic} does not exist at {kafka.kafka_bootstrap_servers}: start the worker, which creates it"
-            )
         done = await asyncio.gather(
             *(producer.send_and_wait(topic, value, key=key) for key, value in records), return_exceptions=True
         )

@@ -12,17 +12,6 @@ _MOST_BYTES = 8 * 1024 * 1024  # a partition in one fetch: records of our own to
 CLIENT_ID = "roundbatch-explain"
 
 
-async def topics(kafka: KafkaSettings) -> dict[str, set[int]]:
-    """All topics with their partitions. Asked for by name, a missing one would be made on many clusters."""
-    client = kafka_security.client(kafka, client_id=CLIENT_ID)
-    try:
-        await client.bootstrap()
-        known = await client.fetch_all_metadata()
-        return {topic: set(known.partitions_for_topic(topic) or ()) for topic in known.topics()}
-    finally:
-        await client.close()
-
-
 async def scan(
     kafka: KafkaSettings, topic: str, partitions: Iterable[int], *, since_ms: int | None = None
 ) -> AsyncIterator[Any]:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from aiokafka import errors
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.api import Request, RequestStruct, Response
@@ -19,7 +18,8 @@ from aiokafka.protocol.metadata import MetadataRequest_v5
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.protocol.types import Array, Boolean, Bytes, Int16, Int32, Schema, String
 
-log = structlog.get_logger("rights")
+from streams import kafka_security
+from streams.settings_kafka import KafkaSettings
 
 _TEXT = String("utf-8")
 _LOOK_S = 0.2
@@ -46,6 +46,7 @@ class Operation(enum.IntEnum):
 
 Operations = frozenset[Operation]
 NONE: Operations = frozenset()
+READ, WRITE = frozenset({Operation.READ}), frozenset({Operation.WRITE})
 
 
 class MissingRights(Exception):
@@ -189,30 +190,51 @@ async def may_be_idempotent(client: AIOKafkaClient) -> bool:
     return bool(answer.error_code != errors.ClusterAuthorizationFailedError.errno)
 
 
-def missing(
-    needs: Mapping[str, Operations], seen: Mapping[str, Seen], group: tuple[str, Operations | None], idempotent: bool, user: str
-) -> list[str]:
-    """A line for each resource that lacks a right that the worker cannot do without."""
+async def partitions(kafka: KafkaSettings, needs: Mapping[str, Operations]) -> dict[str, int]:
+    """How many partitions each of these topics has that is there; looking makes none. Raises MissingRights."""
+    client = kafka_security.client(kafka)
+    try:
+        await client.bootstrap()
+        seen = await of_topics(client, needs)
+    finally:
+        await client.close()
+    if lines := lacking(kafka, needs, seen):
+        raise MissingRights("\n".join(lines))
+    return {name: len(topic.replicas) for name, topic in seen.items() if topic.replicas}
+
+
+def lacking(kafka: KafkaSettings, needs: Mapping[str, Operations], seen: Mapping[str, Seen]) -> list[str]:
+    """A line for each topic that lacks an operation that is needed there."""
     problems = []
     for name, needed in needs.items():
         allowed = seen[name].allowed
         if allowed is not None and not needed <= allowed:
-            problems.append(_line("topic", name, needed - allowed, user))
-    if group[1] is not None and Operation.READ not in group[1]:
-        problems.append(_line("group", group[0], {Operation.READ}, user))
-    if not problems and not idempotent:
-        problems.append(
-            "cluster: not authorized to IdempotentWrite, which Kafka before 2.8 asks of a producer: kafka-acls.sh --add "
-            f"--allow-principal User:{user} --operation IdempotentWrite --cluster"
-        )
+            problems.append(_line(kafka, "topic", name, needed - allowed))
     return problems
 
 
-def _line(kind: str, name: str, operations: Iterable[Operation], user: str) -> str:
+def lacking_group(kafka: KafkaSettings, group: str, allowed: Operations | None) -> list[str]:
+    """The same for the consumer group, where Read is needed."""
+    return [] if allowed is None or Operation.READ in allowed else [_line(kafka, "group", group, [Operation.READ])]
+
+
+def lacking_idempotence(kafka: KafkaSettings) -> str:
+    """The line for a producer that gets no id."""
+    return (
+        "cluster: not authorized to IdempotentWrite, which Kafka before 2.8 asks of a producer: kafka-acls.sh --add "
+        f"--allow-principal User:{_user(kafka)} --operation IdempotentWrite --cluster"
+    )
+
+
+def _user(kafka: KafkaSettings) -> str:
+    return kafka.kafka_sasl_username or "NAME"
+
+
+def _line(kafka: KafkaSettings, kind: str, name: str, operations: Iterable[Operation]) -> str:
     words = [one.word for one in sorted(operations)]
     options = " ".join(f"--operation {word}" for word in words)
     return (
-        f"{kind} {name}: not authorized to {', '.join(words)}: kafka-acls.sh --add --allow-principal User:{user} "
+        f"{kind} {name}: not authorized to {', '.join(words)}: kafka-acls.sh --add --allow-principal User:{_user(kafka)} "
         f"{options} --{kind} {name}"
     )
 

@@ -16,14 +16,13 @@ from aiokafka.errors import (
 
 from streams import kafka_security, rights
 from streams.outbox import MAX_RECORD_BYTES
-from streams.rights import Operation, Operations
+from streams.rights import READ, WRITE, Operations
 from streams.settings import Settings
 
 _log = structlog.get_logger("topics")
 _WEEK_MS = 7 * 24 * 3600 * 1000
 _MIN_INSYNC = "min.insync.replicas"
 _MAY_NOT_CREATE = (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno)
-_READ, _WRITE = frozenset({Operation.READ}), frozenset({Operation.WRITE})
 _REPLICAS_FOR_TWO = 3  # with two of two needed, one broker away would stop every send
 
 
@@ -39,7 +38,7 @@ class Topic:
     partitions: int | None
     config: Mapping[str, str] = field(default_factory=dict)
     create_with: int = 1  # partitions, where partitions is None and the topic is missing
-    operations: Operations = _WRITE  # what the worker does there and cannot do without
+    operations: Operations = WRITE  # what the worker does there and cannot do without
 
 
 def needed(settings: Settings) -> tuple[Topic, ...]:
@@ -59,9 +58,9 @@ def needed(settings: Settings) -> tuple[Topic, ...]:
     asked = stamped | safe | {"retention.ms": str(int(settings.inbound_retention_s * 1000))}
     decided = stamped | safe | large | {"retention.ms": retention_ms}
     return (
-        Topic(settings.request_topic, count, asked, operations=_READ),
-        Topic(settings.work_topic, count, decided, operations=_READ | _WRITE),
-        *(Topic(name, count, changelog | safe, operations=_READ | _WRITE) for name in settings.changelog_topics),
+        Topic(settings.request_topic, count, asked, operations=READ),
+        Topic(settings.work_topic, count, decided, operations=READ | WRITE),
+        *(Topic(name, count, changelog | safe, operations=READ | WRITE) for name in settings.changelog_topics),
         Topic(settings.dlq_topic(settings.request_topic), None, dead | safe, create_with=count),
         Topic(settings.dlq_topic(settings.work_topic), None, dead | safe, create_with=count),
         *(Topic(name, None, safe, create_with=count) for name in settings.allowed_callback_topics),
@@ -101,13 +100,10 @@ async def prepare(settings: Settings) -> None:
 
 
 async def _check_rights(client: AIOKafkaClient, settings: Settings, seen: Mapping[str, rights.Seen]) -> None:
-    lines = rights.missing(
-        {topic.name: topic.operations for topic in needed(settings)},
-        seen,
-        (settings.app_id, await rights.of_group(client, settings.app_id)),
-        await rights.may_be_idempotent(client),
-        settings.kafka_sasl_username or "NAME",
-    )
+    lines = rights.lacking(settings, {topic.name: topic.operations for topic in needed(settings)}, seen)
+    lines += rights.lacking_group(settings, settings.app_id, await rights.of_group(client, settings.app_id))
+    if not lines and not await rights.may_be_idempotent(client):
+        lines = [rights.lacking_idempotence(settings)]
     if lines:
         raise rights.MissingRights("\n".join(lines))
 
@@ -172,13 +168,19 @@ async def _verify(admin: AIOKafkaAdminClient, existing: list[tuple[Topic, tuple[
             remedy="a broker lost for good takes acknowledged records with it: kafka-reassign-partitions.sh adds replicas, "
             f"kafka-configs.sh --alter sets {_MIN_INSYNC}; or set ROUNDBATCH_REPLICATION_FACTOR to what is meant",
         )
-    if unread := {topic.name: _verified(topic) for topic, _ in existing if topic.config and configured.get(topic.name) is None}:
+    if unread := {topic.name: _seen_to(topic) for topic, _ in existing if topic.config and configured[topic.name] is None}:
         _log.warning(
             "topics_not_verified",
             reason="not authorized to DescribeConfigs: the worker cannot see whether they are configured as it needs them",
-            topics={name: ", ".join(f"{key}={value}" for key, value in config.items()) for name, config in unread.items()},
+            topics=unread,
             remedy="kafka-acls.sh --add --operation DescribeConfigs --topic …; or see to it that they have these settings",
         )
+
+
+def _seen_to(topic: Topic) -> str:
+    """What an operator must see to where we cannot look."""
+    least = {name: value for name, value in topic.config.items() if name == _MIN_INSYNC}
+    return ", ".join(f"{name}={value}" for name, value in (_verified(topic) | least).items())
 
 
 def _verified(topic: Topic) -> dict[str, str]:
