@@ -21,7 +21,7 @@ from streams.outbox import Outbox
 from streams.requests import InboundMember, InboundRecord, Undecodable, read_record
 from streams.settings import Settings
 from tables import requests, rounds
-from tables.faults import OtherLog
+from tables.faults import OtherLog, other_time
 from tables.view import PartitionView, Tables
 
 log = structlog.get_logger("collect")
@@ -85,7 +85,7 @@ class Collect:
         partition, offset = message.partition, message.offset
         stored = requests.find(self._tables.requests, partition, offset)
         if stored is not None and (stored.append_ms, stored.raw) != (append_ms, message.value or b""):
-            raise OtherLog.stamped(message.topic, partition, offset, found_ms=append_ms, known_ms=stored.append_ms)
+            raise OtherLog(message.topic, partition, other_time(offset, append_ms, stored.append_ms))
 
     def _judge(self, view: PartitionView, message: Message, offset: int, append_ms: int) -> _Judged:
         record = read_record(message.value, max_prompt_bytes=self._settings.max_prompt_bytes)

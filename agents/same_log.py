@@ -4,6 +4,9 @@ Tables know records by their offsets. A topic that was deleted and made again be
 taken for what was answered long ago: no event, no dead letter, no line in the log. (Kafka forgets the group's offsets with the
 topic, so that it is read from its beginning.) So before anything of a partition is handled the log is asked: does it reach as
 far as what the tables tell of, and has the latest of those records, if it is still there, the append time that they remember?
+
+A changelog is compared in the same way with what a state directory holds of it: restored from one that was made again, the
+tables of another worker would lack what only this directory knows.
 """
 
 import asyncio
@@ -15,8 +18,10 @@ from aiokafka.errors import KafkaError
 from streams import failstop
 from streams.offsets import LogEnds
 from streams.settings import Settings
-from tables.faults import OtherLog
-from tables.view import PartitionView, Reading
+from tables.acknowledged import AcknowledgedTable
+from tables.faults import OtherChangelog, OtherLog, ends_early, other_time
+from tables.store import digest
+from tables.view import PartitionView, Reading, Tables
 
 log = structlog.get_logger("same_log")
 
@@ -28,26 +33,44 @@ _LOOK_S = 1.0
 class SameLog:
     """Asked when a view has been built, and again where something looks odd."""
 
-    def __init__(self, settings: Settings, log_ends: LogEnds) -> None:
-        self._settings, self._log_ends = settings, log_ends
+    def __init__(self, settings: Settings, tables: Tables, log_ends: LogEnds) -> None:
+        self._settings, self._tables, self._log_ends = settings, tables, log_ends
         self._asking: dict[int, asyncio.Future[Any]] = {}
+        self._changelogs_asked: set[int] = set()
 
     async def check(self, view: PartitionView) -> None:
-        """Raises OtherLog."""
+        """Raises OtherLog, and OtherChangelog."""
+        partition = view.partition
+        if partition not in self._changelogs_asked:  # once: what a start has found on disk
+            for table in self._tables:
+                await self._check_changelog(table, partition)
+            self._changelogs_asked.add(partition)
         for topic, reading in ((self._settings.request_topic, view.inbound), (self._settings.work_topic, view.work)):
-            await self._check(topic, view.partition, reading)
+            await self._check(topic, partition, reading)
 
     async def _check(self, topic: str, partition: int, reading: Reading) -> None:
         known = max(reading.known, reading.next)
         first, after = await self._ends(topic, partition, known)
         if after < known:
-            raise OtherLog(topic, partition, f"it ends before offset {after}, and records before offset {known} have been read")
+            raise OtherLog(topic, partition, ends_early(after, known))
         if reading.witness is None or reading.witness[0] < first:
             return  # retention has taken what could tell, and with it every offset that the tables know
-        offset, remembered_ms = reading.witness
-        found_ms = await self._log_ends.append_ms(topic, partition, offset)
-        if found_ms is not None and found_ms != remembered_ms:
-            raise OtherLog.stamped(topic, partition, offset, found_ms=found_ms, known_ms=remembered_ms)
+        offset, known_ms = reading.witness
+        found = await self._log_ends.record(topic, partition, offset)
+        if found is not None and found.timestamp != known_ms:
+            raise OtherLog(topic, partition, other_time(offset, found.timestamp, known_ms))
+
+    async def _check_changelog(self, table: AcknowledgedTable, partition: int) -> None:
+        topic, kept_in = table.changelog_topic_name, self._settings.state_dir
+        known, witness = table.restored(partition)
+        first, after = await self._ends(topic, partition, known)
+        if after < known:
+            raise OtherChangelog(topic, partition, ends_early(after, known), kept_in)
+        if witness is None or witness[0] < first:
+            return
+        found = await self._log_ends.record(topic, partition, witness[0])  # None where compaction has taken it
+        if found is not None and digest(found.key, found.value) != witness[1]:
+            raise OtherChangelog(topic, partition, f"at offset {witness[0]} it has another record", kept_in)
 
     async def _ends(self, topic: str, partition: int, known: int) -> tuple[int, int]:
         for look in range(_LOOKS):

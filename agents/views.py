@@ -38,7 +38,7 @@ class Views:
         self._stalled: dict[int, tuple[tuple[int, int], float]] = {}
         self._moved_s = 0.0  # when any partition last moved on
         self.gaps = Gaps(app, log_ends)
-        self.same_log = SameLog(settings, log_ends)
+        self.same_log = SameLog(settings, tables, log_ends)
         self._rebalances = app.rebalancing_count
         self.generation = 0
         self.on_built: Callable[[PartitionView], None] = lambda view: None

@@ -29,6 +29,7 @@ def make_app(settings: Settings) -> RoundbatchApp:
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
+        recovery_consistency_check=False,  # agents.same_log looks closer, and says what to do
         table_standby_replicas=settings.standby_replicas,
         stream_buffer_maxsize=settings.stream_buffer_maxsize,
         stream_wait_empty=True,  # with False, SIGTERM in mid-event committed the half-done record

@@ -41,10 +41,9 @@ class LogEnds:
         found = await self._first(topic, partition, first, after)
         return None if found is None else int(found.offset)
 
-    async def append_ms(self, topic: str, partition: int, offset: int) -> int | None:
-        """When the record at this offset was appended, in ms since the epoch; None where there is none."""
-        found = await self._first(topic, partition, offset, offset + 1)
-        return None if found is None else int(found.timestamp)
+    async def record(self, topic: str, partition: int, offset: int) -> Any:
+        """The record at this offset as aiokafka gives it; None where there is none (any more)."""
+        return await self._first(topic, partition, offset, offset + 1)
 
     async def _first(self, topic: str, partition: int, first: int, after: int) -> Any:
         if self._client is None:

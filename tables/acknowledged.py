@@ -14,7 +14,7 @@ import faust
 from faust.types import TP, StoreT
 
 from streams.outbox import MAX_RECORD_BYTES, Outbox
-from tables.store import Database, GuardedStore
+from tables.store import Database, GuardedStore, digest
 
 _SIZES = ("rocksdb.live-sst-files-size", "rocksdb.cur-size-all-mem-tables")
 
@@ -80,6 +80,11 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         """The number of entries of one partition."""
         return sum(1 for _ in self.keys_of(partition))
 
+    def restored(self, partition: int) -> tuple[int, tuple[int, str] | None]:
+        """How far the changelog is in the store: the next offset, and the latest record in it (offset, digest)."""
+        persisted = self._rocks.persisted_offset(TP(self.changelog_topic_name, partition))
+        return 0 if persisted is None else persisted + 1, self._rocks.witness(partition)
+
     def stored_bytes(self) -> int:
         """What the partitions opened here take, by RocksDB's own count: files, and memory that is not in them yet."""
         databases = [database for database in self._rocks._dbs.values() if database is not None]
@@ -91,10 +96,10 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
 
     def _send(self, partition: int, key: bytes, value: bytes | None) -> "asyncio.Future[Any]":
         sent = self.outbox.send(self.changelog_topic_name, value, key=key, partition=partition)
-        sent.add_done_callback(self._persisted)
+        sent.add_done_callback(lambda done: self._persisted(done, key, value))
         return sent
 
-    def _persisted(self, sent: "asyncio.Future[Any]") -> None:
+    def _persisted(self, sent: "asyncio.Future[Any]", key: bytes, value: bytes | None) -> None:
         """Move the offset kept in RocksDB, from which recovery goes on, past an entry of ours that follows it directly.
 
         Between it and an entry further on are entries of another worker, which are not in our store: woken from a sleep,
@@ -109,3 +114,4 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         known = self._rocks.persisted_offset(place)
         if record.offset == (0 if known is None else known + 1):
             self._rocks.set_persisted_offset(place, record.offset)
+            self._rocks.set_witness(record.partition, record.offset, digest(key, value))

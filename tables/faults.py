@@ -4,6 +4,7 @@ A record that were blamed for it would become a dead letter, acknowledged, and i
 """
 
 import datetime as dt
+from pathlib import Path
 
 from streams.failstop import Refusal
 
@@ -25,7 +26,7 @@ class UnreadableEntry(StoreFault):
 
 
 class OtherLog(StoreFault, Refusal):
-    """The tables remember another topic of that name: it was deleted and made again, or lost its end."""
+    """The request or the work topic, which the tables know by its offsets."""
 
     def __init__(self, topic: str, partition: int, said: str) -> None:
         super().__init__(
@@ -35,13 +36,30 @@ class OtherLog(StoreFault, Refusal):
             'docs/operations.md, "A topic was made again"'
         )
 
-    @classmethod
-    def stamped(cls, topic: str, partition: int, offset: int, *, found_ms: int, known_ms: int) -> "OtherLog":
-        """At an offset stands a record of another time."""
-        found, known = (
-            dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).isoformat(timespec="milliseconds") for at_ms in (found_ms, known_ms)
+
+class OtherChangelog(StoreFault, Refusal):
+    """The changelog of a table, of which a state directory holds more than is in it."""
+
+    def __init__(self, topic: str, partition: int, said: str, state_dir: Path) -> None:
+        super().__init__(
+            f"topic {topic} is not the one that the state directory {state_dir} was restored from: partition {partition}: "
+            f"{said}. It was deleted and made again, or has lost its end; what this directory alone knows of open comparisons, "
+            "jobs under way and answered ids would be lost when the partition moves. Put the old topic back, or give the "
+            'worker a new ROUNDBATCH_APP_ID and ROUNDBATCH_WORK_TOPIC: docs/operations.md, "A topic was made again"'
         )
-        return cls(topic, partition, f"at offset {offset} it has a record of {found}, they know one of {known}")
+
+
+def ends_early(after: int, known: int) -> str:
+    """A topic does not reach as far as what is known of it."""
+    return f"it ends before offset {after}, and records before offset {known} are known"
+
+
+def other_time(offset: int, found_ms: int, known_ms: int) -> str:
+    """At an offset stands a record of another time."""
+    found, known = (
+        dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).isoformat(timespec="milliseconds") for at_ms in (found_ms, known_ms)
+    )
+    return f"at offset {offset} it has a record of {found}, known is one of {known}"
 
 
 # What RocksDB says where the store is whole and something else is in the way. Looked for first: "the MANIFEST may be corrupted"

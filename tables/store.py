@@ -6,8 +6,9 @@ they are marked first, and the next start makes that one store anew, table and p
 which Faust restores it, for the offset to go on from is kept inside.
 """
 
+import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -18,7 +19,13 @@ from streams import failstop
 from tables.faults import StoreFailed, is_damage, is_locked, is_unopenable
 
 log = structlog.get_logger("store")
+_WITNESS = b"__roundbatch\0witness"
 R = TypeVar("R")
+
+
+def digest(key: bytes | None, value: bytes | None) -> str:
+    """What tells a record from others at its offset. (Its timestamp does not: of a batch aiokafka reports the first one's.)"""
+    return hashlib.blake2b(b"%d " % len(key or b"") + (key or b"") + (value or b""), digest_size=8).hexdigest()
 
 
 class Database:
@@ -134,8 +141,30 @@ class GuardedStore(rocksdb.Store):
         except OSError as error:
             stop("wipe", path, error)
 
+    def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
+        """Faust's own, and what tells this changelog from another of its name."""
+        events = list(batch)
+        super().apply_changelog_batch(events, to_key, to_value)
+        latest = {event.message.partition: event.message for event in events}
+        for partition, message in latest.items():
+            self.set_witness(partition, message.offset, digest(message.key, message.value))
+
+    def set_witness(self, partition: int, offset: int, digest: str) -> None:
+        """Remember the latest record of the changelog that is in here."""
+        self._db_for_partition(partition).put(_WITNESS, f"{offset} {digest}".encode())
+
+    def witness(self, partition: int) -> tuple[int, str] | None:
+        """Offset and digest of that record; None in a store that is empty or of an older version."""
+        found = self._db_for_partition(partition).get(_WITNESS)
+        if found is None:
+            return None
+        offset, told = found.decode().split()
+        return int(offset), told
+
     def _visible_items(self, db: Any) -> Iterator[tuple[bytes, bytes]]:
-        return ((key, value) for key, value in db.items() if key != self.offset_key)
+        return ((key, value) for key, value in db.items() if key not in self._hidden)
 
     def _visible_keys(self, db: Any) -> Iterator[bytes]:
-        return (key for key in db.keys() if key != self.offset_key)  # noqa: SIM118 - no dict
+        return (key for key in db.keys() if key not in self._hidden)  # noqa: SIM118 - no dict
+
+    _hidden = frozenset({rocksdb.Store.offset_key, _WITNESS})

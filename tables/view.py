@@ -6,7 +6,7 @@ are left out: the decision on work offset k must see only facts of records befor
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,9 @@ class Tables:
     jobs: AcknowledgedTable
     outcomes: AcknowledgedTable
     parsed: ParsedRecords = field(default_factory=ParsedRecords)
+
+    def __iter__(self) -> Iterator[AcknowledgedTable]:
+        return iter((self.rounds, self.requests, self.jobs, self.outcomes))
 
 
 @dataclass(slots=True)

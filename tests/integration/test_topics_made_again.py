@@ -7,11 +7,11 @@ from tests.harness.worker import WorkerProcess
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
 
 
-def refused(worker: WorkerProcess, topic: str) -> None:
+def refused(worker: WorkerProcess, topic: str, *words: str) -> None:
     assert worker.wait_exit() == 78, worker.tail()
     said = [line for line in worker.log_path.read_text().splitlines() if line.startswith(f"topic {topic} is not the one")]
     assert len(said) == 1, worker.tail()
-    assert "Give the worker a new ROUNDBATCH_APP_ID" in said[0]
+    assert all(word in said[0] for word in ("ive the worker a new ROUNDBATCH_APP_ID", *words)), said
 
 
 def make_again(deployed: Deployment, topic: str) -> None:
@@ -46,3 +46,21 @@ def test_topics_made_again_are_told_from_those_that_the_tables_know(deployed: De
     delete_topic(deployed.bootstrap, anew["ROUNDBATCH_WORK_TOPIC"])  # the worker makes it again
     refused(deployed.worker("anew", ready=False, **anew), anew["ROUNDBATCH_WORK_TOPIC"])
     deployed.check_promises()
+
+
+def test_a_changelog_made_again_is_told_from_the_one_that_a_state_directory_was_restored_from(deployed: Deployment) -> None:
+    """Its directory knows what no other worker ever will; a restart alone is no reason for an alarm."""
+    worker = deployed.worker()
+    for place in range(PARTITIONS):
+        deployed.send_round([deployed.body(batch=f"{place}") for _ in range(3)], partition=place)
+    deployed.wait_answered()
+    assert worker.stop() == 0
+    worker = deployed.worker()
+    deployed.send_round([deployed.body(batch="more") for _ in range(3)])
+    deployed.wait_answered()
+    assert worker.stop() == 0
+    deployed.check_promises()
+
+    changelog = f"{deployed.app_id}-jobs-changelog"
+    delete_topic(deployed.bootstrap, changelog)  # the worker makes it again
+    refused(deployed.worker(ready=False), changelog, str(deployed.folder / "state-a"), "Put the old topic back")

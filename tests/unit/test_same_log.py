@@ -1,6 +1,7 @@
 """A topic that was deleted and made again is told from the one that the tables tell of; a re-reading is not taken for one."""
 
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from agents import same_log
 from agents.same_log import SameLog
 from streams import failstop
-from tables.faults import OtherLog
+from tables.faults import OtherChangelog, OtherLog
+from tables.store import digest
 from tests.unit.model.fixtures import Stopped, world
 from tests.unit.model.log import PARTITION
 from tests.unit.model.worker import ModelWorker
@@ -31,9 +33,11 @@ class ModelEnds:
             (topic, place): (self.first.get(topic, 0), 0 if early else self._world.log.end(topic)) for topic, place in places
         }
 
-    async def append_ms(self, topic: str, partition: int, offset: int) -> int | None:
+    async def record(self, topic: str, partition: int, offset: int) -> Any:
         found = self._world.log.read(topic, offset)[:1] if offset >= self.first.get(topic, 0) else []
-        return round(found[0].timestamp * 1000) if found else None
+        if not found:
+            return None
+        return SimpleNamespace(timestamp=round(found[0].timestamp * 1000), key=found[0].key, value=found[0].value)
 
 
 @pytest.fixture
@@ -44,7 +48,7 @@ def ends(world: World, monkeypatch: pytest.MonkeyPatch) -> ModelEnds:
 
 def asker(world: World, ends: ModelEnds) -> SameLog:
     asked: Any = ends
-    return SameLog(world.settings(), asked)
+    return SameLog(world.settings(), world.workers[-1]._tables, asked)
 
 
 @pytest.fixture
@@ -104,12 +108,13 @@ async def test_the_work_topic(world: World, ends: ModelEnds, answered: ModelWork
 async def test_an_offset_beyond_the_end_where_the_tables_are_empty(world: World, ends: ModelEnds) -> None:
     world.committed[world.settings().request_topic] = 7
     worker = await world.start()
-    with pytest.raises(OtherLog, match="ends before offset 0, and records before offset 7 have been read"):
+    with pytest.raises(OtherLog, match="ends before offset 0, and records before offset 7 are known"):
         await asker(world, ends).check(worker.view)
 
 
 async def test_no_alarm_where_nothing_was_read(world: World, ends: ModelEnds) -> None:
-    await asker(world, ends).check((await world.start()).view)
+    worker = await world.start()
+    await asker(world, ends).check(worker.view)
 
 
 async def test_no_alarm_for_a_re_reading(world: World, ends: ModelEnds, answered: ModelWorker) -> None:
@@ -138,7 +143,7 @@ async def test_no_alarm_where_the_record_is_no_more_in_its_place(
     async def gone(topic: str, partition: int, offset: int) -> None:
         return None
 
-    monkeypatch.setattr(ends, "append_ms", gone)
+    monkeypatch.setattr(ends, "record", gone)
     again = await world.start(await world.kill(answered))
     await asker(world, ends).check(again.view)
 
@@ -181,3 +186,29 @@ async def test_a_record_that_is_younger_than_what_came_after_it_is_suspicious(wo
     answered.consumer.position[topic] = 0
     await answered.collect()
     assert suspected == [PARTITION]
+
+
+@pytest.mark.parametrize(
+    ("restored", "alarm"),
+    [
+        ((9, None), True),  # it is shorter than what the state directory holds of it
+        ((7, (6, digest(b"0/a", b"other"))), True),
+        ((7, (6, digest(b"0/a", b"{}"))), False),
+        ((5, None), False),  # a store of an older version, behind
+        ((0, None), False),
+    ],
+)
+async def test_a_changelog(
+    world: World, ends: ModelEnds, monkeypatch: pytest.MonkeyPatch, restored: tuple[int, Any], alarm: bool
+) -> None:
+    worker = await world.start()
+    table = worker.tables["jobs"]
+    for _ in range(7):
+        world.log.append(table.changelog_topic_name, b"{}", b"0/a")
+    monkeypatch.setattr(table, "restored", lambda partition: restored)
+    if not alarm:
+        await asker(world, ends).check(worker.view)
+        return
+    said = rf"topic {table.changelog_topic_name} is not the one that the state directory \S+ was restored from"
+    with pytest.raises(OtherChangelog, match=said):
+        await asker(world, ends).check(worker.view)

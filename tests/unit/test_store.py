@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from streams.settings import Settings
 from tables.acknowledged import AcknowledgedTable
 from tables.declared import declare
 from tables.faults import StoreFailed, is_damage, is_locked, is_unopenable
-from tables.store import marker
+from tables.store import digest, marker
 from tests.harness.damage import flip_a_block, newest_manifest, sst_files
 from tests.unit.model.log import Log, ModelClock
 from tests.unit.model.outbox import MemoryOutbox
@@ -161,3 +162,12 @@ async def test_a_write_that_is_refused_for_another_reason_stops_and_marks_nothin
         table.put(0, b"0/a", b"1")
     assert "No space left" in str(stops[0][1])
     assert not marker(stores[0]).exists()
+
+
+async def test_a_store_remembers_which_changelog_it_is_of(start: Callable[[], AcknowledgedTable], stores: list[Path]) -> None:
+    table = start()
+    assert table.restored(0) == (ENTRIES, None)  # as an older version has left it
+    again: Any = SimpleNamespace(key=b"0/new", value=b"1", partition=0, tp=CHANGELOG, offset=ENTRIES)
+    table._rocks.apply_changelog_batch([SimpleNamespace(message=again)], None, None)
+    assert table.restored(0) == (ENTRIES + 1, (ENTRIES, digest(b"0/new", b"1")))
+    assert table.size_of(0) == ENTRIES + 1  # it is no entry

@@ -49,6 +49,10 @@ class MemoryTable:
         """The number of entries."""
         return sum(1 for _ in self.keys_of(partition))
 
+    def restored(self, partition: int) -> tuple[int, tuple[int, str] | None]:
+        """How far the changelog is in the store; the model's are never made again."""
+        return self._store.recovered, None
+
     def _apply(self, key: bytes, value: bytes | None) -> None:
         if value is None:
             self._store.entries.pop(key, None)
