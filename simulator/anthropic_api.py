@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from simulator import short_results
 from simulator.anthropic_requests import bad, only, read_params
 from simulator.batches import Batch, Outcome, Row
 from simulator.calls import Call
@@ -146,8 +147,8 @@ def shown(call: Call, batch: Batch) -> dict[str, Any]:
         "processing_status": status,
         "request_counts": {
             "processing": 0 if ended else batch.size,
-            # A row that is missing from the results is counted all the same, or the sum would give it away.
-            "succeeded": batch.outcome_count("succeeded", "missing", "status_zero"),
+            # A row that is missing is not counted either: what is counted and does not come is a short download.
+            "succeeded": batch.outcome_count("succeeded"),
             "errored": batch.outcome_count("errored"),
             "canceled": batch.outcome_count("canceled"),
             "expired": batch.outcome_count("expired"),
@@ -203,6 +204,9 @@ async def retrieve_batch(call: Call) -> Response:
         late = call.simulation.faults.draw(("file_late",), "anthropic", call.endpoint, call.endpoint)
         if late is not None:
             answer["results_url"] = None
+        elif call.simulation.faults.draw(("elsewhere",), "anthropic", call.endpoint, call.endpoint) is not None:
+            answer["results_url"] = f"https://api.anthropic.invalid/v1/messages/batches/{batch.id}/results"
+        answer = short_results.counts(call, answer, answered="succeeded")
     return JSONResponse(answer)
 
 
@@ -251,7 +255,7 @@ async def batch_results(call: Call) -> Response:
         raise bad(f"Batch {batch.id} has no available results: it is still processing.")
     if "results" not in batch.details:
         batch.details["results"] = results(batch, call.simulation.settings.seed)
-    return Response(batch.details["results"], media_type="application/x-jsonl")
+    return Response(short_results.download(call, batch.details["results"]), media_type="application/x-jsonl")
 
 
 def _model(model_id: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,7 +10,12 @@ from simulator.answers import INVALID_VARIANTS
 from simulator.judge import unit
 
 ROW_KINDS = ("expired", "errored", "missing", "refused", "cut", "invalid", "status_zero")
-CALL_KINDS = ("status", "not_found", "slow", "hang", "file_late", "failed_validation", "list_lag", "sees_nothing")
+VARIANTS = {
+    "invalid": INVALID_VARIANTS,
+    "short_download": ("half", "empty", "mid_line", "error_body"),
+    "odd_counts": ("high", "low", "zero", "absent"),
+}
+"""How a kind can be, the first unless another is named."""
 
 WORK = ("messages.create", "chat.completions.create", "batches.create")
 """Endpoints that do paid work, which `slow` and `hang` are about unless one is named."""
@@ -21,6 +26,11 @@ DEFAULT_ENDPOINTS: dict[str, Collection[str]] = {
     "hang": WORK,
     "file_late": ("batches.retrieve",),
     "failed_validation": ("batches.create",),
+    "unknown_file": ("batches.create",),
+    "file_gone": ("batches.create",),
+    "short_download": ("batches.results", "files.content"),
+    "odd_counts": ("batches.retrieve",),
+    "elsewhere": ("batches.retrieve",),
     "list_lag": ("batches.create",),
     "sees_nothing": (
         "batches.list",
@@ -47,6 +57,11 @@ FaultKind = Literal[
     "hang",
     "file_late",
     "failed_validation",
+    "unknown_file",
+    "file_gone",
+    "short_download",
+    "odd_counts",
+    "elsewhere",
     "list_lag",
     "sees_nothing",
 ]
@@ -72,16 +87,26 @@ class Fault(BaseModel):
     error_type: str | None = None
     code: str | None = None
     message: str | None = None
+    param: str | None = None
+    line: int | None = Field(default=None, ge=1)
     retry_after_s: float | None = Field(default=None, ge=0)
     stall_s: float | None = Field(default=None, ge=0)
-    variant: str = "winner_unknown"
+    variant: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_variant(cls, value: Any) -> Any:
+        if isinstance(value, dict) and not value.get("variant") and value.get("fault") in VARIANTS:
+            return {**value, "variant": VARIANTS[value["fault"]][0]}
+        return value
 
     @model_validator(mode="after")
     def _one_measure(self) -> "Fault":
         if (self.rate is None) == (self.next is None):
             raise ValueError(f"fault {self.fault!r} needs either rate (0 to 1) or next (a count), and not both")
-        if self.variant not in INVALID_VARIANTS:
-            raise ValueError(f"variant {self.variant!r} is unknown; allowed: {', '.join(INVALID_VARIANTS)}")
+        known = VARIANTS.get(self.fault, ("",))
+        if self.variant not in known:
+            raise ValueError(f"variant {self.variant!r} of {self.fault!r} is unknown; allowed: {', '.join(known) or 'none'}")
         return self
 
     def concerns(self, provider: str, endpoint: str, api_key: str | None = None) -> bool:

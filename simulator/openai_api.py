@@ -6,6 +6,7 @@ from typing import Any
 from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, Response
 
+from simulator import short_results
 from simulator.calls import Call
 from simulator.completion import Completion
 from simulator.errors import ApiError
@@ -126,7 +127,8 @@ async def retrieve_file(call: Call) -> Response:
 
 async def file_content(call: Call) -> Response:
     stored = found_file(call, call.request.path_params["id"])
-    return Response(stored.content, media_type="application/octet-stream")
+    content = stored.content if stored.purpose == "batch" else short_results.download(call, stored.content)
+    return Response(content, media_type="application/octet-stream")
 
 
 async def delete_file(call: Call) -> Response:

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from simulator import short_results
 from simulator.batches import Batch, Outcome, Row
 from simulator.calls import Call
 from simulator.errors import ApiError
@@ -51,10 +52,7 @@ async def create_batch(call: Call) -> Response:
         message = f"Invalid value: '{body['completion_window']}'. Value must be '24h'."
         raise bad(message, "completion_window", "invalid_value")
     metadata = _metadata(body.get("metadata"))
-    try:
-        stored = found_file(call, body["input_file_id"])
-    except ApiError as missing:
-        raise bad(missing.message, "input_file_id") from missing
+    stored = _input_file(call, body["input_file_id"])
     if stored.purpose != "batch":
         raise bad(f"File {stored.id} has purpose '{stored.purpose}'; a batch needs 'batch'.", "input_file_id")
 
@@ -77,6 +75,18 @@ async def create_batch(call: Call) -> Response:
     return JSONResponse(_shown(batch, "validating", now))
 
 
+def _input_file(call: Call, file_id: str) -> StoredFile:
+    faults = call.simulation.faults
+    if faults.draw(("file_gone",), "openai", call.endpoint, call.endpoint, call.api_key) is not None:
+        call.simulation.files.pop(file_id, None)
+    elif faults.draw(("unknown_file",), "openai", call.endpoint, call.endpoint, call.api_key) is not None:
+        raise bad(f"Cannot find file {file_id}.", "input_file_id")
+    try:
+        return found_file(call, file_id)
+    except ApiError as missing:
+        raise bad(missing.message, "input_file_id") from missing
+
+
 def _validated(call: Call, content: bytes) -> tuple[list[Row], list[Complaint]]:
     """The rows of an input file, or why the batch will fail: what the file's lines say, else an armed fault."""
     simulation = call.simulation
@@ -85,7 +95,7 @@ def _validated(call: Call, content: bytes) -> tuple[list[Row], list[Complaint]]:
     injected = simulation.faults.draw(("failed_validation",), "openai", call.endpoint, call.endpoint)
     if not complaints and injected is not None:
         code = injected.code or "token_limit_exceeded"
-        complaints = [Complaint(code, injected.message or f"Simulated failure of validation: {code}.")]
+        complaints = [Complaint(code, injected.message or f"Simulated failure of validation: {code}.", injected.line)]
     if not complaints and settings.openai_enqueued_tokens is not None:
         waiting = [b.rows for b in simulation.running() if (b.provider, b.workspace) == ("openai", call.workspace)]
         enqueued = enqueued_tokens(rows, waiting)
@@ -120,8 +130,8 @@ def _shown(batch: Batch, status: str, now: float) -> dict[str, Any]:
 
     ended = batch.ended_at is not None
     # Counts move while a batch runs; what failed is known at its end.
-    completed = batch.outcome_count("succeeded", "missing") if ended else batch.rows_done(now)
-    failed = batch.outcome_count("errored", "expired", "status_zero")
+    completed = batch.outcome_count("succeeded") if ended else batch.rows_done(now)
+    failed = batch.outcome_count("errored", "status_zero")  # expired rows are in the error file, and not among these
     validating = status in ("validating", "failed")
     errors = batch.details["errors"]
     return {
@@ -145,7 +155,8 @@ def _shown(batch: Batch, status: str, now: float) -> dict[str, Any]:
         "cancelling_at": when(batch.cancel_at),
         "cancelled_at": when(batch.ended_at, "cancelled"),
         "request_counts": {
-            "total": 0 if validating else batch.size,
+            # A row that is missing is not counted either: what is counted and does not come is a short download.
+            "total": 0 if validating else batch.size - batch.outcome_count("missing"),
             "completed": 0 if validating else completed,
             "failed": failed,
         },
@@ -210,6 +221,8 @@ async def retrieve_batch(call: Call) -> Response:
         late = call.simulation.faults.draw(("file_late",), "openai", call.endpoint, call.endpoint)
         if late is not None:
             answer |= {"output_file_id": None, "error_file_id": None}
+    if batch.ended_at is not None:
+        answer = short_results.counts(call, answer, answered="completed")
     return JSONResponse(answer)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from simulator import anthropic_api, openai_api, openai_batches
 from simulator.calls import Call, Handler, serve
@@ -47,6 +47,10 @@ MODELS = {
 """The paths that both APIs have: `/v1/models` and `/v1/models/{id}`."""
 
 
+GATEWAY = "/gateway"
+"""A path under which both APIs are served once more, as by a proxy whose base URL has a path of its own."""
+
+
 def provider_of(request: Request) -> str:
     """Whose API is meant where the path does not tell: Anthropic's clients send headers of their own."""
     headers = request.headers
@@ -79,6 +83,7 @@ def create_app(settings: SimulatorSettings, clock: Clock | None = None) -> Starl
     ]
     routes.append(Route("/v1/models", shared("models.list"), methods=["GET"]))
     routes.append(Route("/v1/models/{id}", shared("models.retrieve"), methods=["GET"]))
+    routes.append(Mount(GATEWAY, routes=list(routes)))
     routes.extend(Control(simulation).routes())
     routes.append(Route("/{path:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]))
 

@@ -33,7 +33,7 @@ def fault_error(fault: Fault) -> ApiError:
     if retry_after_s is None and status == 429:
         retry_after_s = 1.0
     message = fault.message or f"Simulated failure with status {status}."
-    return ApiError(status, message, type=kind, code=fault.code, retry_after_s=retry_after_s)
+    return ApiError(status, message, type=kind, param=fault.param, code=fault.code, retry_after_s=retry_after_s)
 
 
 class Simulation:
