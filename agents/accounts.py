@@ -1,6 +1,7 @@
 """Opens an account for each provider that has a key."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from agents.metrics import Metrics
 from providers.accounts import Account
@@ -12,7 +13,7 @@ from providers.openai_adapter import OpenAIProvider
 from streams.settings import Settings
 from streams.settings_provider import ProviderSettings
 
-_ADAPTERS = {"anthropic": AnthropicProvider, "openai": OpenAIProvider}
+_ADAPTERS: Mapping[str, type[AnthropicProvider | OpenAIProvider]] = {"anthropic": AnthropicProvider, "openai": OpenAIProvider}
 
 
 def open_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
@@ -30,7 +31,7 @@ def open_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
             if parameter == "temperature":
                 metrics.temperature_dropped(provider, model)
 
-        where = {} if block.base_url is None else {"base_url": block.base_url}
+        where: dict[str, Any] = {} if block.base_url is None else {"base_url": block.base_url}
         provider = _ADAPTERS[name](
             block.api_key.get_secret_value(),
             on_http=on_http,

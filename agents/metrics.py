@@ -83,6 +83,9 @@ class Metrics:
         self._unknown_ids = self._counter(
             "roundbatch_unknown_custom_ids", "Rows of batch jobs under a custom id that is none of the job's.", "provider"
         )
+        self._short_reads = self._counter(
+            "roundbatch_short_reads", "Reads of ended batches that brought fewer rows than the provider counts.", "provider"
+        )
         self._recovery = Gauge(
             "roundbatch_recovery_seconds",
             "How long the latest recovery took, from a start or rebalance until all partitions had caught up.",
@@ -98,6 +101,8 @@ class Metrics:
         for provider in map(self._provider, providers):
             self._rate_limited.labels(provider)
             self._unknown_ids.labels(provider)
+            self._short_reads.labels(provider)
+            self.paid.expect(provider)
             self._calls_repeated.labels(provider)
             self._claims_lost.labels(provider)
             self._spent.labels(provider)
@@ -191,6 +196,10 @@ class Metrics:
     def unknown_custom_ids(self, provider: str, rows: int) -> None:
         """An ended batch held rows whose custom id is none of its job's."""
         self._unknown_ids.labels(self._provider(provider)).inc(rows)
+
+    def short_read(self, provider: str) -> None:
+        """An ended batch was read, and rows that the provider counts did not come."""
+        self._short_reads.labels(self._provider(provider)).inc()
 
     def recovered(self, seconds: float) -> None:
         """All partitions have caught up, so long after the start or the rebalance."""

@@ -28,6 +28,23 @@ class PaidMetrics:
             )
         )
 
+        self._lost = labels.counter(
+            "roundbatch_results_lost",
+            "Comparisons of a batch that were paid for and whose results the provider does not give.",
+            "provider",
+        )
+        self._lost_usd = labels.counter("roundbatch_results_lost_usd", "What these cost at most, booked as spent.", "provider")
+
+    def expect(self, provider: str) -> None:
+        """Begin at 0 what an alert watches the increase of; `provider` as Labels.provider gives it."""
+        self._lost.labels(provider)
+
+    def lost(self, provider: str, comparisons: int, usd: float) -> None:
+        """So many comparisons were paid for in vain."""
+        provider = self._labels.provider(provider)
+        self._lost.labels(provider).inc(comparisons)
+        self._lost_usd.labels(provider).inc(usd)
+
     def tokens(self, provider: str, model: str, usage: Usage) -> None:
         """An answer used so much."""
         provider, model = self._labels.provider(provider), self._labels.model(model)

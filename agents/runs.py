@@ -22,6 +22,12 @@ class Run:
     asked: bool = False  # its calls have been begun here
     polls: int = 0
     first_poll_s: float = 0.0  # when it is due
+    seen: set[int] = field(default_factory=set)  # lines of its batch whose rows have been sent as Outcomes
+    answered: int = 0  # comparisons in them, and those that are to be asked again
+    retryable: int = 0
+    unknown_ids: int = 0  # rows of its batch that are none of its own, by the read that showed most
+    short_reads: int = 0  # reads of its ended batch that brought less than the provider counts
+    short_since_ms: int = 0  # the first of them
     rows_done: int = 0  # at the provider by the last poll, where it tells
     finds: int = 0
     held: bool = False

@@ -119,8 +119,17 @@ class Submitting:
                 await settled
             return None
 
+        begun = False
+
         def start() -> bool:
-            self._settle(view, job, unusable)
+            nonlocal begun
+            if begun:
+                run.called = False  # the provider has said that the call before this one made nothing: the claim is as before
+                if view.dead:
+                    return False
+            else:
+                self._settle(view, job, unusable)
+            begun = True
             return self._may_start(view, job, run)
 
         try:

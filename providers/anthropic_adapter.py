@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -24,9 +25,11 @@ from providers.protocol import (
     OutcomeUnknown,
     ProviderDown,
     ProviderError,
+    ResultsNotWhole,
     Sighting,
     StartRefused,
 )
+from providers.results import objection, of_download
 from providers.spool import Spools
 from providers.transport import body_object, counting_client, timeouts
 
@@ -74,6 +77,7 @@ class AnthropicProvider:
         on_http: Callable[[str, str], None] = lambda operation, status: None,
         on_dropped: Callable[[str, str], None] = lambda parameter, model: None,
         on_unreadable_row: Callable[[], None] = lambda: None,
+        now_s: Callable[[], float] = time.time,
         spool_folder: str | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
@@ -82,6 +86,7 @@ class AnthropicProvider:
         self._key_hash = hashlib.sha256(api_key.encode()).hexdigest()[:12]
         self._on_dropped = on_dropped
         self._on_unreadable_row = on_unreadable_row
+        self._now_s = now_s
         self._spools = Spools(spool_folder)
         self._owners: dict[str, str] = {}  # by the provider's id; the oldest goes first
         self._client = anthropic.AsyncAnthropic(
@@ -127,8 +132,12 @@ class AnthropicProvider:
     async def look(self, provider_job_id: str) -> JobStatus:
         """Poll a batch once."""
         with mapped(Step.JOB, SDK):
+            return wire.status_of(await self._batch(provider_job_id), self._now_s())
+
+    async def _batch(self, provider_job_id: str) -> dict[str, Any]:
+        with mapped(Step.JOB, SDK):
             raw = await self._client.messages.batches.with_raw_response.retrieve(provider_job_id)
-            return wire.status_of(body_object(raw.http_response))
+            return body_object(raw.http_response)
 
     async def cancel(self, provider_job_id: str) -> None:
         """Cancel a batch; refused with a 400 for one that has ended, which is then looked at."""
@@ -136,21 +145,30 @@ class AnthropicProvider:
             with mapped(Step.JOB, SDK):
                 await self._client.messages.batches.with_raw_response.cancel(provider_job_id)
         except ProviderError as error:
-            if not isinstance(error.__cause__, anthropic.APIStatusError) or error.__cause__.status_code not in (400, 409):
+            if _status_of(error) not in (400, 409):
                 raise
-            with mapped(Step.JOB, SDK):
-                raw = await self._client.messages.batches.with_raw_response.retrieve(provider_job_id)
-                batch = body_object(raw.http_response)
-            if not _has_ended(batch):
+            if not _has_ended(await self._batch(provider_job_id)):
                 raise
 
     async def replies(self, provider_job_id: str) -> AsyncGenerator[Reply, None]:
-        """Read every result row of an ended batch, in the order of its requests; ProviderDown when the download dies midway."""
+        """Read the result rows of an ended batch, in the order of its requests.
+
+        Then raises what is wrong with them: ResultsNotWhole, or ProviderDown when the download died.
+        """
+        batch = await self._batch(provider_job_id)
+        failed: ProviderError | None = None
         with self._spools.rows(wire.reply_of_row, self._skipped(provider_job_id)) as rows:
-            async with self._results(provider_job_id) as chunks:
-                await rows.take(chunks)
+            try:
+                async with self._results(batch) as chunks:
+                    await rows.take(chunks)
+            except ProviderError as error:
+                failed = error
             for reply in rows.in_order():
                 yield reply
+        announced, status = wire.announced(batch), None if failed is None else _status_of(failed)
+        complaint = objection(announced, rows.read) if failed is None else of_download(failed, status, announced, rows.read)
+        if complaint is not None:
+            raise complaint
 
     def _skipped(self, provider_job_id: str) -> Callable[[int, int], None]:
         def skipped(line: int, size: int) -> None:
@@ -160,15 +178,24 @@ class AnthropicProvider:
         return skipped
 
     @asynccontextmanager
-    async def _results(self, provider_job_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def _results(self, batch: dict[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The bytes of an ended batch's results. Not by batches.results: it follows results_url to whatever host that names."""
+        results_url = text(batch.get("results_url"))
+        if not results_url:
+            raise ResultsNotWhole("it shows no results_url", gone=True)
         with mapped(Step.JOB, SDK):
-            decoder = await self._client.messages.batches.results(provider_job_id)
-            # Its own rows and 64-byte chunks are not used: one line that is not JSON would end the iteration.
-            response = decoder.http_response
+            stream = await self._client.get(
+                wire.results_path(results_url, self._client.base_url.path),
+                cast_to=object,
+                options={"headers": {"Accept": "application/binary"}},
+                stream=True,
+                stream_cls=anthropic.AsyncStream[object],
+            )
+            # Only its response is used: no iterator of the SDK survives a line that is not JSON.
             try:
-                yield response.aiter_bytes()
+                yield stream.response.aiter_bytes()
             finally:
-                await response.aclose()
+                await stream.response.aclose()
 
     async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
         """Answer one ask by one message."""
@@ -223,12 +250,11 @@ class AnthropicProvider:
         known = self._owners.get(provider_job_id)
         if known is not None:
             return known
-        with mapped(Step.JOB, SDK):
-            raw = await self._client.messages.batches.with_raw_response.retrieve(provider_job_id)
-            if not _has_ended(body_object(raw.http_response)):
-                return None
+        batch = await self._batch(provider_job_id)
+        if not _has_ended(batch):
+            return None
         async with (
-            self._results(provider_job_id) as chunks,
+            self._results(batch) as chunks,
             aclosing(read_replies(chunks, wire.reply_of_row, self._skipped(provider_job_id))) as replies,
         ):
             async for reply in replies:  # the first row is enough, whichever it is
@@ -249,6 +275,11 @@ class AnthropicProvider:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def _status_of(error: ProviderError) -> int | None:
+    """The HTTP status behind a failure; None where there was no answer."""
+    return error.__cause__.status_code if isinstance(error.__cause__, anthropic.APIStatusError) else None
 
 
 def _has_ended(batch: dict[str, Any]) -> bool:

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from domain.reply import Reply, ReplyKind, Stop, Usage
 from providers.answer_schema import anthropic_format
 from providers.failures import HttpFailure, is_billing
 from providers.fields import count, items, mapping, text
+from providers.listing import epoch_s
 from providers.protocol import Ask, JobPhase, JobStatus, PromptBlock
+from providers.results import LAG_S, Announced
 
 _EFFORTS = frozenset({"low", "medium", "high", "xhigh", "max"})
 _STOPS = {"refusal": Stop.REFUSAL, "max_tokens": Stop.CUT, "model_context_window_exceeded": Stop.CUT}
@@ -119,9 +122,33 @@ def errored(custom_id: str, failure: HttpFailure) -> Reply:
     )
 
 
-def status_of(batch: dict[str, Any]) -> JobStatus:
-    """Where a batch stands; its counts are zero until it has ended, and an ended one without results is not ready."""
+def status_of(batch: dict[str, Any], now_s: float) -> JobStatus:
+    """Where a batch stands; ended only when its results are there, or LAG_S after its end. Until then its counts are zero."""
     status = text(batch.get("processing_status"))
-    if status == "ended" and batch.get("results_url"):
+    if status == "ended" and (batch.get("results_url") or _has_settled(batch, now_s)):
         return JobStatus(JobPhase.ENDED, status)
     return JobStatus(JobPhase.RUNNING, "ended, results not there yet" if status == "ended" else status)
+
+
+def _has_settled(batch: dict[str, Any], now_s: float) -> bool:
+    return bool(batch.get("ended_at")) and now_s >= epoch_s(batch["ended_at"], "ended_at") + LAG_S
+
+
+def announced(batch: dict[str, Any]) -> Announced:
+    """How many rows an ended batch holds: each of its requests is in one of these counts, and in the results."""
+    counts = mapping(batch.get("request_counts"))
+    rows = sum(count(counts.get(key)) for key in ("succeeded", "errored", "canceled", "expired"))
+    return Announced(rows, count(counts.get("succeeded"))) if rows else Announced(None, None)
+
+
+def results_path(results_url: str, base_path: str) -> str:
+    """The path and query of a batch's results, to be asked for at the base URL, whose own path is `base_path`.
+
+    Behind a gateway the address that a batch shows is the provider's, or the gateway's other name: not to be reached from here,
+    and no place for our key.
+    """
+    parts = urlsplit(results_url)
+    path, prefix = parts.path.lstrip("/"), base_path.strip("/")
+    if prefix and path.startswith(f"{prefix}/"):  # a gateway that writes its own address into the answer
+        path = path.removeprefix(f"{prefix}/")
+    return f"/{path}?{parts.query}" if parts.query else f"/{path}"

@@ -6,6 +6,7 @@ takes the step that failed.
 
 import email.utils
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class HttpFailure:
     code: str = ""
     message: str = ""
     retry_after_s: float | None = None
+    param: str = ""  # what the refusal is about, where the provider says it
 
     def __str__(self) -> str:
         said = " ".join(part for part in (self.type, self.code if self.code != self.type else "") if part)
@@ -81,6 +83,11 @@ _BILLING = frozenset(
     }
 )
 _LOW_CREDIT = "credit balance is too low"
+# The only refusals of a batch that speak of its content: Anthropic names "requests.3.params…", OpenAI and gateways that check
+# the input file at once "line 3". "line 1 column 1" is a JSON parser's place in whatever somebody between us had sent it.
+_NAMES_A_ROW = re.compile(
+    r"\brequests?\s*[.\[]\s*\d+|\b(?:line|row)s?\b\s*(?:number\b|no\.|[:#])?\s*\d++(?!\s*,?\s*\(?(?:col|char))", re.IGNORECASE
+)
 # The connection was never made, or no connection was free: not a byte of the request left.
 _UNREACHABLE = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.ProxyError)
 _NEVER_SENT = (*_UNREACHABLE, httpx2.PoolTimeout)
@@ -107,10 +114,20 @@ def of_status(failure: HttpFailure, step: Step) -> ProviderError:
         return JobNotVisible(text)
     if status in (401, 403):
         return AccountRefused(text, ErrorCode.AUTHENTICATION_ERROR, certain=status == 401)
-    if status in (400, 413, 422) or (step is Step.CALL and failure.type):
+    if status == 413 or (step is Step.CALL and (status in (400, 422) or failure.type)):
         return ContentRefused(text)  # on a call a typed 404 is an unknown model
+    if status in (400, 422):
+        return ContentRefused(text) if names_a_row(failure) else ProviderDown(text)
     # Any other 404 or 405 is a wrong base URL or a proxy's: no other content would help.
     return AccountRefused(text, ErrorCode.CONFIGURATION_ERROR, certain=False)
+
+
+def names_a_row(failure: HttpFailure) -> bool:
+    """Whether a refusal of a batch says which of its lines is at fault: else nothing is said of the content.
+
+    Cut in halves for anything else, a round falls apart down to its single comparisons, and each ends as refused.
+    """
+    return _NAMES_A_ROW.search(f"{failure.param} {failure.message}") is not None
 
 
 def _says_overloaded(failure: HttpFailure) -> bool:

@@ -37,12 +37,16 @@ async def scan(
 
 
 def created_s(entry: dict[str, Any]) -> float:
-    """When an entry was created, by the provider's clock: seconds at OpenAI, RFC 3339 at Anthropic. Raises UnreadableBody."""
-    value = entry.get("created_at")
+    """When an entry was created, by the provider's clock. Raises UnreadableBody."""
+    return epoch_s(entry.get("created_at"), "created_at")
+
+
+def epoch_s(value: object, name: str) -> float:
+    """A time as a provider shows it: seconds since the epoch at OpenAI, RFC 3339 at Anthropic. Raises UnreadableBody."""
     if isinstance(value, int | float):
         return float(value)
     try:
         when = datetime.fromisoformat(value if isinstance(value, str) else "")
     except ValueError as error:
-        raise UnreadableBody("an entry of the list has no created_at") from error
+        raise UnreadableBody(f"{name} is missing or no time") from error
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

@@ -5,12 +5,14 @@ import hashlib
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
+from itertools import count as counted
 from typing import IO, Any
 
 import httpx2
 import openai
 import structlog
 
+from domain.back_off import BackOff
 from domain.reply import Reply
 from providers import openai_wire as wire
 from providers.failures import HttpFailure, Sdk, Step, mapped, retry_after_s
@@ -28,6 +30,7 @@ from providers.protocol import (
     Sighting,
     StartRefused,
 )
+from providers.results import objection, of_download
 from providers.spool import Spool, Spools
 from providers.transport import body_object, counting_client, timeouts
 
@@ -39,6 +42,8 @@ PAGE_ROWS = 100
 FILE_PAGE_ROWS = 1_000
 # How an input file is known for ours when its batch was never created.
 FILE_PREFIX, FILE_SUFFIX = "roundbatch-", ".jsonl"
+# Between two creates with a file that is not known yet: seconds, and the claim that both are made under holds two minutes.
+_FILE_WAITS = BackOff(first_s=0.5, most_s=8.0)
 # A batch in one of these has ended, or ends by itself.
 _OVER = frozenset({"failed", "completed", "expired", "cancelled", "cancelling", "finalizing"})
 
@@ -52,6 +57,7 @@ def _failure(error: openai.APIStatusError) -> HttpFailure:
         code=text(body.get("code")),
         message=text(body.get("message")) or "no message",
         retry_after_s=retry_after_s(error.response.headers),
+        param=text(body.get("param")),
     )
 
 
@@ -63,8 +69,8 @@ class OpenAIProvider:
 
     `on_http(operation, status)` is called once an HTTP attempt, `on_unreadable_row()` for each result row that is skipped: it
     shows as missing. `on_dropped` is there for the likeness of the adapters: this API has a place for every parameter.
-    `file_lag_s`: see `openai_wire.status_of`. `spool_folder`: where jobs and their rows are written meanwhile, None: where the
-    system has its temporary files. `transport` None means the network.
+    `spool_folder`: where jobs and their rows are written meanwhile, None: where the system has its temporary files. `transport`
+    None means the network.
     """
 
     name = "openai"
@@ -80,7 +86,6 @@ class OpenAIProvider:
         on_http: Callable[[str, str], None] = lambda operation, status: None,
         on_dropped: Callable[[str, str], None] = lambda parameter, model: None,
         on_unreadable_row: Callable[[], None] = lambda: None,
-        file_lag_s: float = wire.FILE_LAG_S,
         now_s: Callable[[], float] = time.time,
         spool_folder: str | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
@@ -89,7 +94,6 @@ class OpenAIProvider:
             raise ValueError(f"the API key of {self.name} is empty: give one, or leave the provider out")
         self._key_hash = hashlib.sha256(api_key.encode()).hexdigest()[:12]
         self._on_unreadable_row = on_unreadable_row
-        self._file_lag_s = file_lag_s
         self._now_s = now_s
         self._spools = Spools(spool_folder)
         self._client = openai.AsyncOpenAI(
@@ -108,39 +112,71 @@ class OpenAIProvider:
         return self._key_hash
 
     async def create(self, job_id: str, asks: Iterable[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
-        """Upload the input file and create its batch; a file whose batch was not created stays there unused."""
-        sent = False
+        """Upload the input file and create its batch; a file whose batch was not created stays there unused.
+
+        A file is not known everywhere at once: the create is refused for some seconds, and certainly creates nothing. It is
+        repeated with that very file, for another one would be as young; where the file itself is gone it is uploaded again. All
+        within the claim, for the file holds the custom ids of this job.
+        """
+        sent, refused = False, ""
         try:
-            async with asyncio.timeout(timeout_s):
-                async with self._spools.written(wire.batch_lines(asks)) as spool:
-                    with mapped(Step.READ, SDK):
+            async with asyncio.timeout(timeout_s), self._spools.written(wire.batch_lines(asks)) as spool:
+                file_id = await self._upload(job_id, spool, timeout_s)
+                for tries in counted():
+                    if not start():
+                        raise StartRefused(f"job {job_id}: {refused or 'not started in time'}")
+                    sent = True
+                    try:
+                        return await self._create(job_id, file_id, timeout_s)
+                    except ProviderError as error:
+                        if not _is_about_the_file(error):
+                            raise
+                        refused = f"the provider does not find its input file: {error}"
+                    sent = False
+                    log.warning("input_file_not_known", provider=self.name, job=job_id, tries=tries + 1, said=refused)
+                    await asyncio.sleep(_FILE_WAITS.wait_s(tries))
+                    if await self._is_gone(file_id):
                         file_id = await self._upload(job_id, spool, timeout_s)
-                if not start():
-                    raise StartRefused(f"job {job_id}: not started in time")
-                sent = True
-                with mapped(Step.CREATE, SDK):
-                    raw = await self._client.batches.with_raw_response.create(
-                        input_file_id=file_id,
-                        endpoint=wire.ENDPOINT,
-                        completion_window="24h",
-                        metadata={JOB_KEY: job_id},
-                        timeout=timeouts(timeout_s),
-                    )
-                    return required_text(body_object(raw.http_response), "id")
+                raise AssertionError("unreachable: the loop has no end")
         except TimeoutError as error:
             if sent:
                 raise OutcomeUnknown(f"create: no answer within {timeout_s} s") from error
+            if refused:
+                raise StartRefused(f"job {job_id}: {refused}") from error
             raise ProviderDown(f"upload: not done within {timeout_s} s") from error
 
     async def _upload(self, job_id: str, spool: Spool, timeout_s: float) -> str:
         content: bytes | IO[bytes] = spool.whole() if spool.small else spool.file
+        if not isinstance(content, bytes):
+            content.seek(0)
         file = (f"{FILE_PREFIX}{job_id}{FILE_SUFFIX}", content, "application/jsonl")
-        raw = await self._client.files.with_raw_response.create(file=file, purpose="batch", timeout=timeouts(timeout_s))
-        return required_text(body_object(raw.http_response), "id")
+        with mapped(Step.READ, SDK):
+            raw = await self._client.files.with_raw_response.create(file=file, purpose="batch", timeout=timeouts(timeout_s))
+            return required_text(body_object(raw.http_response), "id")
+
+    async def _create(self, job_id: str, file_id: str, timeout_s: float) -> str:
+        with mapped(Step.CREATE, SDK):
+            raw = await self._client.batches.with_raw_response.create(
+                input_file_id=file_id,
+                endpoint=wire.ENDPOINT,
+                completion_window="24h",
+                metadata={JOB_KEY: job_id},
+                timeout=timeouts(timeout_s),
+            )
+            return required_text(body_object(raw.http_response), "id")
+
+    async def _is_gone(self, file_id: str) -> bool:
+        """Whether the provider says that the file is not there; when it says nothing, it is taken to be."""
+        try:
+            with mapped(Step.JOB, SDK):
+                await self._client.files.with_raw_response.retrieve(file_id)
+        except ProviderError as error:
+            return _status_of(error) == 404
+        return False
 
     async def look(self, provider_job_id: str) -> JobStatus:
         """Poll a batch once."""
-        return wire.status_of(await self._batch(provider_job_id), self._now_s(), self._file_lag_s)
+        return wire.status_of(await self._batch(provider_job_id), self._now_s())
 
     async def _batch(self, provider_job_id: str) -> dict[str, Any]:
         with mapped(Step.JOB, SDK):
@@ -148,22 +184,33 @@ class OpenAIProvider:
             return body_object(raw.http_response)
 
     async def replies(self, provider_job_id: str) -> AsyncGenerator[Reply, None]:
-        """Read every row of the output and the error file, in the order of the input; ProviderDown when a download dies."""
+        """Read the rows of the output and the error file, in the order of the input.
+
+        Then raises what is wrong with them: ResultsNotWhole, or ProviderDown when a download died.
+        """
 
         def skipped(line: int, size: int) -> None:
             self._on_unreadable_row()
             log.warning("provider_row_unreadable", provider=self.name, job=provider_job_id, line=line, bytes=size)
 
         batch = await self._batch(provider_job_id)
+        failed: ProviderError | None = None
         with self._spools.rows(wire.reply_of_row, skipped) as rows:
             for file_id in (text(batch.get("output_file_id")), text(batch.get("error_file_id"))):
                 if not file_id:
                     continue
-                with mapped(Step.JOB, SDK):
-                    async with self._client.files.with_streaming_response.content(file_id) as response:
-                        await rows.take(response.http_response.aiter_bytes())
+                try:
+                    with mapped(Step.JOB, SDK):
+                        async with self._client.files.with_streaming_response.content(file_id) as response:
+                            await rows.take(response.http_response.aiter_bytes())
+                except ProviderError as error:
+                    failed = failed or error  # of the output file, which comes first: what is in it is paid
             for reply in rows.in_order():
                 yield reply
+        announced, status = wire.announced(batch, self._now_s()), None if failed is None else _status_of(failed)
+        complaint = objection(announced, rows.read) if failed is None else of_download(failed, status, announced, rows.read)
+        if complaint is not None:
+            raise complaint
 
     async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
         """Answer one ask by one chat completion."""
@@ -184,7 +231,7 @@ class OpenAIProvider:
             with mapped(Step.JOB, SDK):
                 await self._client.batches.with_raw_response.cancel(provider_job_id)
         except ProviderError as error:
-            if not isinstance(error.__cause__, openai.APIStatusError) or error.__cause__.status_code not in (400, 409):
+            if _status_of(error) not in (400, 409):
                 raise
             if text((await self._batch(provider_job_id)).get("status")) not in _OVER:
                 raise
@@ -240,12 +287,21 @@ class OpenAIProvider:
             with mapped(Step.JOB, SDK):
                 await self._client.files.with_raw_response.delete(file_id)
         except JobNotVisible as error:
-            if not isinstance(error.__cause__, openai.NotFoundError):
+            if _status_of(error) != 404:
                 raise
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def _status_of(error: ProviderError) -> int | None:
+    """The HTTP status behind a failure; None where there was no answer."""
+    return error.__cause__.status_code if isinstance(error.__cause__, openai.APIStatusError) else None
+
+
+def _is_about_the_file(error: ProviderError) -> bool:
+    return isinstance(error.__cause__, openai.APIStatusError) and wire.is_missing_file(_failure(error.__cause__))
 
 
 def _owner(batch: dict[str, Any]) -> str | None:

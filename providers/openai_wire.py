@@ -1,23 +1,26 @@
 """What OpenAI's API is sent and sends, as plain values: completion bodies, result rows, batch status (providers.md)."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from domain.reply import Reply, ReplyKind, Stop, Usage
 from providers.answer_schema import openai_response_format
-from providers.failures import HttpFailure, is_billing
+from providers.failures import HttpFailure, is_billing, names_a_row
 from providers.fields import count, items, mapping, text
-from providers.protocol import Ask, JobPhase, JobStatus
+from providers.protocol import Ask, FailedBy, JobPhase, JobStatus
+from providers.results import LAG_S, Announced
 
 ENDPOINT: Final = "/v1/chat/completions"
-# How long a file that the counts promise is waited for after the batch has ended. Its rows are paid: taken for missing they
-# would be paid twice. Counts are not reliable either, so the wait has an end.
-FILE_LAG_S = 600.0
 TERMINAL = frozenset({"failed", "completed", "expired", "cancelled"})
-# Failed validations that another content would not mend (and the last one: no reason given).
-_ACCOUNT_FAILURES = frozenset(
-    {"token_limit_exceeded", "too_many_tasks", "rate_limit_exceeded", "request_limit_exceeded", "unknown"}
+# Failed validations of which the account is at fault; beside them only those that name a line are the content's.
+_ACCOUNT_FAILURES = frozenset({"token_limit_exceeded", "too_many_tasks", "rate_limit_exceeded", "request_limit_exceeded"})
+# What a refused create says where the file that has just been uploaded is not to be found yet, or not any more.
+_FILE_PARAMS = frozenset({"input_file_id", "file_id"})
+_FILE_CODES = frozenset({"file_not_found", "input_file_not_found", "invalid_file_id", "invalid_input_file_id"})
+_NO_FILE = re.compile(
+    r"\b(?:no such|cannot find|can't find|could not find)\b.*\bfile\b|\bfile\b.*\bnot (?:be )?found\b", re.I | re.S
 )
 _ROW_ENDS = {"batch_expired": ReplyKind.EXPIRED, "batch_cancelled": ReplyKind.CANCELED, "batch_canceled": ReplyKind.CANCELED}
 _STOPS = {"length": Stop.CUT, "content_filter": Stop.REFUSAL}
@@ -112,7 +115,21 @@ def reply_of_row(row: dict[str, Any]) -> Reply | None:
 def failure_of(status: int, value: object) -> HttpFailure:
     """The failure in an error object `{"type", "code", "message", "param"}`."""
     error = mapping(value)
-    return HttpFailure(status, text(error.get("type")), text(error.get("code")), text(error.get("message")))
+    return HttpFailure(
+        status,
+        type=text(error.get("type")),
+        code=text(error.get("code")),
+        message=text(error.get("message")),
+        param=text(error.get("param")),
+    )
+
+
+def is_missing_file(failure: HttpFailure) -> bool:
+    """Whether a refused create is about the input file: for some seconds after its upload it is not known everywhere."""
+    if failure.status not in (400, 404) or is_billing(failure):
+        return False
+    named = failure.param in _FILE_PARAMS or failure.code in _FILE_CODES
+    return named or _NO_FILE.search(failure.message) is not None
 
 
 def errored(custom_id: str, failure: HttpFailure) -> Reply:
@@ -138,8 +155,8 @@ def errored(custom_id: str, failure: HttpFailure) -> Reply:
     )
 
 
-def status_of(batch: dict[str, Any], now_s: float, file_lag_s: float = FILE_LAG_S) -> JobStatus:
-    """Where a batch stands; ended only when the files that its counts promise are there, or `file_lag_s` after its end."""
+def status_of(batch: dict[str, Any], now_s: float) -> JobStatus:
+    """Where a batch stands; ended only when the files that its counts promise are there, or LAG_S after its end."""
     status = text(batch.get("status"))
     counts = mapping(batch.get("request_counts"))
     completed, failed = count(counts.get("completed")), count(counts.get("failed"))
@@ -152,14 +169,41 @@ def status_of(batch: dict[str, Any], now_s: float, file_lag_s: float = FILE_LAG_
         awaited = (completed > 0 and not output) or (failed > 0 and not errors) or not (output or errors)
     else:
         awaited = completed > 0 and not output
-    ended_s = count(batch.get(f"{status}_at"))
-    if awaited and not (ended_s and now_s >= ended_s + file_lag_s):
+    if awaited and not _has_settled(batch, now_s):
         return JobStatus(JobPhase.RUNNING, f"{status}, file not there yet", answered=completed)
     return JobStatus(JobPhase.ENDED, status, answered=completed)
+
+
+def _has_settled(batch: dict[str, Any], now_s: float) -> bool:
+    ended_s = count(batch.get(f"{text(batch.get('status'))}_at"))
+    return bool(ended_s) and now_s >= ended_s + LAG_S
+
+
+def announced(batch: dict[str, Any], now_s: float) -> Announced:
+    """How many rows both files of an ended batch must hold together, and how many answers.
+
+    At least those that it calls completed or failed; which of these an expired row is differs, and a cancelled one may be in
+    neither file. Completed, it must hold all, unless what it counts has had the time to settle.
+    """
+    counts, status = mapping(batch.get("request_counts")), text(batch.get("status"))
+    if not all(type(counts.get(key)) is int for key in ("total", "completed", "failed")):
+        return Announced(None, None)
+    total, completed, failed = (count(counts.get(key)) for key in ("total", "completed", "failed"))
+    rows = completed + failed
+    if not rows and not total and status != "cancelled":  # nobody counts there, for a batch has a row; cancelled it may be new
+        return Announced(None, None)
+    if status == "completed" and not _has_settled(batch, now_s):
+        rows = max(rows, total)
+    return Announced(rows, completed)
 
 
 def _failed(batch: dict[str, Any]) -> JobStatus:
     errors = [mapping(error) for error in items(mapping(batch.get("errors")).get("data"))]
     codes = [text(error.get("code")) or "unknown" for error in errors] or ["unknown"]
     account = next((code for code in codes if code in _ACCOUNT_FAILURES or is_billing(HttpFailure(0, code=code))), None)
-    return JobStatus(JobPhase.FAILED, "failed", failure=account or codes[0], failure_is_account=account is not None)
+    if account is not None:
+        return JobStatus(JobPhase.FAILED, "failed", failure=account, failed_by=FailedBy.ACCOUNT)
+    for error, code in zip(errors, codes, strict=False):
+        if type(error.get("line")) is int or names_a_row(failure_of(0, error)):
+            return JobStatus(JobPhase.FAILED, "failed", failure=code, failed_by=FailedBy.CONTENT)
+    return JobStatus(JobPhase.FAILED, "failed", failure=codes[0], failed_by=FailedBy.PROVIDER)

@@ -1,12 +1,14 @@
 """The seam between the worker and an LLM provider: what is asked, what comes back, how it fails.
 
 Failures (all ProviderError):
-    ContentRefused      the request itself is at fault (400, 413, 422; a failed validation of the whole job)
+    ContentRefused      the request itself is at fault (on a call 400, 413, 422; of a batch a refusal that names a line or row)
     AccountRefused      quota, spend limit, key or permission: waiting or an operator helps, another request does not
     Throttled           429 or 529 on a call or a create, with the seconds to wait where the provider said them
-    ProviderDown        5xx or connection refused before anything was sent: nothing was done
+    ProviderDown        5xx, connection refused before anything was sent, or a refusal that says nothing of the content:
+                        nothing was done
     OutcomeUnknown      timeout or reset after the request went out: it may have been done
     JobNotVisible       404 or 403 on a known job id
+    ResultsNotWhole     an ended batch was read, and rows that it counts did not come
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -46,7 +48,7 @@ class Throttled(ProviderError):
 
 
 class ProviderDown(ProviderError):
-    """The provider failed and certainly did nothing that is paid for (5xx answer, connection refused).
+    """The provider failed and certainly did nothing that is paid for (5xx, connection refused, an unexplained refusal).
 
     unreachable: not even a connection was made, so that nothing asked can be at fault.
     """
@@ -64,8 +66,21 @@ class JobNotVisible(ProviderError):
     """The provider does not show a job that exists: a 404 just after create, or a key of another workspace."""
 
 
+class ResultsNotWhole(ProviderError):
+    """An ended batch was read, and rows that it counts did not come: not proof that they are missing; read it again.
+
+    gone: the provider says that there are no such results (404, 410). paid: how many answers it counts that did not come,
+    None where it does not count.
+    """
+
+    def __init__(self, message: str, *, gone: bool = False, paid: int | None = None) -> None:
+        super().__init__(message)
+        self.gone = gone
+        self.paid = paid
+
+
 class StartRefused(Exception):
-    """`start` said no directly before the create call: nothing was sent."""
+    """`start` said no directly before a create request: no batch was created, nor may be any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +118,22 @@ class JobPhase(StrEnum):
     FAILED = "failed"  # refused at validation after a successful create; nothing was paid
 
 
+class FailedBy(StrEnum):
+    """What a failed validation is the fault of."""
+
+    CONTENT = "content"  # it names a line of the job
+    ACCOUNT = "account"  # as enqueued tokens
+    PROVIDER = "provider"  # its own error, or one that says nothing of the content
+
+
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """One look at a batch. ENDED only when every result file that will come is there."""
+    """One look at a batch. ENDED only when its results are there, or have been waited for."""
 
     phase: JobPhase
     detail: str = ""  # the provider's own word, e.g. "finalizing"
     failure: str = ""  # when FAILED: the provider's error code, e.g. "token_limit_exceeded"
-    failure_is_account: bool = False  # when FAILED: the account (enqueued tokens), not the content, is at fault
+    failed_by: FailedBy = FailedBy.PROVIDER  # when FAILED
     answered: int = 0  # rows done so far where the provider tells (OpenAI); 0 elsewhere
 
 
@@ -153,7 +176,8 @@ class Provider(Protocol):
         `asks` is walked once, a slice at a time with the event loop's turns between, and never held as a whole; it has one
         at least. What it raises is raised here, before anything is sent.
         `start` is called directly before the request that creates the batch, after any upload; when it says False nothing
-        more is sent and StartRefused is raised.
+        more is sent and StartRefused is raised. It is called again only before another such request, after an answer which
+        says that the former certainly created nothing.
         """
         ...
 
@@ -164,6 +188,8 @@ class Provider(Protocol):
     def replies(self, provider_job_id: str) -> AsyncIterator[Reply]:
         """Read every result row of an ended batch, all files of it, in the order in which its asks were sent.
 
+        What came is given first; then ResultsNotWhole is raised where the provider counts more rows, cannot say how many there
+        are, or a file ends within a line. Which rows are there is told by their custom ids, the counts say how many must be.
         Rows come in any order from the provider. Settled so, each row needed another request record: of a job of 10,000 each
         was read and decoded again for every few rows, and the event loop stood still for seconds.
         """

@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from domain.reply import Reply
+from domain.reply import Reply, ReplyKind
 from providers.jsonl import lines_of, object_of
 from providers.protocol import ProviderDown
+from providers.results import Read
 
 SLICE_S = 0.002
 _LONGEST_SLICE_S = 0.02  # what lasted longer has waited for the network
@@ -57,32 +58,42 @@ class Rows:
         self._file, self._pace = file, pace
         self._reply_of_row, self._on_unreadable = reply_of_row, on_unreadable
         self._places: list[tuple[int, str, int, int]] = []  # length of the custom id, the id, where its row is, how long
+        self._answered: set[str] = set()
+        self._cut = False
 
     async def take(self, chunks: AsyncIterator[bytes]) -> None:
         """Read one file of rows; what is none is told to `on_unreadable` with its line's number and length.
 
         Raises ProviderDown when the disk does not take them.
         """
-        number = 0
+        number, readable = 0, True
         with self._pace.shared() as rest:
             async for line in lines_of(chunks):
                 number += 1
-                if line.strip():
-                    self._keep(number, line)
+                readable = not line.strip() or self._keep(number, line)
                 await rest()
+        self._cut = self._cut or not readable  # the last one has no line end; a whole row can do without
 
-    def _keep(self, number: int, line: bytes) -> None:
+    @property
+    def read(self) -> Read:
+        """What has been read so far."""
+        return Read(len({custom_id for _, custom_id, _, _ in self._places}), len(self._answered), self._cut)
+
+    def _keep(self, number: int, line: bytes) -> bool:
         row = object_of(line)
         reply = None if row is None else self._reply_of_row(row)
         if reply is None:
             self._on_unreadable(number, len(line))
-            return
+            return False
         at = self._file.tell()
         try:
             self._file.write(line)
         except OSError as error:
             raise ProviderDown(f"the rows cannot be written to a temporary file: {error}") from error
         self._places.append((len(reply.custom_id), reply.custom_id, at, len(line)))
+        if reply.kind is ReplyKind.SUCCEEDED:
+            self._answered.add(reply.custom_id)
+        return True
 
     def in_order(self) -> Iterator[Reply]:
         """The replies by line: custom ids of one job differ in the number at their end alone."""

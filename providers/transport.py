@@ -24,6 +24,7 @@ _OPERATIONS = {
     "POST chat/completions": "chat.completions.create",
     "POST files": "files.create",
     "GET files": "files.list",
+    "GET files/{id}": "files.retrieve",
     "DELETE files/{id}": "files.delete",
     "GET files/{id}/content": "files.content",
     "POST batches": "batches.create",

@@ -19,6 +19,7 @@ from providers.protocol import (
     Provider,
     ProviderDown,
     ProviderError,
+    ResultsNotWhole,
     StartRefused,
     Throttled,
 )
@@ -189,8 +190,9 @@ class TestBatch:
             await provider.look(job)
         assert (await provider.look(job)).phase is JobPhase.ENDED
         simulator.faults(fault="not_found", next=1, endpoint={"anthropic": "batches.results", "openai": "files.content"}[kind])
-        with pytest.raises(JobNotVisible):
+        with pytest.raises(ResultsNotWhole) as refused:
             await replies_of(provider, job)
+        assert (refused.value.gone, refused.value.paid) == (True, 2)
         assert len(await replies_of(provider, job)) == 2
 
     async def test_another_keys_job_is_not_visible(self, provider: Provider, kind: str, open_with: Open) -> None:
@@ -204,7 +206,10 @@ class TestBatch:
     @pytest.mark.parametrize(
         ("fault", "expected"),
         [
-            ({"status": 400}, ContentRefused),
+            ({"status": 400}, ProviderDown),  # says nothing of the content: halved, a round fell apart for nothing
+            ({"status": 400, "message": "line 1 column 7: not JSON"}, ProviderDown),
+            ({"status": 400, "message": "requests.1.params.messages: Field required"}, ContentRefused),
+            ({"status": 400, "message": "Line 2 of the input file is not valid."}, ContentRefused),
             ({"status": 413}, ContentRefused),
             ({"status": 401}, AccountRefused),
             ({"status": 403}, AccountRefused),

@@ -13,6 +13,7 @@ from providers.protocol import (
     AccountRefused,
     Ask,
     ContentRefused,
+    FailedBy,
     JobPhase,
     OutcomeUnknown,
     PromptBlock,
@@ -94,15 +95,18 @@ class TestOnTheSimulator:
     async def test_a_failed_validation(self, provider: OpenAIProvider, process: SimulatorControl) -> None:
         process.faults(fault="failed_validation", next=1, code="token_limit_exceeded")
         status = await provider.look(await submit(provider, "job-0"))
-        assert (status.phase, status.failure, status.failure_is_account) == (JobPhase.FAILED, "token_limit_exceeded", True)
-        process.faults(fault="failed_validation", next=1, code="invalid_json_line")
+        assert (status.phase, status.failure, status.failed_by) == (JobPhase.FAILED, "token_limit_exceeded", FailedBy.ACCOUNT)
+        process.faults(fault="failed_validation", next=1, code="invalid_json_line", line=1)
         status = await provider.look(await submit(provider, "job-1"))
-        assert (status.phase, status.failure, status.failure_is_account) == (JobPhase.FAILED, "invalid_json_line", False)
+        assert (status.phase, status.failure, status.failed_by) == (JobPhase.FAILED, "invalid_json_line", FailedBy.CONTENT)
+        process.faults(fault="failed_validation", next=1, code="server_error")
+        status = await provider.look(await submit(provider, "job-2"))
+        assert (status.phase, status.failure, status.failed_by) == (JobPhase.FAILED, "server_error", FailedBy.PROVIDER)
 
     async def test_two_models_in_one_job_fail_as_content(self, provider: OpenAIProvider) -> None:
         mixed = [*asks("job", 1), Ask("job-9", "gpt-6.1-terra", "Judge.", (PromptBlock("p"),), 300)]
         status = await provider.look(await provider.create("job", mixed, start=lambda: True, timeout_s=20.0))
-        assert (status.phase, status.failure_is_account) == (JobPhase.FAILED, False)
+        assert (status.phase, status.failed_by) == (JobPhase.FAILED, FailedBy.CONTENT)
 
     async def test_both_files_are_read(self, provider: OpenAIProvider, process: SimulatorControl) -> None:
         process.faults(fault="status_zero", next=1)
@@ -114,12 +118,12 @@ class TestOnTheSimulator:
         assert sorted(kinds.values()) == ["errored", "errored", "expired", "succeeded", "succeeded"]
         assert kinds["job-1"] is ReplyKind.EXPIRED
 
-    @pytest.mark.parametrize("status", [500, 529, 400])
+    @pytest.mark.parametrize("status", [500, 529, 400, 413])
     async def test_a_failed_upload_created_nothing(
         self, provider: OpenAIProvider, process: SimulatorControl, status: int
     ) -> None:
         process.faults(fault="status", status=status, next=1, endpoint="files.create")
-        expected = {500: ProviderDown, 529: Throttled, 400: ContentRefused}[status]
+        expected = {500: ProviderDown, 529: Throttled, 400: ProviderDown, 413: ContentRefused}[status]
         with pytest.raises(expected):
             await submit(provider, "job-0")
         assert process.ledger()["batches"] == 0

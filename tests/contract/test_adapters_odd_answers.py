@@ -10,7 +10,7 @@ import pytest
 from domain.reply import ReplyKind
 from providers.anthropic_adapter import AnthropicProvider
 from providers.openai_adapter import OpenAIProvider
-from providers.protocol import Ask, OutcomeUnknown, PromptBlock, ProviderDown
+from providers.protocol import Ask, OutcomeUnknown, PromptBlock, ProviderDown, ProviderError, ResultsNotWhole
 
 ASK = Ask("job-0", "m", "Judge.", (PromptBlock("p"),), 100)
 Adapter = AnthropicProvider | OpenAIProvider
@@ -30,6 +30,8 @@ class Odd:
         self.chunks: list[bytes | Exception] = []
         self.answer: httpx2.Response | Exception = httpx2.Response(200, json={"id": "batch_1"})
         self.unreadable = self.posts = 0
+        self.status = "completed"
+        self.counts: Any = {"total": 2, "completed": 0, "failed": 2, "succeeded": 0, "expired": 2}
 
     def open(self) -> Adapter:
         adapter = AnthropicProvider if self.kind == "anthropic" else OpenAIProvider
@@ -57,8 +59,9 @@ class Odd:
                 "id": "batch_1",
                 "processing_status": "ended",
                 "results_url": "http://provider/v1/messages/batches/batch_1/results",
-                "status": "completed",
+                "status": self.status,
                 "error_file_id": "file-e",
+                "request_counts": self.counts,
             },
         )
 
@@ -78,6 +81,17 @@ async def create(adapter: Adapter) -> str:
     return await adapter.create("job", [ASK], start=lambda: True, timeout_s=5.0)
 
 
+async def read(adapter: Adapter) -> tuple[list[str], ProviderError | None]:
+    """The custom ids of the rows that came, and what was said then."""
+    came: list[str] = []
+    try:
+        async for reply in adapter.replies("batch_1"):
+            came.append(reply.custom_id)
+    except ProviderError as error:
+        return came, error
+    return came, None
+
+
 async def test_odd_rows_are_counted_and_lose_nothing_else(odd: Odd) -> None:
     row = expired(odd.kind, "job-0")
     odd.chunks = [row[:9], row[9:] + b"\n{broken\n", b"null\n\xff\xfe\n{}\n", row + b"\n", expired(odd.kind, "job-1")]
@@ -95,9 +109,36 @@ async def test_odd_rows_are_counted_and_lose_nothing_else(odd: Odd) -> None:
 )
 async def test_a_download_that_dies_midway_is_no_end_of_the_results(odd: Odd, broken: Exception) -> None:
     odd.chunks = [expired(odd.kind, "job-0") + b"\n" + expired(odd.kind, "job-1")[:20], broken]
-    with pytest.raises(ProviderDown):
-        await anext(odd.open().replies("batch_1"))
+    came, failed = await read(odd.open())
+    assert came == ["job-0"]
+    assert type(failed) is ProviderDown
     assert odd.unreadable == 0
+
+
+async def test_the_row_that_is_counted_and_cannot_be_read_may_be_had_by_another_read(odd: Odd) -> None:
+    odd.chunks = [expired(odd.kind, "job-0") + b"\n" + expired(odd.kind, "job-1")[:20]]
+    came, failed = await read(odd.open())
+    assert (came, type(failed)) == (["job-0"], ResultsNotWhole)
+    odd.chunks = [expired(odd.kind, "job-0") + b"\n" + expired(odd.kind, "job-0")]  # twice is one row
+    came, failed = await read(odd.open())
+    assert (came, type(failed)) == (["job-0", "job-0"], ResultsNotWhole)
+
+
+async def test_results_that_end_within_a_line_are_not_whole_whatever_is_counted(odd: Odd) -> None:
+    odd.counts = {"total": 2, "completed": 0, "failed": 1, "expired": 1}
+    odd.chunks = [expired(odd.kind, "job-0") + b"\n" + expired(odd.kind, "job-1")[:20]]
+    if odd.kind == "openai":
+        odd.status = "expired"  # where not every row is counted
+    came, failed = await read(odd.open())
+    assert (came, type(failed)) == (["job-0"], ResultsNotWhole)
+
+
+@pytest.mark.parametrize("counts", [None, {}, "12", {"total": 0, "completed": 0, "failed": 0, "succeeded": 0}])
+async def test_a_provider_that_does_not_count_confirms_no_missing_row(odd: Odd, counts: Any) -> None:
+    odd.counts, odd.chunks = counts, [expired(odd.kind, "job-0")]
+    came, failed = await read(odd.open())
+    assert (came, type(failed)) == (["job-0"], ResultsNotWhole)
+    assert getattr(failed, "paid", 0) is None
 
 
 UNREADABLE: list[Any] = [

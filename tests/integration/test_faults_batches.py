@@ -15,6 +15,12 @@ from tests.harness.deployment import Deployment, deployment
 
 Events = dict[str, dict[str, Any]]
 PROVIDERS = ("anthropic", "openai")
+NAMES_A_LINE: dict[str, Any] = {
+    "fault": "status",
+    "status": 400,
+    "message": "requests.1.params, or line 2 of the file, is not valid",
+    "endpoint": "batches.create",
+}
 # Where a provider says "too many requests" is the same word in the design, but not the same status.
 OVERLOADED = {"anthropic": 529, "openai": 503}
 
@@ -221,8 +227,10 @@ def test_polls_and_downloads_that_fail_are_repeated(deployed: Deployment, provid
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-@pytest.mark.parametrize("status", [429, "overloaded", 401])
-def test_a_create_refused_by_the_account_is_tried_again_whole(deployed: Deployment, provider: str, status: int | str) -> None:
+@pytest.mark.parametrize("status", [429, "overloaded", 401, 400])  # 400: one that names no line
+def test_a_create_that_is_refused_by_no_fault_of_the_content_is_tried_again_whole(
+    deployed: Deployment, provider: str, status: int | str
+) -> None:
     since = len(deployed.simulator.batches())
     number = OVERLOADED[provider] if status == "overloaded" else status
     fault = {"fault": "status", "status": number, "next": 2, "provider": provider, "endpoint": "batches.create"}
@@ -238,7 +246,7 @@ def test_a_create_refused_by_the_account_is_tried_again_whole(deployed: Deployme
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_create_refused_by_content_goes_on_in_halves(deployed: Deployment, provider: str) -> None:
     since = len(deployed.simulator.batches())
-    deployed.simulator.faults(fault="status", status=400, next=1, provider=provider, endpoint="batches.create")
+    deployed.simulator.faults(**NAMES_A_LINE, next=1, provider=provider)
     bodies = a_round(deployed, provider, 5)
 
     assert outcomes(deployed.wait_answered(), bodies) == right(5)
@@ -250,7 +258,7 @@ def test_members_whose_batches_are_refused_are_at_last_called_each_and_end_only_
     deployed: Deployment, provider: str
 ) -> None:
     since = len(deployed.simulator.batches())
-    deployed.simulator.faults(fault="status", status=400, rate=1.0, provider=provider, endpoint="batches.create")
+    deployed.simulator.faults(**NAMES_A_LINE, rate=1.0, provider=provider)
     bodies = a_round(deployed, provider, 3, "", "[sim:400]")
 
     assert outcomes(deployed.wait_answered(), bodies) == ["Essay A", "INVALID_REQUEST", *right(3)[2:]]
@@ -259,7 +267,7 @@ def test_members_whose_batches_are_refused_are_at_last_called_each_and_end_only_
 
 def test_a_job_that_fails_validation_goes_on_in_halves(deployed: Deployment) -> None:
     since = len(deployed.simulator.batches())
-    deployed.simulator.faults(fault="failed_validation", code="invalid_json_line", next=1)
+    deployed.simulator.faults(fault="failed_validation", code="invalid_json_line", line=1, next=1)
     bodies = a_round(deployed, "openai", 4)
 
     assert outcomes(deployed.wait_answered(), bodies) == right(4)
@@ -268,20 +276,49 @@ def test_a_job_that_fails_validation_goes_on_in_halves(deployed: Deployment) -> 
 
 def test_validation_that_always_fails_ends_nobody_who_is_answered_alone(deployed: Deployment) -> None:
     since = len(deployed.simulator.batches())
-    deployed.simulator.faults(fault="failed_validation", code="invalid_json_line", rate=1.0)
+    deployed.simulator.faults(fault="failed_validation", code="invalid_json_line", line=1, rate=1.0)
     bodies = a_round(deployed, "openai", 4)
 
     assert outcomes(deployed.wait_answered(), bodies) == right(4)
     assert len(batches_of(deployed, bodies, since)) == 1 + 2 + 4
 
 
-def test_validation_that_fails_by_the_accounts_limit_is_tried_again_whole(deployed: Deployment) -> None:
+@pytest.mark.parametrize("code", ["token_limit_exceeded", "server_error", "a code of next year"])
+def test_validation_that_fails_by_no_fault_of_the_content_is_tried_again_whole(deployed: Deployment, code: str) -> None:
     since = len(deployed.simulator.batches())
-    deployed.simulator.faults(fault="failed_validation", code="token_limit_exceeded", next=2)
+    deployed.simulator.faults(fault="failed_validation", code=code, next=2)
     bodies = a_round(deployed, "openai", 4)
 
     assert outcomes(deployed.wait_answered(), bodies) == right(4)
     assert batches_of(deployed, bodies, since)[2:] == [4]
+
+
+def test_an_input_file_that_is_not_known_yet_is_used_when_it_is(deployed: Deployment) -> None:
+    since, before = len(deployed.simulator.batches()), len(deployed.simulator.calls())
+    deployed.simulator.faults({"fault": "unknown_file", "next": 1}, {"fault": "file_gone", "next": 1})
+    bodies = a_round(deployed, "openai", 4)
+
+    assert outcomes(deployed.wait_answered(), bodies) == right(4)
+    assert batches_of(deployed, bodies, since) == [4]
+    asked = [call["endpoint"] for call in deployed.simulator.calls()[before:]]
+    assert (asked.count("files.create"), asked.count("batches.create")) == (2, 3)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_download_that_ends_short_is_repeated_and_nothing_is_asked_again(deployed: Deployment, provider: str) -> None:
+    since = len(deployed.simulator.batches())
+    variants = ("empty", "half", "mid_line", "error_body")
+    deployed.simulator.faults(
+        *({"fault": "short_download", "variant": variant, "next": 1, "provider": provider} for variant in variants),
+        {"fault": "elsewhere", "rate": 1.0},  # at Anthropic; its host does not exist
+    )
+    bodies = a_round(deployed, provider, 6)
+
+    events = deployed.wait_answered()
+
+    assert outcomes(events, bodies) == right(6)
+    assert batches_of(deployed, bodies, since) == [6]
+    assert modes(events, bodies) == {"batch_api": 6}
 
 
 def test_a_record_of_two_rounds_two_providers_and_two_models_is_one_job_for_each(deployed: Deployment) -> None:

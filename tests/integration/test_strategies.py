@@ -100,3 +100,21 @@ def test_a_batch_near_its_deadline_is_cancelled_and_the_rest_called(deployed: De
     assert all(event["data"]["winner"] for event in events.values())
     assert {event["data"]["request_metadata"]["queue_processing_mode"] for event in events.values()} == {"per_request"}
     assert deployed.simulator.ledger()["call_items_paid"] == 12
+
+
+def test_results_that_are_gone_for_good_are_booked_as_lost_and_called_before_the_deadline(deployed: Deployment) -> None:
+    deployed.env |= {"ROUNDBATCH_LONGEST_WAIT_S": "16", "ROUNDBATCH_ESCALATE_BEFORE_S": "9"}
+    deployed.env |= {f"ROUNDBATCH_{name.upper()}__POLL_MAX_S": "1" for name in PROVIDERS}
+    for endpoint in ("batches.results", "files.content"):
+        deployed.simulator.faults(fault="not_found", rate=1.0, endpoint=endpoint)
+    worker = deployed.worker()
+    rounds(deployed, size=4)
+    events = deployed.wait_answered()
+
+    assert all(event["data"]["winner"] for event in events.values())
+    assert {event["data"]["request_metadata"]["queue_processing_mode"] for event in events.values()} == {"per_request"}
+    assert set(deployed.events_per_id().values()) == {1}
+    ledger = deployed.simulator.ledger()
+    assert (ledger["batches"], ledger["batch_items_paid"], ledger["call_items_paid"]) == (2, 8, 8)
+    assert [worker.metric("roundbatch_results_lost_total", provider=one) for one in PROVIDERS] == [4, 4]
+    assert all(worker.metric("roundbatch_results_lost_usd_total", provider=one) > 0 for one in PROVIDERS)

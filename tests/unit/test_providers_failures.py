@@ -24,7 +24,10 @@ READ, JOB, CALL, CREATE = Step.READ, Step.JOB, Step.CALL, Step.CREATE
 @pytest.mark.parametrize(
     ("status", "step", "expected"),
     [
-        (400, CREATE, ContentRefused),
+        (400, CREATE, ProviderDown),  # it names no line: nothing is said of the content
+        (422, CREATE, ProviderDown),
+        (400, READ, ProviderDown),
+        (400, CALL, ContentRefused),
         (413, CREATE, ContentRefused),
         (413, READ, ContentRefused),  # an upload that is too large
         (422, CALL, ContentRefused),
@@ -56,6 +59,30 @@ READ, JOB, CALL, CREATE = Step.READ, Step.JOB, Step.CALL, Step.CREATE
 )
 def test_a_status(status: int, step: Step, expected: type[ProviderError]) -> None:
     assert type(of_status(HttpFailure(status), step)) is expected
+
+
+@pytest.mark.parametrize(
+    ("message", "param", "content"),
+    [
+        ("requests.3.params.max_tokens: Field required", "", True),
+        ("requests.0.custom_id: custom_id must be unique within a batch", "", True),
+        ("", "requests[12].params", True),
+        ("The request on line 17 is not valid.", "", True),
+        ("Row 4: custom_id is missing", "", True),
+        ("Cannot find file file-abc123.", "input_file_id", False),
+        ("We could not parse the JSON body of your request.", "", False),
+        ("Expecting value: line 1 column 1 (char 0)", "", False),
+        ("Expecting value: line 12, col 3", "", False),
+        ("Request 1234 failed", "", False),
+        ("request_id: req_011", "", False),
+        ("requests: at least one request is required", "", False),
+        ("The deadline 30 passed, an outline 5 is there", "", False),
+        ("", "", False),
+    ],
+)
+def test_only_a_refusal_that_names_a_row_speaks_of_the_content(message: str, param: str, content: bool) -> None:
+    error = of_status(HttpFailure(400, message=message, param=param), CREATE)
+    assert type(error) is (ContentRefused if content else ProviderDown)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from domain.answer import Answer
 from domain.reply import Cause, ErrorCode, Fault, Reply, ReplyKind, Retry, Stop, judge
 from providers import anthropic_wire, openai_wire
 from providers.jsonl import read_replies
-from providers.protocol import JobPhase
+from providers.protocol import FailedBy, JobPhase
 
 ANSWER = '{"winner": "Essay B", "justification": "Clearer.", "confidence": 4}'
 
@@ -258,20 +258,32 @@ def test_a_file_that_never_comes_is_waited_for_ten_minutes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("errors", "failure", "account"),
+    ("errors", "failure", "failed_by"),
     [
-        ([{"code": "token_limit_exceeded"}], "token_limit_exceeded", True),
-        ([{"code": "too_many_tasks"}], "too_many_tasks", True),
-        ([{"code": "billing_hard_limit_reached"}], "billing_hard_limit_reached", True),
-        ([{"code": "invalid_json_line", "line": 3}, {"code": "mismatched_model"}], "invalid_json_line", False),
-        ([{"code": None}], "unknown", True),
-        ([], "unknown", True),
-        (None, "unknown", True),
+        ([{"code": "token_limit_exceeded"}], "token_limit_exceeded", FailedBy.ACCOUNT),
+        ([{"code": "too_many_tasks"}], "too_many_tasks", FailedBy.ACCOUNT),
+        ([{"code": "billing_hard_limit_reached"}], "billing_hard_limit_reached", FailedBy.ACCOUNT),
+        (
+            [{"code": "invalid_json_line", "line": 3}, {"code": "token_limit_exceeded"}],
+            "token_limit_exceeded",
+            FailedBy.ACCOUNT,
+        ),
+        ([{"code": "invalid_json_line", "line": 3}, {"code": "mismatched_model"}], "invalid_json_line", FailedBy.CONTENT),
+        ([{"code": "server_error"}, {"code": "model_mismatch", "line": 2}], "model_mismatch", FailedBy.CONTENT),
+        ([{"code": "a code of next year", "line": 1}], "a code of next year", FailedBy.CONTENT),
+        ([{"code": "invalid_request", "message": "Line 7 has no body."}], "invalid_request", FailedBy.CONTENT),
+        ([{"code": "invalid_json_line", "line": None}], "invalid_json_line", FailedBy.PROVIDER),
+        ([{"code": "empty_file"}], "empty_file", FailedBy.PROVIDER),  # ours never is: it could not be read there
+        ([{"code": "server_error", "message": "The server had an error."}], "server_error", FailedBy.PROVIDER),
+        ([{"code": "a code of next year"}], "a code of next year", FailedBy.PROVIDER),
+        ([{"code": None}], "unknown", FailedBy.PROVIDER),
+        ([], "unknown", FailedBy.PROVIDER),
+        (None, "unknown", FailedBy.PROVIDER),
     ],
 )
-def test_a_failed_validation_says_who_is_at_fault(errors: Any, failure: str, account: bool) -> None:
+def test_a_failed_validation_says_who_is_at_fault(errors: Any, failure: str, failed_by: FailedBy) -> None:
     status = openai_wire.status_of({"status": "failed", "errors": {"data": errors}}, now_s=0)
-    assert (status.phase, status.failure, status.failure_is_account) == (JobPhase.FAILED, failure, account)
+    assert (status.phase, status.failure, status.failed_by) == (JobPhase.FAILED, failure, failed_by)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +293,9 @@ def test_a_failed_validation_says_who_is_at_fault(errors: Any, failure: str, acc
         ({"processing_status": "canceling"}, JobPhase.RUNNING),
         ({"processing_status": "ended", "results_url": "http://x"}, JobPhase.ENDED),
         ({"processing_status": "ended", "results_url": None}, JobPhase.RUNNING),
+        ({"processing_status": "ended", "results_url": None, "ended_at": "1970-01-01T00:16:40Z"}, JobPhase.RUNNING),
+        ({"processing_status": "ended", "results_url": None, "ended_at": "1970-01-01T00:06:40Z"}, JobPhase.ENDED),
     ],
 )
 def test_an_anthropic_batch(value: dict[str, Any], phase: JobPhase) -> None:
-    assert anthropic_wire.status_of(value).phase is phase
+    assert anthropic_wire.status_of(value, now_s=1010).phase is phase

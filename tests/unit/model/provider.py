@@ -12,11 +12,13 @@ from providers.protocol import (
     Ask,
     Candidate,
     ContentRefused,
+    FailedBy,
     JobPhase,
     JobStatus,
     OutcomeUnknown,
     ProviderDown,
     ProviderError,
+    ResultsNotWhole,
     Sighting,
     StartRefused,
 )
@@ -41,6 +43,7 @@ class Batch:
     job_id: str
     rows: dict[str, tuple[str, str]] = field(default_factory=dict)
     ended: bool = False
+    failed_by: FailedBy | None = None
 
 
 class ModelProvider:
@@ -59,6 +62,12 @@ class ModelProvider:
         self.refused: set[str] = set()  # names that are refused by content, alone or with their batch
         self.fates: deque[str] = deque()  # of the next creates: "timeout" does the work, "lost" does not; neither is known
         self.unreadable = False  # the list of batches
+        self.withheld: set[str] = set()  # names whose rows are counted, and do not come
+        self.gone = False  # all results
+        self.surplus = 0  # answers that are counted and were never asked for
+        self.unknown_files = 0  # so many creates do not find their input file, and make nothing
+        self.while_unknown: Callable[[], None] = lambda: None  # called before each repeated create
+        self.failures: deque[FailedBy] = deque()  # of the validations of the next batches
         self.refusal: ProviderError | None = None  # of every create and call
         self.tries = 0  # creates and calls, refused ones too
         self.while_uploading: Callable[[], None] = lambda: None
@@ -84,13 +93,21 @@ class ModelProvider:
         self.while_uploading()
         if not start():
             raise StartRefused("the claim has run out")
+        while self.unknown_files:
+            self.unknown_files -= 1
+            self.tries += 1
+            await asyncio.sleep(0)
+            self.while_unknown()
+            if not start():
+                raise StartRefused("the input file is not known")
         self._refuse()
         if self.refused.intersection(names.values()):
             raise ContentRefused("a prompt is refused")
         fate = self.fates.popleft() if self.fates else ""
         if fate != "lost":
+            failed = self.failures.popleft() if self.failures else None
             rows = {custom_id: (name, self._ending(name)) for custom_id, name in names.items()}
-            self.batches.append(Batch(job_id, rows, ended=self.ends_at_once))
+            self.batches.append(Batch(job_id, {} if failed else rows, ended=self.ends_at_once, failed_by=failed))
         provider_job_id = f"batch-{len(self.batches) - 1}"
         await asyncio.sleep(0)
         if fate:
@@ -103,18 +120,27 @@ class ModelProvider:
     async def look(self, provider_job_id: str) -> JobStatus:
         """Poll a batch."""
         await asyncio.sleep(0)
-        return JobStatus(JobPhase.ENDED if self._batch(provider_job_id).ended else JobPhase.RUNNING)
+        batch = self._batch(provider_job_id)
+        if batch.failed_by is not None:
+            return JobStatus(JobPhase.FAILED, "failed", failure="a_code", failed_by=batch.failed_by)
+        return JobStatus(JobPhase.ENDED if batch.ended else JobPhase.RUNNING)
 
     async def replies(self, provider_job_id: str) -> AsyncIterator[Reply]:
         """The rows, in the order of the asks."""
+        paid = 0
         for custom_id, (name, ending) in self._batch(provider_job_id).rows.items():
             await asyncio.sleep(0)
-            if ending == "expired":
+            if self.gone or name in self.withheld:
+                paid += ending == "answered"
+            elif ending == "expired":
                 yield Reply(custom_id, ReplyKind.EXPIRED)
             elif ending == "refused":
                 yield _refused(custom_id)
             elif ending == "answered":
                 yield _answer(custom_id, name)
+        paid += self.surplus
+        if paid:
+            raise ResultsNotWhole(f"{paid} answers did not come", gone=self.gone, paid=paid)
 
     async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
         """Answer one call."""
