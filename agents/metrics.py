@@ -12,6 +12,7 @@ from agents.labels import Labels, children
 from agents.paid_metrics import PaidMetrics
 from agents.queue_metrics import QueueCollector
 from agents.queue_snapshot import QueueSnapshot
+from agents.topic_metrics import TopicMetrics
 from domain.strategies import STRATEGIES
 
 #: Why a record or member goes to a DLQ that no event answers (agents.collect, agents.reconcile).
@@ -28,7 +29,7 @@ class Metrics:
         self.registry = registry
         self.labels = labels = Labels(registry)
         self._provider, self._model, self._word = labels.provider, labels.model, labels.word
-        self.calls, self.paid = CallMetrics(labels), PaidMetrics(labels)
+        self.calls, self.paid, self.topics = CallMetrics(labels), PaidMetrics(labels), TopicMetrics(labels)
         self._counter = labels.counter
         self._jobs = self._counter(
             "llm_provider_batch_api_jobs", "Batch jobs by what became of them.", "provider", "model", "status"

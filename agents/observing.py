@@ -1,5 +1,6 @@
 """The worker as it is seen from outside: what its metrics, its page and its probes are told, and its loops' signs of life."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from agents.money import Money
 from agents.queue_snapshot import QueueSnapshot
 from agents.starting import Starting
 from agents.state_metrics import StateCollector
+from agents.topic_metrics import INBOUND, WORK
 from agents.views import Views
 from agents.watchdog import Watchdog
 from providers.accounts import Account
@@ -55,6 +57,8 @@ class Observing:
         """Offer all metrics; `failstops` is asked with the time that the process has lived."""
         self._metrics.expect(self._settings.configured_providers)
         self._metrics.watch_queue(self.queue)
+        self._views.gaps.on_removed = lambda topic, offsets: self._metrics.topics.removed_unread(self._word(topic), offsets)
+        self._metrics.topics.watch_transactions(self._held_back_s)
         self._metrics.watch_failstops(lambda: failstops(self.lived_s))
         for collector in (
             LimitCollector(self._limits, self._metrics.labels, self._enqueued),
@@ -102,6 +106,13 @@ class Observing:
             missing.append("partitions: none assigned")
         missing.extend(f"partition {partition}: catching up" for partition in assigned if partition not in ready)
         return missing
+
+    def _word(self, topic: str) -> str:
+        return WORK if topic == self._settings.work_topic else INBOUND
+
+    def _held_back_s(self, word: str) -> float:
+        topic = self._settings.work_topic if word == WORK else self._settings.request_topic
+        return self._views.transactions.longest_s(topic, time.monotonic())
 
     def _limits(self) -> dict[str, AccountState]:
         return {name: account.limiter.state() for name, account in self._accounts.items()}

@@ -79,6 +79,7 @@ class Timers:
         if self._clock.running_s() >= self._next_ends_s:
             self._next_ends_s = self._clock.running_s() + _ENDS_EVERY_S
             await self._views.look_at_ends()
+            self._views.look_at_transactions()
         announce = self._clock.running_s() >= self._next_done_s
         if announce:
             self._next_done_s = self._clock.running_s() + self._settings.done_flush_s

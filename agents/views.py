@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP, Message
 
 from agents.gaps import Gaps
+from agents.open_transactions import OpenTransactions
 from agents.same_log import SameLog
 from streams.app import RoundbatchApp
 from streams.clock import Clock
@@ -39,6 +40,7 @@ class Views:
         self._moved_s = 0.0  # when any partition last moved on
         self.gaps = Gaps(app, log_ends)
         self.same_log = SameLog(settings, tables, log_ends)
+        self.transactions = OpenTransactions()
         self._rebalances = app.rebalancing_count
         self.generation = 0
         self.on_built: Callable[[PartitionView], None] = lambda view: None
@@ -127,6 +129,7 @@ class Views:
         self._building.clear()
         self._stalled.clear()
         self.gaps.forget()
+        self.transactions.forget()
         for view in built:
             self.on_dropped(view)
             for message in view.kill():
@@ -150,7 +153,10 @@ class Views:
     def _reading(self, tp: TP, first: int, after: int) -> Reading:
         consumer: Any = self._app.consumer
         # Nothing is handled before the view stands, so nothing was committed since Faust sought to this position.
-        start = max(consumer._committed_offset.get(tp) or 0, first)
+        committed = consumer._committed_offset.get(tp)
+        start = max(committed or 0, first)
+        if committed is not None:
+            self.gaps.removed(tp.topic, tp.partition, committed, first)
         return Reading(next=start, end=after, acked=start)
 
     async def look_at_ends(self) -> None:
@@ -167,6 +173,17 @@ class Views:
             view.work.log_end = ends[topics[1], view.partition][1]
             if any(one.log_end < one.known for one in (view.inbound, view.work)):
                 self.same_log.suspect(view)
+
+    def look_at_transactions(self) -> None:
+        """Note which partitions a producer's open transaction holds back."""
+        consumer: Any = self._app.consumer
+        inbound = self._settings.request_topic
+        for view in self:
+            for topic in (inbound, self._settings.work_topic):
+                tp = TP(topic, view.partition)
+                # A paused partition is not fetched: what its last fetch has said may be long over.
+                stable, end = (0, 0) if topic == inbound and view.inbound_paused else consumer.ends(tp)
+                self.transactions.note(tp, stable, end, time.monotonic())
 
     def mend_stall(self, view: PartitionView) -> None:
         """Put a partition right that has stood still before the end of a topic.
@@ -186,4 +203,6 @@ class Views:
             paused = topic == self._settings.request_topic and view.inbound_paused
             end = max(reading.end, reading.log_end)
             if reading.next < end and not paused and self.gaps.is_real(view, topic, reading.next, end):
+                if reading.acked == reading.next:  # else records before them are still under way
+                    reading.acked = end
                 reading.next = end

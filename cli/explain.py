@@ -137,6 +137,7 @@ def _explain_id(correlation_id: uuid.UUID, since_ms: int | None, *, as_json: boo
 
     from cli.config import settings_or_exit
     from cli.life_topics import read_life
+    from streams.unreadable import Unreadable
     from streams.work import NewerRecord
 
     settings = settings_or_exit()
@@ -145,7 +146,7 @@ def _explain_id(correlation_id: uuid.UUID, since_ms: int | None, *, as_json: boo
     except LookupError as error:
         typer.echo(str(error.args[0]), err=True)
         raise typer.Exit(1) from error
-    except NewerRecord as error:
+    except (NewerRecord, Unreadable) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     except KafkaError as error:

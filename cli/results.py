@@ -31,6 +31,8 @@ def results(
     """
     from aiokafka.errors import KafkaError
 
+    from streams.unreadable import Unreadable
+
     settings = settings_at(bootstrap_servers)
 
     async def show() -> None:
@@ -43,6 +45,9 @@ def results(
         kafka.run(settings, show)
     except LookupError as error:
         typer.echo(str(error.args[0]), err=True)
+        raise typer.Exit(1) from error
+    except Unreadable as error:
+        typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     except KafkaError as error:
         typer.echo(f"Kafka at {settings.kafka_bootstrap_servers} cannot be reached: {error}", err=True)
@@ -70,6 +75,7 @@ async def _values(settings: KafkaSettings, topic: str, follow: bool, from_beginn
     from aiokafka import TopicPartition
 
     from streams import kafka_security, rights
+    from streams.unreadable import fetched
 
     count = (await rights.partitions(settings, {topic: rights.READ})).get(topic)
     if count is None:
@@ -79,7 +85,6 @@ async def _values(settings: KafkaSettings, topic: str, follow: bool, from_beginn
         settings,
         client_id="roundbatch-results",
         enable_auto_commit=False,
-        isolation_level="read_committed",
     )
     await consumer.start()
     try:
@@ -94,7 +99,7 @@ async def _values(settings: KafkaSettings, topic: str, follow: bool, from_beginn
                 positions = {partition: await consumer.position(partition) for partition in partitions}
                 if all(positions[partition] >= ends[partition] for partition in partitions):
                     return
-            for partition, records in (await consumer.getmany(timeout_ms=200)).items():
+            for partition, records in (await fetched(consumer, partitions)).items():
                 for record in records:
                     if follow or record.offset < ends[partition]:
                         yield record.value or b""

@@ -7,6 +7,7 @@ from aiokafka import TopicPartition
 
 from streams import kafka_security
 from streams.settings_kafka import KafkaSettings
+from streams.unreadable import fetched
 
 _MOST_BYTES = 8 * 1024 * 1024  # a partition in one fetch: records of our own topics have up to 4 MiB
 CLIENT_ID = "roundbatch-explain"
@@ -15,7 +16,10 @@ CLIENT_ID = "roundbatch-explain"
 async def scan(
     kafka: KafkaSettings, topic: str, partitions: Iterable[int], *, since_ms: int | None = None
 ) -> AsyncIterator[Any]:
-    """Yield aiokafka's records appended since then, all partitions at once, in order within each."""
+    """Yield aiokafka's records appended since then, all partitions at once, in order within each.
+
+    Errors: Unreadable for a record that cannot be decoded; aiokafka's KafkaError.
+    """
     places = [TopicPartition(topic, number) for number in partitions]
     if not places:
         return
@@ -23,7 +27,6 @@ async def scan(
         kafka,
         client_id=CLIENT_ID,
         enable_auto_commit=False,
-        isolation_level="read_committed",
         max_partition_fetch_bytes=_MOST_BYTES,
     )
     await consumer.start()
@@ -34,7 +37,7 @@ async def scan(
             consumer.seek(place, ends[place] if start is None else start)
         # By position, not by the last record: transaction markers at the end are never delivered.
         while any([await consumer.position(place) < ends[place] for place in places]):
-            for place, records in (await consumer.getmany(timeout_ms=200)).items():
+            for place, records in (await fetched(consumer, places)).items():
                 for record in records:
                     if record.offset < ends[place]:
                         yield record

@@ -22,7 +22,10 @@ from mode.services import WaitResults
 
 from streams import failstop
 from streams.eager import begun
+from streams.failstop import Place
 from streams.handover import Handover
+from streams.kafka_security import ISOLATION_LEVEL
+from streams.unreadable import located
 
 # aiokafka has one fetch under way for each broker. A partition that is handled meanwhile gets its next records only by the
 # next fetch, so each hop through the log could wait this long; Faust fixes it at 1,500 ms.
@@ -42,11 +45,19 @@ class PromptThread(AIOKafkaConsumerThread):
         async def fetch(wanted: Any) -> Any:
             return await super(PromptThread, self)._fetch_records(consumer, wanted, *limits, **named)
 
-        return await self.handover.fetch(consumer, active_partitions, fetch)
+        try:
+            return await self.handover.fetch(consumer, active_partitions, fetch)
+        except Exception as error:
+            unreadable = await located(error, consumer, list(consumer.assignment()))
+            if unreadable is not None:
+                failstop.stop("read", unreadable, Place(unreadable.topic, unreadable.partition, unreadable.offset))
+            raise
 
     def _create_worker_consumer(self, transport: Transport) -> Any:
         consumer: Any = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        # Faust reads what was aborted, too, unless it writes in transactions itself. Set before the start, which reads it.
+        consumer._isolation_level = ISOLATION_LEVEL
         return consumer
 
 
@@ -120,6 +131,16 @@ class OrderedConsumer(Consumer):
     def acknowledge(self, message: Message) -> None:
         """Mark a record as done; its offset is committed with the next commit."""
         super().ack(message)
+
+    def ends(self, tp: TP) -> tuple[int, int]:
+        """Where a partition ended at its last fetch: before the first open transaction, and altogether. 0, 0: not known."""
+        consumer: Any = self._thread._consumer
+        subscription = None if consumer is None else consumer._subscription.subscription
+        if subscription is None or subscription.assignment is None or tp not in subscription.assignment.tps:
+            return 0, 0
+        state = subscription.assignment.state_value(tp)  # set by the fetcher in its own thread: read at once, one by one
+        stable, end = state.lso, state.highwater
+        return (0, 0) if stable is None or end is None else (stable, end)
 
     async def seek_back(self, tp: TP, offset: int) -> bool:
         """Read on from an offset. False when the partition is not ours any more.

@@ -26,6 +26,10 @@ from streams.settings_kafka import KafkaSettings
 if TYPE_CHECKING:
     from faust.auth import Credentials
 
+# How everything of ours reads: no record of a transaction that was aborted, none of one that is open. The end of a partition is
+# then where the first open transaction begins (its last stable offset), for what stands behind that is not delivered yet.
+ISOLATION_LEVEL = "read_committed"
+
 _HOSTNAME_MISMATCH = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL
 _OTHER_BROKER_S = 15.0
 _CLOSE_S = 5.0
@@ -42,7 +46,7 @@ def client(kafka: KafkaSettings, **named: Any) -> AIOKafkaClient:
 
 def consumer(kafka: KafkaSettings, *topics: str, **named: Any) -> AIOKafkaConsumer:
     """A consumer of these topics; without any it is assigned its partitions by hand."""
-    return AIOKafkaConsumer(*topics, **connection(kafka), **named)
+    return AIOKafkaConsumer(*topics, **connection(kafka), **{"isolation_level": ISOLATION_LEVEL, **named})
 
 
 def producer(kafka: KafkaSettings, **named: Any) -> AIOKafkaProducer:

@@ -24,11 +24,11 @@ class LogEnds:
 
     async def start(self) -> None:
         """Connect."""
-        self._client = kafka_security.consumer(self._kafka)
+        self._client = kafka_security.consumer(self._kafka, auto_offset_reset="earliest")
         await self._client.start()
 
     async def of(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int]]:
-        """(topic, partition) → (offset of its first record, offset after its last)."""
+        """(topic, partition) → (offset of its first record, offset after the last that can be read now)."""
         if self._client is None:
             raise RuntimeError("not started")
         wanted = [TopicPartition(topic, partition) for topic, partition in places]
@@ -36,8 +36,21 @@ class LogEnds:
         after = await self._client.end_offsets(wanted)
         return {(tp.topic, tp.partition): (first[tp], after[tp]) for tp in wanted}
 
+    async def first_kept(self, topic: str, partition: int) -> int:
+        """The offset of the first record that retention has left."""
+        return (await self.of([(topic, partition)]))[topic, partition][0]
+
+    async def written(self, topic: str, partition: int) -> int:
+        """The offset after the last record of the log, be it of a transaction that is still open."""
+        place = TopicPartition(topic, partition)
+        async with kafka_security.consumer(self._kafka, isolation_level="read_uncommitted") as client:
+            return int((await client.end_offsets([place]))[place])
+
     async def first_record(self, topic: str, partition: int, first: int, after: int) -> int | None:
-        """The offset of the first record in [first, after), or None where only markers and compacted ones stand there."""
+        """The offset of the first record in [first, after), or None where none can be read there.
+
+        Markers, what was aborted, what compaction or retention has removed are none.
+        """
         found = await self._first(topic, partition, first, after)
         return None if found is None else int(found.offset)
 

@@ -25,13 +25,19 @@ class ModelEnds:
     def __init__(self, world: World) -> None:
         self._world = world
         self.first: dict[str, int] = {}
+        self.open_from: int | None = None  # a transaction has been open since this offset: nothing behind it can be read
         self.early = 0  # so many answers come of a leader that does not know its end yet
 
     async def of(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int]]:
+        places = list(places)
         early, self.early = self.early > 0, self.early - 1
-        return {
-            (topic, place): (self.first.get(topic, 0), 0 if early else self._world.log.end(topic)) for topic, place in places
-        }
+        ends = {topic: self._world.log.end(topic) if self.open_from is None else self.open_from for topic, _ in places}
+        return {(topic, place): (self.first.get(topic, 0), 0 if early else ends[topic]) for topic, place in places}
+
+    async def written(self, topic: str, partition: int) -> int:
+        return (
+            (await self.of([(topic, partition)]))[topic, partition][1] if self.open_from is None else self._world.log.end(topic)
+        )
 
     async def record(self, topic: str, partition: int, offset: int) -> Any:
         found = self._world.log.read(topic, offset)[:1] if offset >= self.first.get(topic, 0) else []
@@ -60,6 +66,13 @@ async def answered(world: World) -> ModelWorker:
     await world.finish(worker)
     world.clock.advance(60)
     return worker
+
+
+async def test_what_stands_behind_an_open_transaction_has_been_read_by_an_earlier_version(
+    world: World, ends: ModelEnds, answered: ModelWorker
+) -> None:
+    ends.open_from = 1
+    await asker(world, ends).check(answered.view)
 
 
 def make_anew(world: World, topic: str, *names: str) -> None:

@@ -1,0 +1,50 @@
+"""Transactions of producers that hold a partition back: nothing behind the first open one is read before it ends."""
+
+from dataclasses import dataclass
+
+import structlog
+from faust.types import TP
+
+log = structlog.get_logger("open_transactions")
+_TOLD_AFTER_S = 60.0  # the time limit of a transaction in Kafka's own producer: it should have ended by itself
+
+
+@dataclass(slots=True)
+class _Held:
+    begins: int
+    since_s: float
+    told: bool = False
+
+
+class OpenTransactions:
+    """Since when each partition has been held back at the same offset, as far as this worker has seen."""
+
+    def __init__(self) -> None:
+        self._held: dict[TP, _Held] = {}
+
+    def note(self, tp: TP, stable: int, end: int, now_s: float) -> None:
+        """Take what the last fetch said: where the first open transaction begins, and the end of the log behind it."""
+        if stable >= end:
+            self._held.pop(tp, None)
+            return
+        held = self._held.get(tp)
+        if held is None or held.begins != stable:
+            held = self._held[tp] = _Held(stable, now_s)
+        if not held.told and now_s - held.since_s > _TOLD_AFTER_S:
+            held.told = True
+            log.warning(
+                "transaction_open",
+                topic=tp.topic,
+                partition=tp.partition,
+                offset=stable,
+                records_behind=end - stable,
+                said="nothing behind it is read before it is committed or aborted",
+            )
+
+    def longest_s(self, topic: str, now_s: float) -> float:
+        """For how long a partition of the topic has been held back, the longest; 0 without any."""
+        return max((now_s - held.since_s for tp, held in self._held.items() if tp.topic == topic), default=0.0)
+
+    def forget(self) -> None:
+        """The partitions are being revoked."""
+        self._held.clear()
