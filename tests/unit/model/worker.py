@@ -120,6 +120,9 @@ class ModelViews:
     async def recovered(self) -> None:
         """Tables are recovered at assignment."""
 
+    def look_at_transactions(self) -> None:
+        """The model's log has none."""
+
     async def look_at_ends(self) -> None:
         """The model loses no records on their way."""
 
