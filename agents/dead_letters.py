@@ -62,8 +62,9 @@ class DeadLetters:
         ]
         if position is not None:
             headers.append(("position", str(position).encode()))
-        # Never without a value: Kafka's client sends no record with neither key nor value.
-        sent = self._outbox.send(self._settings.dlq_topic(message.topic), value or b"", key=message.key, headers=headers)
+        if value is None and message.key is None:
+            value = b""  # Kafka's client sends no record that has neither
+        sent = self._outbox.send(self._settings.dlq_topic(message.topic), value, key=message.key, headers=headers)
         sent.add_done_callback(lambda _: self._metrics.dead_letter(answered=answered, reason=reason))
         log.warning(
             "dead_letter",

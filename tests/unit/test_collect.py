@@ -49,6 +49,16 @@ def codes(world: World) -> dict[str, str]:
     return {name: data["winner"] or data["error_detail"]["error_code"] for name, data in found.items()}
 
 
+async def test_a_record_with_neither_key_nor_value_is_a_dead_letter_with_an_empty_one(world: World) -> None:
+    worker = await world.start()
+    for topic in (world.settings().request_topic, world.settings().work_topic):
+        world.log.append(topic, None, None)
+    await world.finish(worker)
+
+    for topic in (world.settings().request_topic, world.settings().work_topic):
+        assert [(letter.key, letter.value) for letter in world.log.read(f"{topic}.DLQ")] == [(None, b"")]
+
+
 async def test_a_record_that_cannot_be_read_is_a_dead_letter_as_it_came(world: World) -> None:
     worker = await world.start()
     for value in (b"\xff", None, b"[]"):

@@ -36,6 +36,8 @@ class MemoryOutbox:
         headers: Headers | None = None,
     ) -> "asyncio.Future[Any]":
         """Put a record in flight; the future gives the Record once it has landed."""
+        if value is None and key is None:
+            raise ValueError(f"{topic}: a record needs a key or a value, for aiokafka's producer")
         if len(value or b"") > MAX_RECORD_BYTES:
             raise ValueError(f"{topic}: a record of {len(value or b'')} bytes")
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
