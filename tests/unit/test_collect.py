@@ -72,6 +72,7 @@ async def test_a_record_that_cannot_be_read_is_a_dead_letter_as_it_came(world: W
         "source_topic": world.settings().request_topic,
         "source_partition": str(letters(world)[0].partition),
         "source_offset": "1",
+        "reason": "undecodable",
         "error": "the record has no value: a tombstone requests nothing",
         "time_ms": said["time_ms"],
         "answered": "false",
