@@ -103,6 +103,32 @@ def test_a_missing_file_and_a_missing_topic_are_said_in_a_line(mock_cluster: str
     assert "topic nowhere does not exist" in unseen.stderr
 
 
+def test_kafka_and_topics_are_found_by_the_workers_settings(mock_cluster: str) -> None:
+    """By the names with the prefix too; an option wins."""
+    env = {"KAFKA_BOOTSTRAP_SERVERS": "", "ROUNDBATCH_KAFKA_BOOTSTRAP_SERVERS": mock_cluster}
+    named = {**env, "ROUNDBATCH_REQUEST_TOPIC": "named.requests", "ROUNDBATCH_ALLOWED_CALLBACK_TOPICS": "named.results"}
+    for topic in ("named.requests", "named.results", "named.work"):
+        with KafkaExchange(at(mock_cluster), topic, topic) as exchange:
+            exchange.send(b"138", b"{}")
+
+    def by_settings(*arguments: str, **more: str) -> Result:
+        return CliRunner(env={**named, **more}).invoke(app, arguments)
+
+    assert by_settings("submit", str(EXAMPLES / "requests.jsonl")).exit_code == 0
+    assert by_settings("results", "--json").stdout == "{}\n"
+    assert by_settings("cancel", "138", "--yes", ROUNDBATCH_WORK_TOPIC="named.work").exit_code == 0
+    elsewhere = {"ROUNDBATCH_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    assert by_settings("results", **elsewhere).exit_code == 69
+    assert by_settings("results", "--bootstrap-servers", mock_cluster, **elsewhere).exit_code == 0
+
+
+@pytest.mark.parametrize("command", [["submit", "-"], ["results"], ["cancel", "138", "--yes"]])
+def test_servers_are_checked_as_the_setting_is(command: list[str]) -> None:
+    refused = run(*command, servers="kafka://garbage")
+    assert refused.exit_code == 2
+    assert "must be host:port[,host:port…] without a scheme" in " ".join(refused.stderr.replace("│", " ").split())
+
+
 def test_results_end_where_the_topic_ends_now(mock_cluster: str) -> None:
     values = [(WIRE / f"{name}_event.wire").read_bytes() for name in ("success", "error")]
     with KafkaExchange(at(mock_cluster), RESULTS, RESULTS) as exchange:
