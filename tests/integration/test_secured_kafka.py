@@ -178,10 +178,11 @@ def test_the_settings_alone_are_enough_for_the_worker_and_every_command(
         shown = command(env, "results", "--json")
         explained = command(env, "explain", ids[0], "--json")
         cancelled = command(env, "cancel", "139", "--yes", "--json")
+        letters = command(env, "dead-letters", "--json")
         config = command(env, "config")
         exits = [one.stop() for one in workers]
 
-    done = (submitted, shown, explained, cancelled, config)
+    done = (submitted, shown, explained, cancelled, letters, config)
     assert [one.exit_code for one in done] == [0] * len(done), "\n".join(one.stderr for one in done)
     assert exits == [0, 0]
     assert json.loads(submitted.stdout)["comparisons"] == 4
@@ -238,6 +239,7 @@ def test_the_worker_and_the_commands_end_alike(
         command(env, "submit", str(tmp_path / "one.jsonl")),
         command(env, "explain", ID),
         command(env, "cancel", "138", "--yes"),
+        command(env, "dead-letters"),
         command(env, "demo", "--out", str(tmp_path)),
         command(env, "compare", "--out", str(tmp_path)),
     ]
