@@ -197,9 +197,12 @@ def _request_metadata(member: InboundMember, outcome: Outcome, usage: Usage) -> 
     added: dict[str, Any] = {
         "resolved_provider": outcome.provider,
         "queue_processing_mode": outcome.mode,
-        "resolved_model": outcome.model,
-        "prompt_sha256": member.prompt_sha256,
     }
+    # The consumer allows this key only where it asked for a model itself; `model` names it in every event. A body that was
+    # refused has resolved nothing of its own.
+    if member.body is not None and member.body.llm_config_overrides.model_override:
+        added["resolved_model"] = outcome.model
+    added["prompt_sha256"] = member.prompt_sha256
     if outcome.answer:
         if usage.raw is not None:
             added["usage"] = usage.raw

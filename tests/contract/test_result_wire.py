@@ -103,6 +103,29 @@ def test_the_error_event() -> None:
     assert added == ["resolved_provider", "queue_processing_mode", "resolved_model", "prompt_sha256"]
 
 
+@pytest.mark.parametrize(
+    "overrides", [{"provider_override": "anthropic"}, {"model_override": None}, {"model_override": ""}, None]
+)
+@pytest.mark.parametrize("outcome", [ANSWERED, FAILED], ids=["answered", "failed"])
+def test_the_model_is_a_key_only_where_the_request_named_one(outcome: Outcome, overrides: dict[str, Any] | None) -> None:
+    """The consumer's round-trip test sends a provider alone, and fails for any key beside these."""
+    asked = read_record(single_event({**BODY, "llm_config_overrides": overrides})).members[0]
+    assert not asked.problem
+    event = json.loads(result_message(asked, outcome, requested_ms=REQUESTED_MS).value)
+    check_event(event)
+    assert event["data"]["model"] == "claude-haiku-4-5-20251001"
+    added = set(event["data"]["request_metadata"]) - set(BODY["metadata"])
+    assert {"prompt_sha256", "resolved_provider", "queue_processing_mode"} <= added
+    assert added <= {
+        "prompt_sha256",
+        "resolved_provider",
+        "queue_processing_mode",
+        "usage",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+    }
+
+
 def test_fields_are_in_the_order_of_the_schema() -> None:
     schema = DATA_SCHEMA
     assert list(ResultEvent.model_fields) == list(ENVELOPE_SCHEMA["properties"])
