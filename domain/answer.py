@@ -1,11 +1,17 @@
 """The answer of a model: winner, justification, confidence; and whether a text is one, or a bundle of them."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 MAX_JUSTIFICATION = 500  # characters; one more and the consumer drops the whole event (contract.md §1)
 MOST_IN_BUNDLE = 64  # comparisons that one call may answer: `preferred_bundle_size` ends there (contract.md §2)
+# Half a surrogate pair fits into no UTF-8, and PostgreSQL, behind the consumer, stores no NUL. No text has a use for the other
+# controls either: XML takes none of C0, and a terminal that prints a result may obey one (of C1 too, and DEL). Tab and the
+# characters of line ends (LF, CR, NEL) stay: every store takes them.
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _WINNERS = {"essay a": "Essay A", "essay b": "Essay B"}
 
 
@@ -141,8 +147,17 @@ def _checked(values: list[object]) -> Answer | UnusableAnswer:
 
 
 def writable(text: str) -> str:
-    """A provider's text with every lone surrogate replaced: JSON may hold one, and no record can be written with it."""
-    return text.encode("utf-8", "replace").decode()
+    """A provider's text with "?" for every lone surrogate and control character: JSON may hold them, not every store can."""
+    return _UNWRITABLE.sub("?", text)
+
+
+def writable_json(value: Any) -> Any:
+    """The same of all the text in a decoded JSON value, names of fields included."""
+    if isinstance(value, str):
+        return writable(value)
+    if isinstance(value, dict):
+        return {writable(name): writable_json(inner) for name, inner in value.items()}
+    return [writable_json(inner) for inner in value] if isinstance(value, list) else value
 
 
 def shorten(text: str, limit: int) -> str:

@@ -46,7 +46,7 @@ def _failure(error: anthropic.APIStatusError) -> HttpFailure:
     return HttpFailure(
         status=error.status_code,
         type=text(body.get("type")),
-        code=error.error_code or text(body.get("code")),
+        code=text(error.error_code) or text(body.get("code")),
         message=text(body.get("message")) or "no message",
         retry_after_s=retry_after_s(error.response.headers),
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from domain.answer import writable_json
 from domain.reply import Reply, ReplyKind, Stop, Usage
 from providers.answer_schema import anthropic_format
 from providers.failures import HttpFailure, is_billing
@@ -91,7 +92,7 @@ def usage_of(value: object) -> Usage:
         completion_tokens=count(usage.get("output_tokens")),
         cache_read_tokens=read,
         cache_creation_tokens=created,
-        raw=usage or None,
+        raw=writable_json(usage) or None,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx2
 
+from domain.answer import writable
 from domain.reply import ErrorCode
 from providers.protocol import (
     AccountRefused,
@@ -145,7 +146,7 @@ def _of_server_error(status: int, text: str, step: Step) -> ProviderError:
 
 def of_transport(cause: BaseException | None, step: Step) -> ProviderError:
     """The failure that a broken connection or a timeout is, by the HTTP client's own exception."""
-    text = f"{type(cause).__name__}: {cause}" if cause is not None else "the connection failed"
+    text = writable(f"{type(cause).__name__}: {cause}") if cause is not None else "the connection failed"
     if step in (Step.READ, Step.JOB) or isinstance(cause, _NEVER_SENT):
         return ProviderDown(text, unreachable=isinstance(cause, _UNREACHABLE))
     return OutcomeUnknown(text)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from domain.answer import writable
 from providers.failures import UnreadableBody
 
 
@@ -11,8 +12,8 @@ def mapping(value: object) -> dict[str, Any]:
 
 
 def text(value: object) -> str:
-    """The value if it is a string, else ""."""
-    return value if isinstance(value, str) else ""
+    """The value, fit to be written, if it is a string, else ""."""
+    return writable(value) if isinstance(value, str) else ""
 
 
 def count(value: object) -> int:

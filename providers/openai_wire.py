@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from domain.answer import writable_json
 from domain.reply import Reply, ReplyKind, Stop, Usage
 from providers.answer_schema import openai_response_format
 from providers.failures import HttpFailure, is_billing, names_a_row
@@ -86,7 +87,7 @@ def usage_of(value: object) -> Usage:
         completion_tokens=count(usage.get("completion_tokens")),
         cache_read_tokens=count(details.get("cached_tokens")),
         cache_creation_tokens=count(details.get("cache_write_tokens")),
-        raw=usage or None,
+        raw=writable_json(usage) or None,
     )
 
 

@@ -3,8 +3,10 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
+
+from domain.answer import writable
 
 MAX_NAME = 256  # characters of a provider's or model's name: the result repeats it, and must stay below a broker's 1 MB
 MAX_TOPIC = 249  # Kafka's own limit for a topic's name
@@ -26,7 +28,15 @@ _SHOWN = frozenset(
     }
 )
 
-Name = Annotated[str, Field(max_length=MAX_NAME)]
+
+def _plain(name: str) -> str:
+    if name != writable(name):
+        raise ValueError("has a control character: send a plain name")
+    return name
+
+
+# The result names provider and model, and must be fit for every store.
+Name = Annotated[str, Field(max_length=MAX_NAME), AfterValidator(_plain)]
 
 
 class _Part(BaseModel):

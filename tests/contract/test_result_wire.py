@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from domain.answer import Answer
 from domain.comparison import Member
 from domain.outcome import Outcome
-from domain.reply import Cause, ErrorCode, Fault, Retry, Usage
+from domain.reply import Cause, ErrorCode, Fault, Reply, Retry, Usage, judge
+from providers import anthropic_wire, openai_wire
+from streams import work
 from streams.envelope import encode
 from streams.request_events import single_event
 from streams.requests import InboundMember, read_record
@@ -181,6 +184,45 @@ def test_a_callers_key_is_never_overwritten() -> None:
     metadata = {"usage": "mine", "prompt_sha256": None, "resolved_model": 1}
     found = json.loads(make(ANSWERED, metadata=metadata).value)["data"]["request_metadata"]
     assert list(found.items())[:3] == list(metadata.items())
+
+
+ODD = "a\0b\x1b[2J\x7f\x9b\ud800\tc\r\nd"
+ODD_ANSWER = json.dumps({"winner": "Essay A", "justification": ODD, "confidence": 3})
+ODD_USAGE = {"tier": ODD, ODD: [{ODD: ODD}]}
+ODD_ERROR = {"type": ODD, "code": ODD, "message": ODD}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        anthropic_wire.reply_of_message(
+            "job-0",
+            {"model": ODD, "content": [{"type": "text", "text": ODD_ANSWER}], "usage": ODD_USAGE},
+        ),
+        anthropic_wire.reply_of_row({"custom_id": "job-0", "result": {"type": "errored", "error": ODD_ERROR}}),
+        openai_wire.reply_of_completion(
+            "job-0",
+            {"model": ODD, "choices": [{"message": {"content": ODD_ANSWER}}], "usage": ODD_USAGE},
+        ),
+        openai_wire.reply_of_row({"custom_id": "job-0", "response": {"status_code": 400, "body": {"error": ODD_ERROR}}}),
+        openai_wire.reply_of_row({"custom_id": "job-0", "response": {"status_code": 400}, "error": ODD_ERROR}),
+    ],
+    ids=["message", "anthropic error row", "completion", "refused row", "openai error row"],
+)
+def test_no_control_or_half_character_of_a_provider_reaches_the_wire(reply: Reply) -> None:
+    """PostgreSQL refuses \\u0000 in text and jsonb; the caller's own metadata is repeated as it came."""
+    verdict = judge(reply)
+    if isinstance(verdict, Retry):
+        verdict = Fault(verdict.code, verdict.message, verdict.details)
+    ending = {"answer": verdict, "usage": reply.usage} if isinstance(verdict, Answer) else {"answer": None, "fault": verdict}
+    # As the work topic carries it: half a surrogate pair would end the worker there.
+    record = work.decode(work.encode(work.Outcomes(outcomes=(dataclasses.replace(ANSWERED, **ending),))))
+    assert isinstance(record, work.Outcomes)
+    value = make(record.outcomes[0], metadata={"mine": "x\0"}).value
+    assert b'"mine": "x\\u0000"' in value
+    said = value.replace(b'"mine": "x\\u0000"', b"")
+    assert re.search(rb"\\u(00[0189]|007f|d[89a-f])|[\x00-\x1f\x7f-\xff]", said) is None
+    assert b"a?b?[2J???\\tc\\r\\nd" in said
 
 
 @given(

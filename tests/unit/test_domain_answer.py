@@ -76,6 +76,15 @@ def test_what_cannot_be_written_as_utf_8_is_replaced() -> None:
     assert said.justification == "clear ? end"
 
 
+def test_controls_are_replaced_and_line_ends_and_tabs_stay() -> None:
+    """PostgreSQL stores no NUL, XML none of C0, and a terminal that prints a result obeys them."""
+    for code in (*range(0x20), *range(0x7F, 0xA0)):
+        said = read_answer(json.dumps({"winner": "Essay A", "justification": f"x{chr(code)}y", "confidence": 2}))
+        assert said.justification == (f"x{chr(code)}y" if chr(code) in "\t\n\r\x85" else "x?y"), hex(code)
+    said = read_answer('{"winner": "Essay A", "justification": "~\\u00a0\\u00e5 \\ud83d\\ude00", "confidence": 2}')
+    assert said.justification == "~\u00a0å 😀"
+
+
 @given(st.text(max_size=60) | ANY_JSON.map(json.dumps))
 def test_any_text_is_an_answer_or_unusable(text: str) -> None:
     try:

@@ -67,6 +67,7 @@ def test_records_without_anything_to_answer(raw: bytes | None, reason: str) -> N
         ({"llm_config_overrides": {"reasoning_effort": "huge"}}, "'none', 'low', 'medium' or 'high', not 'huge'"),
         ({"llm_config_overrides": {"output_verbosity": "none"}}, "output_verbosity: "),
         ({"llm_config_overrides": {"model_override": "m" * 257}}, "model_override: "),
+        ({"llm_config_overrides": {"model_override": "m\0"}}, "model_override: has a control character: send a plain name"),
     ],
 )
 def test_a_bad_field_is_named_with_its_limit(change: dict[str, Any], problem: str) -> None:
