@@ -1,17 +1,38 @@
 """The worker's page in a real browser, over a state that shows everything, odd names included."""
 
 import asyncio
+import html
+import json
+import re
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from agents.health import Health
+from agents.health import PAGE, Health
 from tests.harness.status_example import told
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# A browser's window is 500 px wide at least: a frame can be as narrow as a phone, and its sizes can be asked from around it.
+# What is wider than the page, or than the box around it, is cut off or has to be scrolled to. The heads of tables stand
+# there for screen readers alone, in a box of 1 px.
+AROUND = """<!doctype html><iframe src="/" style="width: 390px; height: 6000px; border: 0"></iframe>
+<pre id="measured"></pre><script>
+const asked = setInterval(() => {
+  const inner = document.querySelector("iframe").contentDocument, root = inner.documentElement;
+  if (!inner.querySelector("#jobs td, #jobs .empty")) return;
+  clearInterval(asked);
+  const seen = [...inner.querySelectorAll("main *")].filter(one => !one.closest("thead"));
+  const style = one => inner.defaultView.getComputedStyle(one);
+  const wide = seen.filter(one => one.getBoundingClientRect().right > root.clientWidth ||
+    style(one).display !== "inline" && one.scrollWidth > one.clientWidth);
+  document.getElementById("measured").textContent = JSON.stringify({
+    width: root.clientWidth, needed: root.scrollWidth, seen: seen.length, wide: wide.map(one => one.outerHTML.slice(0, 200))});
+}, 20);
+</script>"""
 
 
 @pytest.fixture
@@ -76,3 +97,52 @@ async def test_the_page_shows_the_queue_as_a_person_wants_to_see_it(page: str, t
     assert "<img" not in body
     assert "<title>roundbatch</title>" in dom
     assert "src=" not in body.replace("&lt;img src=x", "")  # nothing is loaded from anywhere
+    tables = re.findall("<table.*?</table>", body)
+    assert len(tables) == 2
+    for table in tables:
+        heads = re.findall("<th [^>]*>", table)
+        assert heads
+        assert all('scope="col"' in head or 'scope="row"' in head for head in heads)
+    bars = re.findall('<div class="bar"[^>]*>', body)
+    assert len(bars) == 10
+    assert all('role="meter" aria-label="' in one and 'aria-valuetext="' in one for one in bars)
+    assert 'aria-label="gpt-6-luna input tokens left"' in body
+    assert 'aria-valuetext="1,200 of 40,000, nearly used up"' in body
+    assert "switched off here" in body[body.index("<noscript>") : body.index("</noscript>")]
+
+
+@pytest.fixture
+async def on_a_phone() -> AsyncIterator[str]:
+    """The address of a document that shows the page as wide as a phone, with the longest names, and measures it."""
+    task = asyncio.current_task()
+
+    async def status(_: web.Request) -> web.Response:
+        state = told(task)
+        state["jobs"]["shown"][0] |= {"round": "cj:" + "0123456789abcdef" * 12, "model": "m" * 120, "attempt": 3}
+        state["rounds"]["shown"][0] |= {"round": "r" * 200}
+        state["money"]["accounts"][1]["message"] = "https://example.org/" + "x" * 200
+        return web.json_response(state)
+
+    async def around(_: web.Request) -> web.Response:
+        return web.Response(text=AROUND, content_type="text/html")
+
+    async def itself(_: web.Request) -> web.Response:
+        return web.Response(body=PAGE.read_bytes(), content_type="text/html")
+
+    app = web.Application()
+    app.add_routes([web.get("/", itself), web.get("/status", status), web.get("/around", around)])
+    runner = web.AppRunner(app, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}/around"
+    await runner.cleanup()
+
+
+@pytest.mark.skipif(BROWSER is None, reason="a browser is missing: apt-get install chromium")
+async def test_nothing_is_cut_off_on_a_phone(on_a_phone: str, tmp_path: Path) -> None:
+    dom = await look(on_a_phone, tmp_path, "--dump-dom", f"--screenshot={tmp_path / 'phone.png'}", "--window-size=500,6000")
+    found = re.search('<pre id="measured">(.+?)</pre>', dom)
+    assert found, dom
+    measured = json.loads(html.unescape(found[1]))
+    assert measured["seen"] > 100
+    assert (measured["width"], measured["needed"], measured["wide"]) == (390, 390, [])
