@@ -7,10 +7,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from domain.reply import ReplyKind
+from domain.answer import Answer
+from domain.reply import ReplyKind, Retry, judge
 from providers.anthropic_adapter import AnthropicProvider
 from providers.openai_adapter import OpenAIProvider
-from providers.protocol import Ask, OutcomeUnknown, PromptBlock, ProviderDown, ProviderError, ResultsNotWhole
+from providers.protocol import AccountRefused, Ask, OutcomeUnknown, PromptBlock, ProviderDown, ProviderError, ResultsNotWhole
 
 ASK = Ask("job-0", "m", "Judge.", (PromptBlock("p"),), 100)
 Adapter = AnthropicProvider | OpenAIProvider
@@ -174,6 +175,29 @@ async def test_what_was_never_sent_was_not_done(odd: Odd, error: Exception) -> N
     for attempt in (create(odd.open()), odd.open().call(ASK, timeout_s=5.0)):
         with pytest.raises(ProviderDown):
             await attempt
+
+
+def with_controls(kind: str) -> dict[str, Any]:
+    text = json.dumps({"winner": "Essay A", "justification": "clear\0er", "confidence": 3})
+    if kind == "anthropic":
+        return {"content": [{"type": "text", "text": text}], "usage": {"input_tokens": 9, "service_tier": "st\0d"}}
+    return {"choices": [{"message": {"content": text}}], "usage": {"prompt_tokens": 9, "service_tier": "st\0d"}}
+
+
+async def test_nothing_that_a_provider_says_brings_a_control_character_into_an_event(odd: Odd) -> None:
+    odd.answer = httpx2.Response(200, json=with_controls(odd.kind))
+    reply = await odd.open().call(ASK, timeout_s=5.0)
+    assert judge(reply) == Answer("Essay A", "clear?er", 3.0)
+    assert (reply.usage.prompt_tokens, (reply.usage.raw or {})["service_tier"]) == (9, "st?d")
+    error = {"type": "invalid\x1b_error", "code": "c\x1b", "message": "bad\0 \ud800"}
+    odd.answer = httpx2.Response(400, content=json.dumps({"error": error}))
+    refused = judge(await odd.open().call(ASK, timeout_s=5.0))
+    assert isinstance(refused, Retry)
+    odd.answer = httpx2.Response(403, content=json.dumps({"error": error}))
+    with pytest.raises(AccountRefused) as failed:
+        await odd.open().call(ASK, timeout_s=5.0)
+    for said in (refused.message, *refused.details.values(), str(failed.value)):
+        assert said.isprintable()
 
 
 async def test_no_failure_quotes_the_prompt(odd: Odd) -> None:
