@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.comparison import Member
 from domain.job import ClosedBy, Plan, Policy, Transport
-from domain.replanning import MOST_PARAMETERS, OF_A_BUNDLE, SAID_AT_THE_DEADLINE, TABLE, Next, Shape, replan
+from domain.replanning import MOST_PARAMETERS, OF_A_BUNDLE, SAID_AT_THE_DEADLINE, TABLE, Next, Row, Shape, replan
 from domain.reply import Cause, ErrorCode, Fault, Retry
 from tests.unit.model.values import HOUR_MS, members, plan
 
@@ -296,10 +296,10 @@ PLANS = st.builds(
 )
 
 
-def attempts_used(of: Plan, member: Member, cause: Cause) -> int:
+def row_of(of: Plan, member: Member, cause: Cause) -> Row:
     if cause is Cause.REFUSED_CONTENT and len(of.members) == 1:
-        return 1
-    return 1 if cause in OF_A_BUNDLE and (member,) in of.lines else TABLE[cause].attempts_used
+        return TABLE[Cause.REFUSED_ALONE]
+    return TABLE[Cause.UNUSABLE if cause in OF_A_BUNDLE and (member,) in of.lines else cause]
 
 
 @given(PLANS, st.integers(0, 5 * HOUR_MS), st.data())
@@ -313,11 +313,11 @@ def test_each_open_member_ends_up_in_exactly_one_plan_or_fault(of: Plan, now_ms:
         assert one.lines
         assert all(one.lines)
         assert one.attempt <= max(of.attempt, of.policy.attempts)
-        used = {attempts_used(of, member, open_ones[member].cause) for member in one.members}
-        assert used == {one.attempt - of.attempt}
+        rows = {row_of(of, member, open_ones[member].cause) for member in one.members}
+        assert {row.attempts_used for row in rows} == {one.attempt - of.attempt}
         assert (one.policy, one.deadline_ms, one.provider, one.model) == (of.policy, of.deadline_ms, of.provider, of.model)
-        assert one.not_before_ms in (0, now_ms) or TABLE[open_ones[one.members[0]].cause].back_off
-        if {TABLE[open_ones[member].cause].shape for member in one.members} == {Shape.SAME}:
+        assert one.not_before_ms in (0, now_ms) or {row.back_off for row in rows} == {True}
+        if {row.shape for row in rows} == {Shape.SAME}:
             assert set(one.lines) <= set(of.only(set(open_ones)).only(set(one.members)).lines)
 
 
@@ -326,7 +326,7 @@ def test_attempts_come_to_an_end(of: Plan, causes: list[Cause]) -> None:
     """However it fails, a comparison is asked for at most as often as the policy says, not counting what used no attempt."""
     of, asked = replace(of, attempt=1), 0
     for cause in causes:
-        asked += TABLE[cause].attempts_used
+        asked += min(row_of(of, member, cause).attempts_used for member in of.members)
         next_ = replan(of, dict.fromkeys(of.members, retry(cause)), NOW_MS)
         if not next_.plans:
             assert all(isinstance(fault, Fault) for _, fault in next_.faults)
