@@ -25,8 +25,6 @@ from tests.brokers.cluster import REPLICAS, Cluster, running_cluster, wait
 from tests.chaos.checks import a_round, until
 from tests.harness.deployment import Deployment, deployment
 
-pytestmark = pytest.mark.together
-
 WAYS = [(provider, mode) for provider in ("anthropic", "openai") for mode in ("provider_batch_api", "per_request")]
 ROUND = 4
 PAUSE_S = 0.3  # between two rounds: the load, not a wait
