@@ -18,6 +18,9 @@ def simulator(
     judge_error_rate: Annotated[float, typer.Option(help="How often the judge errs, 0 to 1.", min=0, max=1)] = 0.05,
     requests_per_minute: Annotated[int | None, typer.Option(help="Limit of single calls; none by default.")] = None,
     tokens_per_minute: Annotated[int | None, typer.Option(help="Limit of tokens; none by default.")] = None,
+    unknown_model: Annotated[
+        list[str] | None, typer.Option(help="A model's name to be refused with 404; repeatable. Any other is taken.")
+    ] = None,
     openai_enqueued_tokens: Annotated[
         int | None, typer.Option(help="Limit of tokens in unfinished OpenAI batches; none by default.")
     ] = None,
@@ -40,5 +43,6 @@ def simulator(
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
             openai_enqueued_tokens=openai_enqueued_tokens,
+            unknown_models=frozenset(unknown_model or ()),
         )
         process.serve(settings, host, port)

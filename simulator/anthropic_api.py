@@ -16,7 +16,6 @@ from simulator.calls import Call
 from simulator.completion import Completion
 from simulator.errors import ApiError
 from simulator.ledger import BatchRecord
-from simulator.prices import PRICES
 from simulator.simulation import fresh_id
 
 CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -58,7 +57,7 @@ def message(message_id: str, model: str, completion: Completion, tier: str) -> d
 
 async def create_message(call: Call) -> Response:
     simulation = call.simulation
-    prompt = read_params(await call.json(simulation.settings.call_max_bytes))
+    prompt = read_params(await call.json(simulation.settings.call_max_bytes), simulation.models)
     call.model = prompt.model
     limiter = simulation.limits.of("anthropic", call.workspace, prompt.model)
     wait_s = limiter.admit(simulation.model.cache.uncached_tokens(call.workspace, prompt, call.now), call.now)
@@ -93,7 +92,7 @@ def _rows(call: Call, requests: Any) -> list[Row]:
         if "params" not in request:
             raise bad(f"requests.{number}.params: Field required")
         try:
-            prompt = read_params(request["params"])
+            prompt = read_params(request["params"], call.simulation.models)
         except ApiError as error:
             rows.append(Row(custom_id, None, None, error))
         else:
@@ -286,18 +285,14 @@ def _model(model_id: str) -> dict[str, Any]:
     }
 
 
-def _models() -> list[str]:
-    return [name for name, price in PRICES.items() if price.provider == "anthropic"]
-
-
 async def retrieve_model(call: Call) -> Response:
     model_id = call.request.path_params["id"]
-    if model_id not in _models():
+    if not call.simulation.models.knows("anthropic", model_id):
         raise ApiError(404, f"model: {model_id}")
     return JSONResponse(_model(model_id))
 
 
 async def list_models(call: Call) -> Response:
-    names = _models()
+    names = call.simulation.models.listed("anthropic")
     page = [_model(name) for name in names]
     return JSONResponse({"data": page, "has_more": False, "first_id": names[0], "last_id": names[-1]})

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from simulator.errors import ApiError
-from simulator.prices import PRICES
+from simulator.models import Models
 from simulator.prompts import Breakpoint, Prompt
 from simulator.schemas import anthropic_complaint
 
@@ -39,6 +39,7 @@ UNSUPPORTED_HERE = ("container", "tools", "tool_choice")
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 TTL_S = {"5m": 300, "1h": 3600}
 MOST_BREAKPOINTS = 4
+ANY_MODEL = Models()
 
 
 def bad(message: str) -> ApiError:
@@ -142,7 +143,7 @@ def _schema(config: Any) -> dict[str, Any] | None:
     return schema
 
 
-def read_params(params: Any) -> Prompt:
+def read_params(params: Any, models: Models = ANY_MODEL) -> Prompt:
     """The prompt in `params`; raises ApiError 400 for a bad request, 404 for an unknown model."""
     if isinstance(params, dict):
         for name in GONE:
@@ -158,10 +159,11 @@ def read_params(params: Any) -> Prompt:
     if params.get("stream"):
         raise bad("stream: this server does not stream; leave it out")
     model, max_tokens = params["model"], params["max_tokens"]
-    if not isinstance(model, str) or model not in PRICES or PRICES[model].provider != "anthropic":
+    if not models.knows("anthropic", model):
         raise ApiError(404, f"model: {model}")
     if not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 1:
         raise bad("max_tokens: Input should be greater than or equal to 1")
+    models.check_anthropic(model, params.get("output_config"))
     if "metadata" in params:
         only(params["metadata"], "metadata", ("user_id",))
     prefix = _Prefix()

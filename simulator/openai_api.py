@@ -12,7 +12,7 @@ from simulator.completion import Completion
 from simulator.errors import ApiError
 from simulator.files import StoredFile
 from simulator.openai_requests import bad, read_body
-from simulator.prices import PRICES, Usage, estimated_tokens
+from simulator.prices import Usage, estimated_tokens
 from simulator.simulation import fresh_id
 
 FINISH_REASONS = {"complete": "stop", "refused": "stop", "cut": "length"}
@@ -53,7 +53,7 @@ def chat_completion(completion_id: str, model: str, completion: Completion, crea
 
 async def create_completion(call: Call) -> Response:
     simulation = call.simulation
-    prompt = read_body(await call.json(simulation.settings.call_max_bytes))
+    prompt = read_body(await call.json(simulation.settings.call_max_bytes), simulation.models)
     call.model = prompt.model
     limiter = simulation.limits.of("openai", call.workspace, prompt.model)
     charged = max(prompt.max_tokens or 0, estimated_tokens(prompt.utf8_bytes))
@@ -137,18 +137,16 @@ async def delete_file(call: Call) -> Response:
     return JSONResponse({"id": stored.id, "object": "file", "deleted": True})
 
 
-def _models() -> list[dict[str, Any]]:
-    names = [name for name, price in PRICES.items() if price.provider == "openai"]
-    return [{"id": name, "object": "model", "created": 1_791_936_000, "owned_by": "openai"} for name in names]
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 1_791_936_000, "owned_by": "openai"}
 
 
 async def retrieve_model(call: Call) -> Response:
     model_id = call.request.path_params["id"]
-    for model in _models():
-        if model["id"] == model_id:
-            return JSONResponse(model)
+    if call.simulation.models.knows("openai", model_id):
+        return JSONResponse(_model(model_id))
     raise ApiError(404, f"The model '{model_id}' does not exist", param="model", code="model_not_found")
 
 
 async def list_models(call: Call) -> Response:
-    return JSONResponse({"object": "list", "data": _models()})
+    return JSONResponse({"object": "list", "data": [_model(name) for name in call.simulation.models.listed("openai")]})

@@ -91,7 +91,7 @@ def _validated(call: Call, content: bytes) -> tuple[list[Row], list[Complaint]]:
     """The rows of an input file, or why the batch will fail: what the file's lines say, else an armed fault."""
     simulation = call.simulation
     settings = simulation.settings
-    rows, complaints = read_lines(content, settings.openai_batch_max_requests)
+    rows, complaints = read_lines(content, settings.openai_batch_max_requests, simulation.models)
     injected = simulation.faults.draw(("failed_validation",), "openai", call.endpoint, call.endpoint)
     if not complaints and injected is not None:
         code = injected.code or "token_limit_exceeded"

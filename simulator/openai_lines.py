@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from simulator.batches import Row
 from simulator.errors import ApiError
+from simulator.models import Models
 from simulator.openai_requests import read_body
-from simulator.prices import PRICES, estimated_tokens
+from simulator.prices import estimated_tokens
 
 FIELDS = ("custom_id", "method", "url", "body")
 URL = "/v1/chat/completions"
@@ -50,15 +51,15 @@ def _line(number: int, raw: bytes) -> dict[str, object] | Complaint:
     return value
 
 
-def _row(custom_id: str, body: object) -> Row:
+def _row(custom_id: str, body: object, models: Models) -> Row:
     """A row; what is wrong with its body is answered when it is worked, as a call's 400 would be."""
     try:
-        return Row(custom_id, read_body(body), None, None)
+        return Row(custom_id, read_body(body, models), None, None)
     except ApiError as error:
         return Row(custom_id, None, None, error)
 
 
-def read_lines(content: bytes, most_requests: int) -> tuple[list[Row], list[Complaint]]:
+def read_lines(content: bytes, most_requests: int, models: Models) -> tuple[list[Row], list[Complaint]]:
     """The rows of a file, and every reason for which the batch fails validation."""
     raw_lines = [(number, raw) for number, raw in enumerate(content.split(b"\n"), start=1) if raw.strip()]
     if not raw_lines:
@@ -85,14 +86,14 @@ def read_lines(content: bytes, most_requests: int) -> tuple[list[Row], list[Comp
         model = body.get("model") if isinstance(body, dict) else None
         if first_model is None:
             first_model = model
-        if not isinstance(model, str) or model not in PRICES or PRICES[model].provider != "openai":
+        if not models.knows("openai", model):
             message = f"The provided model '{model}' is not supported by the Batch API."
             complaints.append(Complaint("model_not_found", message, number, "body.model"))
         elif model != first_model:
             message = f"All requests of a file must use one model; found '{first_model}' and '{model}'."
             complaints.append(Complaint("model_mismatch", message, number, "body.model"))
         else:
-            rows.append(_row(custom_id, body))
+            rows.append(_row(custom_id, body, models))
     return rows, complaints
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from simulator.errors import ApiError
-from simulator.prices import PRICES
+from simulator.models import Models
 from simulator.prompts import Prompt
 from simulator.schemas import openai_complaint
 
@@ -56,6 +56,7 @@ UNSUPPORTED_HERE = ("audio", "functions", "function_call", "tools", "tool_choice
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 VERBOSITIES = ("low", "medium", "high")
+ANY_MODEL = Models()
 SCHEMA_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -139,7 +140,7 @@ def _max_tokens(body: dict[str, Any]) -> int | None:
     return value
 
 
-def read_body(body: Any) -> Prompt:
+def read_body(body: Any, models: Models = ANY_MODEL) -> Prompt:
     """The prompt in `body`; raises ApiError 400 for a bad request, 404 for an unknown model."""
     only(body, "", PARAMS)
     for name in ("model", "messages"):
@@ -151,7 +152,7 @@ def read_body(body: Any) -> Prompt:
     if body.get("stream") or body.get("n") not in (None, 1):
         raise bad("This server neither streams nor gives several choices.", "stream", "unsupported_value")
     model = body["model"]
-    if not isinstance(model, str) or model not in PRICES or PRICES[model].provider != "openai":
+    if not models.knows("openai", model):
         message = f"The model `{model}` does not exist or you do not have access to it."
         raise ApiError(404, message, type="invalid_request_error", code="model_not_found")
     for name, allowed in (("reasoning_effort", EFFORTS), ("verbosity", VERBOSITIES)):
@@ -160,6 +161,7 @@ def read_body(body: Any) -> Prompt:
     temperature = body.get("temperature")
     if temperature is not None and not (isinstance(temperature, int | float) and 0 <= temperature <= 2):
         raise bad(f"Invalid 'temperature': {temperature!r}. Expected a decimal from 0 to 2.", "temperature")
+    models.check_openai(model, body)
     system, user = _messages(body["messages"])
     return Prompt(
         provider="openai",

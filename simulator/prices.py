@@ -48,11 +48,13 @@ PRICES = {
     "claude-opus-5-5": Price("anthropic", 4.0, 20.0, 0.2, 5.0, 8.0),
     "claude-haiku-4-5": Price("anthropic", 1.0, 5.0, 0.1, 1.25, 2.0),
     "claude-haiku-4-5-20251001": Price("anthropic", 1.0, 5.0, 0.1, 1.25, 2.0),
+    "gpt-5.1": Price("openai", 1.25, 10.0, 0.125),
     "gpt-6-luna": Price("openai", 0.1, 0.5, 0.01, long_from=272_000, long_factors=(2.0, 1.5)),
     "gpt-6.1-terra": Price("openai", 1.0, 5.0, 0.05, long_from=272_000, long_factors=(2.0, 1.5)),
     "gpt-6.1-sol": Price("openai", 2.0, 10.0, 0.1, long_from=272_000, long_factors=(2.0, 1.5)),
 }
-"""The models the simulator knows; any other name is answered with 404."""
+DEFAULT = Price("", 1.0, 5.0, 0.1, 1.25, 2.0)
+"""What any other model costs."""
 
 
 def estimated_tokens(utf8_bytes: int) -> int:
@@ -62,7 +64,7 @@ def estimated_tokens(utf8_bytes: int) -> int:
 
 def single_cost_usd(model: str, usage: Usage) -> float:
     """What one call costs; a row of a batch costs `BATCH_FACTOR` times that."""
-    price = PRICES[model]
+    price = PRICES.get(model, DEFAULT)
     in_factor, out_factor = price.long_factors if usage.input_tokens > price.long_from else (1.0, 1.0)
     into = (
         usage.uncached_input * price.input

@@ -37,6 +37,11 @@ class SimulatorSettings(BaseModel):
     judge_error_rate: float = Field(default=0.05, ge=0, le=1)
     """Probability that the judge picks the worse essay."""
 
+    unknown_models: frozenset[str] = frozenset()
+    """Names of models that are answered with 404; any other name is a model."""
+    refused_parameters: dict[str, frozenset[str]] = Field(default_factory=dict)
+    """Model → names of optional parameters that it answers with 400, beside those that its family refuses."""
+
     call_max_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
     anthropic_batch_max_requests: int = Field(default=100_000, gt=0)
     anthropic_batch_max_bytes: int = Field(default=256_000_000, gt=0)

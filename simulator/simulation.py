@@ -11,6 +11,7 @@ from simulator.faults import ROW_KINDS, Fault, FaultPlan, tagged
 from simulator.files import StoredFile
 from simulator.ledger import Ledger, PaidItem
 from simulator.limits import LimitBook, Limits
+from simulator.models import Models
 from simulator.paid import paid_items
 from simulator.prompts import Prompt
 from simulator.settings import SimulatorSettings
@@ -44,6 +45,7 @@ class Simulation:
         self.clock = clock
         self.ledger = Ledger(settings.ledger)
         self.faults = FaultPlan(settings.seed)
+        self.models = Models(settings.unknown_models, settings.refused_parameters)
         self.model = Model(settings.seed, settings.judge_error_rate, settings.minute_s)
         self.batches: dict[str, Batch] = {}
         self.files: dict[str, StoredFile] = {}

@@ -61,6 +61,7 @@ def process() -> Iterator[SimulatorControl]:
     with running_simulator(
         seed=7,
         judge_error_rate=0.0,
+        unknown_models=["claude-nobody-9"],
         anthropic_batch_max_requests=50,
         bad_keys=["revoked"],
         workspaces={"other-key": "other"},

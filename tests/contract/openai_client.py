@@ -65,6 +65,7 @@ def process() -> Iterator[SimulatorControl]:
     with running_simulator(
         seed=7,
         judge_error_rate=0.0,
+        unknown_models=["gpt-nobody-9"],
         openai_batch_max_requests=50,
         openai_file_max_bytes=100_000,
         bad_keys=["revoked"],
