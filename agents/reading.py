@@ -122,9 +122,10 @@ class Reading:
         failed: ProviderError | None = None
         chunk: list[Outcome] = []
         unknown = 0
+        provider = self._accounts[job.plan.provider].provider
         completed_ms = self._clock.now_ms()
         try:
-            async for reply in self._accounts[job.plan.provider].provider.replies(submission.provider_job_id):
+            async for reply in provider.replies(submission.provider_job_id):
                 number = line_of(job, reply)
                 if number is None:
                     unknown += 1
@@ -132,6 +133,7 @@ class Reading:
                 if number in run.seen:
                     continue
                 run.seen.add(number)
+                provider.learn(job.plan.model, reply)
                 came = outcomes_of(
                     view,
                     job,

@@ -51,6 +51,9 @@ class InstantProvider:
         """Answer one ask."""
         return self._answer(ask.custom_id)
 
+    def learn(self, model: str, reply: Reply) -> None:
+        """Nothing is refused."""
+
     async def cancel(self, provider_job_id: str) -> None:
         """A batch has ended before it could be stopped."""
 

@@ -32,6 +32,7 @@ from providers.protocol import (
 from providers.results import objection, of_download
 from providers.spool import Spools
 from providers.transport import body_object, counting_client, timeouts
+from providers.untaken import Untaken
 
 log = structlog.get_logger(__name__)
 
@@ -59,9 +60,9 @@ class AnthropicProvider:
     """The `Provider` of one Anthropic account.
 
     `on_http(operation, status)` is called once an HTTP attempt, `on_dropped(parameter, model)` for each parameter of an ask
-    that the API has no place for ("temperature" above all), `on_unreadable_row()` for each result row that is skipped: it
-    shows as missing. `spool_folder`: where jobs and their rows are written meanwhile, None: where the system has its temporary
-    files. `transport` None means the network.
+    that the API has no place for ("temperature" above all) or its model does not take, `on_unreadable_row()` for each result
+    row that is skipped: it shows as missing. `spool_folder`: where jobs and their rows are written meanwhile, None: where the
+    system has its temporary files. `transport` None means the network.
     """
 
     name = "anthropic"
@@ -85,6 +86,7 @@ class AnthropicProvider:
             raise ValueError(f"the API key of {self.name} is empty: give one, or leave the provider out")
         self._key_hash = hashlib.sha256(api_key.encode()).hexdigest()[:12]
         self._on_dropped = on_dropped
+        self._untaken = Untaken(on_dropped)
         self._on_unreadable_row = on_unreadable_row
         self._now_s = now_s
         self._spools = Spools(spool_folder)
@@ -107,8 +109,9 @@ class AnthropicProvider:
     async def create(self, job_id: str, asks: Iterable[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
         """Submit a message batch; `job_id` is known there only by the custom ids."""
         sent = False
+        body = wire.batch_body(map(self._untaken.fitted, asks), self._on_dropped)
         try:
-            async with asyncio.timeout(timeout_s), self._spools.written(wire.batch_body(asks, self._on_dropped)) as spool:
+            async with asyncio.timeout(timeout_s), self._spools.written(body) as spool:
                 if not start():
                     raise StartRefused(f"job {job_id}: not started in time")
                 sent = True
@@ -199,7 +202,7 @@ class AnthropicProvider:
 
     async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
         """Answer one ask by one message."""
-        params: dict[str, Any] = wire.message_params(ask, self._on_dropped)
+        params: dict[str, Any] = wire.message_params(self._untaken.fitted(ask), self._on_dropped)
         try:
             with mapped(Step.CALL, SDK):
                 async with asyncio.timeout(timeout_s):
@@ -208,7 +211,13 @@ class AnthropicProvider:
         except TimeoutError as error:
             raise OutcomeUnknown(f"call: no answer within {timeout_s} s") from error
         except ContentRefused as refused:
-            return wire.errored(ask.custom_id, SDK.read(refused.__cause__))
+            reply = wire.errored(ask.custom_id, SDK.read(refused.__cause__))
+            self.learn(ask.model, reply)
+            return reply
+
+    def learn(self, model: str, reply: Reply) -> None:
+        """Leave a parameter that was refused out of what is sent to this model from now on."""
+        self._untaken.learn(model, reply)
 
     async def find(self, job_id: str, claimed_ms: int) -> Sighting:
         """Look for the job among the batches that have ended since before the claim.

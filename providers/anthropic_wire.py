@@ -1,6 +1,7 @@
 """What Anthropic's API is sent and sends, as plain values: message parameters, result rows, batch status (providers.md)."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from providers.protocol import Ask, JobPhase, JobStatus, PromptBlock
 from providers.results import LAG_S, Announced
 
 _EFFORTS = frozenset({"low", "medium", "high", "xhigh", "max"})
+# The only optional parameter that is sent; older models take none.
+_NO_EFFORT = re.compile(r"not support.*\beffort\b|\beffort\b.*not support", re.IGNORECASE)
 _STOPS = {"refusal": Stop.REFUSAL, "max_tokens": Stop.CUT, "model_context_window_exceeded": Stop.CUT}
 
 
@@ -120,7 +123,12 @@ def errored(custom_id: str, failure: HttpFailure) -> Reply:
         error_type="billing_error" if is_billing(failure) else failure.type,
         error_message=failure.message,
         http_status=failure.status or None,
+        parameter="reasoning_effort" if _is_about_effort(failure) else "",
     )
+
+
+def _is_about_effort(failure: HttpFailure) -> bool:
+    return failure.type == "invalid_request_error" and _NO_EFFORT.search(failure.message) is not None
 
 
 def status_of(batch: dict[str, Any], now_s: float) -> JobStatus:

@@ -33,6 +33,7 @@ from providers.protocol import (
 from providers.results import objection, of_download
 from providers.spool import Spool, Spools
 from providers.transport import body_object, counting_client, timeouts
+from providers.untaken import Untaken, takes_temperature
 
 log = structlog.get_logger(__name__)
 
@@ -67,8 +68,8 @@ SDK = Sdk(openai.OpenAIError, openai.APIStatusError, openai.APIConnectionError, 
 class OpenAIProvider:
     """The `Provider` of one OpenAI account.
 
-    `on_http(operation, status)` is called once an HTTP attempt, `on_unreadable_row()` for each result row that is skipped: it
-    shows as missing. `on_dropped` is there for the likeness of the adapters: this API has a place for every parameter.
+    `on_http(operation, status)` is called once an HTTP attempt, `on_dropped(parameter, model)` for each parameter of an ask
+    that its model does not take, `on_unreadable_row()` for each result row that is skipped: it shows as missing.
     `spool_folder`: where jobs and their rows are written meanwhile, None: where the system has its temporary files. `transport`
     None means the network.
     """
@@ -93,6 +94,7 @@ class OpenAIProvider:
         if not api_key:  # the SDK would look into the environment for another one
             raise ValueError(f"the API key of {self.name} is empty: give one, or leave the provider out")
         self._key_hash = hashlib.sha256(api_key.encode()).hexdigest()[:12]
+        self._untaken = Untaken(on_dropped, takes_temperature)
         self._on_unreadable_row = on_unreadable_row
         self._now_s = now_s
         self._spools = Spools(spool_folder)
@@ -120,7 +122,8 @@ class OpenAIProvider:
         """
         sent, refused = False, ""
         try:
-            async with asyncio.timeout(timeout_s), self._spools.written(wire.batch_lines(asks)) as spool:
+            lines = wire.batch_lines(map(self._untaken.fitted, asks))
+            async with asyncio.timeout(timeout_s), self._spools.written(lines) as spool:
                 file_id = await self._upload(job_id, spool, timeout_s)
                 for tries in counted():
                     if not start():
@@ -214,7 +217,7 @@ class OpenAIProvider:
 
     async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
         """Answer one ask by one chat completion."""
-        body: dict[str, Any] = wire.completion_body(ask)
+        body: dict[str, Any] = wire.completion_body(self._untaken.fitted(ask))
         try:
             with mapped(Step.CALL, SDK):
                 async with asyncio.timeout(timeout_s):
@@ -223,7 +226,13 @@ class OpenAIProvider:
         except TimeoutError as error:
             raise OutcomeUnknown(f"call: no answer within {timeout_s} s") from error
         except ContentRefused as refused:
-            return wire.errored(ask.custom_id, SDK.read(refused.__cause__))
+            reply = wire.errored(ask.custom_id, SDK.read(refused.__cause__))
+            self.learn(ask.model, reply)
+            return reply
+
+    def learn(self, model: str, reply: Reply) -> None:
+        """Leave a parameter that was refused out of what is sent to this model from now on."""
+        self._untaken.learn(model, reply)
 
     async def cancel(self, provider_job_id: str) -> None:
         """Cancel a batch; refused with a 409 for one that is over, which is then looked at."""

@@ -12,6 +12,7 @@ from providers.failures import HttpFailure, is_billing, names_a_row
 from providers.fields import count, items, mapping, text
 from providers.protocol import Ask, FailedBy, JobPhase, JobStatus
 from providers.results import LAG_S, Announced
+from providers.untaken import refused_field
 
 ENDPOINT: Final = "/v1/chat/completions"
 TERMINAL = frozenset({"failed", "completed", "expired", "cancelled"})
@@ -153,6 +154,7 @@ def errored(custom_id: str, failure: HttpFailure) -> Reply:
         error_type=error_type,
         error_message=f"{said}: {failure.message}" if said else failure.message or "the row is empty",
         http_status=failure.status or None,
+        parameter=refused_field(failure) if error_type == "invalid_request_error" else "",
     )
 
 

@@ -196,7 +196,14 @@ class Provider(Protocol):
         ...
 
     async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
-        """Answer one ask by one synchronous call. A 400 comes back as an errored Reply, not as an exception."""
+        """Answer one ask by one synchronous call. A 400 comes back as an errored Reply, not as an exception.
+
+        A parameter that the model does not take, as `Reply.parameter` names it, is left out of whatever is sent to it next.
+        """
+        ...
+
+    def learn(self, model: str, reply: Reply) -> None:
+        """The same for a row of a batch: rows do not tell their model."""
         ...
 
     async def cancel(self, provider_job_id: str) -> None:

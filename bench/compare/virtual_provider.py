@@ -15,6 +15,7 @@ from providers.limits import headers
 from providers.limits.charging import Kind
 from providers.limits.headers import Seen
 from providers.protocol import Ask
+from providers.untaken import Untaken, takes_temperature
 from simulator import anthropic_api, openai_api
 from simulator.anthropic_requests import read_params
 from simulator.completion import Completion
@@ -26,6 +27,7 @@ from simulator.settings import SimulatorSettings
 from simulator.simulation import Simulation
 
 _WORKSPACE = "default"
+_OPENAI = Untaken(by_family=takes_temperature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class VirtualProvider:
     def _prompt(self, ask: Ask) -> Prompt:
         if self._provider == "anthropic":
             return read_params(anthropic_wire.message_params(ask, lambda parameter, model: None))
-        return read_body(openai_wire.completion_body(ask))
+        return read_body(openai_wire.completion_body(_OPENAI.fitted(ask)))
 
     def _charge(self, prompt: Prompt, now: float) -> int:
         if self._provider == "anthropic":

@@ -31,7 +31,11 @@ from tests.contract.adapter_asks import LONG_S, MODELS, Counts, ask_of, asks_of,
 @pytest.fixture(scope="module")
 def process() -> Iterator[SimulatorControl]:
     with running_simulator(
-        bad_keys=["bad-key"], workspaces={"other-key": "another workspace"}, call_max_bytes=200_000, judge_error_rate=0.0
+        bad_keys=["bad-key"],
+        workspaces={"other-key": "another workspace"},
+        call_max_bytes=200_000,
+        judge_error_rate=0.0,
+        unknown_models=["no-such-model"],
     ) as control:
         yield control
 
@@ -380,8 +384,9 @@ class TestCall:
         asked = ask_of(kind, temperature=0.1, reasoning_effort="low", output_verbosity="low")
         assert isinstance(judge(await provider.call(asked, timeout_s=LONG_S)), Answer)
         assert isinstance(judge((await run(provider, [asked]))[asked.custom_id]), Answer)
-        model = MODELS["anthropic"]
-        dropped = {("temperature", model): 2, ("output_verbosity", model): 2} if kind == "anthropic" else {}
+        dropped = {("temperature", MODELS[kind]): 2}  # both models reason
+        if kind == "anthropic":
+            dropped["output_verbosity", MODELS[kind]] = 2
         assert dict(counts.dropped) == dropped
 
 

@@ -118,3 +118,25 @@ def test_results_that_are_gone_for_good_are_booked_as_lost_and_called_before_the
     assert (ledger["batches"], ledger["batch_items_paid"], ledger["call_items_paid"]) == (2, 8, 8)
     assert [worker.metric("roundbatch_results_lost_total", provider=one) for one in PROVIDERS] == [4, 4]
     assert all(worker.metric("roundbatch_results_lost_usd_total", provider=one) > 0 for one in PROVIDERS)
+
+
+def test_overrides_that_a_model_does_not_take_end_nobody(deployed: Deployment) -> None:
+    worker = deployed.worker()
+    for mode in ("per_round", "per_request", "serial_bundle"):
+        for model, overrides in {
+            "gpt-5.1": {"temperature_override": 0.1},  # what CJ sends by default
+            "gpt-5-mini": {"temperature_override": 0.1},  # known to take none
+            "gpt-4.1": {"temperature_override": 0.1, "output_verbosity": "low"},  # refuses it, as the worker is to learn
+        }.items():
+            bodies = [deployed.body("openai", batch=f"{mode}-{model}", size=4, mode=mode, model=model) for _ in range(4)]
+            for body in bodies:
+                body["llm_config_overrides"] |= overrides
+            deployed.send_round(bodies)
+    events = deployed.wait_answered()
+
+    deployed.check_promises()
+    assert winners(events) == dict.fromkeys(deployed.sent, "Essay A")
+    modes = [event["data"]["request_metadata"]["queue_processing_mode"] for event in events.values()]
+    assert sorted(modes) == ["batch_api"] * 12 + ["per_request"] * 12 + ["serial_bundle"] * 12
+    assert worker.metric("roundbatch_temperatures_dropped_total", provider="openai", model="gpt-5-mini") > 0
+    assert worker.metric("roundbatch_temperatures_dropped_total", provider="openai", model="gpt-5.1") == 0

@@ -1,4 +1,7 @@
-"""A 400 may be spurious: a comparison that is refused by itself is asked once more, and not a third time, restarts or none."""
+"""A 400 may be spurious: a comparison that is refused by itself is asked once more, and not a third time, restarts or none.
+
+A parameter that the model does not take ends nobody: asked without it, no attempt is used.
+"""
 
 import pytest
 
@@ -45,3 +48,17 @@ async def test_the_second_refusal_ends_it_also_when_another_process_hears_it(wor
     assert code(world, "m1") == ErrorCode.INVALID_REQUEST
     assert len(world.provider.endings["m1"]) == 3  # asked twice
     assert [world.result(name)["winner"] for name in ("m0", "m2")] == ["Essay A"] * 2
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+async def test_a_parameter_that_the_model_does_not_take_ends_nobody_and_uses_no_attempt(world: World, strategy: str) -> None:
+    for name in ("m0", "m1", "m2"):
+        world.provider.endings[name].append("parameter")
+    worker = await world.start(llm_batching_strategy=strategy, attempts=1)
+    world.request("m0", "m1", "m2")
+    await world.finish(worker)
+    world.check()
+    assert [world.result(name)["winner"] for name in ("m0", "m1", "m2")] == ["Essay A"] * 3
+    if strategy == "per_round":
+        assert [parameter for _, parameter in world.provider.learnt] == ["temperature"]
+        assert [len(batch.rows) for batch in world.provider.batches] == [3, 3]

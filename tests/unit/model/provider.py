@@ -49,7 +49,7 @@ class Batch:
 class ModelProvider:
     """Satisfies providers.protocol.Provider.
 
-    Rows end "answered" unless `endings[name]` says "expired", "missing", "refused" (calls too), …
+    Rows end "answered" unless `endings[name]` says "expired", "missing", "refused" or "parameter" (calls too), …
     """
 
     name = "openai"
@@ -62,6 +62,7 @@ class ModelProvider:
         self.refused: set[str] = set()  # names that are refused by content, alone or with their batch
         self.fates: deque[str] = deque()  # of the next creates: "timeout" does the work, "lost" does not; neither is known
         self.unreadable = False  # the list of batches
+        self.learnt: set[tuple[str, str]] = set()  # model and parameter, of refused rows
         self.withheld: set[str] = set()  # names whose rows are counted, and do not come
         self.gone = False  # all results
         self.surplus = 0  # answers that are counted and were never asked for
@@ -136,6 +137,8 @@ class ModelProvider:
                 yield Reply(custom_id, ReplyKind.EXPIRED)
             elif ending == "refused":
                 yield _refused(custom_id)
+            elif ending == "parameter":
+                yield _refused(custom_id, "temperature")
             elif ending == "answered":
                 yield _answer(custom_id, name)
         paid += self.surplus
@@ -147,9 +150,17 @@ class ModelProvider:
         await asyncio.sleep(0)
         self._refuse()
         self.calls[_name(ask)] += 1
-        if _name(ask) in self.refused or self._ending(_name(ask)) == "refused":
+        ending = self._ending(_name(ask))
+        if _name(ask) in self.refused or ending == "refused":
             return _refused(ask.custom_id)
+        if ending == "parameter":
+            return _refused(ask.custom_id, "temperature")
         return _answer(ask.custom_id, _name(ask))
+
+    def learn(self, model: str, reply: Reply) -> None:
+        """Note what a row was refused for."""
+        if reply.parameter:
+            self.learnt.add((model, reply.parameter))
 
     async def find(self, job_id: str, claimed_ms: int) -> Sighting:
         """Scan the list."""
@@ -205,9 +216,16 @@ def _name(ask: Ask) -> str:
     return found[1]
 
 
-def _refused(custom_id: str) -> Reply:
+def _refused(custom_id: str, parameter: str = "") -> Reply:
     said = "could not parse the JSON body"
-    return Reply(custom_id, ReplyKind.ERRORED, error_type="invalid_request_error", error_message=said, http_status=400)
+    return Reply(
+        custom_id,
+        ReplyKind.ERRORED,
+        error_type="invalid_request_error",
+        error_message=said,
+        http_status=400,
+        parameter=parameter,
+    )
 
 
 def _answer(custom_id: str, name: str) -> Reply:
