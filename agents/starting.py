@@ -1,7 +1,7 @@
 """A start: the step that it stands at, the time that it may take, and a SIGTERM that ends it at any of its steps."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -19,6 +19,7 @@ class Starting:
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
         self.step: str | None = None  # what is being done; None before and after
+        self.progress: Callable[[], object] = lambda: None  # while what it gives changes, the time begins anew
 
     def at(self, step: str) -> None:
         """Note what is done next."""
@@ -29,11 +30,16 @@ class Starting:
         """Whether the start came to its end; False as soon as it was asked to stop.
 
         Raises what the start raises, or StartTooLong. A start that is given up is not waited for, for Faust's need not heed a
-        cancellation: the process is to end then.
+        cancellation: the process is to end then. Tables that are restored may take any time, as long as they come nearer to
+        their end: ended by a limit, a worker without its state directory would begin again for ever.
         """
         starting = asyncio.create_task(start, name="start")
         asked = asyncio.create_task(stop.wait(), name="stop asked for")
-        await asyncio.wait({starting, asked}, timeout=self._limit_s or None, return_when=asyncio.FIRST_COMPLETED)
+        before, limit_s = self.progress(), self._limit_s or None
+        while not (await asyncio.wait({starting, asked}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED))[0]:
+            if (now := self.progress()) == before:
+                break
+            before = now
         if starting.done():
             asked.cancel()
             starting.result()

@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import uuid
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -187,7 +188,9 @@ class Worker:
         await self._log_ends.start()
         failstop.handle_loop_exceptions(asyncio.get_running_loop())
         self._declare_agents()
-        self._starting.at(f"join the consumer group {self.settings.app_id}")
+        self._starting.at(f"join the consumer group {self.settings.app_id}, and restore the tables")
+        tables: Any = self._app.tables  # its interface lacks what it does
+        self._starting.progress = lambda: dict(tables.recovery.active_offsets)
         await self._app.start()
 
     def _declare_agents(self) -> None:

@@ -129,7 +129,7 @@ class Settings(KafkaSettings, BaseSettings):
     start_timeout_s: float = Field(
         default=180.0,
         ge=0,
-        description="A start that has not joined the consumer group after this long ends (exit 69); 0: never.",
+        description="A start that has not joined the group after this long, or restores no more, ends (exit 69); 0: never.",
     )
     shutdown_timeout_s: float = Field(default=30.0, ge=0, description="How long calls in flight may take after SIGTERM.")
     health_host: str = Field(default="127.0.0.1", min_length=1, description="Where /healthz, /readyz, /metrics, /jobs listen.")

@@ -1,6 +1,7 @@
 """A start can be ended at each of its steps, says where it stood, and does not take for ever."""
 
 import asyncio
+import itertools
 import signal
 import socket
 import time
@@ -62,6 +63,26 @@ async def test_a_start_at_any_step_ends_when_asked_to_and_when_its_time_is_up() 
     starting = Starting(0.01)
     starting.at("join the group")
     with pytest.raises(StartTooLong, match="join the group"):
+        await starting.run(asyncio.sleep(3600), asyncio.Event())
+
+
+async def test_a_start_that_restores_tables_takes_as_long_as_they_come_nearer_to_their_end() -> None:
+    """The state directory was gone, and 300,000 changelog records took longer than the limit: every start ended with 69."""
+    offsets, restored = itertools.count(), asyncio.Event()
+
+    def progress() -> int:
+        offset = next(offsets)
+        if offset >= 5:
+            restored.set()
+        return min(offset, 7)
+
+    async def start() -> None:
+        await restored.wait()
+
+    starting = Starting(0.01)
+    starting.progress = progress
+    assert await starting.run(start(), asyncio.Event())
+    with pytest.raises(StartTooLong):  # no nearer any more
         await starting.run(asyncio.sleep(3600), asyncio.Event())
 
 
