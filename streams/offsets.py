@@ -55,7 +55,12 @@ class LogEnds:
         return None if found is None else int(found.offset)
 
     async def record(self, topic: str, partition: int, offset: int) -> Any:
-        """The record at this offset as aiokafka gives it; None where there is none (any more)."""
+        """The record at this offset as aiokafka gives it; None where there is none (any more).
+
+        None as well behind a transaction that is open: it cannot be read before that ends, be it in hours.
+        """
+        if offset >= (await self.of([(topic, partition)]))[topic, partition][1]:
+            return None
         return await self._first(topic, partition, offset, offset + 1)
 
     async def _first(self, topic: str, partition: int, first: int, after: int) -> Any:

@@ -1,5 +1,6 @@
 """Request records as any producer may write them: compressed, empty, in transactions that end either way, or gone unread."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it does not
 )
 
 from streams.failstop import EXIT_CODE
+from streams.offsets import LogEnds
 from streams.request_events import round_event
+from streams.settings_kafka import KafkaSettings
 from tests.brokers.topics import create_topics
 from tests.harness.deployment import PARTITIONS, Deployment
 from tests.harness.worker import WorkerProcess
@@ -51,6 +54,21 @@ def wait_for(what: Callable[[], bool], deployed: Deployment, timeout_s: float = 
     while not what():
         assert time.monotonic() < until, deployed.logs()
         time.sleep(0.1)
+
+
+async def look_behind_a_transaction(deployed: Deployment) -> None:
+    """An earlier version of the worker may have read there: the check of a topic asks for such a record."""
+    topic, ends = deployed.request_topic, LogEnds(KafkaSettings(kafka_bootstrap_servers=deployed.bootstrap))
+    await ends.start()
+    try:
+        readable = (await ends.of([(topic, 0)]))[topic, 0][1]
+        assert readable < await ends.written(topic, 0)
+        async with asyncio.timeout(60):  # it took until the transaction ended, and every other partition waited too
+            assert await ends.record(topic, 0, readable) is None
+            assert await ends.record(topic, 0, readable - 1) is None  # a marker
+            assert (await ends.record(topic, 0, 0)).offset == 0
+    finally:
+        await ends.stop()
 
 
 def make_topics(deployed: Deployment, codec: str) -> None:
@@ -109,6 +127,7 @@ def test_compressed_records_empty_ones_transactions_and_what_was_removed_unread(
     # Markers are no lag, and what cannot be read yet is none either.
     wait_for(lambda: first.metric("roundbatch_consumer_lag_records", topic="request") == 0, deployed)
     assert held_back["correlation_id"] not in deployed.events_per_id()
+    asyncio.run(look_behind_a_transaction(deployed))
     assert first.stop() == 0
     again = deployed.worker(
         state="b"

@@ -41,7 +41,7 @@ class ModelEnds:
 
     async def record(self, topic: str, partition: int, offset: int) -> Any:
         found = self._world.log.read(topic, offset)[:1] if offset >= self.first.get(topic, 0) else []
-        if not found:
+        if not found or (self.open_from is not None and offset >= self.open_from):
             return None
         return SimpleNamespace(timestamp=round(found[0].timestamp * 1000), key=found[0].key, value=found[0].value)
 
