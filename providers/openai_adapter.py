@@ -45,6 +45,8 @@ FILE_PAGE_ROWS = 1_000
 FILE_PREFIX, FILE_SUFFIX = "roundbatch-", ".jsonl"
 # Between two creates with a file that is not known yet: seconds, and the claim that both are made under holds two minutes.
 _FILE_WAITS = BackOff(first_s=0.5, most_s=8.0)
+# A file so young may be unknown to whoever is asked for it, too: no proof that it is gone, and another would be younger.
+_FILE_LAG_S = 30.0
 # A batch in one of these has ended, or ends by itself.
 _OVER = frozenset({"failed", "completed", "expired", "cancelled", "cancelling", "finalizing"})
 
@@ -117,14 +119,14 @@ class OpenAIProvider:
         """Upload the input file and create its batch; a file whose batch was not created stays there unused.
 
         A file is not known everywhere at once: the create is refused for some seconds, and certainly creates nothing. It is
-        repeated with that very file, for another one would be as young; where the file itself is gone it is uploaded again. All
-        within the claim, for the file holds the custom ids of this job.
+        repeated with that very file, for another one would be younger; where the file itself is gone, seen before or waited for
+        long enough, it is uploaded again. All within the claim, for the file holds the custom ids of this job.
         """
         sent, refused = False, ""
         try:
             lines = wire.batch_lines(map(self._untaken.fitted, asks))
             async with asyncio.timeout(timeout_s), self._spools.written(lines) as spool:
-                file_id = await self._upload(job_id, spool, timeout_s)
+                file_id, uploaded_s, seen = await self._upload(job_id, spool, timeout_s), time.monotonic(), False
                 for tries in counted():
                     if not start():
                         raise StartRefused(f"job {job_id}: {refused or 'not started in time'}")
@@ -138,8 +140,10 @@ class OpenAIProvider:
                     sent = False
                     log.warning("input_file_not_known", provider=self.name, job=job_id, tries=tries + 1, said=refused)
                     await asyncio.sleep(_FILE_WAITS.wait_s(tries))
-                    if await self._is_gone(file_id):
-                        file_id = await self._upload(job_id, spool, timeout_s)
+                    if not await self._is_gone(file_id):
+                        seen = True
+                    elif seen or time.monotonic() - uploaded_s >= _FILE_LAG_S:
+                        file_id, uploaded_s, seen = await self._upload(job_id, spool, timeout_s), time.monotonic(), False
                 raise AssertionError("unreachable: the loop has no end")
         except TimeoutError as error:
             if sent:

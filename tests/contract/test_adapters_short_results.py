@@ -274,14 +274,31 @@ class TestInputFiles:
         assert simulator.ledger()["batches"] == 1
         assert len(await replies_of(provider, job)) == 2
 
-    async def test_one_that_is_gone_is_uploaded_again(self, provider: Adapter, simulator: SimulatorControl) -> None:
+    async def test_one_that_nobody_knows_yet_is_not_taken_for_gone(
+        self, provider: Adapter, simulator: SimulatorControl
+    ) -> None:
+        """Uploaded anew at each try, no file would ever be old enough."""
+        unseen = {"fault": "status", "status": 404, "endpoint": "files.retrieve", "next": 3}
+        simulator.faults({"fault": "unknown_file", "next": 3}, unseen)
+        job = await submit(provider, asks_of("openai", 2))
+        creates = [("batches.create", 400), ("files.retrieve", 404)] * 3
+        assert self.asked(simulator) == [("files.create", 200), *creates, ("batches.create", 200)]
+        assert len(await replies_of(provider, job)) == 2
+
+    async def test_one_that_is_gone_is_uploaded_again(
+        self, provider: Adapter, simulator: SimulatorControl, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(openai_adapter, "_FILE_LAG_S", 0.0)
         simulator.faults(fault="file_gone", next=1)
         job = await submit(provider, asks_of("openai", 2))
         again = [("batches.create", 400), ("files.retrieve", 404), ("files.create", 200), ("batches.create", 200)]
         assert self.asked(simulator) == [("files.create", 200), *again]
         assert len(await replies_of(provider, job)) == 2
 
-    async def test_a_large_one_is_uploaded_again_whole(self, provider: Adapter, simulator: SimulatorControl) -> None:
+    async def test_a_large_one_is_uploaded_again_whole(
+        self, provider: Adapter, simulator: SimulatorControl, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(openai_adapter, "_FILE_LAG_S", 0.0)
         asks = asks_of("openai", 2, "x" * 300_000)
         simulator.faults(fault="file_gone", next=1)
         assert len(await replies_of(provider, await submit(provider, asks))) == 2
