@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import http.client
 import json
 import ssl
 import time
@@ -88,7 +89,7 @@ def _of_client(kafka: KafkaSettings) -> Token:
             text = answer.read()
     except urllib.error.HTTPError as error:
         with error:
-            said = f"{asked} gave no token: {error.code} {_reason(error.read(), secret.get_secret_value())}"
+            said = f"{asked} gave no token: {error.code} {_reason(_whole(error), secret.get_secret_value())}"
         if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR or error.code in _TRY_AGAIN:
             raise TokenUnavailable(said) from None
         raise TokenRefused(said) from None
@@ -96,13 +97,21 @@ def _of_client(kafka: KafkaSettings) -> Token:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             raise TokenRefused(f"{asked} has a certificate that is not trusted: {error.reason.verify_message}") from None
         raise TokenUnavailable(f"{asked} cannot be reached: {error.reason}") from None
-    except OSError as error:  # the connection was lost, or the answer too late
-        raise TokenUnavailable(f"{asked} did not answer: {error}") from None
+    except (OSError, http.client.HTTPException) as error:  # the connection was lost, or the answer too late, cut short, or none
+        raise TokenUnavailable(f"{asked} did not answer: {error!r}") from None
     try:
         given = json.loads(text)
         return Token(str(given["access_token"]), time.time() + float(given.get("expires_in") or _LIFE_S))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise TokenRefused(f"{asked} gave no token: its answer is no JSON object with access_token") from None
+
+
+def _whole(refusal: urllib.error.HTTPError) -> bytes:
+    """The body of a refusal, empty where it does not come: the status says enough."""
+    try:
+        return refusal.read()
+    except (OSError, http.client.HTTPException):
+        return b""
 
 
 def _reason(text: bytes, secret: str) -> str:

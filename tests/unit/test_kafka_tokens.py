@@ -2,6 +2,8 @@
 
 import base64
 import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from aiokafka.errors import KafkaError
@@ -74,6 +76,32 @@ async def test_a_server_that_is_not_there_is_asked_again() -> None:
         url = server.url
     with pytest.raises(TokenUnavailable, match="cannot be reached"):
         await source(url).token()
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"access_token": "the-', TokenUnavailable),
+        (b"HTTP/1.1 503 Down\r\nContent-Length: 500\r\n\r\n<html>", TokenUnavailable),
+        (b"HTTP/1.1 401 No\r\nContent-Length: 500\r\n\r\n<html>", TokenRefused),
+        (b"SSH-2.0-OpenSSH\r\n", TokenUnavailable),
+    ],
+)
+async def test_an_answer_that_is_cut_short_or_none_is_said_in_words_too(answer: bytes, error: type[KafkaError]) -> None:
+    """An error that is none of aiokafka's own would end its tasks: the worker would hang."""
+
+    def once(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+        threads.submit(once, listener)
+        with pytest.raises(error) as caught:
+            await source(f"http://127.0.0.1:{listener.getsockname()[1]}/token").token()
+    assert SECRET not in str(caught.value)
+    assert "the-" not in str(caught.value)
 
 
 def iam() -> Tokens:
