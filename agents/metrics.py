@@ -18,7 +18,7 @@ from domain.strategies import STRATEGIES
 #: Why a record or member goes to a DLQ that no event answers (agents.collect, agents.reconcile).
 UNANSWERED = (
     *("undecodable", "too_old", "not_judged", "no_correlation_id", "no_callback_topic"),
-    *("callback_topic_not_allowed", "conflicting_content", "unsendable"),
+    *("callback_topic_not_allowed", "conflicting_content", "unsendable", "result_too_large"),
 )
 
 

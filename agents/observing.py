@@ -17,6 +17,7 @@ from agents.queue_snapshot import QueueSnapshot
 from agents.starting import Starting
 from agents.state_metrics import StateCollector
 from agents.topic_metrics import INBOUND, WORK
+from agents.topic_watch import TopicWatch
 from agents.views import Views
 from agents.watchdog import Watchdog
 from providers.accounts import Account
@@ -47,6 +48,7 @@ class Observing:
         self.watchdog = Watchdog(self.heartbeats, settings.watchdog_s)
         self.stopping = False
         self.starting: Starting | None = None
+        self._topics: TopicWatch | None = None
 
     @property
     def lived_s(self) -> float:
@@ -66,6 +68,11 @@ class Observing:
             StateCollector(tables),
         ):
             self._metrics.registry.register(collector)
+
+    def watch_topics(self, watch: TopicWatch) -> None:
+        """Tell of topics that are missing, from here on."""
+        self._topics = watch
+        self._metrics.topics.watch_topics(watch.names, lambda name: name in watch.missing)
 
     def queue(self) -> QueueSnapshot:
         """What waits."""
@@ -97,6 +104,8 @@ class Observing:
             missing.append("worker: stopping")
         if self.starting is not None and self.starting.step is not None:
             return [f"start: {self.starting.step}"]
+        if self._topics is not None:
+            missing.extend(f"topic {name}: it does not exist (any more)" for name in self._topics.missing)
         if not self._views.settled:
             missing.append("tables: recovering, or a rebalance is under way")
             return missing

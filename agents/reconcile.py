@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from agents import deciding
 from agents.collect import append_time_ms
 from agents.dead_letters import DeadLetters
+from agents.delivery import Delivery, Event, make_event
 from agents.metrics import Metrics
-from agents.traced import Traced, Tracer, traced
+from agents.traced import Tracer
 from domain.comparison import Member
 from domain.job import Job
 from domain.outcome import Outcome
@@ -22,7 +23,6 @@ from streams import crashpoints, work
 from streams.clock import Clock
 from streams.outbox import Outbox
 from streams.requests import InboundRecord
-from streams.results import ResultMessage, result_message
 from tables import jobs, outcomes, requests
 from tables.codec import Codec
 from tables.faults import StoreFault
@@ -42,8 +42,9 @@ class _Effects:
     """What one work record leads to, before any of it is done."""
 
     verdict: Verdict
-    events: tuple[tuple[Outcome, ResultMessage, int, Traced | None], ...]  # with the request's append time, and its trace
+    events: tuple[Event, ...]
     unsendable: tuple[tuple[Outcome, str, object], ...]
+    too_large: tuple[Member, ...]  # whose events an earlier reading of the record has seen refused for their size
 
 
 class Reconcile:
@@ -52,6 +53,7 @@ class Reconcile:
     def __init__(self, tables: Tables, outbox: Outbox, dead_letters: DeadLetters, metrics: Metrics, clock: Clock) -> None:
         self._tables, self._outbox = tables, outbox
         self._dead_letters, self._metrics, self._clock = dead_letters, metrics, clock
+        self._delivery = Delivery(tables, outbox, dead_letters)
         self.tracer: Tracer | None = None
 
     def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
@@ -65,7 +67,7 @@ class Reconcile:
         try:
             record = work.decode(message.value or b"")
             verdict = self._decide(view, record, offset, append_ms)
-            planned = self._events(view, self._as_found(view, offset, verdict))
+            planned = self._events(view, *self._as_found(view, offset, verdict))
         except (MustWait, work.NewerRecord, StoreFault):
             raise
         except Exception as error:
@@ -80,8 +82,11 @@ class Reconcile:
     def _decide(self, view: PartitionView, record: work.WorkRecord, offset: int, append_ms: int) -> Verdict:
         return deciding.decide(view.state, record, offset, append_ms)
 
-    def _as_found(self, view: PartitionView, offset: int, verdict: Verdict) -> Verdict:
-        """Replace facts by those that an earlier reading of this very record has put: a fact is written once."""
+    def _as_found(self, view: PartitionView, offset: int, verdict: Verdict) -> tuple[Verdict, tuple[Member, ...]]:
+        """Replace facts by those that an earlier reading of this very record has put: a fact is written once.
+
+        With the members whose event was refused for its size.
+        """
         partition = view.partition
         found_jobs = tuple(self._found(partition, job.job_id, "planned", jobs.PLANNED, job) for job in verdict.jobs)
         claim, submission = verdict.claim, verdict.submission
@@ -90,23 +95,29 @@ class Reconcile:
         if submission is not None:
             submission = (submission[0], self._found(partition, submission[0], "submitted", jobs.SUBMITTED, submission[1]))
         endings, terminal, paid = verdict.endings, verdict.terminal, verdict.paid
+        too_large: tuple[Member, ...] = ()
         raw = self._tables.outcomes.find(partition, outcomes.key(partition, offset)) if endings or paid else None
         if raw is not None:
             found = outcomes.CODEC.decode(raw)
             endings, paid = found.endings, found.paid
             ended = {ending.member for ending in endings if ending.terminal}
             terminal = tuple(outcome for outcome in terminal if outcome.member in ended)
-        return replace(
+            too_large = tuple(outcome.member for outcome in terminal if self._was_too_large(partition, offset, outcome.member))
+        found_verdict = replace(
             verdict, jobs=found_jobs, claim=claim, submission=submission, endings=endings, terminal=terminal, paid=paid
         )
+        return found_verdict, too_large
+
+    def _was_too_large(self, partition: int, offset: int, member: Member) -> bool:
+        return self._tables.outcomes.find(partition, outcomes.too_large_key(partition, offset, member)) is not None
 
     def _found(self, partition: int, job_id: str, fact: str, codec: Codec[F], made: F) -> F:
         raw = self._tables.jobs.find(partition, jobs.key(partition, job_id, fact))
         found = codec.decode(raw) if raw is not None else made
         return found if found.offset == made.offset else made
 
-    def _events(self, view: PartitionView, verdict: Verdict) -> _Effects:
-        events: list[tuple[Outcome, ResultMessage, int, Traced | None]] = []
+    def _events(self, view: PartitionView, verdict: Verdict, too_large: tuple[Member, ...]) -> _Effects:
+        events: list[Event] = []
         unsendable: list[tuple[Outcome, str, object]] = []
         read: dict[int, tuple[int, InboundRecord] | None] = {}  # a round's members are in few records: each is read once
         for outcome in verdict.terminal:
@@ -117,23 +128,14 @@ class Reconcile:
             if stored is None:
                 continue  # finished: the event was acknowledged before the entry was deleted
             append_ms, record = stored
-            member = record.members[outcome.member.position]
             try:
-                message = result_message(
-                    member,
-                    outcome,
-                    requested_ms=append_ms,
-                    traceparent=record.traceparent,
-                    tracestate=record.tracestate,
-                )
+                event = make_event(record, outcome, append_ms, traced=self.tracer is not None)
             except ValueError as error:
-                unsendable.append((outcome, _said(error), member.raw))
+                unsendable.append((outcome, _said(error), record.members[outcome.member.position].raw))
             else:
-                events.append((outcome, message, append_ms, self._traced(record, outcome.member, append_ms)))
-        return _Effects(verdict, tuple(events), tuple(unsendable))
-
-    def _traced(self, record: InboundRecord, member: Member, append_ms: int) -> Traced | None:
-        return traced(record, member, append_ms) if self.tracer is not None else None
+                refused = event.smallest is not None and outcome.member in too_large
+                events.append(event.smallest() if refused and event.smallest is not None else event)
+        return _Effects(verdict, tuple(events), tuple(unsendable), too_large)
 
     def _request(self, view: PartitionView, offset: int) -> tuple[int, InboundRecord] | None:
         found = self._tables.parsed.find(self._tables.requests, view.partition, offset)
@@ -151,10 +153,10 @@ class Reconcile:
     ) -> None:
         partition, offset, verdict = view.partition, message.offset, planned.verdict
         crashpoints.point(f"before_{record.kind}_put", partition)
-        self._put_facts(partition, offset, verdict, effects)
-        for outcome, event, append_ms, trace in planned.events:
-            sent = self._outbox.send(event.topic, event.value, key=event.key, headers=event.headers)
-            sent.add_done_callback(self._count_result(outcome, append_ms, trace))
+        self._put_facts(partition, offset, planned, effects)
+        for event in planned.events:
+            sent = self._delivery.send(message, event)
+            sent.add_done_callback(self._count_result(event))
             effects.append(sent)
         for outcome, said, raw in planned.unsendable:
             position = outcome.member.position
@@ -199,10 +201,14 @@ class Reconcile:
         records = [work.encode(work.Outcomes(outcomes=chunk)) for chunk in chunks]
         return [self._outbox.send(topic, record, partition=view.partition) for record in records]
 
-    def _put_facts(self, partition: int, offset: int, verdict: Verdict, effects: "list[asyncio.Future[Any]]") -> None:
+    def _put_facts(self, partition: int, offset: int, planned: _Effects, effects: "list[asyncio.Future[Any]]") -> None:
+        verdict = planned.verdict
         if verdict.endings or verdict.paid:
             value = outcomes.CODEC.encode(outcomes.Endings(offset, verdict.endings, verdict.paid))
             effects.append(self._tables.outcomes.put(partition, outcomes.key(partition, offset), value))
+        for member in planned.too_large:
+            key = outcomes.too_large_key(partition, offset, member)
+            effects.append(self._tables.outcomes.put(partition, key, outcomes.too_large(offset)))
         for number, job in enumerate(verdict.jobs):
             key = jobs.key(partition, job.job_id, "planned")
             effects.append(self._tables.jobs.put(partition, key, jobs.PLANNED.encode(job)))
@@ -241,14 +247,15 @@ class Reconcile:
             ignored=verdict.ignored,
         )
 
-    def _count_result(self, outcome: Outcome, append_ms: int, trace: Traced | None) -> "Callable[[asyncio.Future[Any]], None]":
-        name = "answered" if outcome.fault is None else outcome.fault.code.value
-
-        def acknowledged(_: "asyncio.Future[Any]") -> None:
-            seconds = (self._clock.now_ms() - append_ms) / 1000
-            self._metrics.result(name, outcome.provider, outcome.mode, seconds)
-            if self.tracer is not None and trace is not None:
-                self.tracer.ended(trace, outcome, self._clock.now_ms())
+    def _count_result(self, event: Event) -> "Callable[[asyncio.Future[Outcome | None]], None]":
+        def acknowledged(sent: "asyncio.Future[Outcome | None]") -> None:
+            outcome = None if sent.cancelled() or sent.exception() is not None else sent.result()
+            if outcome is None:
+                return
+            name = "answered" if outcome.fault is None else outcome.fault.code.value
+            self._metrics.result(name, outcome.provider, outcome.mode, (self._clock.now_ms() - event.append_ms) / 1000)
+            if self.tracer is not None and event.trace is not None:
+                self.tracer.ended(event.trace, outcome, self._clock.now_ms())
 
         return acknowledged
 

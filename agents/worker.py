@@ -34,6 +34,7 @@ from agents.starting import Starting
 from agents.submitting import Submitting
 from agents.tidying import Tidying
 from agents.timers import Timers
+from agents.topic_watch import TopicWatch
 from agents.views import Views
 from streams import failstop, kafka_security, logs, topics
 from streams.app import make_app, raw_topic
@@ -122,6 +123,9 @@ class Worker:
             self._accounts,
             self._money,
         )
+        needed = () if settings.embedded_broker else topics.needed(settings)
+        self._topic_watch = TopicWatch(settings, [topic.name for topic in needed])
+        self._observing.watch_topics(self._topic_watch)
         self._watch_loops()
         self._health = Health(
             settings.health_host,
@@ -155,6 +159,7 @@ class Worker:
             (self._observing.watchdog.run(), "watchdog"),
             (self._money.run(), "money"),
             (self._touch(), "touch"),
+            (self._topic_watch.run(), "topics"),
         ):
             self._tasks.append(asyncio.create_task(task, name=what))
             failstop.watch(self._tasks[-1], what)
@@ -186,6 +191,7 @@ class Worker:
         self._starting.at("start the producer")
         await self._outbox.start()
         await self._log_ends.start()
+        await self._topic_watch.start()
         failstop.handle_loop_exceptions(asyncio.get_running_loop())
         self._declare_agents()
         self._starting.at(f"join the consumer group {self.settings.app_id}, and restore the tables")
@@ -229,6 +235,7 @@ class Worker:
         await self._app.stop()
         await self._outbox.stop()
         await self._log_ends.stop()
+        await self._topic_watch.stop()
         for account in self._accounts.values():
             await account.provider.close()
         await self._health.stop()

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -19,6 +19,9 @@ EVENT_TYPE = "LLMComparisonResultV1"
 SOURCE_SERVICE = "llm_provider_service"
 SCHEMA_VERSION = 1
 OPERATION = "comparison"
+_NAMES = ("essay_a_id", "essay_b_id", "bos_batch_id", "cj_batch_id")  # which consumers know a comparison by
+_NAME_BYTES = 200
+_SAID_CHARACTERS = 200
 MAX_EVENT_BYTES = 1_000_000  # a broker's default takes 1,048,588 with key, headers and framing
 MODES = frozenset({"per_request", "serial_bundle", "batch_api"})
 
@@ -99,6 +102,21 @@ class ResultMessage:
     value: bytes
     headers: list[tuple[str, bytes]]
     event_id: str
+
+
+def smallest(member: InboundMember, outcome: Outcome, size: int) -> tuple[InboundMember, Outcome]:
+    """What is to be told where an event of `size` bytes is too large: an error, and of the metadata what names the comparison.
+
+    The outcome's own error stays, cut short; an answer that cannot be delivered is one.
+    """
+    fault = outcome.fault
+    if fault is None:
+        said = f"the result of {size} bytes is larger than its topic takes: raise max.message.bytes there"
+        fault = Fault(ErrorCode.PROCESSING_ERROR, said)
+    kept = {name: member.metadata[name] for name in _NAMES if name in member.metadata}
+    kept = {name: value for name, value in kept.items() if len(json.dumps(value)) <= _NAME_BYTES}
+    error = Fault(fault.code, fault.message[:_SAID_CHARACTERS])
+    return replace(member, metadata=kept), replace(outcome, answer=None, fault=error)
 
 
 def result_message(

@@ -16,10 +16,12 @@ from aiokafka.errors import (
 
 from streams import kafka_security, rights
 from streams.outbox import MAX_RECORD_BYTES
+from streams.results import MAX_EVENT_BYTES
 from streams.rights import READ, WRITE, Operations
 from streams.settings import Settings
 
 _log = structlog.get_logger("topics")
+_MOST_BYTES = "max.message.bytes"
 _WEEK_MS = 7 * 24 * 3600 * 1000
 _MIN_INSYNC = "min.insync.replicas"
 _MAY_NOT_CREATE = (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno)
@@ -39,13 +41,14 @@ class Topic:
     config: Mapping[str, str] = field(default_factory=dict)
     create_with: int = 1  # partitions, where partitions is None and the topic is missing
     operations: Operations = WRITE  # what the worker does there and cannot do without
+    sent_bytes: int = 0  # the largest record that is sent there; others decide what their topic takes, so less is only told
 
 
 def needed(settings: Settings) -> tuple[Topic, ...]:
     """All topics of one deployment."""
     count = settings.partitions
     stamped = {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "delete"}
-    large = {"max.message.bytes": str(MAX_RECORD_BYTES)}
+    large = {_MOST_BYTES: str(MAX_RECORD_BYTES)}
     retention_ms = str(int(settings.dedup_retention_s * 1000))
     changelog = {
         "cleanup.policy": "compact,delete",
@@ -63,7 +66,7 @@ def needed(settings: Settings) -> tuple[Topic, ...]:
         *(Topic(name, count, changelog | safe, operations=READ | WRITE) for name in settings.changelog_topics),
         Topic(settings.dlq_topic(settings.request_topic), None, dead | safe, create_with=count),
         Topic(settings.dlq_topic(settings.work_topic), None, dead | safe, create_with=count),
-        *(Topic(name, None, safe, create_with=count) for name in settings.allowed_callback_topics),
+        *(Topic(name, None, safe, create_with=count, sent_bytes=MAX_EVENT_BYTES) for name in settings.allowed_callback_topics),
     )
 
 
@@ -74,7 +77,7 @@ def _kept_by_two(replication_factor: int) -> dict[str, str]:
 
 # What must be so in a topic that exists, and not only in one that we create: without it records are lost or refused (a
 # compacted request topic keeps one record a batch), and deadlines, claims and retention count from any producer's clock.
-_VERIFIED = frozenset({"cleanup.policy", "max.message.bytes", "message.timestamp.type"})
+_VERIFIED = frozenset({"cleanup.policy", _MOST_BYTES, "message.timestamp.type"})
 
 
 async def prepare(settings: Settings) -> None:
@@ -146,7 +149,7 @@ def _creating(topic: Topic, replication_factor: int) -> str:
 async def _verify(admin: AIOKafkaAdminClient, existing: list[tuple[Topic, tuple[int, ...]]], replication_factor: int) -> None:
     problems = []
     less_safe: dict[str, str] = {}
-    configured = await _configurations(admin, [topic.name for topic, _ in existing if topic.config])
+    configured = await _configurations(admin, [topic.name for topic, _ in existing if topic.config or topic.sent_bytes])
     for topic, replicas in existing:
         count = len(replicas)
         if topic.partitions is not None and count != topic.partitions:
@@ -157,6 +160,7 @@ async def _verify(admin: AIOKafkaAdminClient, existing: list[tuple[Topic, tuple[
         has = configured.get(topic.name)
         if has is not None:
             problems += _config_problems(topic, has)
+            _warn_of_less(topic, has.get(_MOST_BYTES, ""))
         if less := _less_safe(topic, min(replicas), has or {}, replication_factor):
             less_safe[topic.name] = less
     if problems:
@@ -194,6 +198,17 @@ def _less_safe(topic: Topic, replicas: int, has: Mapping[str, str], replication_
     if least.isdigit() and int(least) < needs:
         found.append(f"{_MIN_INSYNC}={least} of {needs}")
     return ", ".join(found)
+
+
+def _warn_of_less(topic: Topic, takes: str) -> None:
+    if takes.isdigit() and int(takes) < topic.sent_bytes:
+        _log.warning(
+            "topic_takes_less",
+            topic=topic.name,
+            takes_bytes=int(takes),
+            largest_result_bytes=topic.sent_bytes,
+            remedy=f"a result that it refuses becomes an error event; kafka-configs.sh --alter sets {_MOST_BYTES}",
+        )
 
 
 async def _configurations(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str] | None]:

@@ -151,23 +151,7 @@ class Deployment:
 
     def read(self, topic: str) -> list[Read]:
         """Every record of a topic up to its end now; empty where there is no topic."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "group.id": f"{self.name}-reader",
-                "log_level": 0,
-                # A fetch that waits at one partition's end holds up the next one's: 1 s a topic by default, 30 ms so.
-                "fetch.wait.max.ms": 10,
-            }
-        )
-        try:
-            found = consumer.list_topics(topic, timeout=30).topics[topic]
-            records: list[Read] = []
-            for partition in found.partitions:
-                records += _read_partition(consumer, topic, partition)
-            return records
-        finally:
-            consumer.close()
+        return read_topic(self.bootstrap, topic)
 
     def count(self, topic: str) -> int:
         """How many offsets of a topic are taken, without reading a record."""
@@ -239,6 +223,27 @@ def _ends(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
             time.sleep(0.1)
         else:
             return low, high
+
+
+def read_topic(bootstrap: str, topic: str) -> list[Read]:
+    """Every record of a topic up to its end now; empty where there is no topic."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"{topic}-reader",
+            "log_level": 0,
+            # A fetch that waits at one partition's end holds up the next one's: 1 s a topic by default, 30 ms so.
+            "fetch.wait.max.ms": 10,
+        }
+    )
+    try:
+        found = consumer.list_topics(topic, timeout=30).topics[topic]
+        records: list[Read] = []
+        for partition in found.partitions:
+            records += _read_partition(consumer, topic, partition)
+        return records
+    finally:
+        consumer.close()
 
 
 def _read_partition(consumer: Consumer, topic: str, partition: int) -> Iterable[Read]:

@@ -46,6 +46,7 @@ class Log:
     def __init__(self, clock: ModelClock) -> None:
         self._clock = clock
         self._topics: dict[str, list[Record]] = defaultdict(list)
+        self.most_bytes: dict[str, int] = {}  # max.message.bytes, where a topic takes less than is sent
 
     def append(
         self, topic: str, value: bytes | None, key: bytes | None = None, headers: list[tuple[str, bytes]] | None = None

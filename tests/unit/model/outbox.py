@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from streams.outbox import MAX_RECORD_BYTES, Headers
+from streams.outbox import MAX_RECORD_BYTES
+from streams.sends import Headers, TooLarge
 from tests.unit.model.log import Log, Record
 
 
@@ -16,6 +17,7 @@ class _Send:
     key: bytes | None
     headers: Headers | None
     done: "asyncio.Future[Any]"
+    lasting: bool
 
 
 class MemoryOutbox:
@@ -34,6 +36,7 @@ class MemoryOutbox:
         key: bytes | None = None,
         partition: int | None = None,
         headers: Headers | None = None,
+        lasting: bool = False,
     ) -> "asyncio.Future[Any]":
         """Put a record in flight; the future gives the Record once it has landed."""
         if value is None and key is None:
@@ -41,7 +44,7 @@ class MemoryOutbox:
         if len(value or b"") > MAX_RECORD_BYTES:
             raise ValueError(f"{topic}: a record of {len(value or b'')} bytes")
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._flying.setdefault(topic, deque()).append(_Send(value, key, headers, done))
+        self._flying.setdefault(topic, deque()).append(_Send(value, key, headers, done, lasting))
         return done
 
     def flying(self) -> list[str]:
@@ -59,6 +62,11 @@ class MemoryOutbox:
         return landed
 
     def _arrive(self, topic: str, send: _Send) -> None:
+        size = len(send.value or b"")
+        if send.lasting and size > self._log.most_bytes.get(topic, size):
+            if not self.deaf and not send.done.done():
+                send.done.set_exception(TooLarge(topic, size))
+            return
         record: Record = self._log.append(topic, send.value, send.key, send.headers)
         if not self.deaf and not send.done.done():
             send.done.set_result(record)

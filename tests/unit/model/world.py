@@ -77,13 +77,16 @@ class World:
 
     # -- what happens --------------------------------------------------------------------------------------------
 
-    def request(self, *names: str, batch: str = "1", announced: int | None = None) -> None:
-        """Send a round of these names in one record, or a single one that announces the size of its round."""
-        bodies = [self._body(name, batch, announced) for name in names]
+    def request(self, *names: str, batch: str = "1", announced: int | None = None, note: str = "") -> None:
+        """Send a round of these names in one record, or a single one that announces the size of its round.
+
+        `note` is more of the caller's metadata, which comes back in the results.
+        """
+        bodies = [self._body(name, batch, announced, note) for name in names]
         value = round_event(bodies) if announced is None else single_event(bodies[0])
         self.log.append(self.settings().request_topic, value)
 
-    def _body(self, name: str, batch: str, announced: int | None) -> dict[str, Any]:
+    def _body(self, name: str, batch: str, announced: int | None, note: str = "") -> dict[str, Any]:
         correlation_id = str(uuid.uuid5(uuid.NAMESPACE_OID, name))
         self.names[correlation_id] = name
         hint = {} if announced is None else {"preferred_bundle_size": announced}
@@ -97,6 +100,7 @@ class World:
                 "cj_batch_id": batch,
                 "bos_batch_id": f"bos-{batch}",
                 **hint,
+                **({"note": note} if note else {}),
             },
         }
 
