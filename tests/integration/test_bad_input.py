@@ -15,6 +15,7 @@ import pytest
 from simulator.process import running_simulator
 from streams.failstop import EXIT_CODE
 from streams.request_events import round_event, single_event
+from streams.work import VERSION
 from tests.harness.bad_records import bad_records
 from tests.harness.deployment import Deployment, Read, deployment
 
@@ -266,7 +267,7 @@ def test_500_bad_records_among_60_good_ones(deployed: Deployment) -> None:
 def test_a_record_of_a_newer_worker_stops_this_one_each_time_and_is_named(worked: Deployment) -> None:
     """The last test, for no worker gets past that record. Where it stands is in the state directory, for the alert."""
     assert worked.workers[0].stop() == 0
-    worked.send_work(b'{"kind": "job_planned", "v": 2}', 1)
+    worked.send_work(json.dumps({"kind": "job_planned", "v": VERSION + 1}).encode(), 1)
     offset = max(record.offset for record in worked.read(worked.work_topic) if record.partition == 1)
     for times in (1, 2):
         assert worked.worker(ready=False).wait_exit() == EXIT_CODE

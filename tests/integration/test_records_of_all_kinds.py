@@ -1,6 +1,7 @@
 """Request records as any producer may write them: compressed, empty, in transactions that end either way, or gone unread."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from streams.request_events import round_event
 from streams.settings_kafka import KafkaSettings
 from tests.brokers.topics import create_topics
 from tests.harness.deployment import PARTITIONS, Deployment
-from tests.harness.worker import WorkerProcess
+from tests.harness.worker import READY_S, WorkerProcess
 
 CODECS = ("gzip", "snappy", "lz4", "zstd")
 FOUR_MIB = str(4 * 1024 * 1024)
@@ -172,21 +173,18 @@ def test_a_record_that_cannot_be_decoded_is_named(deployed: Deployment, without_
     deployed.send_round([deployed.body("openai", batch="plain")], partition=0)
     send_round(deployed, producer(deployed, compression_type="lz4"), batch="packed")
 
-    worker = deployed.worker(ready=False, PYTHONPATH=without_codecs)
+    # Not forked from a process that has imported the library already.
+    def cli(*words: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, **deployed.environment(PYTHONPATH=without_codecs, ROUNDBATCH_HEALTH_PORT="0")}
+        return subprocess.run([sys.executable, "-m", "cli", *words], capture_output=True, text=True, timeout=READY_S, env=env)
 
-    assert worker.wait_exit() == EXIT_CODE
-    (stopped,) = [
-        line for line in worker.log_path.read_text().splitlines() if "fail_stop" in line and deployed.request_topic in line
-    ]
+    worker = cli("worker")
+    assert worker.returncode == EXIT_CODE
+    (stopped,) = [line for line in worker.stderr.splitlines() if '"fail_stop"' in line]
+    assert json.loads(stopped)["topic"] == deployed.request_topic
     for words in ("partition", "offset", "cannot be decoded", "lz4"):
         assert words in stopped
-    said = subprocess.run(
-        [sys.executable, "-m", "cli", "explain", deployed.sent[-1]],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, **deployed.environment(), "PYTHONPATH": without_codecs},
-    )
+    said = cli("explain", deployed.sent[-1])
     assert said.returncode == 1
     assert f"topic {deployed.request_topic}, partition 0, offset 1 cannot be decoded" in said.stderr
     assert "cannot be reached" not in said.stderr
