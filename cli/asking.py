@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WORKER_URL = "http://127.0.0.1:8080"
+    from streams.settings import Settings
+
+WorkerUrls = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A worker's health endpoints, once for each worker; by default those of ROUNDBATCH_HEALTH_HOST and _PORT here.",
+        metavar="http://HOST:PORT",
+    ),
+]
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 _ANSWER_S = 10.0
 
 Told = dict[str, Any]
+
+
+def worker_url(settings: Settings) -> str:
+    """Where the worker of these settings listens, if it is on this machine."""
+    if settings.health_port == 0:
+        raise typer.BadParameter(
+            "ROUNDBATCH_HEALTH_PORT=0 is any free port: name the worker's with --url (log event health_listening)"
+        )
+    host = _EVERYWHERE.get(settings.health_host, settings.health_host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.health_port}"
 
 
 async def ask_all(urls: Sequence[str], path: str) -> tuple[list[Told], list[str]]:
@@ -18,6 +39,8 @@ async def ask_all(urls: Sequence[str], path: str) -> tuple[list[Told], list[str]
     import asyncio
 
     import aiohttp
+
+    from streams.system_words import system_words
 
     failures = []
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_S)) as session:
@@ -29,8 +52,10 @@ async def ask_all(urls: Sequence[str], path: str) -> tuple[list[Told], list[str]
                     told: Told = await answer.json()
                     return told
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-                why = str(error) or type(error).__name__
-                failures.append(f"no worker answers at {url} ({why}): name its ROUNDBATCH_HEALTH_HOST and _PORT with --url")
+                why = system_words(error) or str(error) or type(error).__name__
+                failures.append(
+                    f"no worker answers at {url} ({why}): start it, or name its ROUNDBATCH_HEALTH_HOST and _PORT with --url"
+                )
                 return None
 
         found = await asyncio.gather(*(ask(url) for url in urls))

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import kafka
+from cli.confirming import confirm
 from cli.kafka import BootstrapServers, settings_at
+from cli.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +39,7 @@ def cancel(
     if as_json and not yes:
         raise typer.BadParameter("--json asks nothing: give --yes too")
     if not yes:
-        typer.confirm(f"End all that is pending of {', '.join(targets)} by error events?", abort=True, err=True)
+        confirm(f"End all that is pending of {', '.join(targets)} by error events?")
     try:
         told = kafka.run(settings, lambda: _send([request(target) for target in targets], settings, topic))
     except LookupError as error:
@@ -52,7 +54,7 @@ def cancel(
     if as_json:
         typer.echo(json.dumps({"targets": targets, "work_topic": topic, "partitions": told}))
     else:
-        typer.echo(f"{told} partitions of {topic} told; `roundbatch explain ID` shows what became of a comparison")
+        typer.echo(f"{counted(told, 'partition')} of {topic} told; `roundbatch explain ID` shows what became of a comparison")
 
 
 def request(target: str) -> CancelRequested:

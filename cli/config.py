@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from cli.tables import print_whole
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -127,7 +129,6 @@ def _short(text: str) -> str:
 
 
 def _print_table(entries: list[Entry]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -142,4 +143,4 @@ def _print_table(entries: list[Entry]) -> None:
         table.add_row(
             entry.variable, Text("–" if value is None else _short(_text(value))), entry.source or "default", style=style
         )
-    Console().print(table)
+    print_whole(table)

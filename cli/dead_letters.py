@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import kafka
+from cli.confirming import confirm
 from cli.kafka import BootstrapServers, settings_at
+from cli.tables import print_whole
 from cli.words import counted
 
 if TYPE_CHECKING:
@@ -105,7 +107,6 @@ def _list(letters: Sequence[Letter], *, as_json: bool) -> None:
     import datetime as dt
     import json
 
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -126,7 +127,7 @@ def _list(letters: Sequence[Letter], *, as_json: bool) -> None:
         )
         # Text, not str: an error in square brackets would be taken for markup and vanish.
         table.add_row(*(Text(cell) for cell in cells))
-    Console().print(table)
+    print_whole(table)
 
 
 def _print_bodies(letters: Sequence[Letter]) -> None:
@@ -164,7 +165,7 @@ def _replay(chosen: Sequence[Letter], settings: Settings, *, new_id: bool, yes: 
         typer.echo(f"left out: {said}", err=True)
     comparisons = sum(len(one.ids) for one in outgoing)
     if outgoing and not yes:
-        typer.confirm(f"Send {counted(comparisons, 'comparison')} to {settings.request_topic} again?", abort=True, err=True)
+        confirm(f"Send {counted(comparisons, 'comparison')} to {settings.request_topic} again?")
     failures = _send(outgoing, settings) if outgoing else []
     sent = [one for one, failure in zip(outgoing, failures, strict=True) if failure is None]
     ids = [pair for one in sent for pair in one.ids]

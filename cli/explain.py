@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import kafka
+from cli.tables import print_whole
 from cli.words import counted
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ def explain(
     since: Annotated[str | None, typer.Option(metavar="TIME", help="With ID: pass over what is older (ISO 8601).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Explain by the settings of this environment, as `roundbatch config` prints them.
+    """Tell what would become of a file of requests, or what has become of one comparison.
 
-    FILE: how each round would be sent and why, what closes its window, lines, calls or batch jobs, tokens (by bytes) and cost;
-    nothing is sent. ID: its life so far, record by record, from the request, work and callback topics. Exit 1 for an
-    id that is in none of them.
+    FILE: how each round would be sent and why, what closes its window, lines, calls or batch jobs, tokens (by bytes) and cost,
+    by the settings of this environment; nothing is sent. ID: its life so far, record by record, from the request, work and
+    callback topics. Exit 1 for an id that is in none of them.
     """
     import uuid
 
@@ -95,21 +96,24 @@ def _explain_file(file: str, *, as_json: bool) -> None:
 
 
 def _print_forecast(predictions: list[Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     total, single = (_total([getattr(one, name) for one in predictions]) for name in ("cost_usd", "single_cost_usd"))
     comparisons = sum(one.comparisons for one in predictions)
-    table = Table(title=f"{comparisons} comparisons: about {_usd(total)}; as single calls {_usd(single)}", show_lines=True)
+    table = Table(
+        title=f"{counted(comparisons, 'comparison')}: about {_usd(total)}; as single calls {_usd(single)}", show_lines=True
+    )
     for name in ("window", "strategy, why, until when", "sent as", "about"):
         table.add_column(name, overflow="fold")
     for one in predictions:
-        sizes = ", ".join(f"{counted(lines, 'line')} of {size}" for size, lines in one.line_sizes.items())
+        sizes = ", ".join(
+            counted(lines, "line") + (f" of {size}" if size > 1 else "") for size, lines in one.line_sizes.items()
+        )
         jobs = counted(one.batch_jobs, "batch job") if one.batch_jobs else counted(one.calls, "call")
         rounds = "" if len(one.rounds) == 1 else f"\n{len(one.rounds)} rounds"
         cells = (
-            f"{one.window}{rounds}\n{one.comparisons} comparisons",
+            f"{one.window}{rounds}\n{counted(one.comparisons, 'comparison')}",
             "\n".join((one.strategy, *(f"by {why}" for why in one.why), one.closes)),
             f"{jobs}, {sizes}\n{one.provider} {one.model}",
             f"{_usd(one.cost_usd)} (single: {_usd(one.single_cost_usd)})\n"
@@ -117,7 +121,7 @@ def _print_forecast(predictions: list[Any]) -> None:
         )
         # Text, not str: a batch's name in square brackets would be taken for markup and vanish.
         table.add_row(*(Text(cell) for cell in cells))
-    Console().print(table)
+    print_whole(table)
 
 
 def _total(costs: list[float | None]) -> float | None:
@@ -172,7 +176,6 @@ def _shown(at_ms: int, zone: dt.tzinfo) -> str:
 def _print_life(correlation_id: uuid.UUID, life: Any) -> None:
     import datetime as dt
 
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -184,4 +187,4 @@ def _print_life(correlation_id: uuid.UUID, life: Any) -> None:
         where = f"{step.topic} {step.partition}@{step.offset}"
         cells = (f"{at:%m-%d %H:%M:%S}.{at.microsecond // 1000:03}", step.what, step.said, where)
         table.add_row(*(Text(cell) for cell in cells))
-    Console().print(table)
+    print_whole(table)

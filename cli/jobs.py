@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.asking import WORKER_URL, ask_all
+from cli.asking import WorkerUrls, ask_all, worker_url
+from cli.tables import print_whole
+from cli.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +23,7 @@ Listing = dict[str, Any]
 
 
 def jobs(
-    url: Annotated[
-        list[str] | None, typer.Option(help=f"A worker's health endpoints; one for each worker. [{WORKER_URL}]")
-    ] = None,
+    url: WorkerUrls = None,
     look: Annotated[
         bool, typer.Option(help="Look at submitted jobs at the provider, with the keys of this environment.")
     ] = True,
@@ -38,8 +38,8 @@ def jobs(
 
     from cli.config import settings_or_exit
 
-    urls = url or [WORKER_URL]
     settings = settings_or_exit()
+    urls = url or [worker_url(settings)]
     listings, failures = asyncio.run(ask_all(urls, "/jobs"))
     found = [job for listing in listings for job in listing["jobs"]]
     if look and found:
@@ -113,13 +113,14 @@ def said(job: Listing) -> str:
 def _print_table(listings: Sequence[Listing], found: Sequence[Listing]) -> None:
     import datetime as dt
 
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     partitions = [one for listing in listings for one in listing["partitions"].values()]
     pending, behind = sum(one["pending"] for one in partitions), sum(not one["caught_up"] for one in partitions)
-    title = f"{len(found)} open jobs, {pending} comparisons pending, {len(partitions)} partitions"
+    title = ", ".join(
+        (counted(len(found), "open job"), f"{counted(pending, 'comparison')} pending", counted(len(partitions), "partition"))
+    )
     table = Table(title=title + (f" ({behind} catching up)" if behind else ""))
     for name in ("job, round", "provider, model", "state", "open", "age", "deadline", "at the provider"):
         table.add_column(name, overflow="fold")
@@ -129,11 +130,11 @@ def _print_table(listings: Sequence[Listing], found: Sequence[Listing]) -> None:
             f"{job['job_id']}\n{job['round']}",
             f"{job['provider']}\n{job['model']}",
             f"{job['state']}{' (adopted)' if job['adopted'] else ''}\nattempt {job['attempt']}",
-            f"{job['open_members']} of {job['members']}\nin {job['lines']} lines",
+            f"{job['open_members']} of {job['members']}\nin {counted(job['lines'], 'line')}",
             str(dt.timedelta(seconds=round(job["age_s"]))),
             f"{deadline:%m-%d %H:%M}Z",
             f"{job['provider_job_id']}\n{said(job)}" if job["provider_job_id"] else "–",
         )
         # Text, not str: a round's name in square brackets would be taken for markup and vanish.
         table.add_row(*(Text(cell) for cell in cells))
-    Console().print(table)
+    print_whole(table)

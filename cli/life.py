@@ -129,7 +129,9 @@ class WorkReading:
                 yield from self._outcomes(record, verdict)
             case work.JobEnded() if record.job_id in self._held:
                 why = f": {record.message}" if record.message else ""
-                yield "job ended", _or_ignored(verdict, f"job {record.job_id}, {record.reason.value}{why}")
+                # Ignored is the usual end: the last outcome was that of its last open member.
+                left = "; nothing of it was open any more" if verdict.ignored else ""
+                yield "job ended", f"job {record.job_id}, {record.reason.value}{why}{left}"
                 yield from self._planned(verdict)
                 yield from self._ended(verdict)
             case work.DeadlinePassed():

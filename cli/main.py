@@ -14,6 +14,7 @@ from cli.closed_pipe import until_closed
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # of docstrings: a paragraph is filled as wide as the terminal is
     help="Comparative Judgement rounds, through LLM batch jobs, on Kafka.",
 )
 

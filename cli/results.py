@@ -35,11 +35,15 @@ def results(
 
     settings = settings_at(bootstrap_servers)
 
+    topic = topic or settings.allowed_callback_topics[0]
+
     async def show() -> None:
-        async for value in _values(
-            settings, topic or settings.allowed_callback_topics[0], follow, from_beginning or not follow
-        ):
+        count = 0
+        async for value in _values(settings, topic, follow, from_beginning or not follow):
             typer.echo(value.decode(errors="replace") if as_json else line(value))
+            count += 1
+        if not count:
+            typer.echo(f"no result events in {topic} yet; --follow waits for them", err=True)
 
     try:
         kafka.run(settings, show)
@@ -63,8 +67,8 @@ def line(value: bytes) -> str:
         verdict = data["winner"] or data["error_detail"]["error_code"]
         confidence = "-" if data["confidence"] is None else f"{data['confidence']:.1f}"
         return (
-            f"{data['correlation_id']}  {verdict:<22} {confidence:>4}  {data['provider']:<10} {data['model']}  "
-            f"${data['cost_estimate']:.6f}"
+            f"{data['correlation_id']}  {verdict:<22} {confidence:>4}  {data['provider']:<10} "
+            f"{data['model']:<25}  ${data['cost_estimate']:.6f}"
         )
     except (ValueError, KeyError, TypeError):
         return f"not a result event: {value[:80]!r}"

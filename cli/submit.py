@@ -9,6 +9,7 @@ import typer
 
 from cli import kafka
 from cli.kafka import BootstrapServers, settings_at
+from cli.tables import print_whole
 from cli.words import counted
 
 if TYPE_CHECKING:
@@ -96,7 +97,6 @@ def _report(sent: Sequence[RoundRecord], rejected: Sequence[RejectedLine], failu
 
 
 def _print_table(sent: Sequence[RoundRecord], comparisons: int, rounds: int) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     title = f"{counted(comparisons, 'comparison')} in {counted(rounds, 'round')} sent"
@@ -104,4 +104,4 @@ def _print_table(sent: Sequence[RoundRecord], comparisons: int, rounds: int) -> 
     for record in sent:
         part = f"{record.part} of {record.parts}"
         table.add_row(record.key.decode(), part, str(record.comparisons), f"{len(record.value):,}")
-    Console().print(table)
+    print_whole(table)

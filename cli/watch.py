@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.asking import WORKER_URL, ask_all
+from cli.asking import WorkerUrls, ask_all, worker_url
+from cli.tables import print_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
 
 
 def watch(
-    url: Annotated[
-        list[str] | None, typer.Option(help=f"A worker's health endpoints; one for each worker. [{WORKER_URL}]")
-    ] = None,
+    url: WorkerUrls = None,
     every_s: Annotated[float, typer.Option("--every", help="Seconds between two looks.", min=0.2)] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, once.")] = False,
 ) -> None:
@@ -29,10 +28,11 @@ def watch(
     import json
     import sys
 
+    from cli.config import settings_or_exit
     from cli.together import together
     from cli.watch_view import view
 
-    urls = url or [WORKER_URL]
+    urls = url or [worker_url(settings_or_exit())]
     if sys.stdout.isatty() and not as_json:
         _follow(urls, every_s)
         return
@@ -42,8 +42,7 @@ def watch(
     elif statuses:
         from rich.console import Console
 
-        console = Console()
-        console.print(view(together(statuses), [], console.width))
+        print_whole(view(together(statuses), [], Console().width))
     for failure in failures:
         typer.echo(failure, err=True)
     if failures:

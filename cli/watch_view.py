@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cli.words import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -65,17 +67,22 @@ def _head(told: Told) -> RenderableType:
     line.append(" not ready " if waits else " ready ", "black on yellow" if waits else "black on green")
     count = len(told["workers"])
     partitions = sum(worker["partitions"] for worker in told["workers"])
-    line.append(f"  {count} worker{'s' if count > 1 else ''}, {partitions} partitions\n")
+    line.append(f"  {counted(count, 'worker')}, {counted(partitions, 'partition')}\n")
     for reason in waits[:4]:
         line.append(f"{reason}\n", "yellow")
     for worker in told["workers"]:
         silent = [f"{loop} for {span(seconds)}" for loop, seconds in worker["silent_s"].items() if seconds > 60]
         if silent:
             line.append(f"worker {worker['run'][:8]}: silent: {', '.join(silent)}\n", "red")
-    line.append(f"{queue['waiting']:,}", "bold").append(" comparisons wait, the oldest ")
-    line.append(span(queue["oldest_s"]), "bold").append(", the nearest deadline in ")
-    near = queue["nearest_deadline_s"]
-    line.append(span(near), "bold red" if near is not None and near < NEAR_S else "bold")
+    if queue["waiting"]:
+        line.append(counted(queue["waiting"], "comparison"), "bold").append(
+            f" wait{'s' if queue['waiting'] == 1 else ''}, the oldest "
+        )
+        line.append(span(queue["oldest_s"]), "bold").append(", the nearest deadline in ")
+        near = queue["nearest_deadline_s"]
+        line.append(span(near), "bold red" if near is not None and near < NEAR_S else "bold")
+    else:
+        line.append("nothing waits")
     line.append(f"; {results.get('answered', 0):,} answered")
     for code, number in results.items():
         if code != "answered" and number:
@@ -90,7 +97,7 @@ def _stages(queue: Told) -> Table:
     styles = ["bold red" if stage["state"] in _ODD else "bold" if stage["count"] else "dim" for stage in queue["stages"]]
     units = ["window" if stage["state"] == "window" else "job" for stage in queue["stages"]]
     counts = [stage["count"] for stage in queue["stages"]]
-    words = [f"{count:,} {unit}{'' if count == 1 else 's'}" for count, unit in zip(counts, units, strict=True)]
+    words = [counted(count, unit) for count, unit in zip(counts, units, strict=True)]
     _row(table, *[(word, style if count else "dim") for word, style, count in zip(words, styles, counts, strict=True)])
     _row(table, *[(span(stage["oldest_s"]) if stage["count"] else "", "dim") for stage in queue["stages"]])
     return table
@@ -98,7 +105,7 @@ def _stages(queue: Told) -> Table:
 
 def _jobs(jobs: Told, bars: bool, rows: int) -> Table:
     shown = jobs["shown"][:rows]
-    table = _table(f"{jobs['open']:,} jobs open{_cut(jobs['open'], shown)}")
+    table = _table(f"{counted(jobs['open'], 'job')} open{_cut(jobs['open'], shown)}")
     for name in ("round", "provider", "model"):
         table.add_column(name, overflow="fold")
     table.add_column("state", no_wrap=True)
@@ -127,7 +134,7 @@ def _jobs(jobs: Told, bars: bool, rows: int) -> Table:
 def _rounds(rounds: Told, rows: int) -> Table:
     shown = rounds["shown"][:rows]
     gathering = f"{rounds['gathering']:,} gathering{_cut(rounds['gathering'], shown)}"
-    table = _table(f"{rounds['open']:,} rounds open, {gathering}")
+    table = _table(f"{counted(rounds['open'], 'round')} open, {gathering}")
     for name in ("round", "strategy", "provider"):
         table.add_column(name, overflow="fold")
     for name in ("gathered", "age"):
@@ -185,7 +192,7 @@ def _queues(queues: Sequence[Told], bars: bool) -> list[Table]:
             one["kind"],
             f"{one['used']:,} of {one['limit']:,.0f}",
             *((_bar(one["used"], one["limit"]),) if bars else ()),
-            (f"{one['waiting']} jobs", "red") if one["waiting"] else ("none", "dim"),
+            (counted(one["waiting"], "job"), "red") if one["waiting"] else ("none", "dim"),
         )
     return [table]
 

@@ -72,6 +72,9 @@ def test_without_a_yes_nothing_is_sent(mock_cluster: str) -> None:
     make_topic(mock_cluster, "asked")
     asked = run("138", "--work-topic", "asked", servers=mock_cluster, text="n\n")
     assert (asked.exit_code, records(mock_cluster, "asked", 0)) == (1, [])
+    nobody = run("138", "--work-topic", "asked", servers=mock_cluster, text="")
+    assert (nobody.exit_code, records(mock_cluster, "asked", 0)) == (1, [])
+    assert nobody.stderr.endswith("not confirmed, nothing was done: give --yes where nobody can answer\n")
     assert run("138", "--json", "--work-topic", "asked", servers=mock_cluster).exit_code == 2
 
 

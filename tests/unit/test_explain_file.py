@@ -130,9 +130,12 @@ def test_the_command_prints_the_examples(monkeypatch: pytest.MonkeyPatch) -> Non
     shown = json.loads(as_json.stdout)
     assert [one["comparisons"] for one in shown["rounds"]] == [2, 2, 1]
     assert shown["providers_without_key"] == ["anthropic", "openai"]
-    table = CliRunner().invoke(app, ["explain", "-"], input=(EXAMPLES / "requests.jsonl").read_text())
+    table = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["explain", "-"], input=(EXAMPLES / "requests.jsonl").read_text())
     assert table.exit_code == 0
     assert "5 comparisons: about $0.000" in table.stdout
+    cells = [[cell.strip() for cell in line.split("│")] for line in table.stdout.splitlines()]
+    assert next([row[1], row[3]] for row in cells if "cj:138:0" in row) == ["cj:138:0", "1 batch job, 2 lines"]
+    assert any(row[1] == "1 comparison" for row in cells if len(row) > 1)
 
 
 def test_the_command_refuses_what_is_neither_file_nor_id() -> None:

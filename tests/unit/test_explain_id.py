@@ -50,7 +50,7 @@ async def test_an_answered_comparison(world: World) -> None:
     assert "line 1 of 2, as a batch at openai gpt-6-luna, closed by complete, attempt 1" in said["planned"]
     assert said["submitted"].endswith(" as batch-0")
     assert said["outcome"].startswith("Essay A, confidence 3, $0.")
-    assert said["job ended"].endswith("ignored: the job owns no open member")  # its last row had ended it
+    assert said["job ended"].endswith("read; nothing of it was open any more")  # its last row had ended it
 
 
 async def test_jobs_of_others_are_not_told(world: World) -> None:

@@ -35,6 +35,17 @@ def test_every_setting_is_printed_with_value_and_source(run: CliRunner) -> None:
     assert "warning: no provider has a key" in result.stderr
 
 
+def test_in_a_pipe_no_name_is_broken(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file or a pipe has no width, so that grep finds whole lines; COLUMNS gives it one."""
+    env = {"KAFKA_BOOTSTRAP_SERVERS": ",".join(f"broker-{number}.kafka.example:9092" for number in range(2))}
+    narrow = run.invoke(app, ["config"], env={**env, "COLUMNS": "100"})
+    assert {len(line) for line in narrow.stdout.splitlines() if "│" in line} == {100}
+    run.env.pop("COLUMNS")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    [line] = [line for line in run.invoke(app, ["config"], env=env).stdout.splitlines() if "BOOTSTRAP" in line]
+    assert line.split()[1::2] == ["ROUNDBATCH_KAFKA_BOOTSTRAP_SERVERS", *env.values(), *env]
+
+
 def test_json_holds_the_same(run: CliRunner) -> None:
     env = {"ROUNDBATCH_PARTITIONS": "3", "ANTHROPIC_API_KEY": KEY, "ROUNDBATCH_OPENAI__API_KEY": "short"}
     result = run.invoke(app, ["config", "--json"], env=env)

@@ -146,6 +146,22 @@ def test_results_end_where_the_topic_ends_now(mock_cluster: str) -> None:
     assert "EXTERNAL_SERVICE_ERROR    -  anthropic" in error
 
 
+def test_no_results_are_told_and_a_line_is_in_columns(mock_cluster: str) -> None:
+    Producer({"bootstrap.servers": mock_cluster, "log_level": 0}).list_topics("bare", timeout=10)
+    none = run("results", "--topic", "bare", servers=mock_cluster)
+    assert (none.exit_code, none.stdout) == (0, "")
+    assert none.stderr == "no result events in bare yet; --follow waits for them\n"
+    data = {"correlation_id": "id", "winner": "Essay A", "confidence": 4.5, "cost_estimate": 0.00006}
+    shown = [
+        results.line(json.dumps({"data": {**data, "provider": provider, "model": model}}).encode())
+        for provider, model in (("anthropic", "claude-haiku-5-5"), ("openai", "gpt-6-luna"))
+    ]
+    assert shown == [
+        "id  Essay A                 4.5  anthropic  claude-haiku-5-5           $0.000060",
+        "id  Essay A                 4.5  openai     gpt-6-luna                 $0.000060",
+    ]
+
+
 def test_a_reader_that_has_seen_enough_is_no_failure(mock_cluster: str) -> None:
     """`roundbatch results --json | head -1`, with more than a pipe holds (64 KiB on Linux)."""
     value = (WIRE / "success_event.wire").read_bytes()

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import io
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,10 +14,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from cli.asking import worker_url
 from cli.main import app
 from cli.together import together
 from cli.watch import _follow
 from cli.watch_view import span, view
+from streams.settings import load_settings
 from tests.harness.status_example import EVIL, told
 
 
@@ -36,7 +39,7 @@ def drawn(told: dict[str, Any], *failures: str, width: int = 130) -> str:
 async def test_what_a_person_wants_to_see(status: dict[str, Any]) -> None:
     text = drawn(together([status]), "no worker answers at http://b")
     for shown in (
-        " ready   1 worker, 1 partitions",
+        " ready   1 worker, 1 partition\n",
         "silent: outbox for 75 s",
         "66 comparisons wait, the oldest 55 min, the nearest deadline in 13 min; 1,482 answered, 2 TIMEOUT",
         "no worker answers at http://b",
@@ -57,6 +60,16 @@ async def test_what_a_person_wants_to_see(status: dict[str, Any]) -> None:
     (held,) = (line for line in text.splitlines() if "cj:142:0" in line)
     told_of = [word for word in held.split() if not set(word) & set("━╸╺")]  # without the bar
     assert " ".join(told_of) == "cj:142:0 anthropic claude-haiku-5-5 held 0 of 12 13 min 55 min 13 min"
+
+
+async def test_of_a_single_one_and_of_none(status: dict[str, Any]) -> None:
+    status["queue"]["waiting"], status["jobs"]["open"], status["rounds"]["open"] = 1, 1, 1
+    text = drawn(together([status]))
+    assert "1 comparison waits, the oldest 55 min, " in text
+    assert "1 job open" in text
+    assert "1 round open" in text
+    status["queue"].update(waiting=0, oldest_s=None, nearest_deadline_s=None)
+    assert "nothing waits; 1,482 answered" in drawn(together([status]))
 
 
 async def test_80_columns_are_enough(status: dict[str, Any]) -> None:
@@ -147,6 +160,34 @@ def test_without_a_terminal_it_draws_once_and_says_who_does_not_answer(worker: s
     assert "66 comparisons wait" in done.stdout
     assert f"no worker answers at {worker}/elsewhere (404" in done.stderr
     assert CliRunner().invoke(app, ["watch", "--url", f"{worker}/elsewhere"]).stdout == ""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_by_default_the_worker_of_these_settings_is_asked(worker: str, host: str) -> None:
+    env = {"ROUNDBATCH_HEALTH_HOST": host, "ROUNDBATCH_HEALTH_PORT": worker.rpartition(":")[2]}
+    done = CliRunner(env=env).invoke(app, ["watch", "--json"])
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert len(json.loads(done.stdout)["workers"]) == 1
+
+
+def test_an_address_of_ip_6_is_in_brackets() -> None:
+    assert worker_url(load_settings({"ROUNDBATCH_HEALTH_HOST": "::", "ROUNDBATCH_HEALTH_PORT": "8081"})) == "http://[::1]:8081"
+
+
+@pytest.mark.parametrize("command", ["watch", "jobs"])
+def test_a_worker_that_is_not_there_is_told_in_plain_words(command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+    done = CliRunner(env={"ROUNDBATCH_HEALTH_PORT": port}).invoke(app, [command])
+    assert done.exit_code == 1
+    assert f"no worker answers at http://127.0.0.1:{port} (Connection refused): start it, or name " in done.stderr
+
+
+@pytest.mark.parametrize("command", ["watch", "jobs"])
+def test_a_port_that_only_the_worker_knows_must_be_named(command: str) -> None:
+    done = CliRunner(env={"ROUNDBATCH_HEALTH_PORT": "0", "COLUMNS": "200"}).invoke(app, [command])
+    assert done.exit_code == 2
+    assert "ROUNDBATCH_HEALTH_PORT=0 is any free port" in done.stderr
 
 
 def test_on_a_terminal_it_looks_again_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
