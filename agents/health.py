@@ -9,6 +9,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from streams.system_words import system_words
+
 log = structlog.get_logger()
 
 PAGE = Path(__file__).with_name("status_page.html")
@@ -72,8 +74,9 @@ class Health:
             await web.TCPSite(runner, self._host, self._port).start()
         except OSError as error:
             await runner.cleanup()
+            said = system_words(error) or error.strerror
             raise HealthUnavailable(
-                f"health endpoints cannot listen on {self._host}:{self._port} ({error.strerror}): set ROUNDBATCH_HEALTH_HOST "
+                f"health endpoints cannot listen on {self._host}:{self._port} ({said}): set ROUNDBATCH_HEALTH_HOST "
                 "to an address of this machine and ROUNDBATCH_HEALTH_PORT to a free port, or 0 for any"
             ) from error
         self._runner = runner

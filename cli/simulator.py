@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cli.config import EXIT_UNUSABLE
+
 
 def simulator(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -16,13 +18,16 @@ def simulator(
     validation_s: Annotated[float, typer.Option(help="Seconds that an OpenAI batch is validating.", min=0)] = 0.0,
     hold: Annotated[bool, typer.Option(help="Batches run until the control API finishes them.")] = False,
     judge_error_rate: Annotated[float, typer.Option(help="How often the judge errs, 0 to 1.", min=0, max=1)] = 0.05,
-    requests_per_minute: Annotated[int | None, typer.Option(help="Limit of single calls; none by default.")] = None,
-    tokens_per_minute: Annotated[int | None, typer.Option(help="Limit of tokens; none by default.")] = None,
+    requests_per_minute: Annotated[int | None, typer.Option(help="Limit of single calls; none by default.", min=1)] = None,
+    tokens_per_minute: Annotated[int | None, typer.Option(help="Limit of tokens; none by default.", min=1)] = None,
+    output_tokens_per_minute: Annotated[
+        int | None, typer.Option(help="Limit of output tokens (Anthropic); none by default.", min=1)
+    ] = None,
     unknown_model: Annotated[
         list[str] | None, typer.Option(help="A model's name to be refused with 404; repeatable. Any other is taken.")
     ] = None,
     openai_enqueued_tokens: Annotated[
-        int | None, typer.Option(help="Limit of tokens in unfinished OpenAI batches; none by default.")
+        int | None, typer.Option(help="Limit of tokens in unfinished OpenAI batches; none by default.", min=1)
     ] = None,
 ) -> None:
     """Serve the Anthropic and the OpenAI API locally, with faults on demand and a ledger of what was paid."""
@@ -42,7 +47,12 @@ def simulator(
             judge_error_rate=judge_error_rate,
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
+            output_tokens_per_minute=output_tokens_per_minute,
             openai_enqueued_tokens=openai_enqueued_tokens,
             unknown_models=frozenset(unknown_model or ()),
         )
-        process.serve(settings, host, port)
+        try:
+            process.serve(settings, host, port)
+        except process.CannotListen as refusal:
+            typer.echo(f"{refusal}; set --host to an address of this machine and --port to a free port, or 0 for any", err=True)
+            raise typer.Exit(EXIT_UNUSABLE) from None

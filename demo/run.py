@@ -29,7 +29,7 @@ def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path) -
     Returns whether every comparison was answered exactly once. Errors: those of services.start.
     """
     start = time.monotonic()
-    console = Console(file=stream_for(as_json), highlight=False)
+    console = Console(file=stream_for(as_json), highlight=False, soft_wrap=True)
     out.mkdir(parents=True, exist_ok=True)
     for stale in ("ranking.png", "results.jsonl", "demo.json", "metrics.txt"):
         # A demo that fails must not leave an earlier one's success behind.

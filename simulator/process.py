@@ -50,18 +50,26 @@ class _Server(uvicorn.Server):
         yield
 
 
+class CannotListen(Exception):
+    """The address is taken, or none of this machine; says which, and why."""
+
+
 def serve(settings: SimulatorSettings, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; port 0 takes any free one."""
+    """Serve until SIGTERM or SIGINT; port 0 takes any free one. Errors: CannotListen."""
+    try:
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
+    except OSError as error:
+        why, _, _ = str(error.strerror).partition(" (")  # create_server adds the address in brackets
+        raise CannotListen(f"the simulator cannot listen on {host}:{port}: {why}") from error
     config = uvicorn.Config(
         create_app(settings),
-        host=host,
-        port=port,
         log_level="warning",
         access_log=False,
         # A hanging answer must not keep the process from ending.
         timeout_graceful_shutdown=1,
     )
-    _Server(config).run()
+    with listener:
+        _Server(config).run(sockets=[listener])
 
 
 def _port(process: "subprocess.Popen[str]") -> int:

@@ -22,6 +22,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.kafka_tokens import TokenRefused, tokens
 from streams.settings_kafka import KafkaSettings
+from streams.system_words import system_words
 
 if TYPE_CHECKING:
     from faust.auth import Credentials
@@ -205,7 +206,11 @@ def _refusal(kafka: KafkaSettings, at: str, error: BaseException) -> str | None:
                 return _tls_failed(kafka, at, one)
             case SaslAuthenticationFailed():
                 who = f"user {kafka.kafka_sasl_username!r}" if kafka.kafka_sasl_username else "the token of KAFKA_OAUTH_…"
-                return f"Kafka at {at} does not let in {who} by {kafka.kafka_sasl_mechanism}: {_words(one)}"
+                by = "KAFKA_SASL_USERNAME and _PASSWORD" if kafka.kafka_sasl_username else "KAFKA_OAUTH_…"
+                return (
+                    f"Kafka at {at} does not let in {who} by {kafka.kafka_sasl_mechanism}: {_words(one)}. "
+                    f"Check {by}, and that this Kafka knows them by this KAFKA_SASL_MECHANISM"
+                )
             case UnsupportedSaslMechanismError():
                 return f"Kafka at {at} does not take KAFKA_SASL_MECHANISM={kafka.kafka_sasl_mechanism}"
             case IllegalSaslStateError():
@@ -252,4 +257,5 @@ def _said(kafka: KafkaSettings, host: str, port: int, error: BaseException) -> s
 
 
 def _words(error: BaseException) -> str:
-    return str(error.args[-1]) if error.args and error.args[-1] else type(error).__name__
+    said = str(error.args[-1]) if error.args and error.args[-1] else type(error).__name__
+    return system_words(error) or said

@@ -10,7 +10,9 @@ from typing import Any
 
 import anthropic
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from simulator.control import ControlError, SimulatorControl
 from simulator.process import running_simulator
 
@@ -99,6 +101,14 @@ def test_paid_twice_is_found(client: anthropic.Anthropic, sim: SimulatorControl)
     for _ in range(2):
         client.messages.batches.create(requests=requests(3))
     assert sim.ledger()["batch_items_paid_twice"] == 3
+
+
+def test_an_address_that_is_taken_is_one_line_and_exit_78(sim: SimulatorControl) -> None:
+    port = sim.base_url.rpartition(":")[2]
+    refused = CliRunner().invoke(app, ["simulator", "--port", port])
+    assert refused.exit_code == 78
+    assert refused.stderr.startswith(f"the simulator cannot listen on 127.0.0.1:{port}: Address already in use")
+    assert refused.stderr.count("\n") == 1
 
 
 def test_asking_again_after_an_unusable_answer_is_not_paying_twice(client: anthropic.Anthropic, sim: SimulatorControl) -> None:

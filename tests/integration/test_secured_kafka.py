@@ -198,6 +198,7 @@ def test_who_is_not_let_in_is_told_why_in_the_last_line(secured: SecuredKafka, t
     stranger = Authority(tmp_path / "stranger")
     cases = {
         "user 'everything' by SCRAM-SHA-512: Authentication failed": {"KAFKA_SASL_PASSWORD": "another"},
+        "mechanism SCRAM-SHA-512. Check KAFKA_SASL_USERNAME and _PASSWORD": {"KAFKA_SASL_USERNAME": "nobody"},
         "user 'plain' by PLAIN: Authentication failed": {**plain(secured), "KAFKA_SASL_PASSWORD": "another"},
         "is not trusted: unable to get local issuer certificate. KAFKA_SSL_CA_FILE": {"KAFKA_SSL_CA_FILE": str(stranger.ca)},
         "used was this machine's authorities": {"KAFKA_SSL_CA_FILE": ""},
@@ -225,7 +226,7 @@ def test_who_is_not_let_in_is_told_why_in_the_last_line(secured: SecuredKafka, t
     [
         ({"KAFKA_SASL_PASSWORD": "another one"}, 78, "does not let in user 'everything' by SCRAM-SHA-512"),
         ({"KAFKA_SSL_CA_FILE": ""}, 78, "is not trusted"),
-        ({"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, 69, "no Kafka answers: 127.0.0.1:1: "),
+        ({"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, 69, "no Kafka answers: 127.0.0.1:1: Connection refused; set "),
     ],
 )
 def test_the_worker_and_the_commands_end_alike(
