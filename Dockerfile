@@ -21,6 +21,7 @@ COPY agents agents
 COPY cli cli
 COPY domain domain
 COPY providers providers
+COPY settings settings
 COPY streams streams
 COPY tables tables
 RUN pip wheel --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir /wheels .

@@ -12,36 +12,37 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
-from agents.accounts import open_accounts, share_accounts
-from agents.asks import Asks
-from agents.calls import Calls
-from agents.closer import Closer
-from agents.collect import Collect
-from agents.dead_letters import DeadLetters
-from agents.dispatcher import Dispatcher
-from agents.failstop_count import FailStopCount
-from agents.finding import Finding
-from agents.health import Health
-from agents.intake import Intake
-from agents.job_records import JobRecords
-from agents.limits import absence_rule
-from agents.metrics import Metrics
-from agents.money import Money
-from agents.observing import Observing
-from agents.reading import Reading
-from agents.reconcile import Reconcile
+from agents.accounts.money import Money
+from agents.accounts.open import open_accounts, share_accounts
+from agents.jobs.call import Calls
+from agents.jobs.dispatcher import Dispatcher
+from agents.jobs.find_lost import Finding
+from agents.jobs.orphan_files import Tidying
+from agents.jobs.prompts import Asks
+from agents.jobs.read_results import Reading
+from agents.jobs.records import JobRecords
+from agents.jobs.submit import Submitting
+from agents.liveness.failstop_count import FailStopCount
+from agents.liveness.topic_watch import TopicWatch
+from agents.loops import Intake
+from agents.metrics.counters import Metrics
+from agents.partitions.views import Views
+from agents.records.collect import Collect
+from agents.records.dead_letters import DeadLetters
+from agents.records.reconcile import Reconcile
 from agents.starting import Starting
-from agents.submitting import Submitting
-from agents.tidying import Tidying
-from agents.timers import Timers
-from agents.topic_watch import TopicWatch
-from agents.views import Views
-from streams import failstop, kafka_security, logs, topics
-from streams.app import make_app, raw_topic
+from agents.status.endpoints import Health
+from agents.status.observing import Observing
+from agents.windows.closer import Closer
+from agents.windows.planning_rules import absence_rule
+from agents.windows.timers import Timers
+from settings.settings import Settings
+from streams import failstop, logs
 from streams.clock import SystemClock
-from streams.offsets import LogEnds
-from streams.outbox import Outbox
-from streams.settings import Settings
+from streams.kafka import security, topics
+from streams.kafka.app import make_app, raw_topic
+from streams.kafka.log_ends import LogEnds
+from streams.kafka.outbox import Outbox
 from tables.declared import declare
 from tables.state_dir import StateDir
 from tables.view import PartitionView
@@ -177,14 +178,14 @@ class Worker:
     async def _start(self) -> None:
         self._state_dir.open()
         self._starting.at(f"connect to Kafka at {self.settings.kafka_bootstrap_servers}")
-        await kafka_security.check(self.settings)
+        await security.check(self.settings)
         if not self.settings.embedded_broker:
             self._starting.at("look at the topics and the group, and at the rights there")
             await topics.prepare(self.settings)
         self._observing.register(self._tables, self._failstops.now)
         self._money.begin()
         if self.settings.tracing:
-            from agents.tracing import Tracing  # an extra
+            from agents.records.tracing import Tracing  # an extra
 
             self._reconcile.tracer = Tracing()
         await self._health.start()

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from domain.comparison import CallProfile
-from domain.sharing import by_essays
-from providers.anthropic_wire import message_params
-from providers.layouts import Layout
-from providers.prompts import PromptSource, SourceBlock, ask_for_bundle
+from domain.essay_order import by_essays
+from providers.anthropic.wire import message_params
+from providers.prompts.layouts import Layout
+from providers.prompts.prompts import PromptSource, SourceBlock, ask_for_bundle
 from simulator.anthropic_requests import read_params
 from simulator.prices import estimated_tokens
 

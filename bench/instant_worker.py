@@ -17,22 +17,22 @@ from pathlib import Path
 from typing import Any
 
 import agents.worker
-from agents.collect import Collect
-from agents.metrics import Metrics
+from agents.metrics.counters import Metrics
+from agents.records.collect import Collect
 from agents.worker import Worker
 from bench import sampling
 from bench.instant import InstantProvider
 from bench.processes import resident_bytes
 from bench.sampling import Sampler
-from providers.accounts import Account
-from providers.limiter import Limiter
+from providers.account import Account
 from providers.limits.account_limits import only_concurrent
+from providers.limits.limiter import Limiter
+from settings.settings import PROVIDERS, Settings, load_settings
 from streams import logs
-from streams.settings import PROVIDERS, Settings, load_settings
 
 
 def instant_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
-    """An instant account for each provider, in place of agents.accounts.open_accounts."""
+    """An instant account for each provider, in place of agents.accounts.open.open_accounts."""
     return {
         name: Account(name, InstantProvider(name), Limiter(only_concurrent(settings.provider(name).max_concurrent_calls)))
         for name in PROVIDERS

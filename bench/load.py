@@ -5,8 +5,8 @@ import uuid
 from typing import Any
 
 from demo import clients
-from streams.request_events import round_event, single_event
-from streams.settings_kafka import KafkaSettings
+from settings.kafka import KafkaSettings
+from streams.wire.request_events import round_event, single_event
 
 ROUND_SIZE = 12
 REQUEST_BYTES = 4_096  # of one comparison's JSON: the prompt is in it twice, whole and in blocks

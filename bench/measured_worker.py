@@ -13,7 +13,7 @@ from confluent_kafka import TopicPartition
 from bench.figures import Sample
 from bench.processes import cpu_s, resident_bytes
 from demo import clients
-from streams.settings_kafka import KafkaSettings
+from settings.kafka import KafkaSettings
 
 _TIMEOUT_S = 600.0
 _LOOK_S = 0.1

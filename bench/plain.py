@@ -13,8 +13,8 @@ import time
 
 import uvloop
 
-from streams import kafka_security
-from streams.settings_kafka import KafkaSettings
+from settings.kafka import KafkaSettings
+from streams.kafka import security
 
 _FETCH_AT_ONCE = 2_000
 _LINGER_MS = 5  # the worker's default, as are idempotence and the batch size
@@ -23,8 +23,8 @@ _LINGER_MS = 5  # the worker's default, as are idempotence and the batch size
 async def pass_on(bootstrap: str, source: str, target: str, group: str, count: int) -> dict[str, float]:
     """Pass `count` records on from source to target."""
     kafka = KafkaSettings(kafka_bootstrap_servers=bootstrap)
-    consumer = kafka_security.consumer(kafka, source, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False)
-    producer = kafka_security.producer(kafka, enable_idempotence=True, linger_ms=_LINGER_MS, max_batch_size=256 * 1024)
+    consumer = security.consumer(kafka, source, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False)
+    producer = security.producer(kafka, enable_idempotence=True, linger_ms=_LINGER_MS, max_batch_size=256 * 1024)
     await producer.start()
     await consumer.start()
     passed, began, cpu_before = 0, 0.0, 0.0

@@ -14,13 +14,13 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from agents import queue_snapshot, status
-from agents.metrics import Metrics
-from agents.queue_snapshot import QueueSnapshot
-from agents.runs import Run
+from agents.jobs.attempt import Run
+from agents.metrics.counters import Metrics
+from agents.status import queue_snapshot, report
+from agents.status.queue_snapshot import QueueSnapshot
 from domain.comparison import Member
 from domain.job import ClosedBy, Job, Plan, Policy, Submission, Transport
-from domain.partition import PartitionState
+from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
 from tables.view import PartitionView, Reading
 
@@ -57,9 +57,9 @@ class Filled:
 
     def status(self) -> str:
         """What /status answers."""
-        worker, nothing = status.Worker("me", 1_000_000, 1.0, ()), dict[str, Any]()
+        worker, nothing = report.Worker("me", 1_000_000, 1.0, ()), dict[str, Any]()
         parts = {"limits": nothing, "enqueued": nothing, "money": nothing, "results": nothing, "silent_s": nothing}
-        return json.dumps(status.tell([self.view], self.runs, self.snapshot(), worker, **parts))
+        return json.dumps(report.tell([self.view], self.runs, self.snapshot(), worker, **parts))
 
 
 def filled(pending: int, members_a_job: int) -> Filled:

@@ -7,7 +7,7 @@ from typing import Any
 from confluent_kafka import TopicPartition
 
 from demo import clients
-from streams.settings_kafka import KafkaSettings
+from settings.kafka import KafkaSettings
 from tests.harness.deployment import Deployment
 
 MIB = 1024 * 1024

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.settings import Settings
+    from settings.settings import Settings
 
 WorkerUrls = Annotated[
     list[str] | None,

@@ -14,8 +14,8 @@ from cli.words import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streams.settings import Settings
-    from streams.work import CancelRequested
+    from settings.settings import Settings
+    from streams.wire.work import CancelRequested
 
 
 def cancel(
@@ -61,7 +61,7 @@ def request(target: str) -> CancelRequested:
     """The record for one argument. A UUID is a correlation id, and a bos_batch_id where a round goes by that."""
     import uuid
 
-    from streams.work import CancelRequested
+    from streams.wire.work import CancelRequested
 
     try:
         return CancelRequested(batch=target, ids=(str(uuid.UUID(target)),))
@@ -76,13 +76,14 @@ async def _send(records: Sequence[CancelRequested], settings: Settings, topic: s
     """
     import asyncio
 
-    from streams import kafka_security, rights, work
+    from streams.kafka import rights, security
+    from streams.wire import work
 
     count = (await rights.partitions(settings, {topic: rights.WRITE})).get(topic)
     if count is None:
         servers = settings.kafka_bootstrap_servers
         raise LookupError(f"topic {topic} does not exist at {servers}: name the worker's with --work-topic")
-    producer = kafka_security.producer(settings, client_id="roundbatch-cancel")
+    producer = security.producer(settings, client_id="roundbatch-cancel")
     try:
         await producer.start()
         values = [work.encode(record) for record in records]

@@ -27,10 +27,10 @@ def compare(
 
     import os
 
-    from bench.compare import kafka
-    from bench.compare.live import Live, provider_variables, providers_of
-    from bench.compare.live import compare as compare_live
     from cli.processes_end import processes_end
+    from compare import kafka
+    from compare.live import Live, provider_variables, providers_of
+    from compare.live import compare as compare_live
     from domain.strategies import STRATEGIES
 
     unknown = [name for name in strategy or () if name not in STRATEGIES or name == "nightly"]
@@ -54,7 +54,7 @@ def compare(
 def _simulated(out: Path, model_only: bool) -> bool:
     import os
 
-    from bench.compare import comparing, kafka
+    from compare import comparing, kafka
 
     if model_only:
         return comparing.compare(out, None, typer.echo)

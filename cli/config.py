@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-    from streams.settings import Settings
-    from streams.settings_env import Entry
+    from settings.env import Entry
+    from settings.settings import Settings
 
 #: EX_CONFIG of sysexits.h: a supervisor can tell "do not try again" from a crash.
 EXIT_UNUSABLE = 78
@@ -32,7 +32,7 @@ def config(
     import json
 
     from providers import prices
-    from streams import settings_env
+    from settings import env as settings_env
 
     if markdown:
         typer.echo(markdown_table(), nl=False)
@@ -59,7 +59,7 @@ def settings_or_exit(also: Mapping[str, str] | None = None) -> Settings:
     """
     import os
 
-    from streams.settings import UnusableSettings, load_settings
+    from settings.settings import UnusableSettings, load_settings
 
     try:
         return load_settings({**os.environ, **(also or {})})
@@ -70,7 +70,7 @@ def settings_or_exit(also: Mapping[str, str] | None = None) -> Settings:
 
 def shown(entry: Entry) -> Any:
     """The value as JSON can hold it, a secret masked."""
-    from streams import settings_env
+    from settings import env as settings_env
 
     if entry.secret:
         return settings_env.masked(entry.value)
@@ -81,8 +81,8 @@ def shown(entry: Entry) -> Any:
 
 def markdown_table() -> str:
     """The table of docs/configuration.md: a row for each setting, with its default, its limits and what it does."""
-    from streams import settings_env
-    from streams.settings import Settings
+    from settings import env as settings_env
+    from settings.settings import Settings
 
     bare = {prefixed: name for name, prefixed in settings_env.BARE_NAMES.items()}
     rows = ["| variable | default | allowed | what |", "|---|---|---|---|"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cli.letters import Again, Letter
-    from streams.settings import Settings
+    from settings.settings import Settings
 
 CLIENT_ID = "roundbatch-dead-letters"
 # What answers a letter that was sent again was appended after the letter; two brokers' clocks may differ by this.
@@ -70,7 +70,7 @@ def _found(settings: Settings, topic: str) -> list[Letter]:
 
     from cli import topic_scan
     from cli.letters import Letter
-    from streams import rights
+    from streams.kafka import rights
 
     async def read() -> list[Letter]:
         known = await rights.partitions(settings, {topic: rights.READ})
@@ -186,7 +186,7 @@ def _replay(chosen: Sequence[Letter], settings: Settings, *, new_id: bool, yes: 
 async def _answered(chosen: Sequence[Letter], settings: Settings) -> frozenset[str]:
     """The correlation ids of all events since the oldest of these letters, on every callback topic that may be written to."""
     from cli import topic_scan
-    from streams import rights
+    from streams.kafka import rights
 
     since_ms = min(letter.at_ms for letter in chosen) - _CLOCKS_APART_MS
     known = await rights.partitions(settings, dict.fromkeys(settings.allowed_callback_topics, rights.READ))

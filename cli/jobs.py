@@ -14,7 +14,7 @@ from cli.words import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from providers.accounts import Account
+    from providers.account import Account
 
 _LOOK_S = 30.0
 _LOOKS_AT_ONCE = 8
@@ -60,8 +60,8 @@ async def _look_at_all(found: Sequence[Listing], settings: Any) -> None:
 
     from prometheus_client import CollectorRegistry
 
-    from agents.accounts import open_accounts
-    from agents.metrics import Metrics
+    from agents.accounts.open import open_accounts
+    from agents.metrics.counters import Metrics
 
     accounts = open_accounts(settings, Metrics(CollectorRegistry()))
     places = asyncio.Semaphore(_LOOKS_AT_ONCE)

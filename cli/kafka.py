@@ -9,8 +9,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from streams.settings import Settings
-    from streams.settings_kafka import KafkaSettings
+    from settings.kafka import KafkaSettings
+    from settings.settings import Settings
 
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h: try again later
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def _checked(servers: str | None) -> str | None:
-    from streams.settings_kafka import bootstrap_servers
+    from settings.kafka import bootstrap_servers
 
     if servers is None:
         return None
@@ -53,13 +53,13 @@ def run(kafka: KafkaSettings, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
     from cli.config import EXIT_UNUSABLE
-    from streams import kafka_security
-    from streams.rights import MissingRights
+    from streams.kafka import security
+    from streams.kafka.rights import MissingRights
 
     async def let_in_first() -> T:
         try:
-            await kafka_security.check(kafka)
-        except kafka_security.KafkaRefused as refusal:
+            await security.check(kafka)
+        except security.KafkaRefused as refusal:
             typer.echo(str(refusal), err=True)
             raise typer.Exit(EXIT_UNUSABLE) from None
         except KafkaError as error:

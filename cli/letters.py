@@ -1,7 +1,7 @@
 """Dead letters as an operator sees them: what one says, which comparisons it holds, and what may be sent again of it.
 
-A dead letter is a record of `<topic>.DLQ` as `agents/dead_letters.py` writes it: a whole record as it came, or one member of
-a record (header `position`) as `{"position": …, "comparison": …}`.
+A dead letter is a record of `<topic>.DLQ` as `agents/records/dead_letters.py` writes it: a whole record as it came, or one
+member of a record (header `position`) as `{"position": …, "comparison": …}`.
 """
 
 import json
@@ -12,8 +12,8 @@ from typing import Any
 
 from domain.comparison import Member
 from domain.rounds import round_key
-from streams.request_events import single_event
-from streams.requests import Undecodable, read_record
+from streams.wire.request_events import single_event
+from streams.wire.requests import Undecodable, read_record
 
 Body = dict[str, Any]
 

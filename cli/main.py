@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from cli import cancel, compare, config, dead_letters, demo, explain, jobs, packages, results, simulator, submit, watch, worker
+from cli import cancel, compare, config, dead_letters, demo, jobs, packages, results, simulator, submit, worker
 from cli.closed_pipe import until_closed
+from cli.explain import command as explain
+from cli.watch import command as watch
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 #: The worker's top-level packages but `cli`, which is running already when this is asked.
-WORKER = ("agents", "domain", "providers", "streams", "tables")
+WORKER = ("agents", "domain", "providers", "settings", "streams", "tables")
 #: Those that an installation may leave out, as the worker's image does.
-OPTIONAL = ("bench", "demo", "simulator")
+OPTIONAL = ("compare", "demo", "simulator")
 OWN = (*WORKER, *OPTIONAL)
 _SIMULATOR = ("simulator", "python_multipart", "starlette", "uvicorn")
 _DEMO = ("demo", "choix", "confluent_kafka", "matplotlib", "scipy", *_SIMULATOR)
 #: What a command needs beyond the worker's packages and dependencies.
-EXTRA = {"simulator": _SIMULATOR, "demo": _DEMO, "compare": ("bench", *_DEMO)}
+EXTRA = {"simulator": _SIMULATOR, "demo": _DEMO, "compare": ("compare", *_DEMO)}
 DISTRIBUTION = "roundbatch"
 REMEDY = "give roundbatch a virtual environment of its own, without other packages"
 

@@ -11,8 +11,8 @@ from aiokafka.errors import KafkaError
 from cli.config import EXIT_UNUSABLE
 from cli.kafka import EXIT_UNAVAILABLE, no_kafka
 from demo.processes import ProcessFailed
-from streams.kafka_security import KafkaRefused
-from streams.settings import UnusableSettings
+from settings.settings import UnusableSettings
+from streams.kafka.security import KafkaRefused
 
 
 @contextmanager

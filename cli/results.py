@@ -13,7 +13,7 @@ from cli.kafka import BootstrapServers, settings_at
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from streams.settings_kafka import KafkaSettings
+    from settings.kafka import KafkaSettings
 
 
 def results(
@@ -31,7 +31,7 @@ def results(
     """
     from aiokafka.errors import KafkaError
 
-    from streams.unreadable import Unreadable
+    from streams.kafka.unreadable import Unreadable
 
     settings = settings_at(bootstrap_servers)
 
@@ -78,14 +78,14 @@ async def _values(settings: KafkaSettings, topic: str, follow: bool, from_beginn
     """Yield values in order per partition, without a consumer group: looking on must not move a group's offsets."""
     from aiokafka import TopicPartition
 
-    from streams import kafka_security, rights
-    from streams.unreadable import fetched
+    from streams.kafka import rights, security
+    from streams.kafka.unreadable import fetched
 
     count = (await rights.partitions(settings, {topic: rights.READ})).get(topic)
     if count is None:
         raise LookupError(f"topic {topic} does not exist at {settings.kafka_bootstrap_servers}: name another with --topic")
     partitions = [TopicPartition(topic, number) for number in range(count)]
-    consumer = kafka_security.consumer(
+    consumer = security.consumer(
         settings,
         client_id="roundbatch-results",
         enable_auto_commit=False,

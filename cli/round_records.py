@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from streams import request_events
+from streams.wire import request_events
 
 Body = dict[str, Any]
 

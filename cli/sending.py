@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from streams import kafka_security, rights
-from streams.settings_kafka import KafkaSettings
+from settings.kafka import KafkaSettings
+from streams.kafka import rights, security
 
 
 async def send_each(
@@ -19,7 +19,7 @@ async def send_each(
         raise LookupError(
             f"topic {topic} does not exist at {kafka.kafka_bootstrap_servers}: start the worker, which creates it"
         )
-    producer = kafka_security.producer(kafka, client_id=client_id)
+    producer = security.producer(kafka, client_id=client_id)
     try:
         await producer.start()
         done = await asyncio.gather(

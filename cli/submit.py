@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cli.round_records import RejectedLine, RoundRecord
-    from streams.settings import Settings
+    from settings.settings import Settings
 
 
 def submit(

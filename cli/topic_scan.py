@@ -5,9 +5,9 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from streams import kafka_security
-from streams.settings_kafka import KafkaSettings
-from streams.unreadable import fetched
+from settings.kafka import KafkaSettings
+from streams.kafka import security
+from streams.kafka.unreadable import fetched
 
 _MOST_BYTES = 8 * 1024 * 1024  # a partition in one fetch: records of our own topics have up to 4 MiB
 CLIENT_ID = "roundbatch-explain"
@@ -23,7 +23,7 @@ async def scan(
     places = [TopicPartition(topic, number) for number in partitions]
     if not places:
         return
-    consumer = kafka_security.consumer(
+    consumer = security.consumer(
         kafka,
         client_id=CLIENT_ID,
         enable_auto_commit=False,

@@ -25,13 +25,13 @@ def worker() -> None:
         TopicAuthorizationFailedError,
     )
 
-    from agents.health import HealthUnavailable
     from agents.starting import StartTooLong
+    from agents.status.endpoints import HealthUnavailable
     from agents.worker import main
     from streams import logs
-    from streams.kafka_security import KafkaRefused
-    from streams.rights import MissingRights
-    from streams.topics import UnfitTopics
+    from streams.kafka.rights import MissingRights
+    from streams.kafka.security import KafkaRefused
+    from streams.kafka.topics import UnfitTopics
     from tables.state_dir import StateDirUnusable
 
     settings = settings_or_exit()

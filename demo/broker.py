@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from confluent_kafka import Producer
 
-from streams import settings_env
+from settings import env
 
 EVENT = "broker_listening"
 #: What the mock cluster gives every topic.
@@ -19,8 +19,8 @@ PARTITIONS = 4
 
 def of_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables that name the reader's own Kafka and get one in there; none where none is named."""
-    found = settings_env.kafka_variables(environment)
-    named = ("KAFKA_BOOTSTRAP_SERVERS", f"{settings_env.PREFIX}KAFKA_BOOTSTRAP_SERVERS")
+    found = env.kafka_variables(environment)
+    named = ("KAFKA_BOOTSTRAP_SERVERS", f"{env.PREFIX}KAFKA_BOOTSTRAP_SERVERS")
     return found if any(found.get(name, "").strip() for name in named) else {}
 
 

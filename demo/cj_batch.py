@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from demo import comparison, pairing
 from demo.assignment import Assignment
-from streams.results import ComparisonResult
+from streams.wire.results import ComparisonResult
 
 MOST_ANNOUNCED = 64  # preferred_bundle_size is capped there (contract.md §2)
 #: Essays, verdicts so far, pairs asked so far, randomness → the pairs of the next round.

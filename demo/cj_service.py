@@ -6,7 +6,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from demo.cj_batch import CJBatch
-from streams import request_events, results
+from streams.wire import request_events, results
 
 #: How long results are still taken after the last one was due: one that came twice comes within a moment.
 LINGER_S = 1.0

@@ -5,15 +5,15 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer
 
-from streams import kafka_security
-from streams.settings_kafka import KafkaSettings
+from settings.kafka import KafkaSettings
+from streams.kafka import security
 
 
 def producer(kafka: KafkaSettings, config: Mapping[str, Any]) -> Producer:
     """A producer with this configuration."""
-    return Producer({**kafka_security.librdkafka(kafka), **config})
+    return Producer({**security.librdkafka(kafka), **config})
 
 
 def consumer(kafka: KafkaSettings, config: Mapping[str, Any]) -> Consumer:
     """A consumer with this configuration."""
-    return Consumer({**kafka_security.librdkafka(kafka), **config})
+    return Consumer({**security.librdkafka(kafka), **config})

@@ -6,7 +6,7 @@ from typing import Self
 from confluent_kafka import KafkaException, TopicPartition
 
 from demo import clients
-from streams.settings_kafka import KafkaSettings
+from settings.kafka import KafkaSettings
 
 #: A round of 12 is about 120 KB; librdkafka's default limit is 1,000,000 bytes, the worker's 1 MiB.
 MESSAGE_BYTES = 1_048_576

@@ -11,9 +11,9 @@ from pathlib import Path
 from demo import broker
 from demo.processes import Processes
 from demo.sending import PROVIDERS, Sending
-from streams import kafka_security
-from streams.settings import load_settings
-from streams.settings_kafka import KafkaSettings
+from settings.kafka import KafkaSettings
+from settings.settings import load_settings
+from streams.kafka import security
 
 READY_S = 45.0
 LISTENING_S = 20.0
@@ -71,7 +71,7 @@ def start(
     command = str(Path(sys.executable).with_name("roundbatch"))
     own = broker.of_environment(given)
     if own:
-        asyncio.run(kafka_security.check(load_settings(own)))
+        asyncio.run(security.check(load_settings(own)))
     embedded = None if own else processes.start("broker", [sys.executable, "-m", "demo.broker"], clean)
     ledger = out / "demo-ledger.sqlite"
     for stale in out.glob(f"{ledger.name}*"):

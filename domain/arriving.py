@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from domain.comparison import Member
-from domain.partition import Known
+from domain.partition.state import Known
 from domain.reply import Fault
 from domain.rounds import Arrival, RoundEntry, Standing
 

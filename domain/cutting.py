@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from domain.comparison import Member
+from domain.essay_order import by_essays
 from domain.job import ClosedBy, Plan, Policy
-from domain.sharing import by_essays
 from domain.strategies import STRATEGIES, Closes, Strategy
 
 ALL_ROUNDS = "all:"  # begins the key of a window over all rounds of a provider
@@ -76,7 +76,7 @@ def cut(
 
     Grouped by provider and model, in member order, so that the same members give the same plans on every evaluation; a
     plan ends where the next line would exceed its provider's limits. A line of several holds one round and call profile, and
-    of these comparisons that share essays (domain.sharing).
+    of these comparisons that share essays (domain.essay_order).
 
     A window closed for being full keeps what is left over beyond full plans: it goes with what comes next. It was seen that a
     night's window sent a batch of one comparison after each full one.

@@ -10,8 +10,8 @@ from enum import StrEnum
 from domain.comparison import Member
 from domain.job import Claim, Job, Plan, Submission
 from domain.outcome import ANSWERED, Ending, Outcome
-from domain.partition import PartitionState
-from domain.payments import Paid, add_up
+from domain.partition.payments import Paid, add_up
+from domain.partition.state import PartitionState
 from domain.replanning import MISSING, replan
 from domain.reply import Cause, ErrorCode, Fault, Retry
 from domain.rounds import is_of_batch

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from domain.answer import Answer, UnusableAnswer, bundle_keys, read_answer, read_bundle, writable
-from domain.shares import float_shares, whole_shares
+from domain.exact_shares import float_shares, whole_shares
 
 
 class ReplyKind(StrEnum):
@@ -207,7 +207,7 @@ def share(usage: Usage, cost_usd: float, weights: Sequence[int]) -> tuple[tuple[
     """What each member of a bundle used and cost, by `weights` (bytes of its prompt): the parts add up exactly to the whole.
 
     The numbers inside `raw` are shared out too, so that results that echo it add up as well. Raises ValueError as
-    `domain.shares`.
+    `domain.exact_shares`.
     """
     cached = (usage.cache_read_tokens, usage.cache_creation_tokens)
     uncached = usage.prompt_tokens - sum(cached)

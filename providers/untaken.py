@@ -8,7 +8,7 @@ from typing import Any, Final
 import structlog
 
 from domain.reply import Reply
-from providers.failures import HttpFailure
+from providers.http.failures import HttpFailure
 from providers.protocol import Ask
 
 log = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ from typing import Any
 import faust
 from faust.types import TP, StoreT
 
-from streams.outbox import MAX_RECORD_BYTES, Outbox
+from streams.kafka.outbox import MAX_RECORD_BYTES, Outbox
 from tables.store import Database, GuardedStore, digest
 
 _SIZES = ("rocksdb.live-sst-files-size", "rocksdb.cur-size-all-mem-tables")

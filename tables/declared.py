@@ -1,8 +1,8 @@
 """Declares the four tables on the app, with RocksDB bounded: Faust's default is a 2 GiB cache per partition and table."""
 
-from streams.app import RoundbatchApp
-from streams.outbox import Outbox
-from streams.settings import Settings
+from settings.settings import Settings
+from streams.kafka.app import RoundbatchApp
+from streams.kafka.outbox import Outbox
 from tables import jobs, outcomes, requests, rounds
 from tables.acknowledged import AcknowledgedTable
 from tables.view import Tables

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from domain.comparison import Member
 from domain.outcome import Ending
-from domain.payments import Paid
+from domain.partition.payments import Paid
 from tables.acknowledged import AcknowledgedTable
 from tables.codec import Codec
 

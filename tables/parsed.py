@@ -6,7 +6,7 @@ closely (calls, a fast batch) one decoding serves all; it takes longer than the 
 
 from collections import OrderedDict
 
-from streams.requests import InboundRecord, read_record
+from streams.wire.requests import InboundRecord, read_record
 from tables import requests
 from tables.acknowledged import AcknowledgedTable
 

@@ -13,7 +13,7 @@ from typing import Any
 from domain.comparison import Member
 from domain.job import Claim, Job, Submission
 from domain.outcome import ANSWERED
-from domain.partition import PartitionState
+from domain.partition.state import PartitionState
 from domain.rounds import RoundEntry
 from tables import jobs, outcomes, requests, rounds
 from tables.acknowledged import AcknowledgedTable

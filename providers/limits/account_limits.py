@@ -1,7 +1,7 @@
 """The limits of one account: which waiting calls may go now, and from what comes back, what the next may take.
 
 A pure object: every method is told the time (seconds of any clock that never goes back) and none of them waits.
-`providers.limiter` drives it with the real clock, `make compare` with a virtual one:
+`providers.limits.limiter` drives it with the real clock, `make compare` with a virtual one:
 
     core = AccountLimits(Charging.ANTHROPIC, concurrent_calls=16, requests_per_minute=50)
     call = core.ask(round_key, model, Size(input_tokens, max_tokens), now_s)     a call stands in the queue

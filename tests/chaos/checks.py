@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from streams import work
+from streams.wire import work
 from tests.harness.deployment import Deployment
 
 SIZE = 12

@@ -17,10 +17,10 @@ import pytest
 from confluent_kafka import ElectionType
 from confluent_kafka.cimpl import NewTopic
 
+from settings.kafka import KafkaSettings
 from simulator.process import running_simulator
 from streams import failstop
-from streams.outbox import Outbox
-from streams.settings_kafka import KafkaSettings
+from streams.kafka.outbox import Outbox
 from tests.brokers.cluster import REPLICAS, Cluster, running_cluster, wait
 from tests.chaos.checks import a_round, until
 from tests.harness.deployment import Deployment, deployment

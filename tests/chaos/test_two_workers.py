@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from domain.reconciling import JobEnd
-from streams import work
+from streams.wire import work
 from tests.chaos.checks import SIZE, a_round, batches, endings, until, wait_requests_deleted, work_records
 from tests.harness.deployment import Deployment
 from tests.harness.worker import WorkerProcess

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from domain.reply import Reply
-from providers.prompts import PromptSource, SourceBlock, prompt_blocks
+from providers.prompts.prompts import PromptSource, SourceBlock, prompt_blocks
 from providers.protocol import Ask, JobPhase, Provider
 
 CONTEXT = "**Assessment Criteria:**\n" + "Content, structure, language. " * 100  # above the shortest cached prefix

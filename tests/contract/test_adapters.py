@@ -7,8 +7,8 @@ import pytest
 
 from domain.answer import Answer
 from domain.reply import Cause, ErrorCode, Fault, ReplyKind, Retry, Stop, judge
-from providers.anthropic_adapter import AnthropicProvider
-from providers.openai_adapter import OpenAIProvider
+from providers.anthropic.adapter import AnthropicProvider
+from providers.openai.adapter import OpenAIProvider
 from providers.prices import cost_usd
 from providers.protocol import (
     AccountRefused,
@@ -298,7 +298,7 @@ class TestBatch:
     async def test_a_large_job_goes_over_a_file_and_its_rows_too(
         self, provider: Provider, kind: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("providers.spool.IN_MEMORY_BYTES", 10)
+        monkeypatch.setattr("providers.http.spool.IN_MEMORY_BYTES", 10)
         rows = await run(provider, asks_of(kind, 12))
         assert list(rows) == [ask.custom_id for ask in asks_of(kind, 12)]
 

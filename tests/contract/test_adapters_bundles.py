@@ -9,11 +9,11 @@ import pytest
 from domain.answer import Answer
 from domain.comparison import CallProfile
 from domain.reply import Fault, Retry, Stop, judge_bundle
-from providers.anthropic_adapter import AnthropicProvider
-from providers.layouts import Layout
-from providers.openai_adapter import OpenAIProvider
+from providers.anthropic.adapter import AnthropicProvider
+from providers.openai.adapter import OpenAIProvider
 from providers.prices import cost_usd
-from providers.prompts import PromptSource, SourceBlock, ask_for, ask_for_bundle
+from providers.prompts.layouts import Layout
+from providers.prompts.prompts import PromptSource, SourceBlock, ask_for, ask_for_bundle
 from providers.protocol import Ask, Provider
 from simulator.control import SimulatorControl
 from simulator.process import running_simulator

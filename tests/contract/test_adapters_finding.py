@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from domain.reply import ReplyKind
-from providers.openai_adapter import OpenAIProvider
+from providers.openai.adapter import OpenAIProvider
 from providers.protocol import (
     AccountRefused,
     Ask,
@@ -67,7 +67,7 @@ class TestOnTheSimulator:
         assert (await provider.look(str(found))).phase is JobPhase.ENDED
 
     async def test_among_more_batches_than_a_page_holds(self, provider: OpenAIProvider, monkeypatch: Any) -> None:
-        monkeypatch.setattr("providers.openai_adapter.PAGE_ROWS", 2)
+        monkeypatch.setattr("providers.openai.adapter.PAGE_ROWS", 2)
         jobs = {f"job-{number}": await submit(provider, f"job-{number}") for number in range(5)}
         for job, batch in jobs.items():
             assert (await provider.find(job, now_ms())).provider_job_id == batch

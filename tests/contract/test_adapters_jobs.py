@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from domain.reply import ReplyKind
-from providers.anthropic_adapter import AnthropicProvider
-from providers.openai_adapter import OpenAIProvider
+from providers.anthropic.adapter import AnthropicProvider
+from providers.openai.adapter import OpenAIProvider
 from providers.protocol import (
     Ask,
     JobNotVisible,
@@ -317,7 +317,7 @@ class TestOrphanFilesAtOpenAI:
             await provider.create(job, asks, start=lambda: False, timeout_s=LONG_S)
 
     async def test_files_without_a_batch_are_found_and_deleted(self, provider: Either, monkeypatch: Any) -> None:
-        monkeypatch.setattr("providers.openai_adapter.FILE_PAGE_ROWS", 2)
+        monkeypatch.setattr("providers.openai.adapter.FILE_PAGE_ROWS", 2)
         for number in range(3):
             await submit(provider, f"job-{number}", 1)
             await self.orphan(provider, f"lost-{number}")

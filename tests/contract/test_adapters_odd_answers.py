@@ -9,8 +9,8 @@ import pytest
 
 from domain.answer import Answer
 from domain.reply import ReplyKind, Retry, judge
-from providers.anthropic_adapter import AnthropicProvider
-from providers.openai_adapter import OpenAIProvider
+from providers.anthropic.adapter import AnthropicProvider
+from providers.openai.adapter import OpenAIProvider
 from providers.protocol import AccountRefused, Ask, OutcomeUnknown, PromptBlock, ProviderDown, ProviderError, ResultsNotWhole
 
 ASK = Ask("job-0", "m", "Judge.", (PromptBlock("p"),), 100)

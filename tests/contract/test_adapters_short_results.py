@@ -9,9 +9,9 @@ import pytest
 
 from domain.back_off import BackOff
 from domain.reply import ReplyKind
-from providers import openai_adapter
-from providers.anthropic_adapter import AnthropicProvider
-from providers.openai_adapter import OpenAIProvider
+from providers.anthropic.adapter import AnthropicProvider
+from providers.openai import adapter
+from providers.openai.adapter import OpenAIProvider
 from providers.protocol import (
     ContentRefused,
     JobNotVisible,
@@ -253,7 +253,7 @@ class TestInputFiles:
 
     @pytest.fixture(autouse=True)
     def _short_waits(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(openai_adapter, "_FILE_WAITS", BackOff(0.01, 0.05))
+        monkeypatch.setattr(adapter, "_FILE_WAITS", BackOff(0.01, 0.05))
 
     def asked(self, simulator: SimulatorControl) -> list[tuple[str, int]]:
         return [(call["endpoint"], call["status"]) for call in simulator.calls() if call["endpoint"] != "batches.retrieve"]
@@ -288,7 +288,7 @@ class TestInputFiles:
     async def test_one_that_is_gone_is_uploaded_again(
         self, provider: Adapter, simulator: SimulatorControl, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(openai_adapter, "_FILE_LAG_S", 0.0)
+        monkeypatch.setattr(adapter, "_FILE_LAG_S", 0.0)
         simulator.faults(fault="file_gone", next=1)
         job = await submit(provider, asks_of("openai", 2))
         again = [("batches.create", 400), ("files.retrieve", 404), ("files.create", 200), ("batches.create", 200)]
@@ -298,7 +298,7 @@ class TestInputFiles:
     async def test_a_large_one_is_uploaded_again_whole(
         self, provider: Adapter, simulator: SimulatorControl, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(openai_adapter, "_FILE_LAG_S", 0.0)
+        monkeypatch.setattr(adapter, "_FILE_LAG_S", 0.0)
         asks = asks_of("openai", 2, "x" * 300_000)
         simulator.faults(fault="file_gone", next=1)
         assert len(await replies_of(provider, await submit(provider, asks))) == 2
@@ -313,7 +313,7 @@ class TestInputFiles:
     async def test_nor_beyond_the_time_limit_and_then_it_is_known_that_there_is_none(
         self, provider: Adapter, simulator: SimulatorControl, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(openai_adapter, "_FILE_WAITS", BackOff(30.0, 30.0))
+        monkeypatch.setattr(adapter, "_FILE_WAITS", BackOff(30.0, 30.0))
         simulator.faults(fault="unknown_file", rate=1.0)
         with pytest.raises(StartRefused, match="Cannot find file"):
             await submit(provider, asks_of("openai", 2), timeout_s=2.0)

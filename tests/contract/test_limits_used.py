@@ -14,13 +14,13 @@ import structlog
 
 from domain.comparison import CallProfile
 from domain.reply import Reply, ReplyKind
-from providers.accounts import Account
-from providers.anthropic_adapter import AnthropicProvider
-from providers.limiter import Limiter
+from providers.account import Account
+from providers.anthropic.adapter import AnthropicProvider
 from providers.limits.account_limits import AccountLimits
 from providers.limits.charging import Charging
-from providers.openai_adapter import OpenAIProvider
-from providers.prompts import PromptSource, SourceBlock, ask_for_bundle
+from providers.limits.limiter import Limiter
+from providers.openai.adapter import OpenAIProvider
+from providers.prompts.prompts import PromptSource, SourceBlock, ask_for_bundle
 from providers.protocol import Ask
 from simulator.control import SimulatorControl
 from simulator.process import running_simulator

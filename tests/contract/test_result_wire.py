@@ -14,12 +14,13 @@ from domain.answer import Answer
 from domain.comparison import Member
 from domain.outcome import Outcome
 from domain.reply import Cause, ErrorCode, Fault, Reply, Retry, Usage, judge
-from providers import anthropic_wire, openai_wire
-from streams import work
-from streams.envelope import encode
-from streams.request_events import single_event
-from streams.requests import InboundMember, read_record
-from streams.results import ComparisonResult, ErrorDetail, ResultEvent, ResultMessage, result_message
+from providers.anthropic import wire as anthropic_wire
+from providers.openai import wire as openai_wire
+from streams.wire import work
+from streams.wire.envelope import encode
+from streams.wire.request_events import single_event
+from streams.wire.requests import InboundMember, read_record
+from streams.wire.results import ComparisonResult, ErrorDetail, ResultEvent, ResultMessage, result_message
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 BODY: dict[str, Any] = json.loads((EXAMPLES / "request_http_body.json").read_text())

@@ -7,13 +7,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from agents.accounts import open_accounts
-from agents.metrics import Metrics
-from agents.tidying import Tidying
+from agents.accounts.open import open_accounts
+from agents.jobs.orphan_files import Tidying
+from agents.metrics.counters import Metrics
 from providers.protocol import Ask, PromptBlock, StartRefused
+from settings.provider import AnthropicSettings, OpenAISettings
+from settings.settings import Settings
 from simulator.process import running_simulator
-from streams.settings import Settings
-from streams.settings_provider import AnthropicSettings, OpenAISettings
 from tests.contract.adapter_asks import LONG_S, MODELS
 
 DAY_MS = 24 * 3_600_000

@@ -7,8 +7,8 @@ import pytest
 
 from domain.answer import Answer
 from domain.reply import Cause, Retry, judge, judge_bundle
-from providers.anthropic_adapter import AnthropicProvider
-from providers.openai_adapter import OpenAIProvider
+from providers.anthropic.adapter import AnthropicProvider
+from providers.openai.adapter import OpenAIProvider
 from providers.protocol import Ask
 from simulator.control import SimulatorControl
 from simulator.process import running_simulator

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from streams.request_events import round_event, single_event
+from streams.wire.request_events import round_event, single_event
 
 # json.dumps writes none of these; a producer in another language may.
 _RAW = {

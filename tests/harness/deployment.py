@@ -12,7 +12,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from simulator.control import SimulatorControl
-from streams.request_events import round_event, single_event
+from streams.wire.request_events import round_event, single_event
 from tests.harness import requests
 from tests.harness.worker import WorkerProcess
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from streams.settings import Settings
+from settings.settings import Settings
 from tests.brokers.secured import Right
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/operations.md"

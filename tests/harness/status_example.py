@@ -3,11 +3,11 @@
 import asyncio
 from typing import Any
 
-from agents import queue_snapshot, status
-from agents.enqueued import Amount, EnqueuedState
-from agents.runs import Run
+from agents.accounts.batch_queue import Amount, EnqueuedState
+from agents.jobs.attempt import Run
+from agents.status import queue_snapshot, report
 from domain.job import Claim, Job, Submission, Transport
-from domain.partition import PartitionState
+from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
 from providers.limits.account_limits import AccountState, LimitState
 from tables.view import PartitionView, Reading
@@ -79,11 +79,11 @@ def told(task: "asyncio.Task[Any] | None" = None) -> dict[str, Any]:
         "job-0": Run(0, "job-0", held=True),
     }
     limits = {"requests": LimitState(50.0, 31.0), "input_tokens": LimitState(40_000.0, 1_200.0)}
-    return status.tell(
+    return report.tell(
         [shown],
         runs,
         queue_snapshot.take([shown], runs, "me", ("anthropic", "openai"), NOW_MS),
-        status.Worker("3f9c2a7be1", NOW_MS, 93_000.0, ()),
+        report.Worker("3f9c2a7be1", NOW_MS, 93_000.0, ()),
         limits={
             "anthropic": AccountState({}, {}, {}, 0, 0, 16, 1.0),
             "openai": AccountState({"gpt-6-luna": limits}, {}, {"gpt-6-luna": 12.0}, 9, 3, 16, 1.0),

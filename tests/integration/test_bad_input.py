@@ -14,8 +14,8 @@ import pytest
 
 from simulator.process import running_simulator
 from streams.failstop import EXIT_CODE
-from streams.request_events import round_event, single_event
-from streams.work import VERSION
+from streams.wire.request_events import round_event, single_event
+from streams.wire.work import VERSION
 from tests.harness.bad_records import bad_records
 from tests.harness.deployment import Deployment, Read, deployment
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bench.compare import model, runs
-from bench.compare.case import Case
-from bench.compare.pace import Pace
-from bench.compare.real import Place, Run
 from cli.main import app
+from compare import model, runs
+from compare.case import Case
+from compare.pace import Pace
+from compare.real import Place, Run
 from simulator.control import SimulatorControl
 
 

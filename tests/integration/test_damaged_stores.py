@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from streams import work
+from streams.wire import work
 from tests.harness.damage import flip_a_block
 from tests.harness.deployment import PARTITIONS, Deployment
 from tests.harness.worker import WorkerProcess

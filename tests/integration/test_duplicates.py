@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from simulator.process import running_simulator
-from streams.request_events import round_event, single_event
+from streams.wire.request_events import round_event, single_event
 from tests.harness.deployment import Deployment, Read, deployment
 
 QUIET_S = 0.5

@@ -2,7 +2,7 @@
 
 from confluent_kafka import Producer
 
-from streams.request_events import round_event
+from streams.wire.request_events import round_event
 from tests.harness.deployment import Deployment
 
 

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from faust.types import TP
 
-from streams.handover import Handover, Records
+from streams.kafka.handover import Handover, Records
 from tests.brokers.topics import create_topics
 
 WAIT_S = 10.0

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]  # it does not say what it exports
 
-from streams.outbox import Outbox
-from streams.sends import TooLarge
-from streams.settings_kafka import KafkaSettings
+from settings.kafka import KafkaSettings
+from streams.kafka.outbox import Outbox
+from streams.kafka.sends import TooLarge
 from tests.brokers.topics import create_topics
 from tests.harness.deployment import read_topic
 

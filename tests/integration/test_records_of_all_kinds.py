@@ -18,10 +18,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it does not
     ConfigResource,
 )
 
+from settings.kafka import KafkaSettings
 from streams.failstop import EXIT_CODE
-from streams.offsets import LogEnds
-from streams.request_events import round_event
-from streams.settings_kafka import KafkaSettings
+from streams.kafka.log_ends import LogEnds
+from streams.wire.request_events import round_event
 from tests.brokers.topics import create_topics
 from tests.harness.deployment import PARTITIONS, Deployment
 from tests.harness.worker import READY_S, WorkerProcess

@@ -14,12 +14,12 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from cli.main import app
+from settings.settings import Settings, load_settings
 from simulator.control import SimulatorControl
-from streams import topics
-from streams.request_events import round_event
-from streams.rights import MissingRights
-from streams.settings import Settings, load_settings
-from streams.topics import UnfitTopics
+from streams.kafka import topics
+from streams.kafka.rights import MissingRights
+from streams.kafka.topics import UnfitTopics
+from streams.wire.request_events import round_event
 from tests.brokers.secured import Right, SecuredKafka
 from tests.harness import rights_table
 from tests.harness.deployment import Deployment, deployment

@@ -12,10 +12,10 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from demo.exchange import KafkaExchange
+from settings.settings import load_settings
 from simulator.control import SimulatorControl
-from streams import kafka_security
-from streams.kafka_security import KafkaRefused
-from streams.settings import load_settings
+from streams.kafka import security
+from streams.kafka.security import KafkaRefused
 from tests.brokers.certificates import Authority
 from tests.brokers.secured import KEY_PASSWORD, PLAIN_USERS, SecuredKafka
 from tests.brokers.topics import create_topics
@@ -113,9 +113,9 @@ def both_libraries_get_in(env: Env, topic: str) -> None:
     settings = load_settings(env)
 
     async def by_aiokafka() -> list[bytes]:
-        await kafka_security.check(settings)
-        producer = kafka_security.producer(settings)
-        consumer = kafka_security.consumer(settings, topic, group_id=f"{topic}-group", auto_offset_reset="earliest")
+        await security.check(settings)
+        producer = security.producer(settings)
+        consumer = security.consumer(settings, topic, group_id=f"{topic}-group", auto_offset_reset="earliest")
         await producer.start()
         await consumer.start()
         try:
@@ -207,18 +207,18 @@ def test_who_is_not_let_in_is_told_why_in_the_last_line(secured: SecuredKafka, t
     }
     for said, other in cases.items():
         with pytest.raises(KafkaRefused) as caught:
-            asyncio.run(kafka_security.check(load_settings(scram(secured) | other)))
+            asyncio.run(security.check(load_settings(scram(secured) | other)))
         assert said in str(caught.value)
         assert "another'" not in str(caught.value)
     strange = stranger.sign("client")
     files = {"KAFKA_SSL_CERT_FILE": str(strange.certificate), "KAFKA_SSL_KEY_FILE": str(strange.key)}
     with pytest.raises(KafkaRefused, match=r"does not accept the client's certificate \(it was KAFKA_SSL_CERT_FILE\)"):
-        asyncio.run(kafka_security.check(load_settings(mutual(secured) | files)))
+        asyncio.run(security.check(load_settings(mutual(secured) | files)))
     for token in ("garbage", unsigned_token(USER, ends_in_s=-60)):
         with bearer(secured, lambda token=token: token) as env, pytest.raises(KafkaRefused, match="does not let in the token"):
-            asyncio.run(kafka_security.check(load_settings(env)))
+            asyncio.run(security.check(load_settings(env)))
     lax = {"KAFKA_BOOTSTRAP_SERVERS": secured.sasl_ssl.replace("127.0.0.1", "127.1"), "KAFKA_SSL_CHECK_HOSTNAME": "false"}
-    asyncio.run(kafka_security.check(load_settings(scram(secured) | lax)))
+    asyncio.run(security.check(load_settings(scram(secured) | lax)))
 
 
 @pytest.mark.parametrize(

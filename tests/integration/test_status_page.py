@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from agents.health import PAGE, Health
+from agents.status.endpoints import PAGE, Health
 from tests.harness.status_example import told
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -2,7 +2,7 @@
 
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # it does not say what it exports
 
-from streams.settings import Settings
+from settings.settings import Settings
 from tests.brokers.topics import create_topics
 from tests.harness.deployment import PARTITIONS, Deployment
 

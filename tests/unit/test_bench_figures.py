@@ -11,8 +11,8 @@ from bench.instant import InstantProvider
 from domain.answer import Answer
 from domain.reply import judge
 from providers.protocol import Ask, JobPhase, PromptBlock, StartRefused
-from streams.request_events import round_event
-from streams.requests import read_record
+from streams.wire.request_events import round_event
+from streams.wire.requests import read_record
 
 ASK = Ask("job-0", "m", "s", (PromptBlock("a"),), 100)
 
@@ -56,14 +56,14 @@ def test_a_request_has_the_size_that_is_claimed_and_can_be_asked() -> None:
 def test_a_profile_is_shared_out_by_the_innermost_frame_that_is_known() -> None:
     stacks = Counter(
         {
-            ("/lib/json/encoder.py:encode", "streams/results.py:result_message", "agents/reconcile.py:handle"): 3,
-            ("streams/results.py:result_message", "agents/reconcile.py:handle"): 1,
-            ("/lib/uuid.py:__str__", "agents/reconcile.py:handle", "/site-packages/faust/streams.py:events"): 4,
+            ("/lib/json/encoder.py:encode", "streams/wire/results.py:result_message", "agents/records/reconcile.py:handle"): 3,
+            ("streams/wire/results.py:result_message", "agents/records/reconcile.py:handle"): 1,
+            ("/lib/uuid.py:__str__", "agents/records/reconcile.py:handle", "/site-packages/faust/streams.py:events"): 4,
             ("somewhere.py:else",): 2,
         }
     )
     assert sampling.shares(stacks) == {"agents/": 0.4, "JSON": 0.3, "the rest": 0.2, "making results": 0.1}
-    assert sampling.inclusive(stacks)["agents/reconcile.py:handle"] == 0.8
+    assert sampling.inclusive(stacks)["agents/records/reconcile.py:handle"] == 0.8
     assert sampling.own(stacks)["/lib/uuid.py:__str__"] == 0.4
     assert "40.0%  agents/" in sampling.text(stacks)
 

@@ -4,7 +4,7 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.protocol.metadata import MetadataResponse_v1
 from structlog.testing import capture_logs
 
-from streams.broker_watch import BrokerWatch
+from streams.kafka.broker_watch import BrokerWatch
 
 
 def test_what_has_changed_is_told_and_nothing_else() -> None:

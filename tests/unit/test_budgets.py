@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from agents.spending import Spending
+from agents.accounts.budgets import Spending
 from domain.budget import Word
 from domain.reply import Usage
 from providers.prices import cost_usd, most_usd
-from streams import work
+from streams.wire import work
 from tests.unit.model.fixtures import world
 from tests.unit.model.worker import ModelWorker
 from tests.unit.model.world import World

@@ -6,11 +6,11 @@ import pytest
 
 from domain.comparison import Member
 from domain.outcome import Ending
-from domain.partition import PartitionState
+from domain.partition.state import PartitionState
 from domain.reconciling import cancelled
 from domain.reply import ErrorCode
 from domain.rounds import Arrival, RoundEntry, Standing, is_of_batch
-from streams import work
+from streams.wire import work
 from tests.unit.model.fixtures import world
 from tests.unit.model.values import plan
 from tests.unit.model.worker import ModelWorker

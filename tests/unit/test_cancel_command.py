@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from cli.cancel import request
 from cli.main import app
-from streams import work
+from streams.wire import work
 
 BATCH_ID = "3F1F5C1E-8F57-4C38-9D8C-000000000001"
 

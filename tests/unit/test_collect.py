@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from domain import arriving
-from streams import work
-from streams.request_events import round_event, single_event
+from streams.wire import work
+from streams.wire.request_events import round_event, single_event
 from tests.unit.model.fixtures import world
 from tests.unit.model.log import Record
 from tests.unit.model.worker import ModelWorker
@@ -105,7 +105,7 @@ async def test_a_failure_of_a_pure_step_makes_its_record_a_dead_letter_and_no_ot
             raise ArithmeticError("cannot judge this")
         return whole(offset, *rest, **more)
 
-    monkeypatch.setattr("agents.collect.arrive", arrive)
+    monkeypatch.setattr("agents.records.collect.arrive", arrive)
     worker = await world.start()
     send(world, round_event([body("unlucky")]))
     send(world, round_event([body("lucky")]))

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from streams.request_events import round_event, single_event
+from streams.wire.request_events import round_event, single_event
 from tests.unit.model.fixtures import world
 from tests.unit.model.worker import METRICS, ModelWorker
 from tests.unit.model.world import CALLBACK, World

@@ -2,12 +2,12 @@
 
 import pytest
 
-from bench.compare import ideal, workload
-from bench.compare.case import Case, all_cases, asked_at_s, night_cron
-from bench.compare.events import Events
-from bench.compare.limits import SIZES
-from bench.compare.model import play
-from bench.compare.pace import CALL_S, Pace
+from compare import ideal, workload
+from compare.case import Case, all_cases, asked_at_s, night_cron
+from compare.events import Events
+from compare.limits import SIZES
+from compare.model import play
+from compare.pace import CALL_S, Pace
 from domain.strategies import STRATEGIES
 
 

@@ -7,16 +7,16 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from typer.testing import CliRunner
 
-from agents.metrics import Metrics
-from bench.compare import pairs, scraped, table
-from bench.compare.answers import answers
-from bench.compare.case import Case
-from bench.compare.live import Live, expected_usd, provider_variables, providers_of, runs_of
-from bench.compare.model import play_all
-from bench.compare.page import page
-from bench.compare.row import Row, percentile
-from bench.compare.words import duration
+from agents.metrics.counters import Metrics
 from cli.main import app
+from compare import pairs, scraped, table
+from compare.answers import answers
+from compare.case import Case
+from compare.live import Live, expected_usd, provider_variables, providers_of, runs_of
+from compare.model import play_all
+from compare.page import page
+from compare.row import Row, percentile
+from compare.words import duration
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from agents import worker
-from agents.health import PAGE
+from agents.status.endpoints import PAGE
 from cli import packages as own_packages
-from streams.settings import Settings
+from settings.settings import Settings
 from tests.brokers.image import PUBLISHED
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -107,7 +107,7 @@ for folder in {("cli", *own_packages.WORKER)!r}:
         if module not in ("cli.__main__", "cli.processes_end"):
             importlib.import_module(module)
 from agents.worker import Worker
-from streams.settings import load_settings
+from settings.settings import load_settings
 print(json.dumps(type(Worker(load_settings({{"ROUNDBATCH_STATE_DIR": sys.argv[1]}}))).__name__))
 """
     done = subprocess.run(
@@ -159,7 +159,7 @@ def test_the_simulators_image_has_all_that_it_needs() -> None:
 
 def test_what_is_no_python_is_installed_too() -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
-    assert PAGE.name in project["tool"]["setuptools"]["package-data"][PAGE.parent.name]
+    assert PAGE.name in project["tool"]["setuptools"]["package-data"][".".join(PAGE.parent.relative_to(CHECKOUT).parts)]
 
 
 @pytest.mark.parametrize("name", ["environment", "wheel", "simulator-environment"])

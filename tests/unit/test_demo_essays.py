@@ -8,7 +8,7 @@ import pytest
 
 from demo import assignment, comparison, run
 from domain.comparison import BLOCK_JOINT
-from streams.comparison_body import ComparisonBody
+from streams.wire.comparison_body import ComparisonBody
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PLACE = comparison.Place("138", "ddc3f259-b125-4a08-97fb-f4907fa50b3d", 0, 12)

@@ -128,7 +128,7 @@ signal.pause()
 
 def test_the_embedded_broker_serves_topics_on_first_use(tmp_path: Path) -> None:
     from demo.exchange import KafkaExchange
-    from streams.settings_kafka import KafkaSettings
+    from settings.kafka import KafkaSettings
 
     with Processes(tmp_path) as processes:
         process = processes.start("broker", [sys.executable, "-m", "demo.broker"], dict(os.environ))
@@ -173,7 +173,7 @@ def test_nothing_of_the_readers_environment_leads_to_a_real_provider() -> None:
 
 @pytest.mark.parametrize("topics", [services.EMBEDDED, services.OWN_KAFKA])
 def test_the_worker_takes_the_settings_it_is_given(topics: services.Topics) -> None:
-    from streams.settings import load_settings
+    from settings.settings import load_settings
 
     kafka = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}
     settings = load_settings(services.worker_settings(kafka, "http://127.0.0.1:8", topics, Path("state"), Sending()))

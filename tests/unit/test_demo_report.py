@@ -10,7 +10,7 @@ from rich.console import Console
 from demo import assignment, picture, report
 from demo.cj_batch import CJBatch, Route
 from demo.progress import Progress, bill
-from streams.results import ComparisonResult
+from streams.wire.results import ComparisonResult
 
 LEDGER = {"batches": 4, "http_operations": 31, "cost_usd": 0.1, "cost_single_usd": 0.2}
 

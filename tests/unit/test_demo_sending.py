@@ -11,8 +11,8 @@ from cli.main import app
 from demo import run, services
 from demo.sending import NIGHT_CRON, Sending
 from domain.strategies import DEFAULT, STRATEGIES, choose
-from streams.settings import Settings, load_settings
-from streams.settings_provider import ProviderSettings
+from settings.provider import ProviderSettings
+from settings.settings import Settings, load_settings
 
 
 def settings(sending: Sending) -> Settings:

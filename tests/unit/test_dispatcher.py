@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from agents.admission import Admission
-from agents.dispatcher import Dispatcher
-from agents.runs import Run
+from agents.accounts.admission import Admission
+from agents.jobs.attempt import Run
+from agents.jobs.dispatcher import Dispatcher
 from tests.unit.model.fixtures import world
 from tests.unit.model.world import World
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from domain.arriving import MAX_ARRIVALS, Candidate, arrive
 from domain.comparison import Member
-from domain.partition import Known, PartitionState
+from domain.partition.state import Known, PartitionState
 from domain.rounds import RoundEntry, Standing
 from tables import rounds
 from tests.unit.model.values import FAULT

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.budget import Budget, Decision, Excess, Word, day_of, decide
-from domain.payments import QUARTER_MS, Paid, Payments, add_up
+from domain.partition.payments import QUARTER_MS, Paid, Payments, add_up
 
 HOUR_MS = 3_600_000
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from domain.comparison import Member
 from domain.cutting import encoded_bytes
 from domain.job import Claim, Job, Submission, make_job_id
-from domain.job_stages import STAGES, since_ms, stage_of
 from domain.outcome import Ending
-from domain.partition import PartitionState
+from domain.partition.job_stages import STAGES, since_ms, stage_of
+from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
 from tests.unit.model.values import EXPIRED, members, plan
 

@@ -7,7 +7,7 @@ import pytest
 from domain.comparison import Member
 from domain.job import Claim, Job, Submission
 from domain.outcome import Outcome
-from domain.partition import PartitionState
+from domain.partition.state import PartitionState
 from domain.reconciling import JobEnd, Overdue, Verdict, claimed, deadline_passed, job_ended, outcomes, planned, submitted
 from domain.reply import Cause, ErrorCode
 from tests.unit.model.values import EXPIRED, FAULT, HOUR_MS, answered, members, open_again, plan

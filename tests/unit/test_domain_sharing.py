@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.cutting import JobLimits, cut
+from domain.essay_order import SLICE, by_essays
 from domain.job import ClosedBy, Policy
-from domain.sharing import SLICE, by_essays
 from tests.unit.model.values import members, pending
 
 PAIRS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=60)

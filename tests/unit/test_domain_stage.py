@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.job import Claim, Job, Submission, Transport
-from domain.stage import Step, next_step
+from domain.next_step import Step, next_step
 from tests.unit.model.values import members, plan
 
 PLANNED = Job("j", 0, 0, plan(members(1), not_before_ms=500))

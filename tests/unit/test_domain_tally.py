@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.tally import Tally
+from domain.partition.tally import Tally
 
 
 def test_the_oldest_is_told_again_when_it_has_left() -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from streams.eager import begun
+from streams.kafka.eager import begun
 
 
 async def test_one_that_never_waits_is_done_at_once() -> None:

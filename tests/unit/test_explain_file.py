@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import round_records
+from cli.explain.forecast import ANSWER_TOKENS, Prediction, forecast, partition_of, reason, with_keys
 from cli.main import app
-from cli.prediction import ANSWER_TOKENS, Prediction, forecast, partition_of, reason, with_keys
 from domain.reply import Usage
 from providers.prices import cost_usd
-from streams.settings import Settings
+from settings.settings import Settings
 from tests.harness.requests import CALLBACK, body
 
 NOW = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from cli.life import Found, Step, WorkReading, dead_letter, find, requested, result
+from cli.explain.life import Found, Step, WorkReading, dead_letter, find, requested, result
 from domain.comparison import Member
 from domain.reconciling import Overdue
-from streams import work
+from streams.wire import work
 from tests.unit.model.fixtures import world
 from tests.unit.model.log import Record
 from tests.unit.model.world import CALLBACK, World

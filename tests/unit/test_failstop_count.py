@@ -8,8 +8,8 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from agents.failstop_count import ROW_S, FailStopCount, FailStops
-from agents.metrics import Metrics
+from agents.liveness.failstop_count import ROW_S, FailStopCount, FailStops
+from agents.metrics.counters import Metrics
 from streams.failstop import Place
 
 NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 
+from settings.kafka import KafkaSettings
 from streams import failstop
-from streams.consumer import AckLine
 from streams.failstop import Place
-from streams.outbox import Outbox
-from streams.settings_kafka import KafkaSettings
+from streams.kafka.consumer import AckLine
+from streams.kafka.outbox import Outbox
 
 RECORD: Any = SimpleNamespace(topic="roundbatch.work", partition=3, offset=4_711)
 PLACE = Place("roundbatch.work", 3, 4_711)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from providers.openai_adapter import _candidate
+from providers.openai.adapter import _candidate
 from providers.protocol import Candidate
 from tests.unit.model.fixtures import world
 from tests.unit.model.world import World

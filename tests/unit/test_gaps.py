@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agents import gaps
-from agents.gaps import Gaps
+from agents.partitions import missing_records
+from agents.partitions.missing_records import Gaps
 
 
 class SilentLog:
@@ -31,7 +31,7 @@ class SilentLog:
 async def test_while_kafka_is_silent_one_question_waits_not_one_for_every_three_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gaps, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(missing_records, "_PATIENCE_S", 0.0)
     sought: asyncio.Queue[int] = asyncio.Queue()
 
     async def seek_back(_: Any, offset: int) -> bool:

@@ -9,9 +9,9 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from agents.health import PAGE, Health, HealthUnavailable
-from agents.metrics import Metrics
-from agents.queue_snapshot import QueueSnapshot
+from agents.metrics.counters import Metrics
+from agents.status.endpoints import PAGE, Health, HealthUnavailable
+from agents.status.queue_snapshot import QueueSnapshot
 
 
 class Worker:

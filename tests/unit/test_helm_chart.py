@@ -11,8 +11,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from agents import worker
-from streams.settings import Settings, load_settings
-from streams.settings_env import fields, is_secret, variable_of
+from settings.env import fields, is_secret, variable_of
+from settings.settings import Settings, load_settings
 from tests.brokers.certificates import Authority
 from tests.harness.helm import (
     CHART,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from streams.settings import Settings
-from streams.settings_env import fields, is_secret, variable_of
+from settings.env import fields, is_secret, variable_of
+from settings.settings import Settings
 from tests.harness.helm import CHART, NEEDS_HELM, VALUES, Refused, container_of, helm, only, render
 
 pytestmark = NEEDS_HELM

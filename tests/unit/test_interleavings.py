@@ -9,7 +9,7 @@ import pytest
 from domain.comparison import Member
 from domain.reconciling import JobEnd, Overdue
 from domain.reply import ErrorCode
-from streams import work
+from streams.wire import work
 from tests.unit.model.fixtures import world
 from tests.unit.model.worker import ModelWorker
 from tests.unit.model.world import World

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from agents.job_listing import job_state, listing
-from agents.runs import Run
+from agents.jobs.attempt import Run
+from agents.status.job_listing import job_state, listing
 from cli.jobs import at_provider, said
 from domain.job import Claim, Job, Submission, Transport
 from domain.outcome import Ending
-from domain.partition import PartitionState
+from domain.partition.state import PartitionState
 from domain.reply import ErrorCode
-from providers.accounts import Account
-from providers.limiter import Limiter
+from providers.account import Account
 from providers.limits.account_limits import only_concurrent
+from providers.limits.limiter import Limiter
 from providers.protocol import JobNotVisible, JobPhase, JobStatus
 from tables.view import PartitionView, Reading
 from tests.unit.model.provider import ModelProvider

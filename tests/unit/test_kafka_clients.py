@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("agents", "bench", "cli", "demo", "domain", "providers", "simulator", "streams", "tables")
+FOLDERS = ("agents", "bench", "cli", "compare", "demo", "domain", "providers", "settings", "simulator", "streams", "tables")
 #: Whoever calls one of these connects to Kafka.
 CLIENTS = {
     "aiokafka": {"AIOKafkaClient", "AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient", "AIOKafkaConnection"},
@@ -16,8 +16,8 @@ CLIENTS = {
     "faust": {"App"},
 }
 ALLOWED = {
-    "streams/app.py": {"App"},
-    "streams/kafka_security.py": CLIENTS["aiokafka"],
+    "streams/kafka/app.py": {"App"},
+    "streams/kafka/security.py": CLIENTS["aiokafka"],
     "demo/clients.py": {"Consumer", "Producer"},
     "demo/broker.py": {"Producer"},  # in which the mock cluster lives: it connects to nothing else
 }
@@ -67,12 +67,12 @@ def test_no_client_is_made_elsewhere() -> None:
         name = path.relative_to(ROOT).as_posix()
         if more := made(path.read_text(encoding="utf-8")) - ALLOWED.get(name, set()):
             elsewhere[name] = more
-    assert elsewhere == {}, "make them by streams.kafka_security, confluent-kafka's by demo.clients"
+    assert elsewhere == {}, "make them by streams.kafka.security, confluent-kafka's by demo.clients"
 
 
 def test_fausts_clients_are_given_the_same() -> None:
-    from streams.app import make_app
-    from streams.settings import Settings
+    from settings.settings import Settings
+    from streams.kafka.app import make_app
 
     secured = Settings.model_validate(
         {

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from aiokafka.errors import KafkaError
 
-from streams.kafka_tokens import Token, TokenRefused, Tokens, TokenUnavailable, tokens
-from streams.settings_kafka import KafkaSettings
+from settings.kafka import KafkaSettings
+from streams.kafka.tokens import Token, TokenRefused, Tokens, TokenUnavailable, tokens
 from tests.harness.token_server import token_server
 
 SECRET = "a secret of the client"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from cli.letters import Letter, NotSendable, records
-from streams.request_events import round_event, single_event
-from streams.requests import read_record
+from streams.wire.request_events import round_event, single_event
+from streams.wire.requests import read_record
 from tests.harness import requests
 
 

@@ -2,9 +2,9 @@
 
 from prometheus_client import CollectorRegistry
 
-from agents.enqueued import Amount, EnqueuedState
-from agents.labels import Labels
-from agents.limit_metrics import LimitCollector
+from agents.accounts.batch_queue import Amount, EnqueuedState
+from agents.metrics.labels import Labels
+from agents.status.limit_gauges import LimitCollector
 from providers.limits.account_limits import AccountState, LimitState
 
 

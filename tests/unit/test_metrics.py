@@ -3,11 +3,11 @@
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from agents.buckets import JOB_SECONDS, RESULT_SECONDS
-from agents.job_listing import STATES
-from agents.labels import BoundedValues
-from agents.metrics import UNANSWERED, Metrics
-from agents.queue_snapshot import QueueSnapshot
+from agents.metrics.buckets import JOB_SECONDS, RESULT_SECONDS
+from agents.metrics.counters import UNANSWERED, Metrics
+from agents.metrics.labels import BoundedValues
+from agents.status.job_listing import STATES
+from agents.status.queue_snapshot import QueueSnapshot
 from domain.reply import Usage
 from providers.prices import cost_usd
 

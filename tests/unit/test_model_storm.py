@@ -12,7 +12,7 @@ import pytest
 
 from domain.reply import ErrorCode
 from providers.protocol import AccountRefused, OutcomeUnknown, ProviderDown
-from streams import work
+from streams.wire import work
 from tests.unit.model.fixtures import world
 from tests.unit.model.worker import ModelWorker
 from tests.unit.model.world import World

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams.app import make_app
-from streams.outbox import MAX_RECORD_BYTES
-from streams.settings import Settings
+from settings.settings import Settings
+from streams.kafka.app import make_app
+from streams.kafka.outbox import MAX_RECORD_BYTES
 from tables.acknowledged import AcknowledgedTable, EntryTooLarge
 from tables.declared import declare
 from tests.unit.model.log import Log, ModelClock, Store

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from cli.main import app
-from streams import work
+from streams.wire import work
 from tables.codec import Codec
 from tables.faults import UnknownVersion
 from tests.unit.model.fixtures import Stopped, world
@@ -85,8 +85,8 @@ def test_explain_says_that_it_is_too_old_instead_of_passing_over_a_newer_record(
     async def let_in(*_: object) -> None:
         pass
 
-    monkeypatch.setattr("streams.kafka_security.check", let_in)
-    monkeypatch.setattr("cli.life_topics.read_life", read_life)
+    monkeypatch.setattr("streams.kafka.security.check", let_in)
+    monkeypatch.setattr("cli.explain.life_topics.read_life", read_life)
     told = CliRunner(env={"ANTHROPIC_API_KEY": "key"}).invoke(app, ["explain", str(uuid.uuid4())])
     assert told.exit_code == 1
     assert f"has version {NEWER}" in told.output

@@ -3,7 +3,7 @@
 from faust.types import TP
 from structlog.testing import capture_logs
 
-from agents.open_transactions import OpenTransactions
+from agents.partitions.open_transactions import OpenTransactions
 
 PLACE = TP("requests", 0)
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from agents.circuits import Circuits
-from agents.money_metrics import MoneyCounters
-from agents.pause_file import PauseFile
+from agents.accounts.pause_file import PauseFile
+from agents.accounts.pauses import Circuits
+from agents.metrics.money import MoneyCounters
 from domain.back_off import BackOff
 from domain.circuit import Trouble
 from domain.reply import ErrorCode, Reply
 from providers.protocol import AccountRefused, Ask, OutcomeUnknown, ProviderDown, ProviderError
-from streams import work
+from streams.wire import work
 from tests.unit.model.fixtures import world
 from tests.unit.model.log import ModelClock
 from tests.unit.model.world import World

@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from agents.asks import Asks
-from agents.collect import Collect
-from agents.dispatcher import Dispatcher
-from agents.finding import Finding
-from agents.reconcile import Reconcile
-from agents.runs import Run
-from agents.submitting import Submitting
-from agents.timers import Timers
+from agents.jobs.attempt import Run
+from agents.jobs.dispatcher import Dispatcher
+from agents.jobs.find_lost import Finding
+from agents.jobs.prompts import Asks
+from agents.jobs.submit import Submitting
+from agents.records.collect import Collect
+from agents.records.reconcile import Reconcile
+from agents.windows.timers import Timers
 from domain import reconciling
 from domain.comparison import Member
 from domain.job import Job, Plan
-from domain.partition import PartitionState
+from domain.partition.state import PartitionState
 from domain.reconciling import Verdict
 from providers.protocol import Ask, Candidate, ProviderError
-from streams import work
-from streams.consumer import AckLine
+from streams.kafka.consumer import AckLine
+from streams.wire import work
 from tables import rounds, view
 from tables.view import PartitionView
 from tests.unit import test_interleavings as shown

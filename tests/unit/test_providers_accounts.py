@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import pytest
 
 from domain.reply import Reply, ReplyKind
-from providers.accounts import Account
-from providers.limiter import Limiter
+from providers.account import Account
 from providers.limits.account_limits import only_concurrent
 from providers.limits.charging import Size
+from providers.limits.limiter import Limiter
 from providers.protocol import Ask, PromptBlock, Provider, ProviderDown, StartRefused, Throttled
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from domain.comparison import CallProfile
 from domain.reply import Usage
-from providers import anthropic_wire, openai_wire
-from providers.caching import marked_where_it_pays, pays, shortest_prefix_tokens
-from providers.prompts import PromptSource, SourceBlock, ask_for, ask_for_bundle
+from providers.anthropic import wire as anthropic_wire
+from providers.openai import wire as openai_wire
+from providers.prompts.cache_marks import marked_where_it_pays, pays, shortest_prefix_tokens
+from providers.prompts.prompts import PromptSource, SourceBlock, ask_for, ask_for_bundle
 from providers.protocol import Ask, PromptBlock
 
 MODEL = "claude-haiku-5-5"

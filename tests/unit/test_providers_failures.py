@@ -6,7 +6,8 @@ import httpx2
 import pytest
 
 from domain.reply import ErrorCode
-from providers.failures import HttpFailure, Step, of_status, of_transport, retry_after_s
+from providers.http.failures import HttpFailure, Step, of_status, of_transport, retry_after_s
+from providers.http.transport import operation_of
 from providers.protocol import (
     AccountRefused,
     ContentRefused,
@@ -16,7 +17,6 @@ from providers.protocol import (
     ProviderError,
     Throttled,
 )
-from providers.transport import operation_of
 
 READ, JOB, CALL, CREATE = Step.READ, Step.JOB, Step.CALL, Step.CREATE
 

@@ -8,8 +8,8 @@ from genai_prices import calc_price
 
 from domain.reply import Usage
 from providers.prices import cost_usd, is_known, most_usd, price_list
+from providers.prompts.tokens import most_tokens
 from providers.protocol import Ask, PromptBlock
-from providers.tokens import most_tokens
 
 MODELS = [("anthropic", "claude-haiku-5-5"), ("openai", "gpt-6-luna")]
 

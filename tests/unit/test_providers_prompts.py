@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.comparison import CallProfile
-from providers.answer_schema import anthropic_format, openai_response_format
-from providers.anthropic_wire import message_params
-from providers.openai_wire import completion_body
-from providers.prompts import PromptSource, SourceBlock, ask_for, prompt_blocks
+from providers.anthropic.wire import message_params
+from providers.openai.wire import completion_body
+from providers.prompts.answer_schema import anthropic_format, openai_response_format
+from providers.prompts.prompts import PromptSource, SourceBlock, ask_for, prompt_blocks
 from providers.protocol import Ask
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "request_http_body.json"

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from providers import anthropic_wire, openai_wire
+from providers.anthropic import wire as anthropic_wire
+from providers.http.results import Announced, Read, objection, of_download
+from providers.openai import wire as openai_wire
 from providers.protocol import AccountRefused, JobNotVisible, ProviderDown, ResultsNotWhole
-from providers.results import Announced, Read, objection, of_download
 
 
 def batch(status: str, completed: int = 0, failed: int = 0, **more: Any) -> dict[str, Any]:

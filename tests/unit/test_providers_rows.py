@@ -8,8 +8,9 @@ import pytest
 
 from domain.answer import Answer
 from domain.reply import Cause, ErrorCode, Fault, Reply, ReplyKind, Retry, Stop, judge
-from providers import anthropic_wire, openai_wire
-from providers.jsonl import read_replies
+from providers.anthropic import wire as anthropic_wire
+from providers.http.jsonl import read_replies
+from providers.openai import wire as openai_wire
 from providers.protocol import FailedBy, JobPhase
 
 ANSWER = '{"winner": "Essay B", "justification": "Clearer.", "confidence": 4}'

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.reply import Reply, ReplyKind
-from providers import spool
+from providers.http import spool
+from providers.http.spool import Spools
 from providers.protocol import ProviderDown
-from providers.spool import Spools
 
 
 def reply_of(row: dict[str, Any]) -> Reply | None:

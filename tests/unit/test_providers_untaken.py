@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from domain.reply import Reply, ReplyKind
-from providers.failures import HttpFailure
+from providers.http.failures import HttpFailure
 from providers.protocol import Ask, PromptBlock
 from providers.untaken import Untaken, refused_field, takes_temperature
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from agents import queue_snapshot
-from agents.queue_snapshot import QueueSnapshot
-from agents.runs import Run
+from agents.jobs.attempt import Run
+from agents.status import queue_snapshot
+from agents.status.queue_snapshot import QueueSnapshot
 from bench.scrape import filled_metrics, learn
 from domain.job import Claim, Job, Submission, Transport
-from domain.partition import PartitionState
+from domain.partition.state import PartitionState
 from tables.view import PartitionView, Reading
 from tests.unit.model.values import members, plan
 

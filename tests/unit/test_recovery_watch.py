@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agents.recovery_watch import HALT_S, RecoveryWatch
+from agents.liveness.recovery_watch import HALT_S, RecoveryWatch
 from streams import failstop
 
 

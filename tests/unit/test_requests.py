@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.request_events import round_event, single_event
-from streams.requests import ROUND_EVENT, SINGLE_EVENT, InboundMember, Undecodable, read_record
+from streams.wire.request_events import round_event, single_event
+from streams.wire.requests import ROUND_EVENT, SINGLE_EVENT, InboundMember, Undecodable, read_record
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 BODY: dict[str, Any] = json.loads((EXAMPLES / "request_http_body.json").read_text())

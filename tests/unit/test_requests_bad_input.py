@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from streams.request_events import round_event, single_event
-from streams.requests import MAX_METADATA_BYTES, ROUND_EVENT, SINGLE_EVENT, InboundMember, Undecodable, read_record
+from streams.wire.request_events import round_event, single_event
+from streams.wire.requests import MAX_METADATA_BYTES, ROUND_EVENT, SINGLE_EVENT, InboundMember, Undecodable, read_record
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 BODY: dict[str, Any] = json.loads((EXAMPLES / "request_http_body.json").read_text())

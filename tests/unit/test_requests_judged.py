@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from streams.request_events import round_event, single_event
-from streams.requests import MAX_METADATA_BYTES, InboundMember, read_record
+from streams.wire.request_events import round_event, single_event
+from streams.wire.requests import MAX_METADATA_BYTES, InboundMember, read_record
 from tables import requests
 from tables.acknowledged import AcknowledgedTable
 from tables.parsed import ParsedRecords

@@ -13,10 +13,10 @@ from domain.answer import Answer
 from domain.comparison import Member
 from domain.outcome import Outcome
 from domain.reply import ErrorCode, Fault, Usage
-from streams import results
-from streams.envelope import encode
-from streams.request_events import single_event
-from streams.requests import read_record
+from streams.wire import results
+from streams.wire.envelope import encode
+from streams.wire.request_events import single_event
+from streams.wire.requests import read_record
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 BODY: dict[str, Any] = json.loads((EXAMPLES / "request_http_body.json").read_text())

@@ -8,7 +8,7 @@ from domain.reconciling import JobEnd
 from domain.reply import ErrorCode, Usage
 from providers.prices import cost_usd, most_usd
 from providers.protocol import FailedBy
-from streams import work
+from streams.wire import work
 from tests.unit.model.fixtures import world
 from tests.unit.model.worker import ModelWorker
 from tests.unit.model.world import World

@@ -8,8 +8,8 @@ from aiokafka.protocol.coordination import FindCoordinatorResponse_v1
 from aiokafka.protocol.metadata import MetadataResponse_v5
 from aiokafka.protocol.transaction import InitProducerIdResponse_v0
 
-from streams import rights
-from streams.settings_kafka import KafkaSettings
+from settings.kafka import KafkaSettings
+from streams.kafka import rights
 
 METADATA, FIND_COORDINATOR, DESCRIBE_GROUPS, INIT_PRODUCER_ID = 3, 10, 15, 22
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import structlog
 
-from domain.round_tallies import RoundTallies
+from domain.partition.round_tallies import RoundTallies
 from providers.protocol import AccountRefused
-from streams.request_events import round_event
+from streams.wire.request_events import round_event
 from tests.unit.model.fixtures import world
 from tests.unit.model.world import CALLBACK, World
 
@@ -106,7 +106,7 @@ async def test_after_a_restart_a_rounds_end_counts_all_of_it_and_is_told_once(wo
 def test_every_event_that_names_a_job_names_its_rounds() -> None:
     """`job_id=` alone in a call of the log would be an event that the grep for its round does not find."""
     bare = []
-    for path in sorted(AGENTS.glob("*.py")):
+    for path in sorted(AGENTS.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "log":
                 named = {word.arg for word in node.keywords}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agents import same_log
-from agents.same_log import SameLog
+from agents.partitions import same_log
+from agents.partitions.same_log import SameLog
 from streams import failstop
 from tables.faults import OtherChangelog, OtherLog
 from tables.store import digest

@@ -5,7 +5,7 @@ from pathlib import Path
 import pydantic
 import pytest
 
-from streams.settings import DAY_S, Settings, UnusableSettings, load_settings
+from settings.settings import DAY_S, Settings, UnusableSettings, load_settings
 
 KEY = "sk-ant-0123456789-wxyz"
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from cli.config import EXIT_UNUSABLE, markdown_table
 from cli.main import app
-from streams import settings_env
-from streams.settings import Settings
+from settings import env as settings_env
+from settings.settings import Settings
 
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 KEY = "sk-ant-0123456789-wxyz"

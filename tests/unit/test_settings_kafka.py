@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from cli.main import app
-from streams import kafka_security
-from streams.settings import UnusableSettings, load_settings
+from settings.settings import UnusableSettings, load_settings
+from streams.kafka import security
 from tests.brokers.certificates import Authority, Signed
 
 PASSWORD = "correct horse battery staple"
@@ -109,7 +109,7 @@ def test_what_cannot_work_is_refused_in_words(env: dict[str, str], parts: list[s
 def test_amazons_signer_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     iam = {**without(OAUTH, *(name for name in OAUTH if "OAUTH_" in name)), "KAFKA_OAUTH_MSK_REGION": "eu-north-1"}
     assert load_settings(iam).kafka_oauth_msk_region == "eu-north-1"
-    monkeypatch.setattr("streams.settings_kafka.find_spec", lambda name: None)
+    monkeypatch.setattr("settings.kafka.find_spec", lambda name: None)
     assert "pip install 'roundbatch[msk]'" in refusal(iam)
 
 
@@ -223,13 +223,13 @@ def test_what_each_library_is_given(authority: Authority) -> None:
         OAUTH,
     ):
         settings = load_settings(env)
-        ours = kafka_security.connection(settings)
-        fausts = credentials_to_aiokafka_auth(kafka_security.faust_credentials(settings))
+        ours = security.connection(settings)
+        fausts = credentials_to_aiokafka_auth(security.faust_credentials(settings))
         kept = ("security_protocol", "sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
         assert [ours.get(name) for name in kept] == [fausts.get(name) for name in kept]
         assert (ours["ssl_context"] is None) == (fausts.get("ssl_context") is None)
         assert (ours.get("sasl_oauth_token_provider") is None) == (fausts.get("sasl_oauth_token_provider") is None)
-        confluents = kafka_security.librdkafka(settings)
+        confluents = security.librdkafka(settings)
         assert confluents["security.protocol"] == ours["security_protocol"]
         assert confluents.get("sasl.mechanism") == ours.get("sasl_mechanism")
         assert confluents.get("sasl.password") == ours.get("sasl_plain_password")

@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 
-from bench.compare.pace import Pace
+from compare.pace import Pace
 from simulator.caching import PrefixCache
 from simulator.latency import latency_s
 from simulator.prompts import Prompt

@@ -1,6 +1,6 @@
 """Places for jobs: bounded, earliest deadline first, no waiting job forgotten."""
 
-from agents.slots import Slots
+from agents.accounts.places import Slots
 
 
 def test_a_full_house_wakes_the_earliest_deadline_when_a_place_is_given_back() -> None:

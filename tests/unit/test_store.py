@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from faust.types import TP
 
+from settings.settings import Settings
 from streams import failstop
-from streams.app import make_app
-from streams.settings import Settings
+from streams.kafka.app import make_app
 from tables.acknowledged import AcknowledgedTable
 from tables.declared import declare
 from tables.faults import StoreFailed, is_damage, is_locked, is_unopenable

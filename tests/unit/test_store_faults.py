@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streams import work
+from streams.wire import work
 from tables import outcomes, requests
 from tables.faults import StoreFailed, StoreFault, UnknownVersion, UnreadableEntry
 from tests.unit.model.fixtures import Stopped, world

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from cli import results
 from cli.main import app
 from demo.exchange import KafkaExchange
-from streams.settings_kafka import KafkaSettings
+from settings.kafka import KafkaSettings
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 REQUESTS = "huleedu.llm_provider.comparison_requested.v1"

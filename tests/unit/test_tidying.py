@@ -5,13 +5,13 @@ import asyncio
 import pytest
 import structlog
 
-from agents.heartbeats import Heartbeat
-from agents.tidying import Tidying
-from providers.accounts import Account
-from providers.limiter import Limiter
+from agents.jobs.orphan_files import Tidying
+from agents.liveness.heartbeats import Heartbeat
+from providers.account import Account
 from providers.limits.account_limits import only_concurrent
+from providers.limits.limiter import Limiter
 from providers.protocol import JobNotVisible, ProviderDown
-from streams.settings import Settings
+from settings.settings import Settings
 from tests.unit.model.log import ModelClock
 from tests.unit.model.provider import ModelProvider
 

@@ -13,9 +13,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from agents.tracing import Tracing
-from streams.request_events import round_event
-from streams.settings import Settings, UnusableSettings, load_settings
+from agents.records.tracing import Tracing
+from settings.settings import Settings, UnusableSettings, load_settings
+from streams.wire.request_events import round_event
 from tests.unit.model.fixtures import world
 from tests.unit.model.log import START_MS
 from tests.unit.model.worker import ModelWorker
@@ -189,16 +189,16 @@ async def test_by_default_spans_go_where_the_environment_says(world: World, coll
 def test_off_by_default_and_then_opentelemetrys_sdk_is_not_even_imported() -> None:
     assert not Settings().tracing
     at_import = set()
-    for path in AGENTS.glob("*.py"):
+    for path in AGENTS.rglob("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:  # what stands in a function is imported when it is called
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("opentelemetry", "agents.tracing")):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("opentelemetry", "agents.records.tracing")):
                 at_import.add(path.name)
     assert at_import == {"tracing.py"}
 
 
 def test_without_the_extra_it_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings({"ROUNDBATCH_TRACING": "true"}).tracing
-    monkeypatch.setattr("streams.settings.find_spec", lambda name: None)
+    monkeypatch.setattr("settings.settings.find_spec", lambda name: None)
     with pytest.raises(
         UnusableSettings, match=r"ROUNDBATCH_TRACING=true needs OpenTelemetry: pip install 'roundbatch\[tracing\]'"
     ):

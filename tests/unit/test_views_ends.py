@@ -7,9 +7,9 @@ import pytest
 import structlog
 from aiokafka.errors import KafkaTimeoutError
 
-from agents.views import Views
-from domain.partition import PartitionState
-from streams.settings import Settings
+from agents.partitions.views import Views
+from domain.partition.state import PartitionState
+from settings.settings import Settings
 from tables.view import PartitionView, Reading
 
 

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from cli.asking import worker_url
 from cli.main import app
-from cli.together import together
-from cli.watch import _follow
-from cli.watch_view import span, view
-from streams.settings import load_settings
+from cli.watch.command import _follow
+from cli.watch.merge import together
+from cli.watch.view import span, view
+from settings.settings import load_settings
 from tests.harness.status_example import EVIL, told
 
 
@@ -200,7 +200,7 @@ def test_on_a_terminal_it_looks_again_until_ctrl_c(monkeypatch: pytest.MonkeyPat
             raise KeyboardInterrupt
         return looks.pop(0)
 
-    monkeypatch.setattr("cli.watch.ask_all", ask_all)
+    monkeypatch.setattr("cli.watch.command.ask_all", ask_all)
     terminal = io.StringIO()
     _follow(["http://w"], 0.0, Console(file=terminal, force_terminal=True, color_system=None, width=120))
     first, _, second = terminal.getvalue().partition("no worker answers at http://w")

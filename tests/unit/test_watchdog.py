@@ -10,9 +10,9 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
-from agents.heartbeats import Heartbeats
-from agents.loop_metrics import LoopCollector
-from agents.watchdog import Watchdog
+from agents.liveness.heartbeats import Heartbeats
+from agents.liveness.watchdog import Watchdog
+from agents.status.loop_gauges import LoopCollector
 
 LIMIT_S = 100.0
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -118,7 +118,7 @@ async def test_the_event_loop_beats_while_it_turns(process: Process) -> None:
 
 async def test_a_thread_notices_an_event_loop_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("faulthandler.dump_traceback", lambda **_: None)
-    monkeypatch.setattr("agents.watchdog.LOOK_S", 0.001)
+    monkeypatch.setattr("agents.liveness.watchdog.LOOK_S", 0.001)
     process = Process(5.0)
     process.heartbeats.of("event_loop").beat()
 
@@ -138,8 +138,8 @@ def test_a_process_whose_event_loop_stands_still_ends_with_70() -> None:
     """The real thread, the real exit, and where every thread stood on stderr."""
     script = """
 import asyncio, time
-from agents.heartbeats import Heartbeats
-from agents import watchdog
+from agents.liveness.heartbeats import Heartbeats
+from agents.liveness import watchdog
 from streams.clock import SystemClock
 watchdog.LOOK_S = 0.02
 async def main():

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from streams.outbox import MAX_RECORD_BYTES
-from streams.sends import Headers, TooLarge
+from streams.kafka.outbox import MAX_RECORD_BYTES
+from streams.kafka.sends import Headers, TooLarge
 from tests.unit.model.log import Log, Record
 
 
@@ -21,7 +21,7 @@ class _Send:
 
 
 class MemoryOutbox:
-    """Like streams.outbox.Outbox: sends keep their order within a topic's partition, and none across topics."""
+    """Like streams.kafka.outbox.Outbox: sends keep their order within a topic's partition, and none across topics."""
 
     def __init__(self, log: Log) -> None:
         self._log = log

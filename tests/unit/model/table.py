@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-from streams.outbox import MAX_RECORD_BYTES
+from streams.kafka.outbox import MAX_RECORD_BYTES
 from tables.acknowledged import EntryTooLarge
 from tests.unit.model.log import PARTITION, Log, Store
 from tests.unit.model.outbox import MemoryOutbox

@@ -7,34 +7,34 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from agents.admission import Admission
-from agents.asks import Asks
-from agents.calls import Calls
-from agents.circuits import Circuits
-from agents.closer import Closer
-from agents.collect import Collect
-from agents.dead_letters import DeadLetters
-from agents.dispatcher import Dispatcher
-from agents.enqueued import Enqueued
-from agents.finding import Finding
-from agents.intake import Intake
-from agents.job_records import JobRecords
-from agents.limits import absence_rule
-from agents.metrics import Metrics
-from agents.money_metrics import MoneyCounters
-from agents.pause_file import PauseFile
-from agents.reading import Reading as ReadingBatches
-from agents.reconcile import Reconcile
-from agents.spending import Spending
-from agents.submitting import Submitting
-from agents.timers import Timers
-from agents.traced import Tracer
+from agents.accounts.admission import Admission
+from agents.accounts.batch_queue import Enqueued
+from agents.accounts.budgets import Spending
+from agents.accounts.pause_file import PauseFile
+from agents.accounts.pauses import Circuits
+from agents.jobs.call import Calls
+from agents.jobs.dispatcher import Dispatcher
+from agents.jobs.find_lost import Finding
+from agents.jobs.prompts import Asks
+from agents.jobs.read_results import Reading as ReadingBatches
+from agents.jobs.records import JobRecords
+from agents.jobs.submit import Submitting
+from agents.loops import Intake
+from agents.metrics.counters import Metrics
+from agents.metrics.money import MoneyCounters
+from agents.records.collect import Collect
+from agents.records.dead_letters import DeadLetters
+from agents.records.reconcile import Reconcile
+from agents.records.trace_context import Tracer
+from agents.windows.closer import Closer
+from agents.windows.planning_rules import absence_rule
+from agents.windows.timers import Timers
 from domain.back_off import BackOff
 from domain.circuit import Pause
-from providers.accounts import Account
-from providers.limiter import Limiter
+from providers.account import Account
 from providers.limits.account_limits import only_concurrent
-from streams.settings import TABLES, Settings
+from providers.limits.limiter import Limiter
+from settings.settings import TABLES, Settings
 from tables import view as views
 from tables.view import PartitionView, Reading, Tables
 from tests.unit.model.log import PARTITION, Disk, Log, ModelClock, Record
@@ -87,7 +87,7 @@ class ModelConsumer:
 
 
 class ModelViews:
-    """The view of the one partition while it is assigned: agents.views.Views without Faust."""
+    """The view of the one partition while it is assigned: agents.partitions.views.Views without Faust."""
 
     settled = True
 

@@ -5,9 +5,9 @@ import uuid
 from collections import defaultdict
 from typing import Any
 
-from streams import work
-from streams.request_events import round_event, single_event
-from streams.settings import TABLES, Settings
+from settings.settings import TABLES, Settings
+from streams.wire import work
+from streams.wire.request_events import round_event, single_event
 from tests.unit.model.log import Disk, Log, ModelClock, new_disk
 from tests.unit.model.provider import ModelProvider, justification, prompt
 from tests.unit.model.worker import ModelWorker

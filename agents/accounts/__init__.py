@@ -1,0 +1,1 @@
+"""Accounts: opened, paused, and how much work and money each may take."""

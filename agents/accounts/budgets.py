@@ -1,0 +1,229 @@
+"""What is spent, reserved and left: a job goes to its provider only when the budgets hold what it may cost at most.
+
+Nothing is kept but in the log: what was paid is told by the outcomes of the partitions that this worker holds, what is
+reserved by its jobs that are claimed or submitted. Calls under way are reserved in memory, and asked again after a crash.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from agents.metrics.money import MoneyCounters
+from agents.partitions.log_fields import about
+from agents.partitions.views import Views
+from domain.budget import Budget, Decision, Excess, Word, day_of, decide
+from domain.cutting import estimated_tokens
+from domain.job import Job, Transport
+from domain.reply import ErrorCode
+from providers.prices import most_usd
+from settings.settings import Settings
+from streams.clock import Clock
+from tables.view import PartitionView
+
+log = structlog.get_logger("spending")
+_LOOK_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Reserved:
+    """For one job under way: USD by bos_batch_id, when this share of its members was open."""
+
+    usd: Mapping[str, float]
+    share_open: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A job that waits for money."""
+
+    usd: Mapping[str, float]
+    members: int
+    deadline_ms: int
+
+
+class Spending:
+    """Budgets of this worker. With several, each has the share of the day's budget that its partitions are of all."""
+
+    def __init__(self, settings: Settings, views: Views, counters: MoneyCounters, clock: Clock) -> None:
+        self._settings, self._views, self._counters, self._clock = settings, views, counters, clock
+        self._budget = settings.budget
+        self._zone, self._excess = ZoneInfo(settings.budget.time_zone), Excess(settings.budget.excess)
+        self._reserved: dict[tuple[int, str], _Reserved] = {}
+        self._held: dict[tuple[int, str], _Held] = {}
+        # By batch, as of the last walk over all reservations and with what has come since: too much rather than too little, for
+        # answers have set some free. With 500 jobs under way a walk takes 1 ms.
+        self._total: defaultdict[str, float] = defaultdict(float)
+        self._look_at_s = float("-inf")
+        self.wake: Callable[[int, str], bool] = lambda partition, job_id: False
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any budget."""
+        return self._budget.day_usd is not None or self._budget.batch_usd is not None
+
+    def admit(self, view: PartitionView, job: Job) -> Decision:
+        """Decide whether a job's money is there; where it is, it is reserved from here on."""
+        key = (view.partition, job.job_id)
+        usd = self._most(view, job)
+        decision = self._decide(usd, len(view.state.owned(job.job_id))) if self.limited else Decision(Word.GO)
+        held_before = self._held.pop(key, None) is not None
+        if decision.word is Word.GO:
+            if usd is not None:
+                self._reserve(view, job, usd)
+        elif decision.word is Word.HOLD:
+            self._held[key] = _Held(usd or {}, len(view.state.owned(job.job_id)), job.plan.deadline_ms)
+            if not held_before:
+                log.warning("budget_held", **about(view, job), why=decision.message)
+        else:
+            members = len(view.state.owned(job.job_id))
+            log.warning("budget_refused", **about(view, job), word=decision.word, why=decision.message)
+            if decision.word is Word.REFUSE:
+                self._counters.refused(members)
+        return decision
+
+    def not_sent(self, partition: int, job_id: str) -> None:
+        """The job does not go after all, or what it had to ask is left for later."""
+        self._reserved.pop((partition, job_id), None)
+
+    def recall(self, view: PartitionView) -> None:
+        """Reserve for the jobs of a partition that were claimed or submitted, perhaps by a process before this one."""
+        for job in view.state.jobs.values():
+            if job.claim is not None and (usd := self._most(view, job)) is not None:
+                self._reserve(view, job, usd)
+
+    def _reserve(self, view: PartitionView, job: Job, usd: Mapping[str, float]) -> None:
+        self._reserved[view.partition, job.job_id] = _Reserved(usd, view.state.share_open(job.job_id))
+        for batch, one in usd.items():
+            self._total[batch] += one
+
+    def why_held(self, view: PartitionView, job: Job) -> Decision | None:
+        """Why a job that has not been sent waits for money; None when it does not."""
+        if not self.limited or (view.partition, job.job_id) in self._reserved:
+            return None
+        decision = self._decide(self._most(view, job), len(view.state.owned(job.job_id)), whole=True)
+        return decision if decision.word is not Word.GO else None
+
+    def _decide(self, usd: Mapping[str, float] | None, members: int, *, whole: bool = False) -> Decision:
+        """`whole`: as if all partitions had caught up. Before that, what they have spent is not known."""
+        if usd is None:
+            message = "the price list does not know this model, and a budget cannot hold what has no price"
+            return Decision(Word.REFUSE, message, ErrorCode.CONFIGURATION_ERROR)
+        if not whole and not self._caught_up():
+            return Decision(Word.HOLD, "partitions are catching up: what was spent is not known yet")
+        decision = decide(self._budgets(usd, self._total), members=members, excess=self._excess)
+        if decision.word is Word.GO:
+            return decision
+        return decide(self._budgets(usd, self._all_reserved()), members=members, excess=self._excess)
+
+    def _caught_up(self) -> bool:
+        return {view.partition for view in self._views if view.caught_up} >= set(self._views.assigned())
+
+    def _budgets(self, usd: Mapping[str, float], reserved: Mapping[str, float]) -> list[Budget]:
+        found = []
+        if (share := self.share_usd) is not None:
+            name = "the day's budget" if share == self._budget.day_usd else "this worker's share of the day's budget"
+            found.append(Budget(name, share, self.spent_today(), sum(reserved.values()), sum(usd.values())))
+        if (limit := self._budget.batch_usd) is not None:
+            found += [
+                Budget(f"the budget of batch {batch}", limit, self.spent_for(batch), reserved.get(batch, 0.0), wanted)
+                for batch, wanted in usd.items()
+                if batch
+            ]
+        return found
+
+    def _most(self, view: PartitionView, job: Job) -> dict[str, float] | None:
+        """What the open members of a job cost at most, by bos_batch_id; None for a model without a price."""
+        plan = job.plan
+        default = self._settings.provider(plan.provider).max_output_tokens
+        tokens: dict[str, tuple[int, int]] = {}
+        for member in view.state.owned(job.job_id):
+            pending = view.state.pending.get(member)
+            if pending is not None:
+                into, out = tokens.get(pending.batch, (0, 0))
+                tokens[pending.batch] = (into + estimated_tokens(pending), out + (pending.max_tokens or default))
+        batch = plan.transport is Transport.BATCH
+        usd = {
+            name: most_usd(plan.provider, plan.model, batch=batch, prompt_tokens=into, output_tokens=out)
+            for name, (into, out) in tokens.items()
+        }
+        return {name: one for name, one in usd.items() if one is not None} if None not in usd.values() else None
+
+    # -- what is there ---------------------------------------------------------------------------------------------
+
+    @property
+    def share_usd(self) -> float | None:
+        """This worker's share of the day's budget; None where there is none."""
+        if self._budget.day_usd is None:
+            return None
+        return self._budget.day_usd * self._views.share
+
+    def spent_today(self) -> float:
+        """USD paid since the day began, in the partitions of this worker."""
+        begins_ms, _ = day_of(self._clock.now_ms(), self._zone)
+        return sum(view.state.payments.since(begins_ms) for view in self._views)
+
+    def day_ends_ms(self) -> int:
+        """When the next day begins."""
+        return day_of(self._clock.now_ms(), self._zone)[1]
+
+    def spent_for(self, batch: str) -> float:
+        """USD paid for a batch, in the partitions of this worker."""
+        return sum(view.state.payments.of_batch(batch) for view in self._views)
+
+    def reserved(self) -> float:
+        """USD reserved for jobs under way."""
+        return sum(self._all_reserved().values())
+
+    def held(self) -> tuple[int, int]:
+        """How many jobs wait for money, and how many comparisons."""
+        return len(self._held), sum(held.members for held in self._held.values())
+
+    def fullest_batches(self, most: int) -> list[tuple[str, float, float]]:
+        """Batches with what is spent and reserved for them, the dearest first."""
+        if not most:
+            return []
+        reserved, spent = self._all_reserved(), defaultdict[str, float](float)
+        for view in self._views:
+            for batch, usd in view.state.payments.by_batch():
+                spent[batch] += usd
+        found = [(name, spent[name], reserved[name]) for name in {*spent, *reserved} if name]
+        return sorted(found, key=lambda one: -(one[1] + one[2]))[:most]
+
+    def _all_reserved(self) -> defaultdict[str, float]:
+        total: defaultdict[str, float] = defaultdict(float)
+        for key, reserved in list(self._reserved.items()):
+            view = self._views.current(key[0])
+            share = view.state.share_open(key[1]) if view is not None else 0.0
+            if not share:
+                # All answered, planned anew, or no longer here: when it is again, it is recalled. Perhaps gone already: who
+                # asks for a view first after a rebalance drops all, and the dispatcher gives back what it has not sent.
+                self._reserved.pop(key, None)
+                continue
+            for batch, usd in reserved.usd.items():
+                total[batch] += usd * share / reserved.share_open
+        self._total = total
+        return total
+
+    # -- as time passes --------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Wake held jobs for which there is room now, those with the earliest deadline first."""
+        now_s = self._clock.running_s()
+        if now_s < self._look_at_s:
+            return
+        self._look_at_s = now_s + _LOOK_EVERY_S
+        reserved = self._all_reserved().copy()  # the walk forgets what is over, also where there is no budget
+        if not self._held or not self._caught_up():
+            return
+        for key, held in sorted(self._held.items(), key=lambda item: item[1].deadline_ms):
+            view = self._views.current(key[0])
+            gone = view is None or key[1] not in view.state.jobs
+            if not gone and not all(budget.fits for budget in self._budgets(held.usd, reserved)):
+                continue
+            self._held.pop(key, None)
+            if not gone and self.wake(*key):
+                for batch, usd in held.usd.items():
+                    reserved[batch] += usd

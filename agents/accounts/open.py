@@ -1,0 +1,61 @@
+"""Opens an account for each provider that has a key."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.metrics.counters import Metrics
+from providers.account import Account
+from providers.anthropic.adapter import AnthropicProvider
+from providers.limits.account_limits import AccountLimits
+from providers.limits.charging import Charging
+from providers.limits.limiter import Limiter
+from providers.openai.adapter import OpenAIProvider
+from settings.provider import ProviderSettings
+from settings.settings import Settings
+
+_ADAPTERS: Mapping[str, type[AnthropicProvider | OpenAIProvider]] = {"anthropic": AnthropicProvider, "openai": OpenAIProvider}
+
+
+def open_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
+    """The accounts by provider name."""
+    accounts = {}
+    for name in settings.configured_providers:
+        block = settings.provider(name)
+        if block.api_key is None:
+            continue
+
+        def on_http(endpoint: str, status: int | str, provider: str = name) -> None:
+            metrics.http_operation(provider, endpoint, str(status))
+
+        def on_dropped(parameter: str, model: str, provider: str = name) -> None:
+            if parameter == "temperature":
+                metrics.temperature_dropped(provider, model)
+
+        where: dict[str, Any] = {} if block.base_url is None else {"base_url": block.base_url}
+        provider = _ADAPTERS[name](
+            block.api_key.get_secret_value(),
+            on_http=on_http,
+            on_dropped=on_dropped,
+            spool_folder=str(settings.state_dir),  # not /tmp, which may be memory
+            **where,
+        )
+        accounts[name] = Account(name, provider, Limiter(_limits(name, block)))
+    return accounts
+
+
+def share_accounts(accounts: Mapping[str, Account], share: float) -> None:
+    """Tell the limiters which part of all partitions this worker holds; without any it keeps the part it had."""
+    for account in accounts.values():
+        if 0.0 < share <= 1.0:
+            account.limiter.set_share(share)
+
+
+def _limits(name: str, block: ProviderSettings) -> AccountLimits:
+    return AccountLimits(
+        Charging(name),
+        concurrent_calls=block.max_concurrent_calls,
+        requests_per_minute=block.requests_per_minute,
+        input_tokens_per_minute=block.input_tokens_per_minute,
+        output_tokens_per_minute=block.output_tokens_per_minute,
+        minute_s=block.limits_minute_s,
+    )

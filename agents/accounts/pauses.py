@@ -1,0 +1,183 @@
+"""The accounts' circuits: what refuses an account pauses it, its jobs wait, one try now and then finds out how it is.
+
+The worker goes on: other accounts are asked, batches that are known are polled and read.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from agents.accounts.pause_file import PauseFile
+from agents.metrics.money import MoneyCounters
+from domain.back_off import BackOff
+from domain.circuit import Circuit, Pause
+from domain.comparison import Member
+from domain.reply import ErrorCode, Reply, ReplyKind
+from providers.protocol import AccountRefused, OutcomeUnknown, ProviderDown, ProviderError
+from streams.clock import Clock
+
+log = structlog.get_logger("circuits")
+Job = tuple[int, str]  # partition, job id
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Waiting:
+    """A waiting job, as the choice of the next try goes. `subject`: planned again it has another id, and is the same."""
+
+    members: int
+    deadline_ms: int
+    subject: str
+
+
+def subject_of(partition: int, member: Member) -> str:
+    """The name of what is sent, by its first comparison: it stays the same when that is planned again."""
+    return f"{partition}/{member.offset}/{member.position}"
+
+
+class Circuits:
+    """One circuit an account, and the jobs that wait for it."""
+
+    def __init__(
+        self, keys: Mapping[str, str], back_off: BackOff, file: PauseFile, counters: MoneyCounters, clock: Clock
+    ) -> None:
+        """`keys`: by account, the hash of its key. A pause of another key is not taken over from the file."""
+        self._keys, self._back_off, self._file = keys, back_off, file
+        self._counters, self._clock = counters, clock
+        self._circuits = dict.fromkeys(keys, Circuit())
+        self._waiting: dict[str, dict[Job, _Waiting]] = {account: {} for account in keys}
+        self._woken: dict[str, Counter[str]] = {account: Counter() for account in keys}  # subjects, to try, in this pause
+        self._wake_at_s = dict.fromkeys(keys, float("-inf"))
+        self.wake: Callable[[int, str], bool] = lambda partition, job_id: False  # False: the job wants nothing more
+
+    def recall(self) -> None:
+        """Take over the pauses of the process before; each may be tried at once."""
+        for account, (key_hash, pause) in self._file.read().items():
+            if self._keys.get(account) == key_hash:
+                now_s = self._clock.running_s()
+                again = Pause(pause.trouble, pause.code, pause.message, pause.since_ms, now_s)
+                self._circuits[account] = Circuit(again)
+                log.warning("account_paused", account=account, trouble=pause.trouble.value, said=pause.message, recalled=True)
+
+    # -- what the dispatcher asks ----------------------------------------------------------------------------------
+
+    def pause_of(self, account: str) -> Pause | None:
+        """Why the account is paused; None when it is not."""
+        return self._circuits[account].pause
+
+    def lets(self, account: str, subject: str) -> bool:
+        """Whether this subject may be sent now."""
+        return self._circuits[account].lets(subject, self._clock.running_s())
+
+    def sending(self, account: str, subject: str) -> bool:
+        """Whether this subject may be sent now, and it is going to be: of a paused account it is the one try."""
+        now_s = self._clock.running_s()
+        if not self._circuits[account].lets(subject, now_s):
+            return False
+        self._circuits[account] = self._circuits[account].sent(subject, now_s)
+        return True
+
+    def wait(self, account: str, job: Job, subject: str, deadline_ms: int, members: int) -> None:
+        """Remember a job that waits; it is woken to try the account, small ones first, and when that is well again."""
+        self._waiting[account][job] = _Waiting(members, deadline_ms, subject)
+
+    # -- what came of it -------------------------------------------------------------------------------------------
+
+    def replied(self, account: str, subject: str, reply: Reply) -> None:
+        """A call was answered. A refused prompt shows that the provider answers, but of spend it may tell nothing."""
+        if reply.kind is ReplyKind.SUCCEEDED or self.pause_of(account) is None:
+            self.answered(account, subject)
+        else:
+            self.told_nothing(account, subject)
+
+    def answered(self, account: str, subject: str) -> None:
+        """The provider did what it was asked."""
+        self._become(account, self._circuits[account].answered(subject))
+
+    def told_nothing(self, account: str, subject: str) -> None:
+        """Not sent after all, throttled, or its content refused."""
+        pause = self.pause_of(account)
+        if pause is not None and pause.trier == subject:
+            self._counters.probed(account, "unclear")
+        self._become(account, self._circuits[account].told_nothing(subject, self._clock.running_s(), self._back_off))
+
+    def failed(self, account: str, subject: str, error: ProviderError) -> bool:
+        """Whether the account is paused now: then what failed waits with all the others, and uses no attempt."""
+        if not isinstance(error, AccountRefused | ProviderDown | OutcomeUnknown):
+            self.told_nothing(account, subject)
+            return False
+        refused = isinstance(error, AccountRefused)
+        code = ErrorCode(error.code) if isinstance(error, AccountRefused) else ErrorCode.EXTERNAL_SERVICE_ERROR
+        certain = error.certain if isinstance(error, AccountRefused) else getattr(error, "unreachable", False)
+        return self._refused(account, subject, code, str(error), certain=certain, refused=refused)
+
+    def row_refused(self, account: str, subject: str, code: ErrorCode, message: str) -> None:
+        """A row of a batch says that the account is at fault."""
+        self._refused(account, subject, code, message, certain=True, refused=True)
+
+    def _refused(self, account: str, subject: str, code: ErrorCode, message: str, *, certain: bool, refused: bool) -> bool:
+        before = self.pause_of(account)
+        after = self._circuits[account].refused(
+            subject,
+            code,
+            message,
+            certain=certain,
+            now_s=self._clock.running_s(),
+            now_ms=self._clock.now_ms(),
+            back_off=self._back_off,
+        )
+        if before is not None and before.trier == subject and after.pause is not None:
+            self._counters.probed(account, "failed")
+            wait_s = round(after.pause.try_at_s - self._clock.running_s(), 3)
+            log.warning("account_probe_failed", account=account, said=message[:300], tries=after.pause.tries, wait_s=wait_s)
+        self._become(account, after)
+        return after.pause is not None
+
+    def _become(self, account: str, circuit: Circuit) -> None:
+        before, self._circuits[account] = self._circuits[account].pause, circuit
+        pause = circuit.pause
+        if pause is not None and before is None:
+            self._counters.paused(account, pause.trouble.value)
+            log.error("account_paused", account=account, trouble=pause.trouble.value, code=pause.code, said=pause.message)
+            self._save()
+        elif pause is None and before is not None:
+            self._counters.probed(account, "closed")
+            waited_s = round((self._clock.now_ms() - before.since_ms) / 1000, 1)
+            waiting, self._waiting[account] = self._waiting[account], {}
+            self._woken[account].clear()
+            log.info("account_resumed", account=account, after_s=waited_s, jobs=len(waiting))
+            self._save()
+            for partition, job_id in sorted(waiting, key=lambda job: waiting[job].deadline_ms):
+                self.wake(partition, job_id)
+
+    def _save(self) -> None:
+        paused = {account: circuit.pause for account, circuit in self._circuits.items() if circuit.pause is not None}
+        self._file.write({account: (self._keys[account], pause) for account, pause in paused.items()})
+
+    # -- as time passes --------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Wake one waiting job of each paused account whose next try is due: those that have tried least, then the smallest."""
+        now_s = self._clock.running_s()
+        for account, circuit in self._circuits.items():
+            if not circuit.try_is_due(now_s) or now_s < self._wake_at_s[account]:
+                continue
+            waiting, woken = self._waiting[account], self._woken[account]
+            while waiting:
+                job = min(waiting, key=lambda one: (woken[waiting[one].subject], waiting[one]))
+                subject = waiting.pop(job).subject
+                if self.wake(*job):
+                    woken[subject] += 1
+                    # It tries within the second; one that cannot (no place, no money) leaves the try to another.
+                    self._wake_at_s[account] = now_s + min(1.0, self._back_off.first_s)
+                    break
+
+    def waiting(self, account: str) -> int:
+        """How many jobs wait for the account."""
+        return len(self._waiting[account])
+
+    def next_try_s(self, account: str) -> float:
+        """Seconds until the account may be tried; 0 when it may be now, or is not paused."""
+        pause = self.pause_of(account)
+        return 0.0 if pause is None else max(0.0, pause.try_at_s - self._clock.running_s())

@@ -1,0 +1,166 @@
+"""A synchronous job: each open line is one call; outcomes are settled in chunks as they come."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from agents.accounts.pauses import Circuits, subject_of
+from agents.jobs.attempt import Run
+from agents.jobs.prompts import Asks, outcomes_of
+from agents.metrics.counters import Metrics
+from domain.job import Job
+from domain.outcome import Outcome
+from domain.reconciling import JobEnd
+from domain.replanning import failed_call
+from domain.reply import Cause, ErrorCode, Reply, Retry
+from providers.account import Account
+from providers.protocol import AccountRefused, ContentRefused, OutcomeUnknown, ProviderError, StartRefused
+from settings.settings import Settings
+from streams import crashpoints
+from streams.clock import Clock
+from streams.kafka.outbox import Outbox
+from streams.wire import work
+from tables.view import PartitionView
+
+log = structlog.get_logger("calls")
+_SETTLE_S = 0.03  # answers that come within this are settled by one record
+
+
+class Calls:
+    """Runs the calls of one job after another's, bounded by the account's limiter."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        accounts: Mapping[str, Account],
+        asks: Asks,
+        outbox: Outbox,
+        metrics: Metrics,
+        clock: Clock,
+        circuits: Circuits,
+    ) -> None:
+        self._settings, self._accounts, self._asks, self._outbox = settings, accounts, asks, outbox
+        self._metrics, self._clock, self._circuits = metrics, clock, circuits
+
+    async def run(self, view: PartitionView, job: Job, run: Run, wanted: Callable[[], bool]) -> None:
+        """Ask every open line once. `wanted` is asked before each call; JobEnded follows only when every line was asked.
+
+        A line that is refused because of the account is left open: it waits with the job, and nothing is written of it.
+        """
+        waiting = self._asks.open_lines(view, job)
+        if job.offset < view.work.end and not run.asked:  # planned before this assignment: whether it was asked is not known
+            run.asked = True
+            for _ in waiting:
+                self._metrics.call_repeated(job.plan.provider)
+        came: list[Outcome] = []
+        sends: list[asyncio.Future[Any]] = []
+        skipped = 0
+
+        async def work_off() -> None:
+            nonlocal skipped
+            while waiting:
+                number = waiting.pop(0)
+                if not (
+                    wanted() and self._lets(view, job, number)
+                ):  # before the prompt is read: it can be only while the partition is here
+                    skipped += 1
+                    continue
+                try:
+                    came.extend(await self._ask(view, job, number, wanted))
+                except StartRefused:
+                    skipped += 1
+
+        workers = min(len(waiting), self._settings.provider(job.plan.provider).max_concurrent_calls)
+        tasks = [asyncio.create_task(work_off()) for _ in range(workers)]
+        try:
+            while tasks:
+                done, pending = await asyncio.wait(tasks, timeout=_SETTLE_S)
+                tasks = list(pending)
+                for task in done:
+                    task.result()
+                self._settle(view, job, came, sends)
+        finally:
+            for task in tasks:
+                task.cancel()
+        await asyncio.gather(*sends)
+        if skipped:
+            return
+        run.over = True
+        log.info("job_called", **run.about, comparisons=len(job.plan.members), attempt=job.plan.attempt)
+        crashpoints.point("after_outcomes_sent", view.partition)
+        ended = work.JobEnded(job_id=job.job_id, claim_offset=None, reason=JobEnd.READ)
+        await self._send(view, ended)
+
+    def _lets(self, view: PartitionView, job: Job, number: int) -> bool:
+        return self._circuits.lets(job.plan.provider, subject_of(view.partition, job.plan.lines[number][0]))
+
+    def _settle(self, view: PartitionView, job: Job, came: list[Outcome], sends: "list[asyncio.Future[Any]]") -> None:
+        if came:
+            sends.append(self._send(view, work.Outcomes(job_id=job.job_id, outcomes=tuple(came))))
+            came.clear()
+
+    async def _ask(self, view: PartitionView, job: Job, number: int, wanted: Callable[[], bool]) -> list[Outcome]:
+        provider = job.plan.provider
+        ask, unusable = self._asks.build(view, job, number, self._clock.now_ms())
+        if ask is None:
+            return unusable
+        started_ms = self._clock.now_ms()
+        subject = subject_of(view.partition, job.plan.lines[number][0])
+
+        def start() -> bool:
+            nonlocal started_ms
+            started_ms = self._clock.now_ms()
+            return wanted() and _has_time(view, job, number, started_ms) and self._circuits.sending(provider, subject)
+
+        timeout_s = self._settings.provider(provider).call_timeout_s
+        reply: Reply | Retry
+        try:
+            reply = await self._accounts[provider].call(ask, timeout_s=timeout_s, start=start, round_key=job.plan.round_key)
+            crashpoints.point("after_call", view.partition)
+            self._circuits.replied(provider, subject, reply)
+        except StartRefused:
+            self._circuits.told_nothing(provider, subject)
+            raise
+        except ProviderError as error:
+            paused = self._circuits.failed(provider, subject, error)
+            if isinstance(error, OutcomeUnknown):
+                self._metrics.call_repeated(provider)
+            elif paused:
+                raise StartRefused(str(error)) from error
+            reply = _retry_of(job, error)
+        now_ms = self._clock.now_ms()
+        self._metrics.calls.called(provider, job.plan.model, job.plan.mode, (now_ms - started_ms) / 1000)
+        return unusable + outcomes_of(
+            view,
+            job,
+            number,
+            reply,
+            completed_ms=now_ms,
+            response_time_ms=now_ms - started_ms,
+            metrics=self._metrics,
+        )
+
+    def _send(self, view: PartitionView, record: work.WorkRecord) -> "asyncio.Future[Any]":
+        return self._outbox.send(self._settings.work_topic, work.encode(record), partition=view.partition)
+
+
+def _has_time(view: PartitionView, job: Job, number: int, now_ms: int) -> bool:
+    """Whether a member of the line is still without an outcome, its own deadline ahead: the job's is that of its oldest."""
+    pending = (view.state.pending.get(member) for member in job.plan.lines[number])
+    return any(one is not None and now_ms < one.deadline_ms for one in pending)
+
+
+def _retry_of(job: Job, error: ProviderError) -> Retry:
+    """Why a call is open; the account is not paused for it."""
+    match error:
+        case OutcomeUnknown():
+            return Retry(Cause.LOST_CALL, ErrorCode.TIMEOUT, str(error))
+        case AccountRefused():
+            return Retry(Cause.REFUSED_ACCOUNT, ErrorCode(error.code), str(error))
+        case ContentRefused():
+            return Retry(Cause.REFUSED_CONTENT, ErrorCode.INVALID_REQUEST, str(error))
+        case _:
+            # Without a back-off an outage of a second would use up all attempts.
+            return failed_call(job.plan, str(error))

@@ -1,0 +1,118 @@
+"""Finding a claimed job of unknown fate again: adopted, certainly absent, or held.
+
+OpenAI shows our job id in a batch's metadata. Anthropic shows times and counts until a batch has ended, then its custom ids:
+while an unclaimed batch of the claim's time and count exists there, unknown holds.
+"""
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from agents.jobs.attempt import Run
+from agents.jobs.records import JobRecords
+from agents.metrics.counters import Metrics
+from domain.absence import AbsenceRule
+from domain.job import Claim, Job
+from domain.reconciling import JobEnd
+from providers.account import Account
+from providers.protocol import Candidate, Provider, ProviderError
+from settings.settings import Settings
+from streams.clock import Clock
+
+log = structlog.get_logger("finding")
+# How far a batch's time at the provider may lie from the claim's, the broker's, at least: beyond it a batch is taken for
+# another's. A clock five minutes off must not make our own batch absent, and paid again; too wide only holds a job longer.
+_LEAST_MARGIN_S = 600.0
+
+
+class Finding:
+    """Looks for jobs at their provider. Methods return the seconds until the next look, None when a record leads on."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        accounts: Mapping[str, Account],
+        records: JobRecords,
+        metrics: Metrics,
+        clock: Clock,
+        absence: AbsenceRule,
+        taken: Callable[[], frozenset[str]],
+    ) -> None:
+        """`taken`: the provider's ids that other jobs of this worker are known to have."""
+        self._settings, self._accounts, self._records = settings, accounts, records
+        self._metrics, self._clock, self._absence, self._taken = metrics, clock, absence, taken
+
+    async def find(self, job: Job, run: Run) -> float | None:
+        """Look once: adopt the job, or conclude that it is certainly absent, or look again later."""
+        provider = self._accounts[job.plan.provider].provider
+        claim = job.claim
+        if claim is None:
+            return None
+        run.finds += 1
+        started_ms = self._clock.now_ms()
+        try:
+            found, undecided = await self._scan(provider, job, run, claim)
+        except ProviderError as error:  # "could not read" is never "absent"
+            log.warning("job_list_unreadable", **run.about, said=str(error))
+            return self.delay_s(job, run)
+        if found is not None:
+            self._metrics.job_adopted(job.plan.provider)
+            log.info("job_adopted", **run.about, provider_job_id=found)
+            await self._records.submitted(run, found, adopted=True)
+            return None
+        if undecided:
+            return self.hold(job, run, f"{undecided} batches of its time and size do not tell yet whose they are")
+        run.empty_scans_ms.append(started_ms)
+        if self._absence.certainly_absent(claim, tuple(run.empty_scans_ms)):
+            if provider.key_hash != claim.key_hash:
+                return self.hold(job, run, "only the key that claimed it can say that it is absent")
+            self._metrics.job_absent(job.plan.provider)
+            return await self._records.end(job, run, JobEnd.ABSENT, "two scans of the provider's list do not show it")
+        return self.delay_s(job, run)
+
+    async def _scan(self, provider: Provider, job: Job, run: Run, claim: Claim) -> tuple[str | None, int]:
+        """One complete scan: the provider's id of the job, or None with the number of batches that may still be it."""
+        skew_ms = int(max(self._settings.clock_skew_s, _LEAST_MARGIN_S) * 1000)
+        last_ms = claim.append_ms + int((claim.start_within_s + self._settings.create_timeout_s) * 1000) + skew_ms
+        candidates = await provider.candidates(claim.append_ms - skew_ms)
+        undecided = 0
+        for candidate in candidates:
+            if candidate.job_id is not None:
+                if candidate.job_id == job.job_id:
+                    return candidate.provider_job_id, 0
+                continue
+            if not self._may_be(candidate, job, claim.append_ms - skew_ms, last_ms):
+                continue
+            if not candidate.ended:
+                undecided += 1
+                continue
+            owner = run.owners.get(candidate.provider_job_id)
+            if owner is None:
+                owner = await provider.owner(candidate.provider_job_id)
+                if owner is None:  # ended in the list, and no row can be read yet: it may be ours
+                    undecided += 1
+                    continue
+                run.owners[candidate.provider_job_id] = owner
+            if owner == job.job_id:
+                return candidate.provider_job_id, 0
+        return None, undecided
+
+    def _may_be(self, candidate: Candidate, job: Job, first_ms: int, last_ms: int) -> bool:
+        """By what a batch shows before it has ended: no other job's, made while the claim could be called upon, no larger."""
+        if candidate.provider_job_id in self._taken():
+            return False
+        # Members that had ended before the call were left out of it: no more lines than planned, perhaps fewer.
+        return first_ms <= candidate.created_ms <= last_ms and 0 < candidate.total <= len(job.plan.lines)
+
+    def delay_s(self, job: Job, run: Run) -> float:
+        """The wait before the next look."""
+        block = self._settings.provider(job.plan.provider)
+        return block.polls.wait_s(run.finds)
+
+    def hold(self, job: Job, run: Run, why: str) -> float:
+        """Report a job that is neither seen nor certainly absent; it is looked for until its deadline."""
+        if not run.held:
+            run.held = True
+            self._metrics.job_held(job.plan.provider)
+            log.error("job_held", **run.about, why=why)
+        return self.delay_s(job, run)

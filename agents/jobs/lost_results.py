@@ -1,0 +1,70 @@
+"""Answers that a provider has been paid for and does not give: booked as spent, told, and counted."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from agents.jobs.attempt import Run
+from agents.metrics.counters import Metrics
+from domain.comparison import Member
+from domain.cutting import estimated_tokens
+from domain.job import Job
+from domain.outcome import Outcome
+from domain.reply import Cause, ErrorCode, Retry
+from domain.results import lost_share
+from providers.prices import most_usd
+from providers.protocol import ResultsNotWhole
+from settings.settings import Settings
+from tables.view import PartitionView
+
+log = structlog.get_logger("lost_results")
+
+
+class LostResults:
+    """Makes the outcomes by which lost answers are booked. They leave their members open: these are asked again."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings, self._metrics = settings, metrics
+
+    def booked(
+        self, view: PartitionView, job: Job, run: Run, missing: Sequence[int], why: ResultsNotWhole, now_ms: int
+    ) -> list[Outcome]:
+        """One outcome for each member of these lines, with its share of what they cost at most: no usage tells exactly."""
+        plan, share = job.plan, lost_share(why.paid, len(missing))
+        retry = Retry(Cause.MISSING, ErrorCode.EXTERNAL_SERVICE_ERROR, "its answer was paid for and is lost at the provider")
+        owned = set(view.state.owned(job.job_id))
+        members = [member for number in missing for member in plan.lines[number] if member in owned]
+        booked = [
+            Outcome(
+                member,
+                plan.provider,
+                plan.model,
+                now_ms,
+                plan.mode,
+                retry=retry,
+                cost_usd=self._most_usd(view, job, member) * share,
+                batch=pending.batch if (pending := view.state.pending.get(member)) is not None else "",
+            )
+            for member in members
+        ]
+        usd = sum(outcome.cost_usd for outcome in booked)
+        comparisons = round(len(members) * share)
+        self._metrics.paid.lost(plan.provider, comparisons, usd)
+        log.error(
+            "results_lost",
+            **run.about,
+            provider_job_id=run.provider_job_id,
+            why=str(why),
+            comparisons=comparisons,
+            asked_again=len(members),
+            usd_at_most=round(usd, 6),
+        )
+        return booked if share else []
+
+    def _most_usd(self, view: PartitionView, job: Job, member: Member) -> float:
+        pending, plan = view.state.pending.get(member), job.plan
+        if pending is None:
+            return 0.0
+        output = pending.max_tokens or self._settings.provider(plan.provider).max_output_tokens
+        usd = most_usd(plan.provider, plan.model, batch=True, prompt_tokens=estimated_tokens(pending), output_tokens=output)
+        return usd or 0.0

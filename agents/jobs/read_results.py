@@ -1,0 +1,242 @@
+"""Reading a submitted batch: polled until it has ended, cancelled when its deadline is near, fetched whole."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from agents.accounts.pauses import Circuits, subject_of
+from agents.jobs.attempt import Run
+from agents.jobs.find_lost import Finding
+from agents.jobs.lost_results import LostResults
+from agents.jobs.prompts import line_of, outcomes_of
+from agents.jobs.records import JobRecords
+from agents.metrics.counters import Metrics
+from domain.job import Job, Submission
+from domain.outcome import Outcome
+from domain.reconciling import JobEnd
+from domain.reply import Cause, ErrorCode
+from domain.results import AfterRead, after_read, give_up_at_ms
+from providers.account import Account
+from providers.protocol import FailedBy, JobNotVisible, JobPhase, JobStatus, ProviderError, ResultsNotWhole
+from settings.settings import Settings
+from streams import crashpoints
+from streams.clock import Clock
+from streams.wire import work
+from tables.view import PartitionView
+
+log = structlog.get_logger("reading")
+# In one record: settling in chunks is what makes a job cheap, but a chunk is handled in one turn of the event loop. 200 take it
+# 20 ms, and a round elsewhere needs many of them.
+_OUTCOMES_AT_ONCE = 50
+# Short reads until a job is reported as held: the first few may be over within seconds.
+_SHORT_READS_TO_HOLD = 5
+_FAILED_BY = {
+    FailedBy.CONTENT: (JobEnd.REFUSED_CONTENT, ErrorCode.INVALID_REQUEST),
+    FailedBy.ACCOUNT: (JobEnd.REFUSED_ACCOUNT, ErrorCode.QUOTA_EXCEEDED),
+    FailedBy.PROVIDER: (JobEnd.REFUSED_ACCOUNT, ErrorCode.EXTERNAL_SERVICE_ERROR),
+}
+
+
+class Reading:
+    """Methods return the seconds until the next look, None when a record leads on."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        accounts: Mapping[str, Account],
+        records: JobRecords,
+        finding: Finding,
+        metrics: Metrics,
+        clock: Clock,
+        circuits: Circuits,
+    ) -> None:
+        self._settings, self._accounts, self._records, self._circuits = settings, accounts, records, circuits
+        self._finding, self._metrics, self._clock = finding, metrics, clock
+        self._lost = LostResults(settings, metrics)
+        self._turn = asyncio.Lock()
+
+    def delay_s(self, job: Job, run: Run) -> float:
+        """The wait before the next look; not beyond the moment at which the job is to be escalated."""
+        block = self._settings.provider(job.plan.provider)
+        wait_s = block.polls.wait_s(run.polls)
+        escalate_at_ms, now_ms = job.plan.escalate_at_ms, self._clock.now_ms()
+        if escalate_at_ms is None or run.cancel_sent or now_ms >= escalate_at_ms:
+            return wait_s
+        return min(wait_s, max(0.05, (escalate_at_ms - now_ms) / 1000))
+
+    async def poll(self, view: PartitionView, job: Job, run: Run) -> float | None:
+        """Look once; when the batch has ended, read it."""
+        submission = job.submission
+        if submission is None:
+            return None
+        run.polls += 1
+        run.provider_job_id = submission.provider_job_id
+        try:
+            status = await self._look(job, run, submission)
+            if status.phase is JobPhase.RUNNING:
+                run.held, run.rows_done = False, status.answered
+                return self.delay_s(job, run)
+            crashpoints.point("after_poll", view.partition)
+            if status.phase is JobPhase.FAILED:
+                return await self._failed(job, run, status)
+            return await self._fetch(view, job, run, submission, status)
+        except JobNotVisible as error:
+            self._finding.hold(job, run, str(error))
+        except ProviderError as error:
+            log.warning("poll_failed", **run.about, said=str(error))
+        return self.delay_s(job, run)
+
+    async def _look(self, job: Job, run: Run, submission: Submission) -> JobStatus:
+        """Look at a batch; cancel it when it still runs and its deadline is near.
+
+        It is read when it has ended, so that nothing it did is paid again.
+        """
+        provider = self._accounts[job.plan.provider].provider
+        status = await provider.look(submission.provider_job_id)
+        if status.phase is not JobPhase.RUNNING or run.cancel_sent or not self._is_late(job):
+            return status
+        await provider.cancel(submission.provider_job_id)
+        run.cancel_sent = True
+        run.polls = 1  # looked at often from here on
+        log.warning("job_escalated", **run.about, provider_job_id=submission.provider_job_id)
+        crashpoints.point("after_cancel", run.partition)
+        return await provider.look(submission.provider_job_id)
+
+    def _is_late(self, job: Job) -> bool:
+        escalate_at_ms = job.plan.escalate_at_ms
+        return escalate_at_ms is not None and self._clock.now_ms() >= escalate_at_ms
+
+    async def _failed(self, job: Job, run: Run, status: JobStatus) -> float | None:
+        self._count_end(job, "failed")
+        message = f"the provider's validation failed: {status.failure or status.detail}"
+        reason, code = _FAILED_BY[status.failed_by]
+        return await self._records.end(job, run, reason, message, code)
+
+    async def _fetch(self, view: PartitionView, job: Job, run: Run, submission: Submission, status: JobStatus) -> float | None:
+        """Send all rows as Outcomes; JobEnded follows when they are acknowledged, or it would plan answered members again.
+
+        What came is used at once, also when more must come: then JobEnded waits, and the batch is read again.
+        """
+        run.read = True
+        failed: ProviderError | None = None
+        chunk: list[Outcome] = []
+        unknown = 0
+        provider = self._accounts[job.plan.provider].provider
+        completed_ms = self._clock.now_ms()
+        try:
+            async for reply in provider.replies(submission.provider_job_id):
+                number = line_of(job, reply)
+                if number is None:
+                    unknown += 1
+                    continue
+                if number in run.seen:
+                    continue
+                run.seen.add(number)
+                provider.learn(job.plan.model, reply)
+                came = outcomes_of(
+                    view,
+                    job,
+                    number,
+                    reply,
+                    completed_ms=completed_ms,
+                    response_time_ms=completed_ms - submission.append_ms,
+                    metrics=self._metrics,
+                )
+                run.answered += sum(outcome.terminal for outcome in came)
+                run.retryable += sum(not outcome.terminal for outcome in came)
+                chunk += came
+                self._note_quota(view, job, came)
+                crashpoints.point("during_fetch", view.partition)
+                if len(chunk) >= _OUTCOMES_AT_ONCE:
+                    await self._settle_some(view, job, chunk)
+                    run.alive_s = self._clock.running_s()
+                    chunk = []
+        except ProviderError as error:
+            failed = error
+        if chunk:
+            await self._settle(view, job, chunk)
+        crashpoints.point("after_outcomes_sent", view.partition)
+        self._count_unknown(job, run, unknown)
+        if failed is not None and (missing := self._missing(view, job, run)):
+            if not isinstance(failed, ResultsNotWhole):
+                raise failed  # it could not be read to the end, which says nothing of what is there
+            return await self._not_whole(view, job, run, status, missing, failed)
+        return await self._end_read(job, run, status, JobEnd.ESCALATED if self._is_late(job) else JobEnd.READ)
+
+    async def _end_read(self, job: Job, run: Run, status: JobStatus, reason: JobEnd, message: str = "") -> float | None:
+        self._count_end(job, status.detail or "ended")
+        missing = len(job.plan.lines) - len(run.seen)
+        log.info("job_read", **run.about, answered=run.answered, retryable=run.retryable, missing_lines=missing)
+        return await self._records.end(job, run, reason, message, answered=run.answered, retryable=run.retryable)
+
+    def _count_unknown(self, job: Job, run: Run, unknown: int) -> None:
+        if unknown > run.unknown_ids:
+            self._metrics.unknown_custom_ids(job.plan.provider, unknown - run.unknown_ids)
+            log.warning("unknown_custom_ids", **run.about, rows=unknown)
+            run.unknown_ids = unknown
+
+    @staticmethod
+    def _missing(view: PartitionView, job: Job, run: Run) -> list[int]:
+        """The lines with an open member of which nothing has been read, here or by a process before this one."""
+        open_ones = set(view.state.owned(job.job_id)).difference(view.state.retries_of(job.job_id))
+        return [
+            number for number, line in enumerate(job.plan.lines) if number not in run.seen and not open_ones.isdisjoint(line)
+        ]
+
+    async def _not_whole(
+        self, view: PartitionView, job: Job, run: Run, status: JobStatus, missing: list[int], why: ResultsNotWhole
+    ) -> float | None:
+        """Rows that the provider counts did not come: they were paid, and are read again for as long as the deadline allows."""
+        now_ms = self._clock.now_ms()
+        run.short_since_ms = run.short_since_ms or now_ms
+        if after_read(job.plan, since_ms=run.short_since_ms, now_ms=now_ms) is AfterRead.LOST:
+            booked = self._lost.booked(view, job, run, missing, why, now_ms)
+            for start in range(0, len(booked), _OUTCOMES_AT_ONCE):
+                await self._settle_some(view, job, booked[start : start + _OUTCOMES_AT_ONCE])
+                run.alive_s = self._clock.running_s()
+            return await self._end_read(job, run, status, JobEnd.ESCALATED, f"its results are lost: {why}")
+        self._metrics.short_read(job.plan.provider)
+        log.warning("results_not_whole", **run.about, missing_lines=len(missing), reads=run.short_reads + 1, why=str(why))
+        wait_s = self._settings.provider(job.plan.provider).polls.wait_s(run.short_reads)
+        run.short_reads += 1
+        if run.short_reads >= _SHORT_READS_TO_HOLD:
+            self._finding.hold(job, run, str(why))
+        return min(wait_s, max(0.05, (give_up_at_ms(job.plan, run.short_since_ms) - now_ms) / 1000))
+
+    def _note_quota(self, view: PartitionView, job: Job, came: list[Outcome]) -> None:
+        """Pause the account when a row says that its money has run out while the batch ran."""
+        retry = came[0].retry
+        if retry is not None and retry.cause is Cause.REFUSED_ACCOUNT and retry.code is ErrorCode.QUOTA_EXCEEDED:
+            self._circuits.row_refused(job.plan.provider, subject_of(view.partition, came[0].member), retry.code, retry.message)
+
+    def _settle(self, view: PartitionView, job: Job, chunk: list[Outcome]) -> "asyncio.Future[Any]":
+        return self._records.send(view.partition, work.Outcomes(job_id=job.job_id, outcomes=tuple(chunk)))
+
+    async def _settle_some(self, view: PartitionView, job: Job, chunk: list[Outcome]) -> None:
+        """Settle a part of a large job, and rest as long as its acknowledgement took: the longer, the busier the worker is.
+
+        One part of one job at a time. Sent as fast as they are read, 10,000 outcomes kept all else waiting for 5 s.
+        """
+        async with self._turn:
+            began_s = self._clock.running_s()
+            await self._settle(view, job, chunk)
+            await asyncio.sleep(self._clock.running_s() - began_s)
+
+    async def abandon(self, provider: str, run: Run) -> None:
+        """Cancel a batch none of whose members is open any more: what it has not done yet need not be paid."""
+        if run.provider_job_id is None or run.read or run.cancel_sent:
+            return
+        run.cancel_sent = True
+        try:
+            await self._accounts[provider].provider.cancel(run.provider_job_id)
+        except ProviderError as error:
+            log.warning("job_not_cancelled", **run.about, said=str(error))
+        else:
+            log.info("job_cancelled", **run.about, provider_job_id=run.provider_job_id)
+
+    def _count_end(self, job: Job, status: str) -> None:
+        if job.submission is not None:
+            duration_s = (self._clock.now_ms() - job.submission.append_ms) / 1000
+            self._metrics.job_ended(job.plan.provider, job.plan.model, status, duration_s)

@@ -1,0 +1,60 @@
+"""What the dispatcher says of a job in the work topic."""
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from agents.jobs.attempt import Run
+from domain.job import Job
+from domain.reconciling import JobEnd
+from domain.reply import ErrorCode
+from settings.settings import Settings
+from streams.kafka.outbox import Outbox
+from streams.wire import work
+
+log = structlog.get_logger("job_records")
+
+
+class JobRecords:
+    """Sends records of jobs to their partition."""
+
+    def __init__(self, settings: Settings, outbox: Outbox) -> None:
+        self._topic, self._outbox = settings.work_topic, outbox
+
+    def send(self, partition: int, record: work.WorkRecord) -> "asyncio.Future[Any]":
+        """Send one record; done when it is acknowledged."""
+        return self._outbox.send(self._topic, work.encode(record), partition=partition)
+
+    async def submitted(self, run: Run, provider_job_id: str, *, adopted: bool = False) -> None:
+        """Send Submitted. None: its reading leads on."""
+        run.submission_sent, run.provider_job_id = True, provider_job_id
+        record = work.Submitted(job_id=run.job_id, provider_job_id=provider_job_id, adopted=adopted)
+        await self.send(run.partition, record)
+
+    async def end(
+        self,
+        job: Job,
+        run: Run,
+        reason: JobEnd,
+        message: str = "",
+        code: ErrorCode | None = None,
+        *,
+        answered: int = 0,
+        retryable: int = 0,
+    ) -> float | None:
+        """Send JobEnded, naming the claim that is known. None: its reading leads on."""
+        run.over, run.named_claim = True, job.claim.offset if job.claim else None
+        if reason is not JobEnd.READ:
+            log.warning("job_not_done", **run.about, reason=reason.value, message=message, code=code)
+        record = work.JobEnded(
+            job_id=job.job_id,
+            claim_offset=run.named_claim,
+            reason=reason,
+            message=message,
+            code=code,
+            answered=answered,
+            retryable=retryable,
+        )
+        await self.send(run.partition, record)
+        return None

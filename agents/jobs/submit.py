@@ -1,0 +1,234 @@
+"""Submitting a batch job: claimed, the claim read back, created once."""
+
+import asyncio
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
+
+import structlog
+
+from agents.accounts.pauses import Circuits, subject_of
+from agents.jobs.attempt import Run
+from agents.jobs.find_lost import Finding
+from agents.jobs.inflight_bytes import InflightBytes
+from agents.jobs.prompts import Asks
+from agents.jobs.records import JobRecords
+from agents.metrics.counters import Metrics
+from domain.budget import Decision, Word
+from domain.cutting import encoded_bytes
+from domain.job import Job
+from domain.outcome import Outcome
+from domain.reconciling import JobEnd
+from domain.reply import ErrorCode
+from providers.account import Account
+from providers.protocol import (
+    AccountRefused,
+    ContentRefused,
+    JobNotVisible,
+    OutcomeUnknown,
+    ProviderDown,
+    ProviderError,
+    StartRefused,
+    Throttled,
+)
+from settings.settings import Settings
+from streams import crashpoints
+from streams.clock import Clock
+from streams.wire import work
+from tables.view import PartitionView
+
+log = structlog.get_logger("submitting")
+_COUNTED_AT_ONCE = 200  # waits counted between two turns of the event loop: about 1 ms
+
+
+class Submitting:
+    """Methods return the seconds until the next look, None when a record leads on."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        accounts: Mapping[str, Account],
+        asks: Asks,
+        records: JobRecords,
+        finding: Finding,
+        metrics: Metrics,
+        clock: Clock,
+        worker_run: str,
+        circuits: Circuits,
+    ) -> None:
+        self._settings, self._accounts, self._asks, self._records = settings, accounts, asks, records
+        self._finding, self._metrics, self._clock, self._worker_run = finding, metrics, clock, worker_run
+        self._inflight = InflightBytes(settings.max_inflight_bytes)
+        self._circuits = circuits
+
+    def claim(self, view: PartitionView, job: Job, run: Run) -> None:
+        """Ask for the right to submit. The clock is read before the send: the claim must run out here first."""
+        run.claim_sent_s = self._clock.running_s()
+        run.claim = self._records.send(
+            view.partition,
+            work.SubmitClaimed(
+                job_id=job.job_id,
+                worker_run=self._worker_run,
+                start_within_s=self._settings.start_within_s,
+                key_hash=self._accounts[job.plan.provider].provider.key_hash,
+            ),
+        )
+        crashpoints.point("after_claim_sent", view.partition)
+
+    def relinquish(self, run: Run) -> None:
+        """Give back a claim that was not called upon and will not be: its partition is going, or the worker stops.
+
+        Whoever reads the claim next could not tell it from one whose call is of unknown outcome.
+        """
+        if run.task is None:
+            self._give_up_claim(run)
+
+    def _give_up_claim(self, run: Run) -> None:
+        if run.claim is None or run.called or run.over:
+            return
+        run.over = True
+        run.claim.add_done_callback(lambda claimed: self._given_back(run, claimed))
+
+    def _given_back(self, run: Run, claimed: "asyncio.Future[Any]") -> None:
+        if claimed.cancelled():
+            return
+        run.named_claim = claimed.result().offset
+        ended = work.JobEnded(
+            job_id=run.job_id,
+            claim_offset=run.named_claim,
+            reason=JobEnd.NOT_STARTED,
+            message="the claim was given back before the create call",
+        )
+        self._records.send(run.partition, ended)
+        log.info("claim_given_back", **run.about)
+
+    async def create(self, view: PartitionView, job: Job, run: Run) -> float | None:
+        """Create the batch, once."""
+        if view.dead:  # a prompt can be read only while the partition is here
+            self._give_up_claim(run)
+            return None
+        account, subject = job.plan.provider, subject_of(view.partition, job.plan.lines[0][0])
+        provider = self._accounts[account].provider
+        lines = self._asks.open_lines(view, job)
+        unusable: list[Outcome] = []
+        asks = self._asks.each(view, job, lines, self._clock.now_ms(), unusable)
+        first = next(asks, None)
+        if first is None:
+            self._circuits.told_nothing(account, subject)
+            settled = self._settle(view, job, unusable)
+            if settled is not None:
+                await settled
+            return None
+
+        begun = False
+
+        def start() -> bool:
+            nonlocal begun
+            if begun:
+                run.called = False  # the provider has said that the call before this one made nothing: the claim is as before
+                if view.dead:
+                    return False
+            else:
+                self._settle(view, job, unusable)
+            begun = True
+            return self._may_start(view, job, run)
+
+        try:
+            async with self._inflight.hold(_size(view, job)):
+                provider_job_id = await provider.create(
+                    job.job_id, chain((first,), asks), start=start, timeout_s=self._settings.create_timeout_s
+                )
+        except StartRefused as error:
+            self._circuits.told_nothing(account, subject)
+            if view.dead:
+                self._give_up_claim(run)
+                return None
+            self._metrics.claim_lost(job.plan.provider)
+            return await self._records.end(job, run, JobEnd.STARTED_LATE, str(error))
+        except OutcomeUnknown as error:
+            self._circuits.failed(account, subject, error)
+            log.warning("job_fate_unknown", **run.about, said=str(error))
+            return self._finding.delay_s(job, run)
+        except ProviderError as error:
+            paused = self._circuits.failed(account, subject, error)
+            reason, code = _refusal(error)
+            if paused and not isinstance(error, ContentRefused | Throttled):
+                reason = JobEnd.ACCOUNT_PAUSED  # planned again without a back-off: the pause is the wait
+            return await self._records.end(job, run, reason, str(error), code)
+        crashpoints.point("after_create", view.partition)
+        self._circuits.answered(account, subject)
+        asked = len(lines) - len({outcome.member for outcome in unusable})
+        self._metrics.job_submitted(job.plan.provider, job.plan.model, asked)
+        log.info(
+            "job_submitted",
+            **run.about,
+            provider_job_id=provider_job_id,
+            comparisons=asked,
+            attempt=job.plan.attempt,
+        )
+        if job.plan.attempt == 1:
+            await self._count_waits(view, job, lines, self._clock.now_ms())
+        # Last: what is still done here when it has been read back would keep the job from its next step, for good.
+        await self._records.submitted(run, provider_job_id)
+        return None
+
+    def _settle(self, view: PartitionView, job: Job, unusable: list[Outcome]) -> "asyncio.Future[Any] | None":
+        """Send the ends of members that no prompt can be made of."""
+        if not unusable or view.dead:
+            return None
+        return self._records.send(view.partition, work.Outcomes(job_id=job.job_id, outcomes=tuple(unusable)))
+
+    async def _count_waits(self, view: PartitionView, job: Job, lines: list[int], now_ms: int) -> None:
+        for place, number in enumerate(lines):
+            for member in job.plan.lines[number]:
+                pending = view.state.pending.get(member)
+                if pending is not None:
+                    self._metrics.waited(job.plan.provider, job.plan.mode, (now_ms - pending.arrived_ms) / 1000)
+            if place % _COUNTED_AT_ONCE == _COUNTED_AT_ONCE - 1:
+                await asyncio.sleep(0)
+
+    def _may_start(self, view: PartitionView, job: Job, run: Run) -> bool:
+        """Asked directly before the create request, after any upload: the claim must still hold on our own clock."""
+        crashpoints.point("before_claim_check", view.partition)
+        if job.claim is None or run.claim_sent_s is None or run.called:
+            return False
+        if self._clock.running_s() - run.claim_sent_s >= job.claim.start_within_s:
+            return False
+        run.called = True
+        crashpoints.point("before_create", view.partition)
+        return True
+
+    async def give_back(self, view: PartitionView, job: Job, run: Run) -> float | None:
+        """The claim ran out before it was called upon."""
+        self._circuits.told_nothing(job.plan.provider, subject_of(view.partition, job.plan.lines[0][0]))
+        self._metrics.claim_lost(job.plan.provider)
+        return await self._records.end(job, run, JobEnd.NOT_STARTED, "the claim ran out before the create call")
+
+    async def refuse(self, job: Job, run: Run, decision: Decision) -> float | None:
+        """A budget has no room for the job: its comparisons end, or its halves are tried."""
+        reason = JobEnd.SPLIT if decision.word is Word.SPLIT else JobEnd.OVER_BUDGET
+        return await self._records.end(job, run, reason, decision.message, decision.code)
+
+    async def escalate(self, job: Job, run: Run) -> float | None:
+        """Not submitted, and its deadline is near: its members go as calls."""
+        return await self._records.end(job, run, JobEnd.ESCALATED, "its deadline is near and it has not been submitted")
+
+
+def _refusal(error: ProviderError) -> tuple[JobEnd, ErrorCode]:
+    match error:
+        case ContentRefused():
+            return JobEnd.REFUSED_CONTENT, ErrorCode.INVALID_REQUEST
+        case AccountRefused():
+            return JobEnd.REFUSED_ACCOUNT, ErrorCode(error.code)
+        case Throttled():
+            return JobEnd.REFUSED_ACCOUNT, ErrorCode.RATE_LIMIT
+        case ProviderDown() | JobNotVisible():
+            return JobEnd.REFUSED_ACCOUNT, ErrorCode.EXTERNAL_SERVICE_ERROR
+        case _:
+            raise error
+
+
+def _size(view: PartitionView, job: Job) -> int:
+    """An upper estimate of the job's encoded bytes."""
+    pending = (view.state.pending.get(member) for member in view.state.owned(job.job_id))
+    return sum(encoded_bytes(one) for one in pending if one is not None)

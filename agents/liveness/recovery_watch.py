@@ -1,0 +1,47 @@
+"""Notices a recovery of the tables that has come to a halt: the process ends, and its partitions go to a worker that lives.
+
+Seen after a worker had slept through its session: Faust waited for changelog records that it had dropped, and neither ended
+nor gave its partitions up.
+"""
+
+from typing import Any
+
+from streams import failstop
+from streams.kafka.app import RoundbatchApp
+
+HALT_S = 60.0
+
+
+class RecoveryWatch:
+    """Asked at every tick that finds the tables unsettled; `settled` at every other. It also measures how long one takes."""
+
+    def __init__(self, app: RoundbatchApp, now_s: float) -> None:
+        self._app = app
+        self._progress: Any = None
+        self._since_s = 0.0
+        self._began_s: float | None = now_s  # the first one begins with the process
+
+    def began(self, now_s: float) -> None:
+        """The views are dropped; the first call counts."""
+        if self._began_s is None:
+            self._began_s = now_s
+
+    def ended(self, now_s: float) -> float | None:
+        """All partitions have caught up: how long that took, None if none had begun."""
+        began_s, self._began_s = self._began_s, None
+        return None if began_s is None else now_s - began_s
+
+    def settled(self) -> None:
+        """All is well."""
+        self._progress = None
+
+    def unsettled(self, now_s: float) -> None:
+        """Stop the process when nothing has moved for HALT_S although partitions are assigned."""
+        self.began(now_s)
+        tables: Any = self._app.tables
+        offsets = tuple(sorted(tables.recovery.active_offsets.items()))
+        progress = (self._app.rebalancing_count, self._app.rebalancing, offsets)
+        if progress != self._progress or not self._app.consumer.assignment():
+            self._progress, self._since_s = progress, now_s
+        elif now_s - self._since_s > HALT_S:
+            failstop.stop("recovery", TimeoutError(f"tables have not recovered any further for {HALT_S:.0f} s"))

@@ -1,0 +1,1 @@
+"""Counters that are raised where something happens, with the labels that they share."""

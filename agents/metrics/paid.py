@@ -1,0 +1,71 @@
+"""What came back from providers, in tokens and USD."""
+
+from agents.metrics.labels import Labels, children
+from domain.reply import Usage
+from providers.prices import cost_usd
+
+
+class PaidMetrics:
+    """Counts every answer that was read, usable or not: all are paid. One read again after a crash counts again."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._tokens = children(
+            labels.counter(
+                "roundbatch_tokens",
+                "Tokens by direction; cached: read or written of a prompt cache, else no.",
+                *("provider", "model", "direction", "cached"),
+            )
+        )
+        self._cost = children(
+            labels.counter("roundbatch_cost_usd", "What answers cost, by the price list.", "provider", "model", "mode")
+        )
+        self._saved = children(
+            labels.counter(
+                "roundbatch_cost_saved_usd",
+                "What the same tokens had cost more in calls (by=batch), and uncached (by=cache; 0 where caching cost more).",
+                *("provider", "model", "by"),
+            )
+        )
+
+        self._lost = labels.counter(
+            "roundbatch_results_lost",
+            "Comparisons of a batch that were paid for and whose results the provider does not give.",
+            "provider",
+        )
+        self._lost_usd = labels.counter("roundbatch_results_lost_usd", "What these cost at most, booked as spent.", "provider")
+
+    def expect(self, provider: str) -> None:
+        """Begin at 0 what an alert watches the increase of; `provider` as Labels.provider gives it."""
+        self._lost.labels(provider)
+
+    def lost(self, provider: str, comparisons: int, usd: float) -> None:
+        """So many comparisons were paid for in vain."""
+        provider = self._labels.provider(provider)
+        self._lost.labels(provider).inc(comparisons)
+        self._lost_usd.labels(provider).inc(usd)
+
+    def tokens(self, provider: str, model: str, usage: Usage) -> None:
+        """An answer used so much."""
+        provider, model = self._labels.provider(provider), self._labels.model(model)
+        cached = usage.cache_read_tokens + usage.cache_creation_tokens
+        for direction, kind, count in (
+            ("input", "no", max(0, usage.prompt_tokens - cached)),
+            ("input", "read", usage.cache_read_tokens),
+            ("input", "written", usage.cache_creation_tokens),
+            ("output", "no", usage.completion_tokens),
+        ):
+            if count or kind == "no":
+                self._tokens(provider, model, direction, kind).inc(count)
+
+    def cost(self, provider: str, model: str, mode: str, usage: Usage, usd: float, *, batch: bool) -> None:
+        """An answer of so many tokens cost so much; mode as on the wire."""
+        in_calls = cost_usd(provider, model, usage, batch=False) or usd if batch else usd
+        uncached = in_calls
+        if usage.cache_read_tokens or usage.cache_creation_tokens:
+            plain = Usage(usage.prompt_tokens, usage.completion_tokens)
+            uncached = cost_usd(provider, model, plain, batch=False) or in_calls
+        provider, model = self._labels.provider(provider), self._labels.model(model)
+        self._cost(provider, model, self._labels.word(mode)).inc(usd)
+        self._saved(provider, model, "batch").inc(max(0.0, in_calls - usd))
+        self._saved(provider, model, "cache").inc(max(0.0, uncached - in_calls))

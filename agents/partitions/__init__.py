@@ -1,0 +1,1 @@
+"""What a worker holds of each of its partitions."""

@@ -1,0 +1,80 @@
+"""Records that are missing between two that came, or at the end: read again, unless there are none.
+
+Offsets have gaps of their own (transaction markers, what was aborted), and Faust can fail to deliver records around rebalances.
+Which it is, the log tells, read by a client of our own: a record that nobody delivered would else be skipped for ever. Of what
+retention has removed unread it can only tell how many offsets that were.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from faust.types import TP
+
+from streams import failstop
+from streams.kafka.app import RoundbatchApp
+from streams.kafka.log_ends import LogEnds
+from tables.view import PartitionView
+
+log = structlog.get_logger("gaps")
+_PATIENCE_S = 3.0  # after a seek: beyond it the log is asked again
+
+
+@dataclass(slots=True)
+class _Gap:
+    expected: int
+    asked_s: float
+    ends_at: int | None = None  # known: the next record is at this offset, or later
+    under_way: bool = True  # the question has not been answered: without Kafka it waits, and others would line up behind it
+
+
+class Gaps:
+    """The gaps that are being looked into, by view and topic."""
+
+    def __init__(self, app: RoundbatchApp, log_ends: LogEnds) -> None:
+        self._app, self._log_ends = app, log_ends
+        self._open: dict[tuple[int, str], _Gap] = {}
+        self._asking: set[asyncio.Future[Any]] = set()
+        self._told: dict[tuple[str, int], int] = {}  # of what was removed unread: up to which offset it has been told
+        self.on_removed: Callable[[str, int], None] = lambda topic, offsets: None
+
+    def is_real(self, view: PartitionView, topic: str, expected: int, after: int) -> bool:
+        """Whether the log holds no record in [expected, after). False while that is not known; then we seek back."""
+        gap = self._open.get((id(view), topic))
+        if gap is not None and gap.expected == expected:
+            if gap.ends_at is not None and after <= gap.ends_at:
+                return True
+            if gap.under_way or time.monotonic() - gap.asked_s < _PATIENCE_S:
+                return False
+        else:
+            log.warning("records_missing", topic=topic, partition=view.partition, expected=expected, after=after)
+        gap = self._open[id(view), topic] = _Gap(expected, time.monotonic())
+        asking = asyncio.ensure_future(self._ask(gap, topic, view, after))
+        self._asking.add(failstop.watch(asking, "gap"))
+        asking.add_done_callback(self._asking.discard)
+        return False
+
+    async def _ask(self, gap: _Gap, topic: str, view: PartitionView, after: int) -> None:
+        kept = await self._log_ends.first_kept(topic, view.partition)
+        self.removed(topic, view.partition, gap.expected, min(kept, after))
+        first = await self._log_ends.first_record(topic, view.partition, gap.expected, after)
+        gap.ends_at, gap.asked_s, gap.under_way = after if first is None else first, time.monotonic(), False
+        if not view.dead:
+            consumer: Any = self._app.consumer
+            await consumer.seek_back(TP(topic, view.partition), gap.expected)
+
+    def removed(self, topic: str, partition: int, expected: int, first: int) -> None:
+        """Tell of records from `expected` on that were gone before they were read, once; `first` is the first one left."""
+        begin = max(expected, self._told.get((topic, partition), 0))
+        if begin >= first:
+            return
+        self._told[topic, partition] = first
+        log.error("records_removed_unread", topic=topic, partition=partition, expected=begin, first_left=first)
+        self.on_removed(topic, first - begin)
+
+    def forget(self) -> None:
+        """The views are dropped: Faust seeks by itself."""
+        self._open.clear()

@@ -1,0 +1,208 @@
+"""The views of the partitions that this worker holds: built once after each assignment, dropped at each rebalance."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import structlog
+from aiokafka.errors import KafkaError
+from faust.types import TP, Message
+
+from agents.partitions.missing_records import Gaps
+from agents.partitions.open_transactions import OpenTransactions
+from agents.partitions.same_log import SameLog
+from settings.settings import Settings
+from streams.clock import Clock
+from streams.kafka.app import RoundbatchApp
+from streams.kafka.log_ends import LogEnds
+from tables import view as views
+from tables.view import PartitionView, Reading, Tables
+
+log = structlog.get_logger("views")
+
+# Without a record handled before the end of a topic: long enough to be no busy worker, where no partition has moved either, and
+# where others have. Records of 0.9 MB that were read ahead for one partition kept another waiting for more than a second.
+_ALL_STALLED_S = 1.0
+_ONE_STALLED_S = 10.0
+_RECOVERED_LOOK_S = 0.005
+
+
+class Views:
+    """Views by partition. A rebalance drops all, those of kept partitions too: uncommitted records are read again."""
+
+    def __init__(self, app: RoundbatchApp, settings: Settings, tables: Tables, log_ends: LogEnds, clock: Clock) -> None:
+        self._app, self._settings, self._tables = app, settings, tables
+        self._log_ends, self._clock = log_ends, clock
+        self._built: dict[int, PartitionView] = {}
+        self._building: dict[int, asyncio.Task[PartitionView]] = {}
+        self._stalled: dict[int, tuple[tuple[int, int], float]] = {}
+        self._moved_s = 0.0  # when any partition last moved on
+        self.gaps = Gaps(app, log_ends)
+        self.same_log = SameLog(settings, tables, log_ends)
+        self.transactions = OpenTransactions()
+        self._rebalances = app.rebalancing_count
+        self.generation = 0
+        self.on_built: Callable[[PartitionView], None] = lambda view: None
+        self.on_dropped: Callable[[PartitionView], None] = lambda view: None
+
+    def _abandon(self, message: Message) -> None:
+        consumer: Any = self._app.consumer
+        consumer.abandon(message)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the tables are recovered and no rebalance is under way.
+
+        A rebalance that has begun and ended since the last look drops the views too: they know more than the offsets that
+        are read again from here on.
+        """
+        if self._app.rebalancing_count != self._rebalances:
+            self._rebalances = self._app.rebalancing_count
+            self.drop()
+        return bool(self._app.tables.actives_ready and not self._app.rebalancing and not self._app.should_stop)
+
+    async def recovered(self) -> None:
+        """Wait while records flow and Faust has not yet said that its tables are recovered.
+
+        It lets records flow first. Let go of, one of them would not be read again before the next rebalance.
+        """
+        while not self.settled and self._app.flow_control.is_active() and not self._app.should_stop:  # noqa: ASYNC110 -- no event tells it
+            await asyncio.sleep(_RECOVERED_LOOK_S)
+
+    def assigned(self) -> list[int]:
+        """The partitions of the request topic that this worker holds."""
+        return sorted(tp.partition for tp in self._app.consumer.assignment() if tp.topic == self._settings.request_topic)
+
+    @property
+    def share(self) -> float:
+        """The part of all partitions that this worker holds, and so of its accounts' limits and of the day's budget."""
+        return len(self.assigned()) / self._settings.partitions
+
+    def current(self, partition: int) -> PartitionView | None:
+        """The view of a partition, if it is built and the assignment still holds."""
+        return self._built.get(partition) if self.settled else None
+
+    def __iter__(self) -> Iterator[PartitionView]:
+        """All views whose assignment holds."""
+        return iter(list(self._built.values()) if self.settled else [])
+
+    async def get(self, partition: int) -> PartitionView | None:
+        """The view of a partition, built at need; None during a rebalance and when the partition has moved away meanwhile."""
+        if not self.settled:
+            return None
+        built = self._built.get(partition)
+        if built is not None:
+            return built
+        generation = self.generation
+        task = self._building.get(partition)
+        if task is None:
+            task = self._building[partition] = asyncio.create_task(self._build(partition), name=f"view {partition}")
+        try:
+            view = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if generation != self.generation:
+                return None
+            raise
+        if not self.settled or generation != self.generation:
+            return None
+        if self._building.pop(partition, None) is not None:
+            self._built[partition] = view
+            log.info(
+                "view_built",
+                partition=partition,
+                pending=len(view.state.pending),
+                jobs=len(view.state.jobs),
+                inbound=(view.inbound.next, view.inbound.end),
+                work=(view.work.next, view.work.end),
+            )
+            self.on_built(view)
+        return view
+
+    def drop(self) -> None:
+        """Forget all views: partitions are being revoked. Records that wait in them are dropped unacknowledged."""
+        self.generation += 1
+        self._rebalances = self._app.rebalancing_count
+        # Out of reach before anybody is told: who is told may ask for views, and must find none.
+        built, building = list(self._built.values()), list(self._building.values())
+        self._built.clear()
+        self._building.clear()
+        self._stalled.clear()
+        self.gaps.forget()
+        self.transactions.forget()
+        for view in built:
+            self.on_dropped(view)
+            for message in view.kill():
+                self._abandon(message)
+        for task in building:
+            task.cancel()
+
+    async def _build(self, partition: int) -> PartitionView:
+        inbound, work = TP(self._settings.request_topic, partition), TP(self._settings.work_topic, partition)
+        ends = await self._log_ends.of((inbound, work))
+        view = await views.build(
+            self._tables,
+            partition,
+            inbound=self._reading(inbound, *ends[inbound]),
+            work=self._reading(work, *ends[work]),
+            now_ms=self._clock.now_ms(),
+        )
+        await self.same_log.check(view)
+        return view
+
+    def _reading(self, tp: TP, first: int, after: int) -> Reading:
+        consumer: Any = self._app.consumer
+        # Nothing is handled before the view stands, so nothing was committed since Faust sought to this position.
+        committed = consumer._committed_offset.get(tp)
+        start = max(committed or 0, first)
+        if committed is not None:
+            self.gaps.removed(tp.topic, tp.partition, committed, first)
+        return Reading(next=start, end=after, acked=start)
+
+    async def look_at_ends(self) -> None:
+        """Note where the topics end now."""
+        views_ = list(self)
+        topics = (self._settings.request_topic, self._settings.work_topic)
+        try:
+            ends = await self._log_ends.of((topic, view.partition) for view in views_ for topic in topics)
+        except KafkaError as error:  # no reason to stop: while Kafka is gone, what has been paid for waits in the outbox
+            log.warning("log_ends_unread", said=repr(error))
+            return
+        for view in views_:
+            view.inbound.log_end = ends[topics[0], view.partition][1]
+            view.work.log_end = ends[topics[1], view.partition][1]
+            if any(one.log_end < one.known for one in (view.inbound, view.work)):
+                self.same_log.suspect(view)
+
+    def look_at_transactions(self) -> None:
+        """Note which partitions a producer's open transaction holds back."""
+        consumer: Any = self._app.consumer
+        inbound = self._settings.request_topic
+        for view in self:
+            for topic in (inbound, self._settings.work_topic):
+                tp = TP(topic, view.partition)
+                # A paused partition is not fetched: what its last fetch has said may be long over.
+                stable, end = (0, 0) if topic == inbound and view.inbound_paused else consumer.ends(tp)
+                self.transactions.note(tp, stable, end, time.monotonic())
+
+    def mend_stall(self, view: PartitionView) -> None:
+        """Put a partition right that has stood still before the end of a topic.
+
+        Either its last offsets are markers, which are never delivered, or Faust has lost records: they are read again.
+        """
+        place, now_s = (view.inbound.next, view.work.next), time.monotonic()
+        before = self._stalled.get(view.partition)
+        if before is None or before[0] != place:
+            self._stalled[view.partition] = (place, now_s)
+            self._moved_s = now_s
+            return
+        busy = now_s - self._moved_s < _ALL_STALLED_S
+        if now_s - before[1] < (_ONE_STALLED_S if busy else _ALL_STALLED_S) or view.deferred:
+            return
+        for topic, reading in ((self._settings.request_topic, view.inbound), (self._settings.work_topic, view.work)):
+            paused = topic == self._settings.request_topic and view.inbound_paused
+            end = max(reading.end, reading.log_end)
+            if reading.next < end and not paused and self.gaps.is_real(view, topic, reading.next, end):
+                if reading.acked == reading.next:  # else records before them are still under way
+                    reading.acked = end
+                reading.next = end

@@ -1,0 +1,250 @@
+"""collect: reads the inbound topic, judges what comes, and puts `rounds` and `requests`."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from faust.types import Message
+
+from agents.metrics.counters import Metrics
+from agents.records.dead_letters import DeadLetters
+from agents.records.resolve import candidate
+from domain.arriving import Candidate, arrive
+from domain.comparison import Member
+from domain.outcome import Outcome
+from domain.rounds import Arrival, RoundEntry, Standing, iteration
+from domain.strategies import STRATEGIES, Closes
+from settings.settings import Settings
+from streams import crashpoints
+from streams.clock import Clock
+from streams.kafka.outbox import Outbox
+from streams.wire import work
+from streams.wire.requests import InboundMember, InboundRecord, Undecodable, read_record
+from tables import requests, rounds
+from tables.faults import OtherLog, other_time
+from tables.view import PartitionView, Tables
+
+log = structlog.get_logger("collect")
+_REJECTED_AT_ONCE = 1_000  # up to 1.2 KB each: the 8,000 that fit into a request record were more than a work record may hold
+
+
+@dataclass(slots=True)
+class _Unanswerable:
+    """A member that no event can answer, and why."""
+
+    member: InboundMember
+    reason: str
+    error: str
+
+
+@dataclass(slots=True)
+class _Judged:
+    """One record after the pure steps: its rounds, and the members that stand outside of any."""
+
+    record: InboundRecord
+    entries: tuple[RoundEntry, ...] = ()
+    unanswerable: list[_Unanswerable] = field(default_factory=list)
+
+
+class Collect:
+    """The body of the agent. `handle` has no await: nothing comes between what it reads and what it writes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        tables: Tables,
+        outbox: Outbox,
+        dead_letters: DeadLetters,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._settings, self._tables, self._outbox = settings, tables, outbox
+        self._dead_letters, self._metrics, self._clock = dead_letters, metrics, clock
+
+    def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
+        """Handle one inbound record; returns the effects that must be done before its offset is acked. Raises OtherLog."""
+        offset, append_ms = message.offset, append_time_ms(message)
+        self._check_same_log(message, append_ms)
+        effects: list[asyncio.Future[Any]] = []
+        try:
+            judged = self._judge(view, message, offset, append_ms)
+        except Undecodable as error:
+            effects.append(self._dead_letters.record(message, reason="undecodable", error=str(error)))
+        except _TooOld as error:
+            effects.append(self._dead_letters.record(message, reason="too_old", error=str(error)))
+        except Exception as error:
+            log.exception("record_not_judged", partition=view.partition, offset=offset)
+            effects.append(self._dead_letters.record(message, reason="not_judged", error=repr(error)[:300]))
+        else:
+            self._put(view, message, judged, append_ms, effects)
+        view.inbound.read(offset, append_ms)
+        return effects
+
+    def _check_same_log(self, message: Message, append_ms: int) -> None:
+        """Raises OtherLog when `requests` remembers another record of this offset: this is no re-reading of it."""
+        partition, offset = message.partition, message.offset
+        stored = requests.find(self._tables.requests, partition, offset)
+        if stored is not None and (stored.append_ms, stored.raw) != (append_ms, message.value or b""):
+            raise OtherLog(message.topic, partition, other_time(offset, append_ms, stored.append_ms))
+
+    def _judge(self, view: PartitionView, message: Message, offset: int, append_ms: int) -> _Judged:
+        record = read_record(message.value, max_prompt_bytes=self._settings.max_prompt_bytes)
+        age_s = (self._clock.now_ms() - append_ms) / 1000
+        if age_s > self._settings.dedup_retention_s:
+            raise _TooOld(
+                f"the request is {age_s:.0f} s old, ids are remembered for {self._settings.dedup_retention_s:.0f} s: whether "
+                "it was answered cannot be told; send it again under a new correlation id if it was not"
+            )
+        judged = _Judged(record)
+        candidates: list[Candidate] = []
+        for member in record.members:
+            reason = self._unanswerable(member)
+            if reason is None:
+                candidates.append(candidate(record, member, offset, append_ms, self._settings))
+            else:
+                judged.unanswerable.append(reason)
+        judged.entries = arrive(offset, append_ms, candidates, view.state.ids, part=record.part, parts=record.parts)
+        return judged
+
+    def _unanswerable(self, member: InboundMember) -> _Unanswerable | None:
+        if member.correlation_id is None:
+            return _Unanswerable(member, "no_correlation_id", "no correlation id can be read: send a UUID")
+        if member.callback_topic is None:
+            return _Unanswerable(member, "no_callback_topic", "no callback topic can be read")
+        if member.callback_topic not in self._settings.allowed_callback_topics:
+            allowed = ", ".join(self._settings.allowed_callback_topics)
+            said = f"callback topic {member.callback_topic!r} is not allowed; allowed: {allowed}"
+            return _Unanswerable(member, "callback_topic_not_allowed", said)
+        return None
+
+    def _put(
+        self,
+        view: PartitionView,
+        message: Message,
+        judged: _Judged,
+        append_ms: int,
+        effects: "list[asyncio.Future[Any]]",
+    ) -> None:
+        partition, offset = view.partition, message.offset
+        for lost in judged.unanswerable:
+            effects.append(self._member_letter(message, lost.member, lost.reason, lost.error, answered=False))
+        if not judged.entries:
+            return
+        # Both entries on every reading, re-readings too: killed between the two puts, one may be there without the other.
+        key = requests.key(partition, offset)
+        effects.append(
+            self._tables.requests.put(partition, key, requests.encode(requests.Stored(append_ms, message.value or b"")))
+        )
+        self._tables.parsed.keep(partition, offset, append_ms, len(message.value or b""), judged.record)
+        view.retained.add(offset)
+        crashpoints.point("between_request_puts", partition)
+        entries = []
+        for entry in judged.entries:
+            key = rounds.key(partition, entry)
+            found = self._tables.rounds.find(partition, key)
+            # A fact is written once: on a re-read its own bytes are put again, for settings may have changed.
+            value = found if found is not None else rounds.CODEC.encode(entry)
+            entries.append(rounds.CODEC.decode(value) if found is not None else entry)
+            effects.append(self._tables.rounds.put(partition, key, value))
+        self._tell_of_rounds(view, judged, entries)
+        self._warn_of_nights(view, judged, entries)
+        view.arrived[offset] = tuple(view.state.learn_record(offset, entries, self._clock.now_ms()))
+        view.note_finished(view.work.next - 1)
+        self._answer_rejected(message, judged, entries, append_ms, effects)
+        crashpoints.point("after_request_puts", partition)
+
+    @staticmethod
+    def _tell_of_rounds(view: PartitionView, judged: _Judged, entries: list[RoundEntry]) -> None:
+        """Say of each round once that it has begun; asked before the view learns of it."""
+        parent = judged.record.traceparent
+        for entry in entries:
+            if entry.round_key not in view.state.progress and not entry.piece:
+                log.info(
+                    "round_opened",
+                    partition=view.partition,
+                    offset=entry.offset,
+                    round=entry.round_key,
+                    announced=entry.announced,
+                    parts=entry.parts,
+                    trace_id=parent.split("-")[1] if parent is not None else None,
+                )
+
+    def _warn_of_nights(self, view: PartitionView, judged: _Judged, entries: list[RoundEntry]) -> None:
+        """Say once for each round after a batch's first that it waits for a night; asked before the view learns of it."""
+        said: set[str] = set()
+        for entry in entries:
+            scheduled = [
+                arrival
+                for arrival in entry.arrivals
+                if arrival.standing is Standing.ACCEPTED and STRATEGIES[arrival.strategy].closes is Closes.SCHEDULE
+            ]
+            if not scheduled or entry.round_key in view.state.progress or entry.round_key in said:
+                continue
+            said.add(entry.round_key)
+            provider, position = scheduled[0].provider, scheduled[0].position
+            number = next(iteration(member.metadata) for member in judged.record.members if member.position == position)
+            if number < 1:
+                continue
+            self._metrics.nightly_iteration(provider)
+            log.warning(
+                "nightly_iteration",
+                partition=view.partition,
+                round=entry.round_key,
+                iteration=number,
+                provider=provider,
+                said="each round of a batch waits for a night of its own: ten rounds are ten nights",
+            )
+
+    def _answer_rejected(
+        self,
+        message: Message,
+        judged: _Judged,
+        entries: list[RoundEntry],
+        append_ms: int,
+        effects: "list[asyncio.Future[Any]]",
+    ) -> None:
+        members = {member.position: member for member in judged.record.members}
+        rejected: list[Outcome] = []
+        for arrival, round_key in ((arrival, entry.round_key) for entry in entries for arrival in entry.arrivals):
+            member = members[arrival.position]
+            if arrival.standing is Standing.DUPLICATE:
+                self._metrics.duplicate()
+            elif arrival.standing is Standing.CONFLICT:
+                said = f"correlation id {arrival.correlation_id} came before with other content; the first one's result stands"
+                effects.append(
+                    self._member_letter(message, member, "conflicting_content", said, answered=False, round_key=round_key)
+                )
+            elif arrival.standing is Standing.REJECTED:
+                rejected.append(_rejection(Member(message.offset, arrival.position), arrival, append_ms))
+                said = arrival.fault.message if arrival.fault else "rejected"
+                reason = arrival.fault.code.value.lower() if arrival.fault else "rejected"
+                effects.append(self._member_letter(message, member, reason, said, answered=True, round_key=round_key))
+        for start in range(0, len(rejected), _REJECTED_AT_ONCE):
+            record = work.Outcomes(outcomes=tuple(rejected[start : start + _REJECTED_AT_ONCE]))
+            effects.append(self._outbox.send(self._settings.work_topic, work.encode(record), partition=message.partition))
+
+    def _member_letter(
+        self, message: Message, member: InboundMember, reason: str, error: str, *, answered: bool, round_key: str | None = None
+    ) -> "asyncio.Future[Any]":
+        return self._dead_letters.member(
+            message, member.position, member.raw, reason=reason, error=error, answered=answered, round_key=round_key
+        )
+
+
+class _TooOld(ValueError):
+    """A request older than the dedup retention: it may have been answered and forgotten."""
+
+
+def _rejection(member: Member, arrival: Arrival, append_ms: int) -> Outcome:
+    fault = arrival.fault
+    if fault is None:
+        raise ValueError(f"{member} is rejected without a fault")
+    # The request's own append time, not the clock: a re-reading sends the same bytes.
+    mode = STRATEGIES[arrival.strategy].mode
+    return Outcome(member, arrival.provider, arrival.model, append_ms, mode, fault=fault)
+
+
+def append_time_ms(message: Message) -> int:
+    """The record's append time in ms since the epoch; Faust gives seconds as a float."""
+    return round(message.timestamp * 1000)

@@ -1,0 +1,54 @@
+"""What a work record decides: from the record to the decision of domain.reconciling, and its verdict into the state.
+
+Reconcile does it on the way, and whoever reads the topic afterwards comes to the same verdicts.
+"""
+
+from domain import reconciling
+from domain.job import Claim, Submission
+from domain.partition.state import PartitionState
+from domain.reconciling import Verdict
+from streams.wire import work
+
+
+def decide(state: PartitionState, record: work.WorkRecord, offset: int, append_ms: int) -> Verdict:
+    """The verdict of the record at this offset, given a state of the records before it."""
+    match record:
+        case work.JobPlanned():
+            return reconciling.planned(state, offset, append_ms, record.plan)
+        case work.SubmitClaimed():
+            claim = Claim(offset, record.worker_run, append_ms, record.start_within_s, record.key_hash)
+            return reconciling.claimed(state, record.job_id, claim)
+        case work.Submitted():
+            submission = Submission(offset, record.provider_job_id, append_ms, record.adopted)
+            return reconciling.submitted(state, record.job_id, submission)
+        case work.Outcomes():
+            return reconciling.outcomes(state, record.job_id, record.outcomes)
+        case work.JobEnded():
+            return reconciling.job_ended(
+                state,
+                offset,
+                append_ms,
+                job_id=record.job_id,
+                claim_offset=record.claim_offset,
+                reason=record.reason,
+                message=record.message,
+                code=record.code,
+            )
+        case work.DeadlinePassed():
+            return reconciling.deadline_passed(state, append_ms, record.overdue)
+        case work.CancelRequested():
+            return reconciling.cancelled(state, append_ms, record.batch, record.ids)
+        case work.RequestsDone():
+            return Verdict()
+
+
+def learn(state: PartitionState, verdict: Verdict) -> None:
+    """Apply what was decided; endings first, for a member may end and its siblings be planned again in one turn."""
+    state.learn_endings(verdict.endings)
+    state.payments.learn(verdict.paid)
+    for job in verdict.jobs:
+        state.learn_planned(job)
+    if verdict.claim is not None:
+        state.learn_claim(*verdict.claim)
+    if verdict.submission is not None:
+        state.learn_submission(*verdict.submission)

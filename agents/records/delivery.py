@@ -1,0 +1,125 @@
+"""The event that ends a comparison, on its way to its callback topic, which is somebody else's and may take less than we send.
+
+An event that is refused for its size ends as the smallest error event, and where that is refused too as a dead letter. That it
+was refused is put into `outcomes` first: whoever reads the work record again, after a crash or on another worker, sends the
+same bytes, though the topic's limit may have been raised meanwhile.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from faust.types import Message
+
+from agents.records.dead_letters import DeadLetters
+from agents.records.trace_context import Traced
+from agents.records.trace_context import traced as trace_of
+from domain.outcome import Outcome
+from streams import failstop
+from streams.kafka.outbox import Outbox
+from streams.kafka.sends import TooLarge
+from streams.wire import results
+from streams.wire.requests import InboundMember, InboundRecord
+from streams.wire.results import ResultMessage, result_message
+from tables import outcomes
+from tables.view import Tables
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One comparison's event, with its request's append time and trace; `smallest` makes it for a topic that takes less."""
+
+    outcome: Outcome
+    message: ResultMessage
+    append_ms: int
+    trace: Traced | None
+    raw: object  # the comparison as it came
+    smallest: Callable[[], "Event"] | None = None  # None: it is the smallest
+
+
+def make_event(record: InboundRecord, outcome: Outcome, append_ms: int, *, traced: bool) -> Event:
+    """The event of one member of a request record. Raises ValueError where none can be sent."""
+    member = record.members[outcome.member.position]
+    trace = trace_of(record, outcome.member, append_ms) if traced else None
+
+    def made(told: InboundMember, outcome: Outcome, smallest: Callable[[], Event] | None) -> Event:
+        message = result_message(
+            told, outcome, requested_ms=append_ms, traceparent=record.traceparent, tracestate=record.tracestate
+        )
+        return Event(outcome, message, append_ms, trace, member.raw, smallest)
+
+    def made_small(size: int) -> Event:
+        return made(*results.smallest(member, outcome, size), None)
+
+    event = made(member, outcome, None)
+    return replace(event, smallest=lambda: made_small(len(event.message.value)))
+
+
+class Delivery:
+    """Sends events."""
+
+    def __init__(self, tables: Tables, outbox: Outbox, dead_letters: DeadLetters) -> None:
+        self._tables, self._outbox, self._dead_letters = tables, outbox, dead_letters
+
+    def send(self, message: Message, event: Event) -> "asyncio.Future[Outcome | None]":
+        """Send the event that this work record has decided; the future gives what it told, None where it is a dead letter."""
+        done: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        self._try(message, event, done)
+        return done
+
+    def _try(self, message: Message, event: Event, done: "asyncio.Future[Outcome | None]") -> None:
+        made = event.message
+        sent = self._outbox.send(made.topic, made.value, key=made.key, headers=made.headers, lasting=True)
+        sent.add_done_callback(lambda sent: self._sent(message, event, sent, done))
+
+    def _sent(
+        self, message: Message, event: Event, sent: "asyncio.Future[Any]", done: "asyncio.Future[Outcome | None]"
+    ) -> None:
+        if sent.cancelled():
+            done.cancel()
+            return
+        error = sent.exception()
+        if error is None:
+            done.set_result(event.outcome)
+        elif not isinstance(error, TooLarge):
+            done.set_exception(error)
+        else:
+            with failstop.guard("result refused for its size", failstop.place_of(message)):
+                self._refused(message, event, error, done)
+
+    def _refused(self, message: Message, event: Event, error: TooLarge, done: "asyncio.Future[Outcome | None]") -> None:
+        """No await in here, as in a handler."""
+        if event.smallest is None:
+            letter = self._dead_letters.member(
+                message,
+                event.outcome.member.position,
+                event.raw,
+                reason="result_too_large",
+                error=str(error),
+                answered=False,
+            )
+            _then(letter, done, lambda: done.set_result(None))
+            return
+        partition, offset = message.partition, message.offset
+        table = self._tables.outcomes
+        if table.find(partition, outcomes.key(partition, offset)) is None:
+            done.cancel()  # the partition has gone to another worker, which reads the record again
+            return
+        smallest = event.smallest()
+        put = table.put(partition, outcomes.too_large_key(partition, offset, event.outcome.member), outcomes.too_large(offset))
+        _then(put, done, lambda: self._try(message, smallest, done))
+
+
+def _then(effect: "asyncio.Future[Any]", done: "asyncio.Future[Any]", go_on: Callable[[], None]) -> None:
+    """Go on when an effect is acknowledged; a failure or a cancellation of it is that of `done`."""
+
+    def acknowledged(effect: "asyncio.Future[Any]") -> None:
+        if effect.cancelled():
+            done.cancel()
+        elif (error := effect.exception()) is not None:
+            done.set_exception(error)
+        else:
+            go_on()
+
+    effect.add_done_callback(acknowledged)

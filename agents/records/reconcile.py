@@ -1,0 +1,282 @@
+"""reconcile: reads the work topic, puts `jobs` and `outcomes`, sends every terminal event, deletes finished `requests`."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import structlog
+from faust.types import Message
+from pydantic import ValidationError
+
+from agents.metrics.counters import Metrics
+from agents.records import decide
+from agents.records.collect import append_time_ms
+from agents.records.dead_letters import DeadLetters
+from agents.records.delivery import Delivery, Event, make_event
+from agents.records.trace_context import Tracer
+from domain.comparison import Member
+from domain.job import Job
+from domain.outcome import Outcome
+from domain.reconciling import Verdict
+from streams import crashpoints
+from streams.clock import Clock
+from streams.kafka.outbox import Outbox
+from streams.wire import work
+from streams.wire.requests import InboundRecord
+from tables import jobs, outcomes, requests
+from tables.codec import Codec
+from tables.faults import StoreFault
+from tables.view import PartitionView, Tables
+
+log = structlog.get_logger("reconcile")
+_CANCELLED_AT_ONCE = 1_000  # outcomes in one record: about 400 KB
+F = TypeVar("F", bound=jobs.Fact)
+
+
+class MustWait(Exception):
+    """A request's entry is missing at an inbound offset that collect has not passed yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Effects:
+    """What one work record leads to, before any of it is done."""
+
+    verdict: Verdict
+    events: tuple[Event, ...]
+    unsendable: tuple[tuple[Outcome, str, object], ...]
+    too_large: tuple[Member, ...]  # whose events an earlier reading of the record has seen refused for their size
+
+
+class Reconcile:
+    """The body of the agent. `handle` has no await: nothing comes between what it reads and what it writes."""
+
+    def __init__(self, tables: Tables, outbox: Outbox, dead_letters: DeadLetters, metrics: Metrics, clock: Clock) -> None:
+        self._tables, self._outbox = tables, outbox
+        self._dead_letters, self._metrics, self._clock = dead_letters, metrics, clock
+        self._delivery = Delivery(tables, outbox, dead_letters)
+        self.tracer: Tracer | None = None
+
+    def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
+        """Handle one work record; returns the effects that must be done before its offset is acked.
+
+        Raises MustWait, with nothing written, when collect has to read first; NewerRecord for what a newer worker has written,
+        and StoreFault, which must both stop this one: they are no fault of the record.
+        """
+        offset, append_ms = message.offset, append_time_ms(message)
+        effects: list[asyncio.Future[Any]] = []
+        try:
+            record = work.decode(message.value or b"")
+            verdict = self._decide(view, record, offset, append_ms)
+            planned = self._events(view, *self._as_found(view, offset, verdict))
+        except (MustWait, work.NewerRecord, StoreFault):
+            raise
+        except Exception as error:
+            reason = "undecodable" if isinstance(error, ValidationError) else "not_judged"
+            log.exception("work_record_not_judged", partition=view.partition, offset=offset)
+            effects.append(self._dead_letters.record(message, reason=reason, error=_said(error)))
+        else:
+            self._write(view, message, record, planned, effects)
+        view.work.read(offset, append_ms)
+        return effects
+
+    def _decide(self, view: PartitionView, record: work.WorkRecord, offset: int, append_ms: int) -> Verdict:
+        return decide.decide(view.state, record, offset, append_ms)
+
+    def _as_found(self, view: PartitionView, offset: int, verdict: Verdict) -> tuple[Verdict, tuple[Member, ...]]:
+        """Replace facts by those that an earlier reading of this very record has put: a fact is written once.
+
+        With the members whose event was refused for its size.
+        """
+        partition = view.partition
+        found_jobs = tuple(self._found(partition, job.job_id, "planned", jobs.PLANNED, job) for job in verdict.jobs)
+        claim, submission = verdict.claim, verdict.submission
+        if claim is not None:
+            claim = (claim[0], self._found(partition, claim[0], "claimed", jobs.CLAIMED, claim[1]))
+        if submission is not None:
+            submission = (submission[0], self._found(partition, submission[0], "submitted", jobs.SUBMITTED, submission[1]))
+        endings, terminal, paid = verdict.endings, verdict.terminal, verdict.paid
+        too_large: tuple[Member, ...] = ()
+        raw = self._tables.outcomes.find(partition, outcomes.key(partition, offset)) if endings or paid else None
+        if raw is not None:
+            found = outcomes.CODEC.decode(raw)
+            endings, paid = found.endings, found.paid
+            ended = {ending.member for ending in endings if ending.terminal}
+            terminal = tuple(outcome for outcome in terminal if outcome.member in ended)
+            too_large = tuple(outcome.member for outcome in terminal if self._was_too_large(partition, offset, outcome.member))
+        found_verdict = replace(
+            verdict, jobs=found_jobs, claim=claim, submission=submission, endings=endings, terminal=terminal, paid=paid
+        )
+        return found_verdict, too_large
+
+    def _was_too_large(self, partition: int, offset: int, member: Member) -> bool:
+        return self._tables.outcomes.find(partition, outcomes.too_large_key(partition, offset, member)) is not None
+
+    def _found(self, partition: int, job_id: str, fact: str, codec: Codec[F], made: F) -> F:
+        raw = self._tables.jobs.find(partition, jobs.key(partition, job_id, fact))
+        found = codec.decode(raw) if raw is not None else made
+        return found if found.offset == made.offset else made
+
+    def _events(self, view: PartitionView, verdict: Verdict, too_large: tuple[Member, ...]) -> _Effects:
+        events: list[Event] = []
+        unsendable: list[tuple[Outcome, str, object]] = []
+        read: dict[int, tuple[int, InboundRecord] | None] = {}  # a round's members are in few records: each is read once
+        for outcome in verdict.terminal:
+            offset = outcome.member.offset
+            if offset not in read:
+                read[offset] = self._request(view, offset)
+            stored = read[offset]
+            if stored is None:
+                continue  # finished: the event was acknowledged before the entry was deleted
+            append_ms, record = stored
+            try:
+                event = make_event(record, outcome, append_ms, traced=self.tracer is not None)
+            except ValueError as error:
+                unsendable.append((outcome, _said(error), record.members[outcome.member.position].raw))
+            else:
+                refused = event.smallest is not None and outcome.member in too_large
+                events.append(event.smallest() if refused and event.smallest is not None else event)
+        return _Effects(verdict, tuple(events), tuple(unsendable), too_large)
+
+    def _request(self, view: PartitionView, offset: int) -> tuple[int, InboundRecord] | None:
+        found = self._tables.parsed.find(self._tables.requests, view.partition, offset)
+        if found is None and not view.has_passed(offset):
+            raise MustWait
+        return found
+
+    def _write(
+        self,
+        view: PartitionView,
+        message: Message,
+        record: work.WorkRecord,
+        planned: _Effects,
+        effects: "list[asyncio.Future[Any]]",
+    ) -> None:
+        partition, offset, verdict = view.partition, message.offset, planned.verdict
+        crashpoints.point(f"before_{record.kind}_put", partition)
+        self._put_facts(partition, offset, planned, effects)
+        for event in planned.events:
+            sent = self._delivery.send(message, event)
+            sent.add_done_callback(self._count_result(event))
+            effects.append(sent)
+        for outcome, said, raw in planned.unsendable:
+            position = outcome.member.position
+            pending = view.state.pending.get(outcome.member)
+            effects.append(
+                self._dead_letters.member(
+                    message,
+                    position,
+                    raw,
+                    reason="unsendable",
+                    error=said,
+                    answered=False,
+                    round_key=pending.round_key if pending is not None else None,
+                )
+            )
+        self._learn(view, offset, record, verdict)
+        if isinstance(record, work.CancelRequested):
+            effects += self._send_cancelled(view, message.topic, verdict)
+            if not view.caught_up:
+                view.cancels.append(message)
+        if isinstance(record, work.RequestsDone):
+            for done in record.offsets:
+                effects.append(self._tables.requests.remove(partition, requests.key(partition, done)))
+                view.retained.discard(done)
+        crashpoints.point(f"after_{record.kind}_read", partition)
+
+    def caught_up(self, view: PartitionView) -> None:
+        """Cancel once more what was cancelled before collect had read all that was there: a worker was down meanwhile."""
+        for message in view.cancels:
+            verdict = self._decide(view, work.decode(message.value or b""), message.offset, append_time_ms(message))
+            self._send_cancelled(view, message.topic, verdict)
+        view.cancels.clear()
+
+    def _send_cancelled(self, view: PartitionView, topic: str, verdict: Verdict) -> "list[asyncio.Future[Any]]":
+        """Send the Outcomes that end what is pending. Sent again they end nobody twice: the first one decides."""
+        ended = verdict.cancelled
+        if ended:
+            pending = (view.state.pending.get(outcome.member) for outcome in ended)
+            rounds = list(dict.fromkeys(one.round_key for one in pending if one is not None))
+            log.info("cancelled_on_request", partition=view.partition, comparisons=len(ended), rounds=rounds)
+        chunks = (ended[start : start + _CANCELLED_AT_ONCE] for start in range(0, len(ended), _CANCELLED_AT_ONCE))
+        records = [work.encode(work.Outcomes(outcomes=chunk)) for chunk in chunks]
+        return [self._outbox.send(topic, record, partition=view.partition) for record in records]
+
+    def _put_facts(self, partition: int, offset: int, planned: _Effects, effects: "list[asyncio.Future[Any]]") -> None:
+        verdict = planned.verdict
+        if verdict.endings or verdict.paid:
+            value = outcomes.CODEC.encode(outcomes.Endings(offset, verdict.endings, verdict.paid))
+            effects.append(self._tables.outcomes.put(partition, outcomes.key(partition, offset), value))
+        for member in planned.too_large:
+            key = outcomes.too_large_key(partition, offset, member)
+            effects.append(self._tables.outcomes.put(partition, key, outcomes.too_large(offset)))
+        for number, job in enumerate(verdict.jobs):
+            key = jobs.key(partition, job.job_id, "planned")
+            effects.append(self._tables.jobs.put(partition, key, jobs.PLANNED.encode(job)))
+            if not number:
+                crashpoints.point("after_first_plan_put", partition)
+        if verdict.claim is not None:
+            key = jobs.key(partition, verdict.claim[0], "claimed")
+            effects.append(self._tables.jobs.put(partition, key, jobs.CLAIMED.encode(verdict.claim[1])))
+        if verdict.submission is not None:
+            key = jobs.key(partition, verdict.submission[0], "submitted")
+            effects.append(self._tables.jobs.put(partition, key, jobs.SUBMITTED.encode(verdict.submission[1])))
+
+    def _learn(self, view: PartitionView, offset: int, record: work.WorkRecord, verdict: Verdict) -> None:
+        state = view.state
+        left = _owners(view, verdict)
+        decide.learn(state, verdict)
+        if isinstance(record, work.JobPlanned):
+            view.planning.difference_update(record.plan.members)
+        if isinstance(record, work.DeadlinePassed):
+            view.overdue.difference_update(late.member for late in record.overdue)
+        if verdict.spent and isinstance(record, work.Outcomes) and record.job_id:
+            self._metrics.outcome_spent(record.outcomes[0].provider, verdict.spent)
+        view.note_finished(offset)
+        closed = [job for job in left if job.job_id not in state.jobs]
+        view.abandoned.update((job.job_id, job) for job in closed if job.submission is not None)
+        view.touched[offset] = (*_touched(record, verdict), *(job.job_id for job in closed))
+        for ended, codes in state.rounds.take_ended():
+            log.info("round_ended", partition=view.partition, round=ended, **codes)
+        log.debug(
+            "work_record",
+            partition=view.partition,
+            offset=offset,
+            kind=record.kind,
+            jobs=[job.job_id for job in verdict.jobs],
+            ended=sum(1 for ending in verdict.endings if ending.terminal),
+            ignored=verdict.ignored,
+        )
+
+    def _count_result(self, event: Event) -> "Callable[[asyncio.Future[Outcome | None]], None]":
+        def acknowledged(sent: "asyncio.Future[Outcome | None]") -> None:
+            outcome = None if sent.cancelled() or sent.exception() is not None else sent.result()
+            if outcome is None:
+                return
+            name = "answered" if outcome.fault is None else outcome.fault.code.value
+            self._metrics.result(name, outcome.provider, outcome.mode, (self._clock.now_ms() - event.append_ms) / 1000)
+            if self.tracer is not None and event.trace is not None:
+                self.tracer.ended(event.trace, outcome, self._clock.now_ms())
+
+        return acknowledged
+
+
+def _owners(view: PartitionView, verdict: Verdict) -> list[Job]:
+    """The jobs that own a member which ends here."""
+    state = view.state
+    ids = {state.owner[ending.member]: None for ending in verdict.endings if ending.terminal and ending.member in state.owner}
+    return [state.jobs[job_id] for job_id in ids]
+
+
+def _touched(record: work.WorkRecord, verdict: Verdict) -> tuple[str, ...]:
+    ids = [job.job_id for job in verdict.jobs]
+    if isinstance(record, work.SubmitClaimed | work.Submitted | work.JobEnded):
+        ids.append(record.job_id)
+    return tuple(ids)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        return "; ".join(f"{'.'.join(str(step) for step in one['loc'])}: {one['msg']}" for one in found[:3])
+    return f"{type(error).__name__}: {error}"[:300]

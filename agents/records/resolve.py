@@ -1,0 +1,99 @@
+"""What settings resolve for a request: provider, model, strategy, call profile, deadline; and why it cannot be accepted."""
+
+from domain import rounds, strategies
+from domain.arriving import Candidate
+from domain.comparison import CallProfile, Member
+from domain.reply import ErrorCode, Fault
+from providers.prompts.layouts import essay_hashes
+from providers.prompts.sources import PromptSource, SourceBlock
+from settings.settings import PROVIDERS, Settings
+from streams.wire.comparison_body import CallOverrides
+from streams.wire.requests import InboundMember, InboundRecord
+
+WIRE_PROVIDERS = frozenset({"anthropic", "openai", "google", "openrouter", "mock"})  # what the result's enum allows
+_UNKNOWN_MODEL = "unknown"
+
+
+def call_profile(member: InboundMember, provider: str, model: str, settings: Settings) -> CallProfile:
+    """The call profile of a valid member, for a provider and model resolved before."""
+    body = member.body
+    if body is None:
+        raise ValueError(f"position {member.position} has no valid body: {member.problem}")
+    overrides = body.llm_config_overrides
+    return CallProfile(
+        provider=provider,
+        model=model,
+        callback_topic=body.callback_topic,
+        system_prompt=overrides.system_prompt_override or settings.default_system_prompt,
+        temperature=overrides.temperature_override,
+        max_tokens=overrides.max_tokens_override,
+        reasoning_effort=overrides.reasoning_effort,
+        output_verbosity=overrides.output_verbosity,
+    )
+
+
+def prompt_source(inbound: InboundMember) -> PromptSource:
+    """The prompt of one comparison as it came."""
+    body = inbound.body
+    blocks = body.prompt_blocks if body is not None else None
+    return PromptSource(
+        body.user_prompt if body is not None else "",
+        None if blocks is None else tuple(SourceBlock(block.content, block.cacheable, block.ttl) for block in blocks),
+    )
+
+
+def candidate(record: InboundRecord, member: InboundMember, offset: int, append_ms: int, settings: Settings) -> Candidate:
+    """One position as domain.arriving takes it; the member must have a correlation id and an allowed callback topic."""
+    overrides = member.body.llm_config_overrides if member.body else CallOverrides()
+    asked = overrides.provider_override if member.body else _readable_provider(member)
+    provider = (asked or settings.default_provider).lower()
+    fault = _fault(member, provider, settings)
+    shown = provider if provider in WIRE_PROVIDERS else settings.default_provider
+    model = overrides.model_override or (settings.provider(shown).model if shown in PROVIDERS else _UNKNOWN_MODEL)
+    strategy = strategies.choose(
+        settings.strategy_for(shown) if shown in PROVIDERS else settings.llm_batching_strategy,
+        member.metadata.get("cj_llm_batching_mode"),
+        honor_request_mode=settings.honor_request_mode,
+    )
+    accepted = fault is None
+    block = settings.provider(shown) if accepted else None
+    line_size = strategy.line_size(block.bundle_size, block.batch_bundle_size) if block else 1
+    return Candidate(
+        position=member.position,
+        correlation_id=str(member.correlation_id),
+        content_sha256=member.content_sha256,
+        round_key=rounds.round_key(member.metadata, Member(offset, member.position)),
+        # A round record tells its end by its parts; the hint of a single request is its round's size.
+        announced=rounds.announced_size(member.metadata) if record.parts is None else None,
+        strategy=strategy.name,
+        provider=shown,
+        model=model,
+        profile=call_profile(member, shown, model, settings).digest() if accepted else "",
+        prompt_bytes=len(member.body.user_prompt.encode()) if member.body else 0,
+        deadline_ms=append_ms + int(settings.longest_wait_of(strategy.name) * 1000),
+        bundle_hint=rounds.bundle_hint(member.metadata),
+        batch=rounds.paying_batch(member.metadata),
+        max_tokens=overrides.max_tokens_override or 0,
+        essays=essay_hashes(prompt_source(member)) if accepted and line_size > 1 else None,
+        fault=fault,
+    )
+
+
+def _fault(member: InboundMember, provider: str, settings: Settings) -> Fault | None:
+    if member.body is None:
+        return Fault(ErrorCode.VALIDATION_ERROR, member.problem)
+    if provider not in PROVIDERS:
+        known = ", ".join(PROVIDERS)
+        return Fault(ErrorCode.CONFIGURATION_ERROR, f"provider {provider[:80]!r} is not one of {known}: send one of these")
+    if provider not in settings.configured_providers:
+        remedy = f"set {provider.upper()}_API_KEY"
+        return Fault(ErrorCode.CONFIGURATION_ERROR, f"provider {provider!r} has no key in this worker: {remedy}")
+    return None
+
+
+def _readable_provider(member: InboundMember) -> str | None:
+    """The provider that an invalid body asks for, as far as it can be read: its error event must not name another."""
+    raw = member.raw if isinstance(member.raw, dict) else {}
+    overrides = raw.get("llm_config_overrides")
+    asked = overrides.get("provider_override") if isinstance(overrides, dict) else None
+    return asked if isinstance(asked, str) and asked.lower() in WIRE_PROVIDERS else None

@@ -1,0 +1,57 @@
+"""The open jobs of this worker as it shows them: at /jobs, and as states in its metrics."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from agents.jobs.attempt import Run
+from domain.job import Job, Transport
+from tables.view import PartitionView
+
+STATES = ("planned", "calling", "claimed", "submitted", "unknown", "held")
+
+
+def job_state(job: Job, run: Run | None, worker_run: str) -> str:
+    """One of STATES. unknown: claimed, and whether it was created is not known; held: not to be seen, and not called absent."""
+    if run is not None and run.held:
+        return "held"
+    if job.plan.transport is Transport.CALL and run is not None and run.task is not None:
+        return "calling"
+    if job.submission is not None:
+        return "submitted"
+    if job.claim is None:
+        return "planned"
+    ours = job.claim.worker_run == worker_run
+    return "claimed" if ours and (run is None or run.task is not None or not run.called) else "unknown"
+
+
+def listing(views: Iterable[PartitionView], runs: Mapping[str, Run], worker_run: str, now_ms: int) -> dict[str, Any]:
+    """All open jobs, oldest first within a partition, as JSON can hold them: no prompt, no essay, no key."""
+    shown = list(views)
+    return {
+        "worker_run": worker_run,
+        "now_ms": now_ms,
+        "partitions": {view.partition: {"caught_up": view.caught_up, "pending": len(view.state.pending)} for view in shown},
+        "jobs": [
+            {
+                "job_id": job.job_id,
+                "partition": view.partition,
+                "round": job.plan.round_key,
+                "provider": job.plan.provider,
+                "model": job.plan.model,
+                "transport": job.plan.transport.value,
+                "state": job_state(job, runs.get(job.job_id), worker_run),
+                "lines": len(job.plan.lines),
+                "members": len(job.plan.members),
+                "open_members": len(view.state.owned(job.job_id)),
+                "attempt": job.plan.attempt,
+                "closed_by": job.plan.closed_by.value,
+                "age_s": max(0.0, (now_ms - job.append_ms) / 1000),
+                "not_before_ms": job.plan.not_before_ms or None,
+                "deadline_ms": job.plan.deadline_ms,
+                "provider_job_id": job.submission.provider_job_id if job.submission else None,
+                "adopted": bool(job.submission and job.submission.adopted),
+            }
+            for view in shown
+            for job in sorted(view.state.jobs.values(), key=lambda job: (job.offset, job.job_id))
+        ],
+    }

@@ -1,0 +1,132 @@
+"""The worker as it is seen from outside: what its metrics, its page and its probes are told, and its loops' signs of life."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agents.accounts.batch_queue import EnqueuedState
+from agents.accounts.money import Money
+from agents.jobs.dispatcher import Dispatcher
+from agents.liveness.failstop_count import FailStops
+from agents.liveness.heartbeats import Heartbeats
+from agents.liveness.topic_watch import TopicWatch
+from agents.liveness.watchdog import Watchdog
+from agents.metrics.counters import Metrics
+from agents.metrics.topics import INBOUND, WORK
+from agents.partitions.views import Views
+from agents.starting import Starting
+from agents.status import job_listing, queue_snapshot, report
+from agents.status.limit_gauges import LimitCollector
+from agents.status.loop_gauges import LoopCollector
+from agents.status.queue_snapshot import QueueSnapshot
+from agents.status.state_gauges import StateCollector
+from providers.account import Account
+from providers.limits.account_limits import AccountState
+from settings.settings import Settings
+from streams.clock import Clock
+from tables.view import Tables
+
+
+class Observing:
+    """Made once by the worker. Each of its answers is of this moment; none walks what is pending."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        worker_run: str,
+        clock: Clock,
+        metrics: Metrics,
+        views: Views,
+        dispatcher: Dispatcher,
+        accounts: Mapping[str, Account],
+        money: Money,
+    ) -> None:
+        self._settings, self._worker_run, self._clock, self._metrics = settings, worker_run, clock, metrics
+        self._views, self._dispatcher, self._accounts, self._money = views, dispatcher, accounts, money
+        self._started_s = clock.running_s()
+        self.heartbeats = Heartbeats(clock)
+        self.watchdog = Watchdog(self.heartbeats, settings.watchdog_s)
+        self.stopping = False
+        self.starting: Starting | None = None
+        self._topics: TopicWatch | None = None
+
+    @property
+    def lived_s(self) -> float:
+        """Seconds since the start."""
+        return self._clock.running_s() - self._started_s
+
+    def register(self, tables: Tables, failstops: Callable[[float], FailStops]) -> None:
+        """Offer all metrics; `failstops` is asked with the time that the process has lived."""
+        self._metrics.expect(self._settings.configured_providers)
+        self._metrics.watch_queue(self.queue)
+        self._views.gaps.on_removed = lambda topic, offsets: self._metrics.topics.removed_unread(self._word(topic), offsets)
+        self._metrics.topics.watch_transactions(self._held_back_s)
+        self._metrics.watch_failstops(lambda: failstops(self.lived_s))
+        for collector in (
+            LimitCollector(self._limits, self._metrics.labels, self._enqueued),
+            LoopCollector(self.heartbeats),
+            StateCollector(tables),
+        ):
+            self._metrics.registry.register(collector)
+
+    def watch_topics(self, watch: TopicWatch) -> None:
+        """Tell of topics that are missing, from here on."""
+        self._topics = watch
+        self._metrics.topics.watch_topics(watch.names, lambda name: name in watch.missing)
+
+    def queue(self) -> QueueSnapshot:
+        """What waits."""
+        providers, now_ms = self._settings.configured_providers, self._clock.now_ms()
+        return queue_snapshot.take(self._views, self._dispatcher.runs, self._worker_run, providers, now_ms)
+
+    def jobs(self) -> dict[str, Any]:
+        """What /jobs shows."""
+        return job_listing.listing(self._views, self._dispatcher.runs, self._worker_run, self._clock.now_ms())
+
+    def status(self) -> dict[str, Any]:
+        """What /status tells the page."""
+        return report.tell(
+            list(self._views),
+            self._dispatcher.runs,
+            self.queue(),
+            report.Worker(self._worker_run, self._clock.now_ms(), self.lived_s, self.not_ready()),
+            limits=self._limits(),
+            enqueued=self._enqueued(),
+            money=self._money.status(),
+            results=self._metrics.results(),
+            silent_s={name: heartbeat.silent_s for name, heartbeat in self.heartbeats},
+        )
+
+    def not_ready(self) -> list[str]:
+        """What /readyz misses."""
+        missing = []
+        if self.stopping:
+            missing.append("worker: stopping")
+        if self.starting is not None and self.starting.step is not None:
+            return [f"start: {self.starting.step}"]
+        if self._topics is not None:
+            missing.extend(f"topic {name}: it does not exist (any more)" for name in self._topics.missing)
+        if not self._views.settled:
+            missing.append("tables: recovering, or a rebalance is under way")
+            return missing
+        ready = {view.partition for view in self._views if view.caught_up}
+        assigned = self._views.assigned()
+        if not assigned and not ready:
+            missing.append("partitions: none assigned")
+        missing.extend(f"partition {partition}: catching up" for partition in assigned if partition not in ready)
+        return missing
+
+    def _word(self, topic: str) -> str:
+        return WORK if topic == self._settings.work_topic else INBOUND
+
+    def _held_back_s(self, word: str) -> float:
+        topic = self._settings.work_topic if word == WORK else self._settings.request_topic
+        return self._views.transactions.longest_s(topic, time.monotonic())
+
+    def _limits(self) -> dict[str, AccountState]:
+        return {name: account.limiter.state() for name, account in self._accounts.items()}
+
+    def _enqueued(self) -> dict[tuple[str, str], EnqueuedState]:
+        blocks = [self._settings.provider(name) for name in self._accounts]
+        limited = any(block.max_enqueued_items or block.max_enqueued_tokens for block in blocks)
+        return self._money.enqueued.state() if limited else {}  # it looks at every open job

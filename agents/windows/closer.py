@@ -1,0 +1,84 @@
+"""Closes windows that are due: sends JobPlanned over members whose requests are acknowledged."""
+
+import structlog
+
+from agents.windows.planning_rules import job_limits, policy, schedules
+from domain.closing import Progress, Window, due
+from domain.cutting import ALL_ROUNDS, Pending, cut
+from domain.job import ClosedBy, Plan
+from settings.settings import PROVIDERS, Settings
+from streams import crashpoints
+from streams.clock import Clock
+from streams.kafka.outbox import Outbox
+from streams.wire import work
+from tables.view import PartitionView
+
+log = structlog.get_logger("closer")
+
+
+class Closer:
+    """Called by collect for what is complete, full or to be sent at once, and by timers for quiet and age."""
+
+    def __init__(self, settings: Settings, outbox: Outbox, clock: Clock) -> None:
+        self._settings, self._outbox, self._clock = settings, outbox, clock
+        self._limits = job_limits(settings)
+        self._policies = {provider: policy(settings, provider) for provider in PROVIDERS}
+        self._schedules = schedules(settings)
+
+    def close_due(self, view: PartitionView) -> None:
+        """Close every window of a partition that is due; nothing while the partition is not caught up."""
+        self.close(view, tuple(view.state.windows))
+
+    def close(self, view: PartitionView, keys: tuple[tuple[str, str], ...]) -> None:
+        """Close those of these windows, by (round, strategy), that are due."""
+        if not view.caught_up or view.dead:
+            return
+        now_ms = self._clock.now_ms()
+        for key in keys:
+            window = view.state.windows.get(key)
+            if window is None:
+                continue
+            progress = view.state.progress.get(window.round_key, Progress())
+            closed_by = due(
+                window,
+                progress,
+                now_ms,
+                quiet_s=self._settings.quiet_s,
+                age_s=self._settings.window_age_s,
+                limits=self._limits,
+                schedules=self._schedules,
+            )
+            if closed_by is not None:
+                self._close(view, window, closed_by)
+
+    def _close(self, view: PartitionView, window: Window, closed_by: ClosedBy) -> None:
+        if not view.planning.isdisjoint(window.members):
+            return  # a plan of it is on its way: what is left is looked at when that has been read back
+        ready = [pending for pending in window.members.values() if self._acknowledged(view, pending)]
+        if not ready or (closed_by is ClosedBy.COMPLETE and len(ready) < len(window.members)):
+            return
+        crashpoints.point("before_job_planned_sent", view.partition)
+        for plan in cut(ready, closed_by=closed_by, limits=self._limits, policies=self._policies):
+            view.planning.update(plan.members)
+            self._outbox.send(self._settings.work_topic, work.encode(work.JobPlanned(plan=plan)), partition=view.partition)
+            log.info(
+                "window_closed",
+                partition=view.partition,
+                **_rounds(window.round_key, plan, ready),
+                closed_by=closed_by.value,
+                provider=plan.provider,
+                comparisons=len(plan.members),
+            )
+
+    @staticmethod
+    def _acknowledged(view: PartitionView, pending: Pending) -> bool:
+        # Killed before the put is acknowledged, a member in a job would have no prompt.
+        return pending.member.offset < view.inbound.acked
+
+
+def _rounds(window_key: str, plan: Plan, ready: list[Pending]) -> dict[str, object]:
+    """As agents.partitions.log_fields.about: the members of the plan are in no job yet."""
+    if not window_key.startswith(ALL_ROUNDS):
+        return {"round": window_key}
+    members = set(plan.members)
+    return {"round": window_key, "rounds": list(dict.fromkeys(one.round_key for one in ready if one.member in members))}

@@ -1,0 +1,46 @@
+"""From settings to the values that the decisions take."""
+
+from domain.absence import AbsenceRule
+from domain.cutting import JobLimits
+from domain.job import Policy
+from domain.nightly import Schedule
+from settings.settings import PROVIDERS, Settings
+
+
+def job_limits(settings: Settings) -> dict[str, JobLimits]:
+    """The most that one job of each provider may hold."""
+    blocks = {name: settings.provider(name) for name in PROVIDERS}
+    return {
+        name: JobLimits(
+            max_items=block.max_job_items,
+            max_bytes=block.max_job_bytes,
+            max_tokens=block.max_job_tokens,
+            bundle_size=block.bundle_size,
+            batch_bundle_size=block.batch_bundle_size,
+        )
+        for name, block in blocks.items()
+    }
+
+
+def schedules(settings: Settings) -> dict[str, Schedule]:
+    """When nightly windows close, by provider."""
+    blocks = {name: settings.provider(name) for name in PROVIDERS}
+    return {name: Schedule(block.nightly_cron, block.nightly_time_zone) for name, block in blocks.items()}
+
+
+def policy(settings: Settings, provider: str) -> Policy:
+    """What a job planned now carries for its replanning."""
+    return Policy(
+        attempts=settings.attempts,
+        retry_batch_min=settings.retry_batch_min,
+        backoff_first_s=settings.backoff_first_s,
+        backoff_max_s=settings.backoff_max_s,
+        near_deadline_s=settings.near_deadline_s,
+        escalate_before_s=settings.escalate_before_s,
+        layout=settings.provider(provider).bundle_layout,
+    )
+
+
+def absence_rule(settings: Settings) -> AbsenceRule:
+    """When a job of unknown fate is certainly absent."""
+    return AbsenceRule(settings.create_timeout_s, settings.clock_skew_s, settings.list_settle_s)

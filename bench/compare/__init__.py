@@ -1,1 +1,0 @@
-"""The comparison that decides: one recorded workload through every strategy, by a model and for real (`make compare`)."""

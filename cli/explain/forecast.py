@@ -1,0 +1,243 @@
+"""What a worker with these settings would do with a file of requests: windows, lines, jobs, tokens, cost. Nothing is sent.
+
+It is the worker's own code from request to prompt, so the windows, lines and jobs are those that the worker makes of a topic
+with nothing else in it.
+"""
+
+import datetime as dt
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from aiokafka.partitioner import murmur2
+from pydantic import SecretStr
+
+from agents.jobs.prompts import ask_of, source_of
+from agents.records.resolve import candidate
+from agents.windows.planning_rules import job_limits, policy, schedules
+from cli.round_records import RoundRecord
+from domain import strategies
+from domain.arriving import arrive
+from domain.closing import Progress, Window, due
+from domain.comparison import Member
+from domain.cutting import JobLimits, cut
+from domain.job import ClosedBy, Plan, Transport
+from domain.nightly import Schedule
+from domain.partition.state import PartitionState
+from domain.reply import Usage
+from domain.rounds import Standing
+from domain.strategies import STRATEGIES
+from providers.prices import cost_usd
+from providers.protocol import Ask
+from settings.settings import PROVIDERS, Settings, variable
+from streams.wire.requests import InboundMember, read_record
+
+BYTES_PER_TOKEN = 4  # the mean of English prose at both providers; limits are kept by an upper bound instead (2.5)
+ANSWER_TOKENS = 100  # of one comparison; 35 to 104 were recorded (contract.md §4)
+
+
+@dataclass(slots=True)
+class Prediction:
+    """What becomes of the comparisons of one window for one provider and model. Costs are USD, None without a price."""
+
+    partition: int
+    window: str
+    rounds: list[str]
+    strategy: str
+    why: list[str]
+    closes: str
+    provider: str
+    model: str
+    transport: str
+    comparisons: int = 0
+    lines: int = 0
+    line_sizes: dict[int, int] = field(default_factory=dict)  # comparisons in a line → how many lines
+    batch_jobs: int = 0
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+    single_cost_usd: float | None = 0.0
+
+
+@dataclass(slots=True)
+class Forecast:
+    """The predictions, and what would not be asked: (correlation id, why)."""
+
+    predictions: list[Prediction] = field(default_factory=list)
+    not_asked: list[tuple[str, str]] = field(default_factory=list)
+
+
+def with_keys(settings: Settings) -> tuple[Settings, list[str]]:
+    """The settings as if every provider had a key, and the names of those that have none."""
+    missing = [name for name in PROVIDERS if name not in settings.configured_providers]
+    blocks = {name: settings.provider(name).model_copy(update={"api_key": SecretStr("none")}) for name in missing}
+    return settings.model_copy(update=blocks), missing
+
+
+def forecast(records: Iterable[RoundRecord], settings: Settings, now_ms: int) -> Forecast:
+    """Predict what becomes of these records, all read at once."""
+    found = Forecast()
+    by_partition: defaultdict[int, list[RoundRecord]] = defaultdict(list)
+    for record in records:
+        by_partition[partition_of(record.key, settings.partitions)].append(record)
+    for partition in sorted(by_partition):
+        _Partition(partition, settings, now_ms, found).predict(by_partition[partition])
+    return found
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Where a producer with Kafka's default partitioner puts this key."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+class _Partition:
+    """One partition, with nothing in it before."""
+
+    def __init__(self, partition: int, settings: Settings, now_ms: int, found: Forecast) -> None:
+        self._settings, self._now_ms, self._found = settings, now_ms, found
+        self._state = PartitionState(partition)
+        self._members: dict[Member, InboundMember] = {}
+        self._limits: dict[str, JobLimits] = job_limits(settings)
+        self._schedules: dict[str, Schedule] = schedules(settings)
+        self._policies = {name: policy(settings, name) for name in PROVIDERS}
+
+    def predict(self, records: Sequence[RoundRecord]) -> None:
+        for offset, record in enumerate(records):
+            self._arrive(offset, record)
+        for window in self._state.windows.values():
+            self._predict(window)
+
+    def _arrive(self, offset: int, record: RoundRecord) -> None:
+        read = read_record(record.value, max_prompt_bytes=self._settings.max_prompt_bytes)
+        self._members |= {Member(offset, one.position): one for one in read.members}
+        candidates = []
+        for one in read.members:
+            if one.callback_topic in self._settings.allowed_callback_topics:
+                candidates.append(candidate(read, one, offset, self._now_ms, self._settings))
+            else:
+                why = f"dead letter: callback topic {one.callback_topic!r} is not in ROUNDBATCH_ALLOWED_CALLBACK_TOPICS"
+                self._found.not_asked.append((str(one.correlation_id), why))
+        entries = arrive(offset, self._now_ms, candidates, self._state.ids, part=read.part, parts=read.parts)
+        for arrival in (arrival for entry in entries for arrival in entry.arrivals):
+            if arrival.standing is Standing.REJECTED and arrival.fault is not None:
+                why = f"error event: {arrival.fault.code.value}: {arrival.fault.message}"
+                self._found.not_asked.append((arrival.correlation_id, why))
+            elif arrival.standing is not Standing.ACCEPTED:
+                self._found.not_asked.append((arrival.correlation_id, f"{arrival.standing.value}: the id came before"))
+        self._state.learn_record(offset, entries, self._now_ms)
+
+    def _predict(self, window: Window) -> None:
+        progress = self._state.progress.get(window.round_key, Progress())
+        closed_by = due(
+            window,
+            progress,
+            self._now_ms,
+            quiet_s=self._settings.quiet_s,
+            age_s=self._settings.window_age_s,
+            limits=self._limits,
+            schedules=self._schedules,
+        )
+        groups: dict[tuple[str, str], Prediction] = {}
+        for plan in cut(
+            window.members.values(),
+            closed_by=closed_by or ClosedBy.QUIET,
+            limits=self._limits,
+            policies=self._policies,
+        ):
+            group = groups.get((plan.provider, plan.model))
+            if group is None:
+                group = groups[plan.provider, plan.model] = self._group(window, plan, closed_by)
+            self._add(group, window, plan)
+        self._found.predictions += groups.values()
+
+    def _group(self, window: Window, plan: Plan, closed_by: ClosedBy | None) -> Prediction:
+        return Prediction(
+            partition=self._state.partition,
+            window=window.round_key,
+            rounds=[],
+            strategy=window.strategy,
+            why=[],
+            closes=closing(window, closed_by, self._settings, self._schedules[plan.provider], self._now_ms),
+            provider=plan.provider,
+            model=plan.model,
+            transport=plan.transport.value,
+        )
+
+    def _add(self, group: Prediction, window: Window, plan: Plan) -> None:
+        batch = plan.transport is Transport.BATCH
+        group.comparisons += len(plan.members)
+        group.lines += len(plan.lines)
+        group.batch_jobs += batch
+        group.calls += 0 if batch else len(plan.lines)
+        sizes = Counter(group.line_sizes) + Counter(len(line) for line in plan.lines)
+        group.line_sizes = dict(sorted(sizes.items()))
+        whys = dict.fromkeys((*group.why, *(self._why(member, plan.provider) for member in plan.members)))
+        group.why = list(whys)
+        rounds = (*group.rounds, *(window.members[member].round_key for member in plan.members))
+        group.rounds = list(dict.fromkeys(rounds))
+        for line in plan.lines:
+            usage = self._usage(plan, line)
+            group.input_tokens += usage.prompt_tokens
+            group.output_tokens += usage.completion_tokens
+            group.cost_usd = _sum(group.cost_usd, cost_usd(plan.provider, plan.model, usage, batch=batch))
+            for member in line:
+                alone = usage if len(line) == 1 else self._usage(plan, (member,))
+                single = cost_usd(plan.provider, plan.model, alone, batch=False)
+                group.single_cost_usd = _sum(group.single_cost_usd, single)
+
+    def _why(self, member: Member, provider: str) -> str:
+        return reason(self._members[member].metadata.get("cj_llm_batching_mode"), provider, self._settings)
+
+    def _usage(self, plan: Plan, line: tuple[Member, ...]) -> Usage:
+        sources = [source_of(self._members[member], plan, self._settings) for member in line]
+        ask = ask_of("predicted-0", plan, sources, self._settings)
+        return Usage(input_tokens(ask), ANSWER_TOKENS * len(line))
+
+
+def reason(mode: object, provider: str, settings: Settings) -> str:
+    """Which rule has picked the strategy of a request: its own mode, the provider's setting, the common one or the default."""
+    own = settings.provider(provider).llm_batching_strategy
+    if own is not None:
+        configured = f"{variable(provider)}__LLM_BATCHING_STRATEGY={own}"
+    elif "llm_batching_strategy" in settings.model_fields_set:
+        configured = f"{variable('llm_batching_strategy')}={settings.llm_batching_strategy}"
+    else:
+        configured = f"the default, {settings.llm_batching_strategy}"
+    if mode is None:
+        return configured
+    asked = f"cj_llm_batching_mode={str(mode)[:40]}"
+    if not settings.honor_request_mode:
+        return f"{configured} ({asked} is not honoured: {variable('honor_request_mode')}=false)"
+    # A word is one of the wire's when there is a row from which it leads away.
+    if all(strategies.choose(name, mode, honor_request_mode=True).name == name for name in STRATEGIES):
+        return f"{configured} ({asked} is no known mode)"
+    chosen = strategies.choose(settings.strategy_for(provider), mode, honor_request_mode=True).name
+    return f"{asked} of the request" + (f", as {configured}" if chosen == settings.strategy_for(provider) else "")
+
+
+def closing(window: Window, closed_by: ClosedBy | None, settings: Settings, schedule: Schedule, now_ms: int) -> str:
+    """What closes the window, in words."""
+    match closed_by:
+        case ClosedBy.AT_ONCE:
+            return "at once, with each record"
+        case ClosedBy.FULL:
+            return "full: a job's limit is reached"
+        case ClosedBy.COMPLETE:
+            return "the round is complete: all its parts have come"
+    if STRATEGIES[window.strategy].closes is strategies.Closes.SCHEDULE:
+        tick = dt.datetime.fromtimestamp(schedule.next_tick_ms(now_ms) / 1000, dt.UTC)
+        return f"schedule {schedule.cron!r} {schedule.zone}, next {tick:%Y-%m-%d %H:%M} UTC"
+    return f"quiet for {settings.quiet_s:g} s, or {settings.window_age_s:g} s old"
+
+
+def input_tokens(ask: Ask) -> int:
+    """About how many input tokens an ask has, by its bytes."""
+    size = len(ask.system.encode("utf-8", "surrogatepass"))
+    size += sum(len(block.text.encode("utf-8", "surrogatepass")) for block in ask.blocks)
+    return math.ceil(size / BYTES_PER_TOKEN)
+
+
+def _sum(total: float | None, more: float | None) -> float | None:
+    return None if total is None or more is None else total + more

@@ -1,0 +1,216 @@
+"""The life of one comparison, read out of the topics: every record that concerns it, and what that record decided."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from agents.records import decide
+from domain import rounds
+from domain.comparison import Member
+from domain.job import Job
+from domain.outcome import Outcome
+from domain.partition.state import PartitionState
+from domain.reconciling import Verdict
+from streams.wire import work
+from streams.wire.requests import InboundMember, Undecodable, read_record
+
+_ANY_PROMPT = 1 << 30  # the worker has judged the size
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One record's part in it. `at_ms` is its append time; `what` one of a few words, `said` the rest in a line."""
+
+    at_ms: int
+    topic: str
+    partition: int
+    offset: int
+    what: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A request record in which the id stands: where, at which position, of how many, in which round."""
+
+    partition: int
+    member: Member
+    at_ms: int
+    size: int
+    round_key: str
+    batch: str | None  # its cj_batch_id, else bos_batch_id
+    content_sha256: str
+    callback_topic: str | None
+
+
+def find(correlation_id: UUID, partition: int, offset: int, at_ms: int, raw: bytes | None) -> list[Found]:
+    """Where the id stands in one request record; nowhere in most, which are not decoded for it."""
+    if raw is None or str(correlation_id).encode() not in raw.lower():
+        return []
+    try:
+        record = read_record(raw, max_prompt_bytes=_ANY_PROMPT)
+    except Undecodable:
+        return []
+    return [
+        _found(one, partition, offset, at_ms, len(record.members))
+        for one in record.members
+        if one.correlation_id == correlation_id
+    ]
+
+
+def _found(one: InboundMember, partition: int, offset: int, at_ms: int, size: int) -> Found:
+    member = Member(offset, one.position)
+    key = rounds.round_key(one.metadata, member)
+    kind, _, rest = key.partition(":")
+    batch = None if kind == "own" else rest.rpartition(":")[0]
+    return Found(partition, member, at_ms, size, key, batch, one.content_sha256, one.callback_topic)
+
+
+def requested(topic: str, found: Iterable[Found]) -> Iterator[Step]:
+    """A step for each; in each partition the first counts."""
+    first: dict[int, Found] = {}
+    for one in found:
+        before = first.setdefault(one.partition, one)
+        said = f"position {one.member.position} of {one.size}, round {one.round_key}"
+        if before is not one:
+            same = before.content_sha256 == one.content_sha256
+            said += "; a duplicate, passed over" if same else "; other content than before: a dead letter"
+        yield Step(one.at_ms, topic, one.partition, one.member.offset, "requested", said)
+
+
+class WorkReading:
+    """The work records of the member's partition, read in order: each is decided again, as reconcile has decided it.
+
+    Exact from any record on that is older than the request: what is decided of it depends on nothing before.
+    """
+
+    def __init__(self, topic: str, found: Found, correlation_id: UUID) -> None:
+        self._topic, self._found, self._id = topic, found, str(correlation_id)
+        self._state = PartitionState(found.partition)
+        self._held: set[str] = set()  # the jobs that it was planned in
+
+    def read(self, offset: int, at_ms: int, raw: bytes | None) -> list[Step]:
+        """What this record is to the member: nothing, or a step, or two (its job has ended, and it is planned again)."""
+        try:
+            record = work.decode(raw or b"")
+        except ValueError:
+            return []  # reconcile has put it into the dead letters
+        verdict = decide.decide(self._state, record, offset, at_ms)
+        said = list(self._say(record, verdict))
+        decide.learn(self._state, verdict)
+        return [Step(at_ms, self._topic, self._found.partition, offset, what, text) for what, text in said]
+
+    @property
+    def standing(self) -> str:
+        """Where the member stands after what has been read."""
+        member = self._found.member
+        if self._state.has_ended(member):
+            return "ended"
+        job = self._state.jobs.get(self._state.owner.get(member, ""))
+        if job is None:
+            return "in an open window, or not read yet"
+        if job.submission is not None:
+            return f"open, in job {job.job_id}, submitted as {job.submission.provider_job_id}"
+        return f"open, in job {job.job_id}, {'claimed' if job.claim else 'planned'}"
+
+    def _say(self, record: work.WorkRecord, verdict: Verdict) -> Iterator[tuple[str, str]]:
+        match record:
+            case work.JobPlanned():
+                if self._found.member in record.plan.members:
+                    yield from self._planned(verdict) or [("planned", f"ignored: {verdict.ignored or 'it is in another job'}")]
+            case work.SubmitClaimed() if record.job_id in self._held:
+                yield "claimed", _or_ignored(verdict, f"job {record.job_id} by worker run {record.worker_run}")
+            case work.Submitted() if record.job_id in self._held:
+                adopted = ", found there (adopted)" if record.adopted else ""
+                yield "submitted", _or_ignored(verdict, f"job {record.job_id} as {record.provider_job_id}{adopted}")
+            case work.Outcomes():
+                yield from self._outcomes(record, verdict)
+            case work.JobEnded() if record.job_id in self._held:
+                why = f": {record.message}" if record.message else ""
+                # Ignored is the usual end: the last outcome was that of its last open member.
+                left = "; nothing of it was open any more" if verdict.ignored else ""
+                yield "job ended", f"job {record.job_id}, {record.reason.value}{why}{left}"
+                yield from self._planned(verdict)
+                yield from self._ended(verdict)
+            case work.DeadlinePassed():
+                if self._found.member in {late.member for late in record.overdue}:
+                    yield from self._ended(verdict) or [("deadline", "ignored: it had ended")]
+            case work.CancelRequested():
+                if self._id in record.ids or (record.batch is not None and record.batch == self._found.batch):
+                    yield "cancel", f"requested for {record.batch or 'this id'}"
+            case work.RequestsDone():
+                if self._found.member.offset in record.offsets:
+                    yield "done", "the request record is answered whole, and its prompts are deleted"
+            case _:
+                return
+
+    def _outcomes(self, record: work.Outcomes, verdict: Verdict) -> Iterator[tuple[str, str]]:
+        by = f"job {record.job_id}" if record.job_id else "without a job"
+        for outcome in record.outcomes:
+            if outcome.member != self._found.member:
+                continue
+            decided = any(ending.member == outcome.member for ending in verdict.endings)
+            yield "outcome", f"{_described(outcome)}, {by}" + ("" if decided else "; spent: it had ended, or moved on, before")
+
+    def _planned(self, verdict: Verdict) -> list[tuple[str, str]]:
+        jobs = [job for job in verdict.jobs if self._found.member in job.plan.members]
+        self._held.update(job.job_id for job in jobs)
+        return [("planned", _plan_described(job, self._found.member)) for job in jobs]
+
+    def _ended(self, verdict: Verdict) -> list[tuple[str, str]]:
+        return [("ended", _described(one)) for one in verdict.terminal if one.member == self._found.member]
+
+
+def _or_ignored(verdict: Verdict, said: str) -> str:
+    return f"{said}; ignored: {verdict.ignored}" if verdict.ignored else said
+
+
+def _plan_described(job: Job, member: Member) -> str:
+    plan = job.plan
+    number, line = next((number, line) for number, line in enumerate(plan.lines) if member in line)
+    slot = f" (slot {line.index(member) + 1} of {len(line)})" if len(line) > 1 else ""
+    sent = f"as a {plan.transport.value} at {plan.provider} {plan.model}"
+    return (
+        f"job {job.job_id}, line {number} of {len(plan.lines)}{slot}, {sent}, "
+        f"closed by {plan.closed_by.value}, attempt {plan.attempt}"
+    )
+
+
+def _described(outcome: Outcome) -> str:
+    if outcome.answer is not None:
+        return f"{outcome.answer.winner}, confidence {outcome.answer.confidence:g}, ${outcome.cost_usd:.6f}"
+    if outcome.fault is not None:
+        return f"{outcome.fault.code.value}: {outcome.fault.message}"
+    retry = outcome.retry
+    return f"to be asked again, {retry.cause.value}: {retry.message}" if retry is not None else "nothing"
+
+
+def result(correlation_id: UUID, topic: str, partition: int, offset: int, at_ms: int, record: Any) -> Step | None:
+    """The step of a record of a callback topic, by its key: key and value are ours."""
+    if record.key != str(correlation_id).encode():
+        return None
+    try:
+        event = json.loads(record.value)
+        data = event["data"]
+        verdict = data["winner"] or f"{data['error_detail']['error_code']}: {data['error_detail']['message']}"
+        said = f"{verdict}, event id {event['event_id']}"
+    except (ValueError, KeyError, TypeError):
+        said = "not a result event"
+    return Step(at_ms, topic, partition, offset, "event", said)
+
+
+def dead_letter(
+    found: Iterable[Found], topic: str, partition: int, offset: int, at_ms: int, headers: Mapping[str, str]
+) -> Step | None:
+    """The step of a dead letter that came from one of these places."""
+    place = (headers.get("source_partition"), headers.get("source_offset"))
+    for one in found:
+        if place == (str(one.partition), str(one.member.offset)) and headers.get("position") in (
+            None,
+            str(one.member.position),
+        ):
+            answered = headers.get("answered", "?")
+            return Step(at_ms, topic, partition, offset, "dead letter", f"{headers.get('error', '')} (answered: {answered})")
+    return None

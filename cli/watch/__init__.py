@@ -1,0 +1,1 @@
+"""`roundbatch watch`: the state of several workers together, in a terminal."""

@@ -1,0 +1,1 @@
+"""`roundbatch compare`: all strategies on one workload, cost against time."""

@@ -1,0 +1,55 @@
+"""How fast a workload could be answered at best: what makespans are measured against."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from compare.case import DAY_S, UNTIL_NIGHT_S
+from compare.limits import AccountSize
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What the calls of a workload took of the limits, as the provider counts (uncached input at Anthropic, and so on).
+
+    tokens: by call, in the order of their sending; rounds: the number of calls in each round; calls_s: how long
+    each call took.
+    """
+
+    tokens: Sequence[float]
+    rounds: Sequence[int]
+    calls_s: Sequence[float]
+
+
+def of_calls(taken: Taken, limits: AccountSize, *, concurrent_calls: int) -> float:
+    """The longest of what each limit alone permits, plus one call.
+
+    requests, tokens: a bucket that is full at the start and refills evenly lets the last call go when all calls before it, and
+    it, have been refilled beyond the first full minute: (total - limit) / (limit / 60); then that call takes its time. So the
+    burst of a full bucket is granted to the ideal too, and what a worker leaves in it while it is full, and so not refilled, it
+    has lost. A call of more than the whole limit waits for a full bucket and owes the rest.
+    order: rounds come one after another; each takes as long as its longest call, and no less than all of its calls take
+    together by as many at a time as may be under way.
+    The limits are taken alone. That a round waits for the one before costs no tokens: buckets refill meanwhile.
+    """
+    if not taken.calls_s:
+        return 0.0
+    calls = iter(taken.calls_s)
+    by_round = [list(itertools.islice(calls, count)) for count in taken.rounds]
+    return max(
+        _last_s([1.0] * len(taken.tokens), limits.requests) + taken.calls_s[-1],
+        _last_s(taken.tokens, limits.input_tokens) + taken.calls_s[-1],
+        sum(max(*round_s, sum(round_s) / concurrent_calls) for round_s in by_round),
+    )
+
+
+def _last_s(amounts: Sequence[float], limit: float) -> float:
+    if not amounts:
+        return 0.0
+    before, last = sum(amounts[:-1]), min(amounts[-1], limit)
+    return max(0.0, (before + last - limit) * 60.0 / limit)
+
+
+def of_batches(rounds: int, *, batch_s: float, nightly: bool) -> float:
+    """Batches know no limit a minute: one for each round, one after another; under nightly one a night, the first at 01:00."""
+    return UNTIL_NIGHT_S + (rounds - 1) * DAY_S + batch_s if nightly else rounds * batch_s

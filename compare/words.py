@@ -1,0 +1,24 @@
+"""Numbers as a person reads them."""
+
+from compare.row import Row
+
+
+def duration(seconds: float) -> str:
+    """ "47 s", "6 min", "9.1 h", "9.4 days"."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7_200:
+        return f"{seconds / 60:.1f} min" if seconds < 600 else f"{seconds / 60:.0f} min"
+    if seconds < 172_800:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86_400:.1f} days"
+
+
+def usd(amount: float) -> str:
+    """Four decimals: one assignment costs cents."""
+    return f"${amount:.4f}"
+
+
+def way(row: Row) -> str:
+    """How it was sent."""
+    return f"{row.strategy} (bundles of {row.bundle_size}, {row.layout})" if row.layout else row.strategy

@@ -1,0 +1,295 @@
+"""One account at Anthropic: message batches and single messages through the SDK, its retries off."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import anthropic
+import httpx2
+import structlog
+
+from domain.reply import Reply
+from providers.anthropic import wire as wire
+from providers.http.failures import HttpFailure, Sdk, Step, mapped, retry_after_s
+from providers.http.fields import count, mapping, required_text, text
+from providers.http.jsonl import read_replies
+from providers.http.listing import SCAN_MARGIN_S, created_s, scan
+from providers.http.results import objection, of_download
+from providers.http.spool import Spools
+from providers.http.transport import body_object, counting_client, timeouts
+from providers.protocol import (
+    Ask,
+    Candidate,
+    ContentRefused,
+    JobStatus,
+    OutcomeUnknown,
+    ProviderDown,
+    ProviderError,
+    ResultsNotWhole,
+    Sighting,
+    StartRefused,
+)
+from providers.untaken import Untaken
+
+log = structlog.get_logger(__name__)
+
+DEFAULT_BASE_URL = "https://api.anthropic.com"
+PAGE_ROWS = 100
+# Batches whose job is remembered: a batch that has ended never changes hands, and to ask costs two requests.
+_MOST_OWNERS = 10_000
+
+
+def _failure(error: anthropic.APIStatusError) -> HttpFailure:
+    body = mapping(mapping(error.body).get("error"))
+    return HttpFailure(
+        status=error.status_code,
+        type=text(body.get("type")),
+        code=text(error.error_code) or text(body.get("code")),
+        message=text(body.get("message")) or "no message",
+        retry_after_s=retry_after_s(error.response.headers),
+    )
+
+
+SDK = Sdk(anthropic.AnthropicError, anthropic.APIStatusError, anthropic.APIConnectionError, _failure)
+
+
+class AnthropicProvider:
+    """The `Provider` of one Anthropic account.
+
+    `on_http(operation, status)` is called once an HTTP attempt, `on_dropped(parameter, model)` for each parameter of an ask
+    that the API has no place for ("temperature" above all) or its model does not take, `on_unreadable_row()` for each result
+    row that is skipped: it shows as missing. `spool_folder`: where jobs and their rows are written meanwhile, None: where the
+    system has its temporary files. `transport` None means the network.
+    """
+
+    name = "anthropic"
+    can_find = True
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        base_url: str = DEFAULT_BASE_URL,
+        read_timeout_s: float = 60.0,
+        max_connections: int = 100,
+        on_http: Callable[[str, str], None] = lambda operation, status: None,
+        on_dropped: Callable[[str, str], None] = lambda parameter, model: None,
+        on_unreadable_row: Callable[[], None] = lambda: None,
+        now_s: Callable[[], float] = time.time,
+        spool_folder: str | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        if not api_key:  # the SDK would look into the environment for another one
+            raise ValueError(f"the API key of {self.name} is empty: give one, or leave the provider out")
+        self._key_hash = hashlib.sha256(api_key.encode()).hexdigest()[:12]
+        self._on_dropped = on_dropped
+        self._untaken = Untaken(on_dropped)
+        self._on_unreadable_row = on_unreadable_row
+        self._now_s = now_s
+        self._spools = Spools(spool_folder)
+        self._owners: dict[str, str] = {}  # by the provider's id; the oldest goes first
+        self._client = anthropic.AsyncAnthropic(
+            api_key=api_key,
+            base_url=base_url,
+            max_retries=0,  # a retried create makes a second batch (providers.md)
+            timeout=timeouts(read_timeout_s),
+            http_client=counting_client(
+                on_http, read_timeout_s=read_timeout_s, max_connections=max_connections, transport=transport
+            ),
+        )
+
+    @property
+    def key_hash(self) -> str:
+        """The first 12 hex digits of the key's sha256."""
+        return self._key_hash
+
+    async def create(self, job_id: str, asks: Iterable[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
+        """Submit a message batch; `job_id` is known there only by the custom ids."""
+        sent = False
+        body = wire.batch_body(map(self._untaken.fitted, asks), self._on_dropped)
+        try:
+            async with asyncio.timeout(timeout_s), self._spools.written(body) as spool:
+                if not start():
+                    raise StartRefused(f"job {job_id}: not started in time")
+                sent = True
+                with mapped(Step.CREATE, SDK):
+                    # Not batches.create: it encodes the requests on the event loop, all at once.
+                    response = await self._client.post(
+                        "/v1/messages/batches",
+                        content=spool.whole() if spool.small else spool.chunks(),
+                        cast_to=httpx2.Response,
+                        options={
+                            "headers": {"Content-Type": "application/json", "Content-Length": str(spool.size)},
+                            "timeout": timeouts(timeout_s),
+                        },
+                    )
+                    return required_text(body_object(response), "id")
+        except TimeoutError as error:
+            if sent:
+                raise OutcomeUnknown(f"create: no answer within {timeout_s} s") from error
+            raise ProviderDown(f"create: not ready to send within {timeout_s} s") from error
+
+    async def look(self, provider_job_id: str) -> JobStatus:
+        """Poll a batch once."""
+        with mapped(Step.JOB, SDK):
+            return wire.status_of(await self._batch(provider_job_id), self._now_s())
+
+    async def _batch(self, provider_job_id: str) -> dict[str, Any]:
+        with mapped(Step.JOB, SDK):
+            raw = await self._client.messages.batches.with_raw_response.retrieve(provider_job_id)
+            return body_object(raw.http_response)
+
+    async def cancel(self, provider_job_id: str) -> None:
+        """Cancel a batch; refused with a 400 for one that has ended, which is then looked at."""
+        try:
+            with mapped(Step.JOB, SDK):
+                await self._client.messages.batches.with_raw_response.cancel(provider_job_id)
+        except ProviderError as error:
+            if _status_of(error) not in (400, 409):
+                raise
+            if not _has_ended(await self._batch(provider_job_id)):
+                raise
+
+    async def replies(self, provider_job_id: str) -> AsyncGenerator[Reply, None]:
+        """Read the result rows of an ended batch, in the order of its requests.
+
+        Then raises what is wrong with them: ResultsNotWhole, or ProviderDown when the download died.
+        """
+        batch = await self._batch(provider_job_id)
+        failed: ProviderError | None = None
+        with self._spools.rows(wire.reply_of_row, self._skipped(provider_job_id)) as rows:
+            try:
+                async with self._results(batch) as chunks:
+                    await rows.take(chunks)
+            except ProviderError as error:
+                failed = error
+            for reply in rows.in_order():
+                yield reply
+        announced, status = wire.announced(batch), None if failed is None else _status_of(failed)
+        complaint = objection(announced, rows.read) if failed is None else of_download(failed, status, announced, rows.read)
+        if complaint is not None:
+            raise complaint
+
+    def _skipped(self, provider_job_id: str) -> Callable[[int, int], None]:
+        def skipped(line: int, size: int) -> None:
+            self._on_unreadable_row()
+            log.warning("provider_row_unreadable", provider=self.name, job=provider_job_id, line=line, bytes=size)
+
+        return skipped
+
+    @asynccontextmanager
+    async def _results(self, batch: dict[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The bytes of an ended batch's results. Not by batches.results: it follows results_url to whatever host that names."""
+        results_url = text(batch.get("results_url"))
+        if not results_url:
+            raise ResultsNotWhole("it shows no results_url", gone=True)
+        with mapped(Step.JOB, SDK):
+            stream = await self._client.get(
+                wire.results_path(results_url, self._client.base_url.path),
+                cast_to=object,
+                options={"headers": {"Accept": "application/binary"}},
+                stream=True,
+                stream_cls=anthropic.AsyncStream[object],
+            )
+            # Only its response is used: no iterator of the SDK survives a line that is not JSON.
+            try:
+                yield stream.response.aiter_bytes()
+            finally:
+                await stream.response.aclose()
+
+    async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
+        """Answer one ask by one message."""
+        params: dict[str, Any] = wire.message_params(self._untaken.fitted(ask), self._on_dropped)
+        try:
+            with mapped(Step.CALL, SDK):
+                async with asyncio.timeout(timeout_s):
+                    raw = await self._client.messages.with_raw_response.create(**params, timeout=timeouts(timeout_s))
+                return wire.reply_of_message(ask.custom_id, body_object(raw.http_response))
+        except TimeoutError as error:
+            raise OutcomeUnknown(f"call: no answer within {timeout_s} s") from error
+        except ContentRefused as refused:
+            reply = wire.errored(ask.custom_id, SDK.read(refused.__cause__))
+            self.learn(ask.model, reply)
+            return reply
+
+    def learn(self, model: str, reply: Reply) -> None:
+        """Leave a parameter that was refused out of what is sent to this model from now on."""
+        self._untaken.learn(model, reply)
+
+    async def find(self, job_id: str, claimed_ms: int) -> Sighting:
+        """Look for the job among the batches that have ended since before the claim.
+
+        Raises ProviderError while one of that time has not ended, or does not tell whose it is: it may be this job's.
+        """
+        untold = 0
+        for candidate in await self.candidates(claimed_ms):
+            owner = candidate.job_id or await self.owner(candidate.provider_job_id) if candidate.ended else None
+            if owner == job_id:
+                return Sighting(candidate.provider_job_id)
+            untold += owner is None
+        if untold:
+            raise ProviderError(f"job {job_id}: {untold} batches of its time do not tell yet whose they are; look again later")
+        return Sighting(None)
+
+    async def candidates(self, claimed_ms: int) -> tuple[Candidate, ...]:
+        """All batches since SCAN_MARGIN_S before the claim: time and count, for the list shows neither name nor metadata."""
+        with mapped(Step.READ, SDK):
+            batches = scan(self._page, claimed_ms / 1000 - SCAN_MARGIN_S)
+            return tuple([self._candidate(batch) async for batch in batches])
+
+    async def _page(self, after: str | None) -> dict[str, Any]:
+        raw = await self._client.messages.batches.with_raw_response.list(limit=PAGE_ROWS, after_id=after or anthropic.omit)
+        return body_object(raw.http_response)
+
+    def _candidate(self, batch: dict[str, Any]) -> Candidate:
+        provider_job_id = required_text(batch, "id")
+        return Candidate(
+            provider_job_id=provider_job_id,
+            created_ms=int(created_s(batch) * 1000),
+            total=sum(map(count, mapping(batch.get("request_counts")).values())),
+            ended=_has_ended(batch),
+            job_id=self._owners.get(provider_job_id),
+        )
+
+    async def owner(self, provider_job_id: str) -> str | None:
+        """The job id in the first custom id (`<job id>-<line>`) of an ended batch's results; None before its end."""
+        known = self._owners.get(provider_job_id)
+        if known is not None:
+            return known
+        batch = await self._batch(provider_job_id)
+        if not _has_ended(batch):
+            return None
+        async with (
+            self._results(batch) as chunks,
+            aclosing(read_replies(chunks, wire.reply_of_row, self._skipped(provider_job_id))) as replies,
+        ):
+            async for reply in replies:  # the first row is enough, whichever it is
+                job_id = reply.custom_id.rpartition("-")[0]
+                if len(self._owners) >= _MOST_OWNERS:
+                    del self._owners[next(iter(self._owners))]
+                self._owners[provider_job_id] = job_id
+                return job_id
+        return None
+
+    async def orphan_files(self, before_ms: int) -> tuple[str, ...]:
+        """None: a message batch is created without a file."""
+        return ()
+
+    async def delete_file(self, file_id: str) -> None:
+        """Nothing to delete."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+
+def _status_of(error: ProviderError) -> int | None:
+    """The HTTP status behind a failure; None where there was no answer."""
+    return error.__cause__.status_code if isinstance(error.__cause__, anthropic.APIStatusError) else None
+
+
+def _has_ended(batch: dict[str, Any]) -> bool:
+    return text(batch.get("processing_status")) == "ended"

@@ -1,0 +1,1 @@
+"""HTTP to a provider: transport, failures, lists, files of rows."""

@@ -1,0 +1,1 @@
+"""The adapter of OpenAI's Chat Completions and Batch."""

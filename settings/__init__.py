@@ -1,0 +1,1 @@
+"""The settings of a worker: names, defaults, limits, and where a value came from."""

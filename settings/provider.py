@@ -1,0 +1,178 @@
+"""The settings of one provider account."""
+
+from typing import ClassVar, Literal, Self
+from urllib.parse import urlsplit
+
+from croniter import CroniterBadDateError, croniter
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from domain.back_off import BackOff
+from domain.nightly import Schedule
+from domain.strategies import STRATEGIES
+from settings.time_zone import TimeZone
+
+MIB = 1024 * 1024
+
+
+def known_strategy(name: str) -> str:
+    """The name itself; ValueError where no row of the strategy table has it."""
+    if name not in STRATEGIES:
+        raise ValueError(f"must be one of {', '.join(STRATEGIES)}")
+    return name
+
+
+class ProviderSettings(BaseModel):
+    """One account at one provider; without a key, requests for it end in CONFIGURATION_ERROR events."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+    #: What the provider itself refuses, in bytes of one batch (decimal megabytes, as its documentation counts).
+    PROVIDER_JOB_BYTES: ClassVar[int]
+
+    api_key: SecretStr | None = Field(
+        default=None, description="The account's key; without one its requests are refused by an event."
+    )
+    base_url: str | None = Field(default=None, description="Another endpoint than the SDK's own, e.g. the simulator's.")
+    model: str = Field(min_length=1, description="Model of requests that name none.")
+    llm_batching_strategy: str | None = Field(
+        default=None, description="Overrides ROUNDBATCH_LLM_BATCHING_STRATEGY for this provider."
+    )
+    max_output_tokens: int = Field(default=400, ge=64, le=32_000, description="Output limit of one comparison.")
+    max_job_items: int = Field(default=10_000, ge=1, le=10_000, description="Comparisons in one batch job.")
+    max_job_bytes: int = Field(description="Encoded size of one batch job.", ge=1_024)
+    max_job_tokens: int = Field(
+        default=1_000_000_000,
+        ge=1_000,
+        description="Input tokens of one batch job (an upper estimate): below what the account may have enqueued.",
+    )
+    bundle_size: int = Field(
+        default=8, ge=1, le=64, description="Comparisons in one call under serial_bundle; a smaller preferred_bundle_size wins."
+    )
+    bundle_layout: Literal["auto", "verbatim", "shared_essays"] = Field(
+        default="auto", description="How a bundle is written; auto takes the smaller (docs/bundles.md)."
+    )
+    batch_bundle_size: int = Field(
+        default=1, ge=1, le=64, description="Comparisons in one line of a batch job: above 1, half price and fewer tokens."
+    )
+    nightly_cron: str = Field(
+        default="0 1 * * *",
+        description="When nightly windows close: a cron expression of five fields, or of six with the second first.",
+    )
+    nightly_time_zone: TimeZone = Field(default="UTC", description="Its time zone, as Europe/Stockholm.")
+    poll_first_s: float = Field(default=5.0, gt=0, description="Wait before the first look at a batch.")
+    poll_max_s: float = Field(default=300.0, gt=0, description="Longest wait between two looks.")
+    poll_factor: float = Field(default=1.5, ge=1, le=10, description="Each wait is this many times the one before.")
+    max_concurrent_calls: int = Field(
+        default=16, ge=1, le=1_000, description="Synchronous calls in flight at once, per worker."
+    )
+    requests_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        description="At most so many calls a minute and model, all workers together; none: what headers show.",
+    )
+    input_tokens_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        description="Likewise for input tokens: uncached ones at Anthropic; at OpenAI its limit of tokens.",
+    )
+    output_tokens_per_minute: int | None = Field(
+        default=None, ge=1, description="Likewise for output tokens (Anthropic; OpenAI has no such limit)."
+    )
+    limits_minute_s: float = Field(
+        default=60.0, gt=0, le=60.0, description="How long the provider's minute lasts: shorter only at a simulator in a hurry."
+    )
+    max_enqueued_items: int | None = Field(
+        default=None,
+        ge=1,
+        description="Lines that may wait in the account's open batches of a model, all workers together; more are held back.",
+    )
+    max_enqueued_tokens: int | None = Field(
+        default=None, ge=1_000, description="Likewise for their input tokens (an upper estimate)."
+    )
+    call_timeout_s: float = Field(
+        default=60.0, gt=0, description="A call without an answer for this long is of unknown outcome."
+    )
+
+    @field_validator("api_key")
+    @classmethod
+    def _key_fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is None:
+            return None
+        # A key pasted with its line end fails otherwise only in the first HTTP call, with the key in the message.
+        text = key.get_secret_value().strip()
+        if not text or not text.isascii() or any(char.isspace() or not char.isprintable() for char in text):
+            raise ValueError("must be one word of printable ASCII characters")
+        return SecretStr(text)
+
+    @field_validator("base_url")
+    @classmethod
+    def _url_without_credentials(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be http://HOST[:PORT][/PATH] or https://…")
+        if parts.username or parts.password:
+            # base_url is printed and logged; a password in it would be too.
+            raise ValueError("must hold no user name and no password")
+        return url
+
+    @field_validator("llm_batching_strategy")
+    @classmethod
+    def _known_strategy(cls, name: str | None) -> str | None:
+        return None if name is None else known_strategy(name)
+
+    @field_validator("nightly_cron")
+    @classmethod
+    def _cron_that_ticks(cls, cron: str) -> str:
+        if len(cron.split()) not in (5, 6) or not croniter.is_valid(cron, second_at_beginning=True):
+            raise ValueError(
+                "must be a cron expression of five fields, as '0 1 * * *' (each night at one), or of six with the second first"
+            )
+        try:
+            Schedule(cron, "UTC").next_tick_ms(0)
+        except CroniterBadDateError as error:  # later it would stop the worker, at each start again
+            raise ValueError("must tick at some time: no such day comes, as '0 1 30 2 *' (30 February)") from error
+        return cron
+
+    @field_validator("max_job_bytes")
+    @classmethod
+    def _below_the_providers_limit(cls, size: int) -> int:
+        if size >= cls.PROVIDER_JOB_BYTES:
+            raise ValueError(f"must be below the provider's own limit of {cls.PROVIDER_JOB_BYTES:,} bytes")
+        return size
+
+    @model_validator(mode="after")
+    def _polls_back_off(self) -> Self:
+        if self.poll_first_s > self.poll_max_s:
+            raise ValueError(f"POLL_FIRST_S={self.poll_first_s:g} must be at most POLL_MAX_S={self.poll_max_s:g}")
+        return self
+
+    @property
+    def polls(self) -> BackOff:
+        """The waits between two looks at a batch."""
+        return BackOff(self.poll_first_s, self.poll_max_s, self.poll_factor)
+
+
+class AnthropicSettings(ProviderSettings):
+    """The Anthropic account."""
+
+    PROVIDER_JOB_BYTES: ClassVar[int] = 256_000_000
+
+    model: str = Field(default="claude-haiku-5-5", min_length=1, description="Model of requests that name none.")
+    max_job_bytes: int = Field(
+        default=32 * MIB, ge=1_024, description="Encoded size of one batch job; below the provider's 256 MB."
+    )
+
+
+class OpenAISettings(ProviderSettings):
+    """The OpenAI account."""
+
+    PROVIDER_JOB_BYTES: ClassVar[int] = 200_000_000
+
+    model: str = Field(default="gpt-6-luna", min_length=1, description="Model of requests that name none.")
+    max_job_bytes: int = Field(
+        default=100 * MIB, ge=1_024, description="Encoded size of one batch job; below the provider's 200 MB."
+    )

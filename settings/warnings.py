@@ -1,0 +1,53 @@
+"""What is said at start of waits that do not fit CJ's patience, or the nightly schedule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from domain.nightly import Schedule
+from domain.strategies import STRATEGIES, Closes
+
+if TYPE_CHECKING:
+    from settings.settings import Settings
+
+HOUR_S = 3600.0
+#: CJ gives up on a batch without activity for BATCH_TIMEOUT_HOURS, 4 by default.
+CJ_PATIENCE_S = 4 * HOUR_S
+#: What a batch job is to have between its tick and its escalation: most end within an hour, few take several.
+JOB_S = 4 * HOUR_S
+# From a day that is the same at each start: the 400 days after it hold both changes of the clocks and every month.
+_SOME_DAY_MS = 1_767_225_600_000
+
+
+def warnings(settings: Settings) -> list[str]:
+    """A line for each wait that does not fit; providers without a key are not looked at."""
+    found = []
+    if settings.longest_wait_s >= CJ_PATIENCE_S:
+        found.append(
+            f"ROUNDBATCH_LONGEST_WAIT_S={settings.longest_wait_s:g} is not below {CJ_PATIENCE_S:g}, after which CJ gives up on "
+            "a batch: lower it, or raise CJ's BATCH_TIMEOUT_HOURS above it"
+        )
+    for name in settings.configured_providers:
+        if STRATEGIES[settings.strategy_for(name)].closes is Closes.SCHEDULE:
+            found += _schedule_warning(settings, name)
+    return found
+
+
+def _schedule_warning(settings: Settings, provider: str) -> list[str]:
+    """A request that has just missed a tick must find time for its batch: longest gap + JOB_S + escalate_before_s.
+
+    Not the 24 h after which a batch expires: one that takes so long is escalated, and the default of 30 h could not be kept.
+    """
+    block, wait_s = settings.provider(provider), settings.nightly_longest_wait_s
+    after_tick_s = JOB_S + settings.escalate_before_s
+    # Shorter gaps fit, and are not looked for.
+    least_s = max(HOUR_S, wait_s - after_tick_s)
+    gap_s = Schedule(block.nightly_cron, block.nightly_time_zone).longest_gap_s(_SOME_DAY_MS, least_s=least_s)
+    if gap_s + after_tick_s <= wait_s:
+        return []
+    return [
+        f"ROUNDBATCH_NIGHTLY_LONGEST_WAIT_S={wait_s:g} does not fit ROUNDBATCH_{provider.upper()}__NIGHTLY_CRON="
+        f"{block.nightly_cron!r}: up to {gap_s:.0f} s between two ticks, {JOB_S:.0f} for the batch and "
+        f"ROUNDBATCH_ESCALATE_BEFORE_S={settings.escalate_before_s:g} make {gap_s + after_tick_s:.0f}; with less, jobs are "
+        "cancelled early and called at full price: raise it (and CJ's BATCH_TIMEOUT_HOURS), or tick more often"
+    ]

@@ -1,0 +1,1 @@
+"""Kafka: the Faust application, its consumer, the one producer, and topics."""

@@ -1,0 +1,49 @@
+"""The Faust app of a worker: its topics, its tables' class, and Faust's defaults that must be changed (docs: engine)."""
+
+import faust
+from faust.types import TopicT, TransportT
+
+from settings.settings import Settings
+from streams.kafka import security
+from streams.kafka.consumer import OrderedTransport
+from streams.kafka.outbox import MAX_RECORD_BYTES
+
+
+class RoundbatchApp(faust.App):
+    """A Faust app whose consumer commits what we acknowledge."""
+
+    def _new_transport(self) -> TransportT:
+        return OrderedTransport(self.conf.broker_consumer, self)
+
+
+def make_app(settings: Settings) -> RoundbatchApp:
+    """Make the app. Topics exist already (streams.kafka.topics); nothing is declared, no web server is started."""
+    return RoundbatchApp(
+        settings.app_id,
+        broker_credentials=security.faust_credentials(settings),
+        broker=[f"kafka://{server}" for server in settings.kafka_bootstrap_servers.split(",")],
+        store="rocksdb://",
+        datadir=str(settings.state_dir / "faust"),
+        topic_partitions=settings.partitions,
+        topic_replication_factor=settings.replication_factor,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        recovery_consistency_check=False,  # agents.partitions.same_log looks closer, and says what to do
+        table_standby_replicas=settings.standby_replicas,
+        stream_buffer_maxsize=settings.stream_buffer_maxsize,
+        stream_wait_empty=True,  # with False, SIGTERM in mid-event committed the half-done record
+        broker_commit_interval=settings.commit_interval_s,
+        broker_session_timeout=settings.broker_session_timeout_s,
+        broker_heartbeat_interval=settings.broker_heartbeat_s,
+        consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=30_000,  # a topic that is deleted and made again is assigned again, and noticed, only then
+        producer_acks=-1,
+        producer_max_request_size=MAX_RECORD_BYTES,
+        worker_redirect_stdouts=False,
+    )
+
+
+def raw_topic(app: RoundbatchApp, name: str) -> TopicT:
+    """A topic whose records we decode ourselves: Faust acknowledges what it cannot decode, and it is gone."""
+    return app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True)

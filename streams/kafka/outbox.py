@@ -1,0 +1,294 @@
+"""The one producer of the worker: every send gives a future that is done when the broker has acknowledged.
+
+Sending is synchronous, so that a handler can read tables, write and send without an await between.
+"""
+
+import asyncio
+import math
+import time
+from collections import deque
+from functools import partial
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    RecordListTooLargeError,
+    UnknownTopicOrPartitionError,
+)
+
+from settings.kafka import KafkaSettings
+from streams import failstop
+from streams.kafka import security
+from streams.kafka.broker_watch import BrokerWatch
+from streams.kafka.parked import Parked
+from streams.kafka.sends import Headers, Send, TooLarge
+
+log = structlog.get_logger("outbox")
+
+MAX_RECORD_BYTES = 4 * 1024 * 1024  # own topics and the producer allow this; inbound records are capped at 1 MiB
+# Else 5 min: a client asks only brokers that it knows, and one that came back meanwhile it does not know.
+METADATA_MAX_AGE_MS = 30_000
+_BATCH_BYTES, _LEAST_BATCH_BYTES = 256 * 1024, 16 * 1024
+_REFUSED_S = 60.0  # how long it is remembered which size a topic has refused: its limit may be raised
+_RECONNECT_S = 1.0
+
+
+class Outbox:
+    """Sends records, those of each topic in the order given. A failed send ends the process: its record must be read again.
+
+    A send that Kafka does not acknowledge has not failed: it waits until a broker does. What has been paid for is in it.
+
+    A *lasting* send is one to a topic of somebody else (results), whose faults are no reason to stop. While the topic is not
+    there its records wait, and hold up no other's; one that it refuses for its size is the sender's to replace (TooLarge).
+    """
+
+    def __init__(
+        self, kafka: KafkaSettings, *, linger_ms: int, high_water: int = 5_000, request_timeout_ms: int = 40_000
+    ) -> None:
+        self._kafka = kafka
+        self._linger_ms = linger_ms
+        self._request_timeout_ms = request_timeout_ms
+        self._high_water = high_water
+        self._waiting: deque[Send] = deque()
+        self._wake = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._below = asyncio.Event()
+        self._in_flight = 0
+        self._moved_s = 0.0
+        self._producer: AIOKafkaProducer | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._number = 0
+        self._handed = 0  # at the producer
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._again: list[Send] = []  # to be sent once more, by a new producer
+        self._renew = False
+        self._batch_bytes, self._smaller = _BATCH_BYTES, False
+        self._refused: dict[str, tuple[int, float]] = {}  # by topic: the smallest size, and until when that counts
+        self.parked = Parked(self._is_there, self._unpark)
+
+    async def start(self) -> None:
+        """Connect. Raises aiokafka's KafkaConnectionError when no broker answers."""
+        self._producer = await self._connected()
+        self._pump = asyncio.create_task(self._run(), name="outbox")
+        failstop.watch(self._pump, "outbox")
+
+    async def _connected(self) -> AIOKafkaProducer:
+        producer = security.producer(
+            self._kafka,
+            enable_idempotence=True,  # retries neither repeat nor reorder
+            linger_ms=self._linger_ms,
+            max_batch_size=self._batch_bytes,
+            max_request_size=MAX_RECORD_BYTES,
+            request_timeout_ms=self._request_timeout_ms,
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
+        )
+        # aiokafka fails what has waited for a partition's leader for longer than a request may take; one may be away for hours.
+        accumulator: Any = producer._message_accumulator
+        accumulator._batch_ttl = math.inf
+        producer.client.cluster.add_listener(BrokerWatch())
+        await producer.start()
+        return producer
+
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Headers | None = None,
+        lasting: bool = False,
+    ) -> "asyncio.Future[Any]":
+        """Queue one record; the future gives aiokafka's RecordMetadata once it is acknowledged, or a lasting one's TooLarge."""
+        done = asyncio.get_running_loop().create_future()
+        if not self._in_flight:
+            self._moved_s = time.monotonic()
+        self._number += 1
+        self._waiting.append(Send(self._number, topic, value, key, partition, headers, done, lasting))
+        self._in_flight += 1
+        self._drained.clear()
+        self._wake.set()
+        return done
+
+    def silent_s(self) -> float:
+        """For how long nothing has been acknowledged although something was sent; 0 when all is."""
+        return time.monotonic() - self._moved_s if self._in_flight else 0.0
+
+    async def room(self) -> None:
+        """Wait while more than high_water sends are unacknowledged: what bounds the memory of the queue."""
+        if self._in_flight > self._high_water:
+            self._below.clear()
+            await self._below.wait()
+
+    async def drain(self) -> None:
+        """Wait until all that was sent is acknowledged."""
+        await self._drained.wait()
+
+    async def stop(self) -> None:
+        """Send what is queued, then disconnect."""
+        await self.drain()
+        if self._pump is not None:
+            self._pump.cancel()
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting or self._renew:
+                if self._renew:
+                    await self._begin_anew()
+                else:
+                    await self._hand_over(self._waiting.popleft())
+
+    async def _hand_over(self, send: Send) -> None:
+        if send.lasting and not self._may_go(send):
+            return
+        if send.alone:
+            await self._idle.wait()  # else it might share a batch
+        self._count(send, 1)
+        try:
+            acknowledged = await _taken(self._current(), send)
+        except KafkaError as error:
+            self._count(send, -1)
+            self._failed(send, error)
+            return
+        acknowledged.add_done_callback(partial(self._acknowledged, send))
+        if send.alone:
+            await asyncio.wait([acknowledged])
+
+    def _may_go(self, send: Send) -> bool:
+        refused, until_s = self._refused.get(send.topic, (0, 0.0))
+        if refused and send.size >= refused and time.monotonic() < until_s:
+            self._settle()
+            send.fail(TooLarge(send.topic, send.size))
+            return False
+        # A topic that is not known is asked for aside: the producer would wait for it, and all others behind it.
+        known = self._current().client.cluster.partitions_for_topic(send.topic) is not None
+        if known and send.topic not in self.parked:
+            return True
+        self.parked.add(send)
+        return False
+
+    def _acknowledged(self, send: Send, future: "asyncio.Future[Any]") -> None:
+        self._count(send, -1)
+        if future.cancelled():
+            self._settle()
+            return
+        error = future.exception()
+        if error is not None:
+            self._failed(send, error)
+            return
+        self._settle()
+        if not send.done.done():
+            send.done.set_result(future.result())
+
+    def _count(self, send: Send, more: int) -> None:
+        self._handed += more
+        if send.lasting:
+            self.parked.count(send.topic, more)
+        if self._handed:
+            self._idle.clear()
+        else:
+            self._idle.set()
+
+    def _settle(self) -> None:
+        """A send is over, well or not."""
+        self._in_flight -= 1
+        self._moved_s = time.monotonic()
+        if self._in_flight <= self._high_water:
+            self._below.set()
+        if not self._in_flight:
+            self._drained.set()
+
+    def _failed(self, send: Send, error: BaseException) -> None:
+        """Send a lasting one again where that can help. Else end the process.
+
+        But first tell whoever waits: a line of acknowledgements stops it too, and names its record.
+        """
+        if send.lasting and isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
+            self._too_large(send)
+        elif send.lasting and isinstance(error, OutOfOrderSequenceNumber):  # a batch before it was refused
+            self._send_anew(send)
+        elif send.lasting and isinstance(error, UnknownTopicOrPartitionError):
+            self.parked.add(send)
+        else:
+            self._settle()
+            send.fail(error)
+            asyncio.get_running_loop().call_soon(failstop.stop, f"send to {send.topic}", error)
+
+    def _too_large(self, send: Send) -> None:
+        """Kafka judges a whole batch. What may have been refused for its company is sent alone."""
+        if not send.alone and send.size < self._batch_bytes:
+            send.alone = self._smaller = True
+            self._send_anew(send)
+            return
+        now_s = time.monotonic()
+        refused, until_s = self._refused.get(send.topic, (0, 0.0))
+        self._refused[send.topic] = (min(refused, send.size) if now_s < until_s else send.size, now_s + _REFUSED_S)
+        log.warning("record_too_large", topic=send.topic, bytes=send.size)
+        self._renew = True
+        self._wake.set()
+        self._settle()
+        send.fail(TooLarge(send.topic, send.size))
+
+    def _send_anew(self, send: Send) -> None:
+        self._again.append(send)
+        self._renew = True
+        self._wake.set()
+
+    async def _begin_anew(self) -> None:
+        """Go on with a new producer: after a refused batch Kafka takes nothing more of the old one in that partition."""
+        await self._idle.wait()
+        self._renew = False
+        if self._smaller:
+            self._batch_bytes, self._smaller = max(_LEAST_BATCH_BYTES, self._batch_bytes // 2), False
+        await self._current().stop()
+        self._producer = None
+        while self._producer is None:
+            try:
+                self._producer = await self._connected()
+            except KafkaConnectionError as error:
+                log.warning("producer_not_connected", said=str(error))
+                await asyncio.sleep(_RECONNECT_S)
+        again, self._again = sorted(self._again, key=lambda send: send.number), []
+        self._waiting.extendleft(reversed(again))
+
+    def _current(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            raise RuntimeError("the outbox was not started")
+        return self._producer
+
+    async def _is_there(self, topic: str) -> bool:
+        """Whether brokers say that the topic has partitions that can be written to."""
+        if self._producer is None:
+            return False  # a new one is on its way
+        client = self._producer.client
+        await client.add_topic(topic)
+        await client.force_metadata_update()
+        return bool(client.cluster.available_partitions_for_topic(topic))
+
+    def _unpark(self, sends: list[Send]) -> None:
+        self._waiting.extendleft(reversed(sends))
+        self._wake.set()
+
+
+async def _taken(producer: AIOKafkaProducer, send: Send) -> "asyncio.Future[Any]":
+    """Give a record to the producer, for as long as it has no room: what its partition has not acknowledged fills a batch."""
+    while True:
+        try:
+            acknowledged: asyncio.Future[Any] = await producer.send(
+                send.topic, send.value, key=send.key, partition=send.partition, headers=send.headers
+            )
+        except KafkaTimeoutError:  # it has not taken the record, and says so after a request's time
+            continue
+        return acknowledged

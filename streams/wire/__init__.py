@@ -1,0 +1,1 @@
+"""What stands on the wire: request events, the worker's own records, result events."""

@@ -1,0 +1,245 @@
+"""The result event: what ends every comparison, as a pure function of the request and its stored outcome."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from domain.answer import MAX_JUSTIFICATION
+from domain.outcome import Outcome
+from domain.reply import ErrorCode, Fault, Usage
+from streams.wire.envelope import EventEnvelope, trace_metadata
+from streams.wire.requests import InboundMember
+
+EVENT_TYPE = "LLMComparisonResultV1"
+SOURCE_SERVICE = "llm_provider_service"
+SCHEMA_VERSION = 1
+OPERATION = "comparison"
+_NAMES = ("essay_a_id", "essay_b_id", "bos_batch_id", "cj_batch_id")  # which consumers know a comparison by
+_NAME_BYTES = 200
+_SAID_CHARACTERS = 200
+MAX_EVENT_BYTES = 1_000_000  # a broker's default takes 1,048,588 with key, headers and framing
+MODES = frozenset({"per_request", "serial_bundle", "batch_api"})
+
+# Never to change: the consumer deduplicates by event id, and a repeated publication must carry the same one.
+_NAMESPACE = UUID("1d0f1b0c-54a5-5c0e-9a53-6e1f7d8f2b6e")
+_NAMESPACE_BYTES = _NAMESPACE.bytes
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class TokenUsage(_Part):
+    """Tokens of one comparison."""
+
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
+    total_tokens: Count = 0
+
+
+class ErrorDetail(_Part):
+    """Why there is no winner. The codes are those that we use: one outside the consumer's enum would lose the event."""
+
+    error_code: ErrorCode
+    message: str
+    correlation_id: UUID
+    timestamp: AwareDatetime
+    service: str
+    operation: str
+    details: dict[str, Any] = Field(default_factory=dict)
+    stack_trace: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+
+
+class ComparisonResult(_Part):
+    """LLMComparisonResultV1, fields in the order of the wire: a winner with its reasons, or an error (contract.md §1)."""
+
+    request_id: str
+    correlation_id: UUID
+    winner: Literal["Essay A", "Essay B"] | None = None
+    justification: Annotated[str, Field(max_length=MAX_JUSTIFICATION)] | None = None
+    confidence: Annotated[float, Field(ge=1, le=5)] | None = None
+    error_detail: ErrorDetail | None = None
+    provider: Literal["anthropic", "openai", "google", "openrouter", "mock"]
+    model: str
+    response_time_ms: Count
+    token_usage: TokenUsage = TokenUsage()
+    cost_estimate: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    requested_at: AwareDatetime
+    completed_at: AwareDatetime
+    trace_id: str | None = None
+    request_metadata: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_ending(self) -> Self:
+        verdict = (self.winner, self.justification, self.confidence)
+        if self.error_detail is None:
+            if None in verdict:
+                raise ValueError("without error_detail, winner, justification and confidence must all be set")
+        elif verdict != (None, None, None):
+            raise ValueError("with error_detail, winner, justification and confidence must be null")
+        return self
+
+
+ResultEvent = EventEnvelope[ComparisonResult]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultMessage:
+    """One Kafka message for a callback topic; `event_id` is the deterministic id that the value carries too."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    event_id: str
+
+
+def smallest(member: InboundMember, outcome: Outcome, size: int) -> tuple[InboundMember, Outcome]:
+    """What is to be told where an event of `size` bytes is too large: an error, and of the metadata what names the comparison.
+
+    The outcome's own error stays, cut short; an answer that cannot be delivered is one.
+    """
+    fault = outcome.fault
+    if fault is None:
+        said = f"the result of {size} bytes is larger than its topic takes: raise max.message.bytes there"
+        fault = Fault(ErrorCode.PROCESSING_ERROR, said)
+    kept = {name: member.metadata[name] for name in _NAMES if name in member.metadata}
+    kept = {name: value for name, value in kept.items() if len(json.dumps(value)) <= _NAME_BYTES}
+    error = Fault(fault.code, fault.message[:_SAID_CHARACTERS])
+    return replace(member, metadata=kept), replace(outcome, answer=None, fault=error)
+
+
+def result_message(
+    member: InboundMember,
+    outcome: Outcome,
+    *,
+    requested_ms: int,
+    traceparent: str | None = None,
+    tracestate: str | None = None,
+) -> ResultMessage:
+    """Make the event that ends one comparison; `requested_ms` is the request's time, in ms since the epoch.
+
+    The same arguments give the same bytes. Raises ValueError (pydantic's ValidationError is one) for what the consumer
+    would drop: an outcome without an ending, a provider that the wire does not know, a field out of its limits, an event
+    above MAX_EVENT_BYTES; and for a member that cannot be answered (no correlation id or callback topic).
+    """
+    if member.correlation_id is None or member.callback_topic is None:
+        raise ValueError(f"position {member.position} has no correlation id or no callback topic: it cannot be answered")
+    if outcome.retry is not None or (outcome.answer is None) == (outcome.fault is None):
+        raise ValueError(f"the outcome of position {member.position} is not one ending: set either answer or fault")
+    if outcome.mode not in MODES:
+        raise ValueError(f"mode {outcome.mode!r} is none of {', '.join(sorted(MODES))}")
+    name = str(member.correlation_id)
+    event_id = _uuid5(f"{name}:{'result' if outcome.answer else 'error'}")
+    completed = _utc(outcome.completed_ms)
+    event = {
+        "event_id": event_id,
+        "event_type": EVENT_TYPE,
+        "event_timestamp": _wire_time(completed),
+        "source_service": SOURCE_SERVICE,
+        "schema_version": SCHEMA_VERSION,
+        "correlation_id": name,
+        "data_schema_uri": None,
+        "data": _result(member, outcome, name, _wire_time(_utc(requested_ms)), _wire_time(completed)),
+        "metadata": trace_metadata(traceparent, tracestate),
+    }
+    # Checked in the form that is sent: to dump the model again would take as long as to check it, and give the same.
+    ResultEvent.model_validate(event)
+    value = json.dumps(event).encode()
+    if len(value) > MAX_EVENT_BYTES:
+        raise ValueError(f"the event has {len(value):,} bytes, at most {MAX_EVENT_BYTES:,}: the consumer's topic refuses it")
+    headers = [
+        ("event_id", event_id.encode()),
+        ("event_type", EVENT_TYPE.encode()),
+        ("trace_id", name.encode()),
+        ("schema_version", str(SCHEMA_VERSION).encode()),
+        ("occurred_at", completed.isoformat().encode()),
+        ("content_type", b"application/json"),
+        ("source_service", SOURCE_SERVICE.encode()),
+    ]
+    return ResultMessage(member.callback_topic, name.encode(), value, headers, event_id)
+
+
+def _result(member: InboundMember, outcome: Outcome, correlation_id: str, requested: str, completed: str) -> dict[str, Any]:
+    answer, fault, usage = outcome.answer, outcome.fault, outcome.usage
+    return {
+        "request_id": _uuid5(f"{correlation_id}:request"),
+        "correlation_id": correlation_id,
+        "winner": answer.winner if answer else None,
+        "justification": answer.justification if answer else None,
+        "confidence": float(answer.confidence) if answer else None,
+        "error_detail": _error_detail(fault, correlation_id, completed) if fault else None,
+        "provider": outcome.provider,
+        "model": outcome.model,
+        "response_time_ms": outcome.response_time_ms,
+        "token_usage": {
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        },
+        "cost_estimate": float(outcome.cost_usd),
+        "requested_at": requested,
+        "completed_at": completed,
+        "trace_id": None,
+        "request_metadata": _request_metadata(member, outcome, usage),
+    }
+
+
+def _error_detail(fault: Fault, correlation_id: str, completed: str) -> dict[str, Any]:
+    return {
+        "error_code": fault.code,
+        "message": fault.message,
+        "correlation_id": correlation_id,
+        "timestamp": completed,
+        "service": SOURCE_SERVICE,
+        "operation": OPERATION,
+        "details": fault.details,
+        "stack_trace": None,
+        "trace_id": None,
+        "span_id": None,
+    }
+
+
+def _request_metadata(member: InboundMember, outcome: Outcome, usage: Usage) -> dict[str, Any]:
+    """Return the caller's metadata first and whole; ours only under keys that the caller has not used."""
+    added: dict[str, Any] = {
+        "resolved_provider": outcome.provider,
+        "queue_processing_mode": outcome.mode,
+    }
+    # The consumer allows this key only where it asked for a model itself; `model` names it in every event. A body that was
+    # refused has resolved nothing of its own.
+    if member.body is not None and member.body.llm_config_overrides.model_override:
+        added["resolved_model"] = outcome.model
+    added["prompt_sha256"] = member.prompt_sha256
+    if outcome.answer:
+        if usage.raw is not None:
+            added["usage"] = usage.raw
+        added["cache_read_input_tokens"] = usage.cache_read_tokens
+        added["cache_creation_input_tokens"] = usage.cache_creation_tokens
+    return {**member.metadata, **{key: value for key, value in added.items() if key not in member.metadata}}
+
+
+def _uuid5(name: str) -> str:
+    """The text of uuid.uuid5(_NAMESPACE, name), without the objects on the way to it."""
+    digest = hashlib.sha1(_NAMESPACE_BYTES + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+
+
+def _utc(ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+def _wire_time(moment: datetime) -> str:
+    """As the platform's models write it: Z, and no fraction where there is none."""
+    return moment.isoformat().removesuffix("+00:00") + "Z"
