@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from agents.jobs.attempt import Run
 from agents.metrics.counters import Metrics
 from agents.status import queue_snapshot, report
+from agents.status.queue_gauges import QueueCollector
 from agents.status.queue_snapshot import QueueSnapshot
 from domain.comparison import Member
 from domain.job import ClosedBy, Job, Plan, Policy, Submission, Transport
@@ -40,7 +41,7 @@ def learn(state: PartitionState, offset: int, append_ms: int, count: int = 2, de
 def filled_metrics(pending: int, members_a_job: int) -> Metrics:
     """A worker's metrics with so much pending: see `filled`."""
     metrics = Metrics(CollectorRegistry())
-    metrics.watch_queue(filled(pending, members_a_job).snapshot)
+    metrics.registry.register(QueueCollector(filled(pending, members_a_job).snapshot))
     return metrics
 
 
@@ -92,7 +93,7 @@ def main() -> None:
     for members_a_job in (12, 1):
         pending = filled(_PENDING // members_a_job * members_a_job, members_a_job)
         metrics = Metrics(CollectorRegistry())
-        metrics.watch_queue(pending.snapshot)
+        metrics.registry.register(QueueCollector(pending.snapshot))
         _print(f"/metrics, jobs of {members_a_job}", lambda metrics=metrics: generate_latest(metrics.registry))
         _print(f"/status, jobs of {members_a_job}", pending.status)
     profile = cProfile.Profile()

@@ -1,18 +1,14 @@
 """The worker's metrics. Labels never carry ids, and hold a bounded number of values."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
-from agents.liveness.failstop_count import FailStops
 from agents.metrics.buckets import JOB_ITEMS, JOB_SECONDS, RESULT_SECONDS, WAIT_SECONDS
 from agents.metrics.calls import CallMetrics
 from agents.metrics.labels import Labels, children
 from agents.metrics.paid import PaidMetrics
 from agents.metrics.topics import TopicMetrics
-from agents.status.failstop_gauges import FailStopCollector
-from agents.status.queue_gauges import QueueCollector
-from agents.status.queue_snapshot import QueueSnapshot
 from domain.strategies import STRATEGIES
 
 #: Why a record or member goes to a DLQ that no event answers (agents.records.collect, agents.records.reconcile).
@@ -113,14 +109,6 @@ class Metrics:
                 self._results.labels("answered", provider, self._word(mode))
         for reason in UNANSWERED:
             self._dead_letters.labels("false", self._word(reason))
-
-    def watch_queue(self, snapshot: Callable[[], QueueSnapshot]) -> None:
-        """Take the gauges from this callable at each scrape; to be called once."""
-        self.registry.register(QueueCollector(snapshot))
-
-    def watch_failstops(self, read: Callable[[], FailStops]) -> None:
-        """Take the fail-stops (FailStopCount.now) at each scrape; to be called once."""
-        self.registry.register(FailStopCollector(read))
 
     def results(self) -> dict[str, int]:
         """Terminal events since the start of this process, by outcome."""

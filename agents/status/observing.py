@@ -16,8 +16,10 @@ from agents.metrics.topics import INBOUND, WORK
 from agents.partitions.views import Views
 from agents.starting import Starting
 from agents.status import job_listing, queue_snapshot, report
+from agents.status.failstop_gauges import FailStopCollector
 from agents.status.limit_gauges import LimitCollector
 from agents.status.loop_gauges import LoopCollector
+from agents.status.queue_gauges import QueueCollector
 from agents.status.queue_snapshot import QueueSnapshot
 from agents.status.state_gauges import StateCollector
 from providers.account import Account
@@ -58,11 +60,11 @@ class Observing:
     def register(self, tables: Tables, failstops: Callable[[float], FailStops]) -> None:
         """Offer all metrics; `failstops` is asked with the time that the process has lived."""
         self._metrics.expect(self._settings.configured_providers)
-        self._metrics.watch_queue(self.queue)
         self._views.gaps.on_removed = lambda topic, offsets: self._metrics.topics.removed_unread(self._word(topic), offsets)
         self._metrics.topics.watch_transactions(self._held_back_s)
-        self._metrics.watch_failstops(lambda: failstops(self.lived_s))
         for collector in (
+            QueueCollector(self.queue),
+            FailStopCollector(lambda: failstops(self.lived_s)),
             LimitCollector(self._limits, self._metrics.labels, self._enqueued),
             LoopCollector(self.heartbeats),
             StateCollector(tables),

@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from agents.liveness.failstop_count import ROW_S, FailStopCount, FailStops
-from agents.metrics.counters import Metrics
+from agents.status.failstop_gauges import FailStopCollector
 from streams.failstop import Place
 
 NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
@@ -45,7 +45,7 @@ def test_a_worker_that_has_lived_for_long_is_over_what_stopped_it_before(tmp_pat
 
 def test_the_record_is_named_by_bounded_labels_and_its_offset_is_a_value(tmp_path: Path) -> None:
     count, registry = FailStopCount(tmp_path), CollectorRegistry()
-    Metrics(registry).watch_failstops(count.read)
+    registry.register(FailStopCollector(count.read))
     unnamed, named = {"topic": "", "partition": ""}, {"topic": "roundbatch.work", "partition": "3"}
     assert registry.get_sample_value("roundbatch_failstops_in_a_row", unnamed) == 0
     count.add("reconcile", PLACE, NOW, 20.0)

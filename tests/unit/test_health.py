@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from agents.metrics.counters import Metrics
 from agents.status.endpoints import PAGE, Health, HealthUnavailable
+from agents.status.queue_gauges import QueueCollector
 from agents.status.queue_snapshot import QueueSnapshot
 
 
@@ -73,7 +74,7 @@ async def test_ready_or_what_is_not(worker: Worker) -> None:
 
 
 async def test_metrics_are_those_of_the_registry(worker: Worker) -> None:
-    worker.metrics.watch_queue(lambda: QueueSnapshot(pending={("openai", "per_round"): 7}))
+    worker.metrics.registry.register(QueueCollector(lambda: QueueSnapshot(pending={("openai", "per_round"): 7})))
     status, body = await worker.get("/metrics")
     assert status == 200
     assert 'roundbatch_pending_comparisons{provider="openai",strategy="per_round"} 7.0' in body

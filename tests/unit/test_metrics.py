@@ -7,6 +7,7 @@ from agents.metrics.buckets import JOB_SECONDS, RESULT_SECONDS
 from agents.metrics.counters import UNANSWERED, Metrics
 from agents.metrics.labels import BoundedValues
 from agents.status.job_listing import STATES
+from agents.status.queue_gauges import QueueCollector
 from agents.status.queue_snapshot import QueueSnapshot
 from domain.reply import Usage
 from providers.prices import cost_usd
@@ -25,7 +26,9 @@ def test_the_names_of_the_existing_service_are_kept(metrics: Metrics) -> None:
     metrics.job_submitted("openai", "gpt-6-luna", 12)
     metrics.job_ended("openai", "gpt-6-luna", "completed", 700.0)
     metrics.waited("openai", "batch_api", 2.5)
-    metrics.watch_queue(lambda: QueueSnapshot(pending={("openai", "per_round"): 3, ("anthropic", "per_request"): 4}))
+    metrics.registry.register(
+        QueueCollector(lambda: QueueSnapshot(pending={("openai", "per_round"): 3, ("anthropic", "per_request"): 4}))
+    )
     job = {"provider": "openai", "model": "gpt-6-luna"}
     assert value(metrics, "llm_provider_batch_api_jobs_total", **job, status="submitted") == 1
     assert value(metrics, "llm_provider_batch_api_jobs_total", **job, status="completed") == 1
@@ -90,7 +93,7 @@ def test_gauges_are_taken_at_each_scrape(metrics: Metrics) -> None:
         QueueSnapshot(jobs={("openai", "held"): 1}, pending_bytes=9, partitions_paused=1),
     ]
     current = 0
-    metrics.watch_queue(lambda: snapshots[current])
+    metrics.registry.register(QueueCollector(lambda: snapshots[current]))
     assert value(metrics, "roundbatch_jobs", provider="openai", state="unknown") == 2
     assert value(metrics, "roundbatch_oldest_pending_seconds") == 60
     assert value(metrics, "roundbatch_partitions_assigned") == 4
@@ -103,7 +106,9 @@ def test_gauges_are_taken_at_each_scrape(metrics: Metrics) -> None:
 
 def test_a_group_with_nothing_in_it_is_0_and_no_deadline_is_infinitely_far(metrics: Metrics) -> None:
     """A series that vanishes leaves an alert without data."""
-    metrics.watch_queue(lambda: QueueSnapshot(providers=("openai",), oldest_comparison_s={"window": 9.0}, lag={"work": 4}))
+    metrics.registry.register(
+        QueueCollector(lambda: QueueSnapshot(providers=("openai",), oldest_comparison_s={"window": 9.0}, lag={"work": 4}))
+    )
     assert value(metrics, "roundbatch_pending_comparisons", provider="openai", strategy="nightly") == 0
     assert value(metrics, "roundbatch_jobs", provider="openai", state="calling") == 0
     assert value(metrics, "roundbatch_oldest_job_seconds", provider="openai", state="held") == 0
@@ -171,7 +176,7 @@ def test_a_queue_can_be_watched_before_it_can_be_asked(metrics: Metrics) -> None
     def not_yet() -> QueueSnapshot:
         raise RuntimeError("no view yet")
 
-    metrics.watch_queue(not_yet)
+    metrics.registry.register(QueueCollector(not_yet))
     with pytest.raises(RuntimeError, match="no view yet"):
         generate_latest(metrics.registry)
 
