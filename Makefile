@@ -28,9 +28,9 @@ $(VENV)/installed: requirements-dev.lock pyproject.toml
 demo: $(VENV)/installed ## two assignments through batch jobs at both (simulated) providers, with a ranking at the end
 	$(BIN)/roundbatch demo --strategy $(STRATEGY) --layout $(LAYOUT)
 
-# Four processes on two cores: tests on Kafka wait (for sessions to run out, polls, deadlines) far more than they compute.
+# Three processes on two cores: tests on Kafka wait (for sessions to run out, polls, deadlines) far more than they compute.
 test: $(VENV)/installed ## all tests; integration and chaos tests start a real Kafka of their own
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 test-unit: $(VENV)/installed ## the unit and contract tests alone
 	$(BIN)/python -m pytest tests/unit tests/contract $(ARGS)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.chaos.checks import SIZE, a_round, batches, duplicates, endings, wait_requests_deleted
 from tests.harness.deployment import Deployment
+from tests.harness.refusals import NAMES_A_LINE
 
 PROVIDERS = ("anthropic", "openai")
 
@@ -60,7 +61,7 @@ def test_killed(deployed: Deployment, number: int, row: Row) -> None:
     rounds = {provider: a_round(deployed, provider, f"b-{provider}") for provider in providers}
     for partition, provider in enumerate(providers):
         if row.refused:
-            deployed.simulator.faults(fault="status", status=400, endpoint="batches.create", provider=provider, next=1)
+            deployed.simulator.faults(**NAMES_A_LINE, provider=provider, next=1)
         killed = deployed.worker("kept", {"ROUNDBATCH_CRASH_AT": f"{row.point}@{partition}", **row.env}, ready=partition == 0)
         deployed.send_round(rounds[provider], partition=partition, parts=2 if row.quiet else 1)
         assert killed.wait_exit() == -signal.SIGKILL

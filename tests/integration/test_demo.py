@@ -35,14 +35,20 @@ NOTHING_WRONG = {
     "roundbatch_failstop_record_offset",
     "roundbatch_failstops_in_a_row",
     "roundbatch_failstops_total",
+    "roundbatch_gathering_comparisons",  # a demo's rounds come whole and close in milliseconds: a scrape may see none open
     "roundbatch_limit_pause_seconds",
     "roundbatch_model_price_unknown",
+    "roundbatch_open_transaction_seconds",
     "roundbatch_outcomes_spent_total",
     "roundbatch_partitions_paused",
     "roundbatch_prices_unknown_total",
     "roundbatch_rate_limited_total",
+    "roundbatch_records_removed_unread_total",
+    "roundbatch_results_lost_total",
+    "roundbatch_topic_missing",
     "roundbatch_unknown_custom_ids_total",
     "roundbatch_unknown_jobs_total",
+    "roundbatch_windows",  # as of roundbatch_gathering_comparisons
 }
 
 

@@ -12,15 +12,10 @@ import pytest
 
 from simulator.process import running_simulator
 from tests.harness.deployment import Deployment, deployment
+from tests.harness.refusals import NAMES_A_LINE
 
 Events = dict[str, dict[str, Any]]
 PROVIDERS = ("anthropic", "openai")
-NAMES_A_LINE: dict[str, Any] = {
-    "fault": "status",
-    "status": 400,
-    "message": "requests.1.params, or line 2 of the file, is not valid",
-    "endpoint": "batches.create",
-}
 # Where a provider says "too many requests" is the same word in the design, but not the same status.
 OVERLOADED = {"anthropic": 529, "openai": 503}
 
@@ -301,7 +296,8 @@ def test_an_input_file_that_is_not_known_yet_is_used_when_it_is(deployed: Deploy
     assert outcomes(deployed.wait_answered(), bodies) == right(4)
     assert batches_of(deployed, bodies, since) == [4]
     asked = [call["endpoint"] for call in deployed.simulator.calls()[before:]]
-    assert (asked.count("files.create"), asked.count("batches.create")) == (2, 3)
+    assert asked.count("files.create") == 2
+    assert asked.count("batches.create") >= 3  # how often the file that is gone is asked for is a matter of time
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -108,7 +108,7 @@ def test_a_batch_that_the_list_shows_late_is_not_taken_for_absent(deployed: Depl
 
 
 def test_a_job_that_a_new_key_does_not_see_is_held_until_its_deadline(deployed: Deployment) -> None:
-    deployed.env |= {"ROUNDBATCH_LONGEST_WAIT_S": "25", "ROUNDBATCH_ESCALATE_BEFORE_S": "2"}
+    deployed.env |= {"ROUNDBATCH_LONGEST_WAIT_S": "45", "ROUNDBATCH_ESCALATE_BEFORE_S": "2"}
     deployed.simulator.hold()
     keys: dict[str, str] = {}
     for provider, variable in zip(PROVIDERS, ("ANTHROPIC_API_KEY", "OPENAI_API_KEY"), strict=True):
