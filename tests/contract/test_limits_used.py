@@ -1,5 +1,8 @@
 """Real SDKs and the simulator's limits over HTTP: 95 % of what is permitted is used, and no call is refused.
 
+The case without a limit ("latency") shows at which pace this machine answers calls; the others are held against that pace, for
+on a machine that others use too nobody gets 95 % of anything. The figures themselves are in docs/rate-limits.md.
+
 The simulator's minute lasts 15 s here. All cases run at the same time, each at a simulator of its own: 20 s in all.
 """
 
@@ -29,8 +32,8 @@ from tests.contract.adapter_asks import CONTEXT, MODELS, ask_of
 log = structlog.get_logger("limits")
 MINUTE_S = 15.0
 LATENCY_S = 0.1
-# A machine on which three others' tests run at the same time cannot answer a call in time whatever its limits are.
-MACHINE_KEEPS_UP, TRIES = 0.96, 3
+# Below this pace the run is repeated once: a burst of other work may be over by then.
+MACHINE_KEEPS_UP, TRIES = 0.96, 2
 TIMEOUT_S = 60.0
 
 
@@ -167,11 +170,14 @@ async def test_what_is_permitted_is_used_and_nothing_refused() -> None:
     for _ in range(TRIES):
         played, lowered = await play_all()
         ideal, took, _ = played["latency"]
-        if ideal / took >= MACHINE_KEEPS_UP:  # no limit holds this one back: it is the machine's own pace
+        pace = ideal / took  # no limit holds this one back
+        if pace >= MACHINE_KEEPS_UP:
             break
     assert {name: refused for name, (_, _, refused) in played.items()} == dict.fromkeys(CASES, 0)
     assert {name: round(ideal, 1) for name, (ideal, _, _) in played.items() if ideal < 12.0} == {}
-    assert {name: round(ideal / took, 3) for name, (ideal, took, _) in played.items() if ideal / took < 0.95} == {}
+    wanted = 0.95 if pace >= MACHINE_KEEPS_UP else 0.95 * pace
+    too_little = {name: round(ideal / took, 3) for name, (ideal, took, _) in played.items() if ideal / took < wanted}
+    assert too_little == {}, f"at a pace of {pace:.3f}"
 
     ten_s = 10.0 * MINUTE_S / 60.0
     assert [call["after_s"] for call in lowered if call["status"] == 429 and call["after_s"] > ten_s] == []
