@@ -217,7 +217,7 @@ class TestCandidates:
         assert (await provider.look(batch)).phase is JobPhase.ENDED
 
     async def test_among_more_than_a_page_holds(self, provider: Either, kind: str, monkeypatch: Any) -> None:
-        monkeypatch.setattr(f"providers.{kind}_adapter.PAGE_ROWS", 2)
+        monkeypatch.setattr(f"providers.{kind}.adapter.PAGE_ROWS", 2)
         batches = [await submit(provider, f"job-{number}", 1) for number in range(5)]
         assert [one.provider_job_id for one in await provider.candidates(now_ms())] == batches[::-1]
         assert (await provider.find("job-0", now_ms())).provider_job_id == batches[0]

@@ -1,6 +1,7 @@
 """A status with something of everything, as a worker would tell it."""
 
 import asyncio
+import copy
 from typing import Any
 
 from agents.accounts.batch_queue import Amount, EnqueuedState
@@ -89,7 +90,7 @@ def told(task: "asyncio.Task[Any] | None" = None) -> dict[str, Any]:
             "openai": AccountState({"gpt-6-luna": limits}, {}, {"gpt-6-luna": 12.0}, 9, 3, 16, 1.0),
         },
         enqueued={("anthropic", ""): EnqueuedState(Amount(240, 500_000), 1_000.0, None, waiting=2, throttled_s=31.5)},
-        money=MONEY,
+        money=copy.deepcopy(MONEY),
         results={"answered": 1_482, "TIMEOUT": 2},
         silent_s={"timers": 0.1, "outbox": 75.0},
     )

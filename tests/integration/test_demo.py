@@ -39,6 +39,7 @@ NOTHING_WRONG = {
     "roundbatch_gathering_comparisons",  # a demo's rounds come whole and close in milliseconds: a scrape may see none open
     "roundbatch_limit_pause_seconds",
     "roundbatch_model_price_unknown",
+    "roundbatch_oldest_window_seconds",  # as of roundbatch_gathering_comparisons
     "roundbatch_open_transaction_seconds",
     "roundbatch_outcomes_spent_total",
     "roundbatch_partitions_paused",
