@@ -8,6 +8,7 @@ tables.store: no read and no write of a table raises what RocksDB says.
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import faust
@@ -23,10 +24,24 @@ class EntryTooLarge(ValueError):
     """A table entry is larger than a record of the changelog may be."""
 
 
+@dataclass(slots=True)
+class _Moved:
+    """How far acknowledgements of this turn of the event loop have moved the offset that a store keeps."""
+
+    since: int | None  # what the store says until it is written
+    offset: int
+    key: bytes
+    value: bytes | None
+
+
 class AcknowledgedTable(faust.Table[bytes, bytes]):
     """Bytes to bytes; keys begin with their partition."""
 
     outbox: Outbox
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._moved: dict[int, _Moved] = {}
 
     def _new_store(self) -> StoreT[Any, Any]:
         return GuardedStore(
@@ -104,14 +119,28 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
 
         Between it and an entry further on are entries of another worker, which are not in our store: woken from a sleep,
         this one writes behind its successor's claim, and skipping that claim it would claim and pay again.
+
+        Acknowledgements come by the batch, all in one turn of the event loop: the store is written once for them, after it.
+        A kill before that makes recovery read again what the store already holds.
         """
         if sent.cancelled() or sent.exception() is not None:
             return
         record = sent.result()
         if record.partition not in self._rocks._dbs:
             return  # a partition that has moved away is closed and stays closed
-        place = TP(record.topic, record.partition)
-        known = self._rocks.persisted_offset(place)
-        if record.offset == (0 if known is None else known + 1):
-            self._rocks.set_persisted_offset(place, record.offset)
-            self._rocks.set_witness(record.partition, record.offset, digest(key, value))
+        moved = self._moved.get(record.partition)
+        known = moved.offset if moved is not None else self._rocks.persisted_offset(TP(record.topic, record.partition))
+        if record.offset != (0 if known is None else known + 1):
+            return
+        if moved is None:
+            self._moved[record.partition] = _Moved(known, record.offset, key, value)
+            asyncio.get_running_loop().call_soon(self._keep_moved, TP(record.topic, record.partition))
+        else:
+            moved.offset, moved.key, moved.value = record.offset, key, value
+
+    def _keep_moved(self, place: TP) -> None:
+        moved = self._moved.pop(place.partition)
+        if place.partition not in self._rocks._dbs or self._rocks.persisted_offset(place) != moved.since:
+            return  # it has moved away, or Faust has restored it anew, meanwhile
+        self._rocks.set_persisted_offset(place, moved.offset)
+        self._rocks.set_witness(place.partition, moved.offset, digest(moved.key, moved.value))

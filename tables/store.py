@@ -36,24 +36,39 @@ class Database:
 
     def get(self, key: bytes) -> bytes | None:
         """Read an entry."""
-        found: bytes | None = self._do("read", lambda: self._rocks.get(key))
+        try:
+            found: bytes | None = self._rocks.get(key)
+        except Exception as error:  # noqa: BLE001 - RocksDB has no exceptions of its own
+            self._failed("read", error)
         return found
 
     def put(self, key: bytes, value: bytes) -> None:
         """Write an entry."""
-        self._do("write", lambda: self._rocks.put(key, value))
+        try:
+            self._rocks.put(key, value)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("write", error)
 
     def delete(self, key: bytes) -> None:
         """Delete an entry."""
-        self._do("delete", lambda: self._rocks.delete(key))
+        try:
+            self._rocks.delete(key)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("delete", error)
 
     def write(self, batch: Any) -> None:
         """Write what Faust has read from the changelog."""
-        self._do("restore", lambda: self._rocks.write(batch))
+        try:
+            self._rocks.write(batch)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("restore", error)
 
     def property_int_value(self, name: str) -> int | None:
         """A number that RocksDB keeps of itself."""
-        found: int | None = self._do("property", lambda: self._rocks.property_int_value(name))
+        try:
+            found: int | None = self._rocks.property_int_value(name)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("property", error)
         return found
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
@@ -73,14 +88,8 @@ class Database:
                 yield take(at)  # what the reader of the entries raises does not come by here
                 at.next()
             at.status()
-        except Exception as error:  # noqa: BLE001 - RocksDB has no exceptions of its own
-            self._failed("scan", error)
-
-    def _do(self, what: str, step: Callable[[], R]) -> R:
-        try:
-            return step()
         except Exception as error:  # noqa: BLE001 - as above
-            self._failed(what, error)
+            self._failed("scan", error)
 
     def _failed(self, what: str, error: Exception) -> NoReturn:
         if is_damage(str(error)):

@@ -65,7 +65,7 @@ class Collect:
     def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
         """Handle one inbound record; returns the effects that must be done before its offset is acked. Raises OtherLog."""
         offset, append_ms = message.offset, append_time_ms(message)
-        self._check_same_log(message, append_ms)
+        self._check_same_log(view, message, append_ms)
         effects: list[asyncio.Future[Any]] = []
         try:
             judged = self._judge(view, message, offset, append_ms)
@@ -81,9 +81,11 @@ class Collect:
         view.inbound.read(offset, append_ms)
         return effects
 
-    def _check_same_log(self, message: Message, append_ms: int) -> None:
+    def _check_same_log(self, view: PartitionView, message: Message, append_ms: int) -> None:
         """Raises OtherLog when `requests` remembers another record of this offset: this is no re-reading of it."""
         partition, offset = message.partition, message.offset
+        if offset not in view.retained:
+            return
         stored = requests.find(self._tables.requests, partition, offset)
         if stored is not None and (stored.append_ms, stored.raw) != (append_ms, message.value or b""):
             raise OtherLog(message.topic, partition, other_time(offset, append_ms, stored.append_ms))

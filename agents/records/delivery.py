@@ -7,7 +7,7 @@ same bytes, though the topic's limit may have been raised meanwhile.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from faust.types import Message
@@ -26,34 +26,39 @@ from tables import outcomes
 from tables.view import Tables
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
-    """One comparison's event, with its request's append time and trace; `smallest` makes it for a topic that takes less."""
+    """One comparison's event, with what it was made from."""
 
-    outcome: Outcome
+    record: InboundRecord
+    outcome: Outcome  # as the event tells it
     message: ResultMessage
-    append_ms: int
+    append_ms: int  # of the request
     trace: Traced | None
-    raw: object  # the comparison as it came
-    smallest: Callable[[], "Event"] | None = None  # None: it is the smallest
+    is_smallest: bool = False
+
+    @property
+    def request(self) -> InboundMember:
+        """The comparison as it was asked for."""
+        return self.record.members[self.outcome.member.position]
+
+    def smallest(self) -> "Event":
+        """The error event for a topic that does not take this one."""
+        told, outcome = results.smallest(self.request, self.outcome, len(self.message.value))
+        return Event(
+            self.record, outcome, _message(self.record, told, outcome, self.append_ms), self.append_ms, self.trace, True
+        )
 
 
 def make_event(record: InboundRecord, outcome: Outcome, append_ms: int, *, traced: bool) -> Event:
     """The event of one member of a request record. Raises ValueError where none can be sent."""
-    member = record.members[outcome.member.position]
     trace = trace_of(record, outcome.member, append_ms) if traced else None
+    message = _message(record, record.members[outcome.member.position], outcome, append_ms)
+    return Event(record, outcome, message, append_ms, trace)
 
-    def made(told: InboundMember, outcome: Outcome, smallest: Callable[[], Event] | None) -> Event:
-        message = result_message(
-            told, outcome, requested_ms=append_ms, traceparent=record.traceparent, tracestate=record.tracestate
-        )
-        return Event(outcome, message, append_ms, trace, member.raw, smallest)
 
-    def made_small(size: int) -> Event:
-        return made(*results.smallest(member, outcome, size), None)
-
-    event = made(member, outcome, None)
-    return replace(event, smallest=lambda: made_small(len(event.message.value)))
+def _message(record: InboundRecord, told: InboundMember, outcome: Outcome, append_ms: int) -> ResultMessage:
+    return result_message(told, outcome, requested_ms=append_ms, traceparent=record.traceparent, tracestate=record.tracestate)
 
 
 class Delivery:
@@ -90,11 +95,11 @@ class Delivery:
 
     def _refused(self, message: Message, event: Event, error: TooLarge, done: "asyncio.Future[Outcome | None]") -> None:
         """No await in here, as in a handler."""
-        if event.smallest is None:
+        if event.is_smallest:
             letter = self._dead_letters.member(
                 message,
                 event.outcome.member.position,
-                event.raw,
+                event.request.raw,
                 reason="result_too_large",
                 error=str(error),
                 answered=False,

@@ -134,8 +134,7 @@ class Reconcile:
             except ValueError as error:
                 unsendable.append((outcome, _said(error), record.members[outcome.member.position].raw))
             else:
-                refused = event.smallest is not None and outcome.member in too_large
-                events.append(event.smallest() if refused and event.smallest is not None else event)
+                events.append(event.smallest() if outcome.member in too_large else event)
         return _Effects(verdict, tuple(events), tuple(unsendable), too_large)
 
     def _request(self, view: PartitionView, offset: int) -> tuple[int, InboundRecord] | None:

@@ -196,10 +196,10 @@ class Outbox:
         self._handed += more
         if send.lasting:
             self.parked.count(send.topic, more)
-        if self._handed:
-            self._idle.clear()
-        else:
+        if not self._handed:
             self._idle.set()
+        elif self._handed == more:
+            self._idle.clear()
 
     def _settle(self) -> None:
         """A send is over, well or not."""

@@ -33,14 +33,25 @@ def damage(worker: ModelWorker, table: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(MemoryTable, "find", find)
 
 
-@pytest.mark.parametrize("table", ["requests", "rounds"])
-async def test_collect(world: World, monkeypatch: pytest.MonkeyPatch, table: str) -> None:
+async def test_collect(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = await world.start()
-    damage(worker, table, monkeypatch)
+    damage(worker, "rounds", monkeypatch)
     world.request("one", "two")
     with pytest.raises(Stopped, match="collect"):
         await worker.collect()
     assert (letters(world), worker.consumer.acked[world.settings().request_topic]) == ([], 0)
+
+
+async def test_collect_of_a_record_read_before(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its entry in `requests` is compared with it; a new record has none, and none is looked for."""
+    first = await world.start()
+    world.request("one", "two")
+    await first.collect()
+    again = await world.start(disk=await world.kill(first))
+    damage(again, "requests", monkeypatch)
+    with pytest.raises(Stopped, match="collect"):
+        await again.collect()
+    assert (letters(world), again.consumer.acked[world.settings().request_topic]) == ([], 0)
 
 
 async def test_reconcile_of_a_plan(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
