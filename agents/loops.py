@@ -18,9 +18,9 @@ from agents.records.reconcile import MustWait, Reconcile
 from agents.windows.closer import Closer
 from streams import crashpoints, failstop
 from streams.kafka.app import RoundbatchApp
-from streams.kafka.consumer import AckLine
+from streams.kafka.consumer import AckQueue
 from streams.kafka.outbox import Outbox
-from tables.view import PartitionView, Reading
+from tables.view import PartitionView, ReadProgress
 
 log = structlog.get_logger("intake")
 
@@ -32,7 +32,7 @@ def events(stream: StreamT[bytes]) -> AsyncIterator[EventT[bytes]]:
     return found
 
 
-class Intake:
+class AgentLoops:
     """Feeds collect and reconcile."""
 
     def __init__(
@@ -48,15 +48,15 @@ class Intake:
         self._app, self._views, self._outbox = app, views, outbox
         self._collect, self._reconcile = collect, reconcile
         self._closer, self._dispatcher = closer, dispatcher
-        self._lines: dict[int, tuple[AckLine, AckLine]] = {}
+        self._lines: dict[int, tuple[AckQueue, AckQueue]] = {}
         self.collecting, self.reconciling = silent(), silent()  # heartbeats
         self.stopping = False
 
     def open_lines(self, view: PartitionView) -> None:
         """Begin new lines of acknowledgements for a partition that has just been assigned."""
         self._lines[view.partition] = (
-            AckLine(self._acknowledge, lambda offset: self._inbound_acked(view, offset)),
-            AckLine(self._acknowledge, lambda offset: self._work_acked(view, offset)),
+            AckQueue(self._acknowledge, lambda offset: self._inbound_acked(view, offset)),
+            AckQueue(self._acknowledge, lambda offset: self._work_acked(view, offset)),
         )
 
     async def collect(self, stream: StreamT[bytes]) -> None:
@@ -104,12 +104,14 @@ class Intake:
             return None
         return view
 
-    def _is_next(self, view: PartitionView, message: Message, reading: Reading, expected: int) -> bool:
+    def _is_next(self, view: PartitionView, message: Message, reading: ReadProgress, expected: int) -> bool:
         """Whether a record is the next to be handled. One that came before is let go of, and so is one that came too early."""
         offset = message.offset
         if offset < expected and reading.witness is not None and append_time_ms(message) > reading.witness[1]:
             self._views.same_log.suspect(view)  # younger than what came after it: of a topic made again, read on from its start
-        if offset == expected or (offset > expected and self._views.gaps.is_real(view, message.topic, expected, offset)):
+        if offset == expected or (
+            offset > expected and self._views.missing_records.is_real(view, message.topic, expected, offset)
+        ):
             return True
         self._consumer.abandon(message)
         return False

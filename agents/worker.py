@@ -14,25 +14,25 @@ from prometheus_client import CollectorRegistry
 
 from agents.accounts.money import Money
 from agents.accounts.open import open_accounts, share_accounts
-from agents.jobs.call import Calls
+from agents.jobs.call import CallJob
 from agents.jobs.dispatcher import Dispatcher
-from agents.jobs.find_lost import Finding
-from agents.jobs.orphan_files import Tidying
-from agents.jobs.prompts import Asks
-from agents.jobs.read_results import Reading
+from agents.jobs.find_lost import FindLost
+from agents.jobs.orphan_files import OrphanFiles
+from agents.jobs.prompts import JobPrompts
+from agents.jobs.read_results import ReadResults
 from agents.jobs.records import JobRecords
-from agents.jobs.submit import Submitting
+from agents.jobs.submit import SubmitJob
 from agents.liveness.failstop_count import FailStopCount
 from agents.liveness.topic_watch import TopicWatch
-from agents.loops import Intake
+from agents.loops import AgentLoops
 from agents.metrics.counters import Metrics
 from agents.partitions.views import Views
 from agents.records.collect import Collect
 from agents.records.dead_letters import DeadLetters
 from agents.records.reconcile import Reconcile
 from agents.starting import Starting
-from agents.status.endpoints import Health
-from agents.status.observing import Observing
+from agents.status.endpoints import Endpoints
+from agents.status.worker_status import WorkerStatus
 from agents.windows.closer import Closer
 from agents.windows.planning_rules import absence_rule
 from agents.windows.timers import Timers
@@ -73,25 +73,27 @@ class Worker:
         self._accounts = open_accounts(settings, self.metrics)
         self._money = Money(settings, self._accounts, self._views, self.metrics.registry, self._clock)
         dead_letters = DeadLetters(settings, self._outbox, self.metrics, self._clock)
-        asks = Asks(settings, tables)
+        prompts = JobPrompts(settings, tables)
         records = JobRecords(settings, self._outbox)
-        finding = Finding(
+        find_lost = FindLost(
             settings, self._accounts, records, self.metrics, self._clock, absence_rule(settings), self._submitted_jobs
         )
-        circuits = self._money.circuits
+        pauses = self._money.pauses
         self._dispatcher = Dispatcher(
             self._views,
-            Submitting(settings, self._accounts, asks, records, finding, self.metrics, self._clock, self.worker_run, circuits),
-            Reading(settings, self._accounts, records, finding, self.metrics, self._clock, circuits),
-            finding,
-            Calls(settings, self._accounts, asks, self._outbox, self.metrics, self._clock, circuits),
+            SubmitJob(
+                settings, self._accounts, prompts, records, find_lost, self.metrics, self._clock, self.worker_run, pauses
+            ),
+            ReadResults(settings, self._accounts, records, find_lost, self.metrics, self._clock, pauses),
+            find_lost,
+            CallJob(settings, self._accounts, prompts, self._outbox, self.metrics, self._clock, pauses),
             self._money.admission,
             self._clock,
             self.worker_run,
         )
         closer = Closer(settings, self._outbox, self._clock)
         self._reconcile = Reconcile(tables, self._outbox, dead_letters, self.metrics, self._clock)
-        self._intake = Intake(
+        self._loops = AgentLoops(
             self._app,
             self._views,
             Collect(settings, tables, self._outbox, dead_letters, self.metrics, self._clock),
@@ -112,9 +114,9 @@ class Worker:
             self._caught_up,
             self._money.admission.why_waiting,
         )
-        self._tidying = Tidying(settings, self._accounts, self._clock)
+        self._orphan_files = OrphanFiles(settings, self._accounts, self._clock)
         self._tables = tables
-        self._observing = Observing(
+        self._worker_status = WorkerStatus(
             settings,
             self.worker_run,
             self._clock,
@@ -126,18 +128,18 @@ class Worker:
         )
         needed = () if settings.embedded_broker else topics.needed(settings)
         self._topic_watch = TopicWatch(settings, [topic.name for topic in needed])
-        self._observing.watch_topics(self._topic_watch)
+        self._worker_status.watch_topics(self._topic_watch)
         self._watch_loops()
-        self._health = Health(
+        self._endpoints = Endpoints(
             settings.health_host,
             settings.health_port,
             self.metrics.registry,
-            not_ready=self._observing.not_ready,
-            jobs=self._observing.jobs,
-            status=self._observing.status,
+            not_ready=self._worker_status.not_ready,
+            jobs=self._worker_status.jobs,
+            status=self._worker_status.status,
         )
         self._stop = asyncio.Event()
-        self._observing.starting = self._starting = Starting(settings.start_timeout_s)
+        self._worker_status.starting = self._starting = Starting(settings.start_timeout_s)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
@@ -146,7 +148,7 @@ class Worker:
         Whether it returns or raises, the process is to end: a start that was given up leaves tasks and threads behind.
         """
         failstop.before_exit(
-            lambda where, place: self._failstops.add(where, place, dt.datetime.now(dt.UTC), self._observing.lived_s)
+            lambda where, place: self._failstops.add(where, place, dt.datetime.now(dt.UTC), self._worker_status.lived_s)
         )
         failstop.before_exit(lambda *_: logs.finish())
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -156,8 +158,8 @@ class Worker:
         for task, what in (
             (self._timers.run(), "timers"),
             (self._dispatcher.run(), "dispatcher"),
-            (self._tidying.run(), "tidying"),
-            (self._observing.watchdog.run(), "watchdog"),
+            (self._orphan_files.run(), "tidying"),
+            (self._worker_status.watchdog.run(), "watchdog"),
             (self._money.run(), "money"),
             (self._touch(), "touch"),
             (self._topic_watch.run(), "topics"),
@@ -167,11 +169,11 @@ class Worker:
         crashed = asyncio.create_task(self._crashed(), name="crashed")
         failstop.watch(crashed, "faust")
         if self.settings.watchdog_s:
-            self._observing.watchdog.start(self._clock.running_s)
+            self._worker_status.watchdog.start(self._clock.running_s)
         _spare_the_collector()
         log.info("worker_started", worker_run=self.worker_run, providers=list(self._accounts))
         await self._stop.wait()
-        self._observing.stopping = True
+        self._worker_status.stopping = True
         crashed.cancel()
         await self._shut_down()
 
@@ -182,13 +184,13 @@ class Worker:
         if not self.settings.embedded_broker:
             self._starting.at("look at the topics and the group, and at the rights there")
             await topics.prepare(self.settings)
-        self._observing.register(self._tables, self._failstops.now)
+        self._worker_status.register(self._tables, self._failstops.now)
         self._money.begin()
         if self.settings.tracing:
             from agents.records.tracing import Tracing  # an extra
 
             self._reconcile.tracer = Tracing()
-        await self._health.start()
+        await self._endpoints.start()
         self._starting.at("start the producer")
         await self._outbox.start()
         await self._log_ends.start()
@@ -203,8 +205,8 @@ class Worker:
     def _declare_agents(self) -> None:
         inbound = raw_topic(self._app, self.settings.request_topic)
         work = raw_topic(self._app, self.settings.work_topic)
-        self._app.agent(inbound, name="collect")(self._intake.collect)
-        self._app.agent(work, name="reconcile")(self._intake.reconcile)
+        self._app.agent(inbound, name="collect")(self._loops.collect)
+        self._app.agent(work, name="reconcile")(self._loops.reconcile)
 
     async def _crashed(self) -> None:
         """Faust stops itself by the way that commits; a crash of it must not get that far."""
@@ -213,7 +215,7 @@ class Worker:
 
     async def _touch(self) -> None:
         while True:
-            with self._observing.heartbeats.of("touch").turn():
+            with self._worker_status.heartbeats.of("touch").turn():
                 self._state_dir.touch()
             await asyncio.sleep(_TOUCH_S)
 
@@ -224,8 +226,8 @@ class Worker:
             self.settings.shutdown_timeout_s + EXIT_HARD_S,
             lambda: failstop.stop("shutdown", TimeoutError("the stop did not come to an end")),
         )
-        self._observing.watchdog.stop()  # the stop has a time limit of its own
-        self._intake.stop()
+        self._worker_status.watchdog.stop()  # the stop has a time limit of its own
+        self._loops.stop()
         await self._dispatcher.stop(self.settings.shutdown_timeout_s)
         for task in self._tasks:
             task.cancel()
@@ -239,12 +241,12 @@ class Worker:
         await self._topic_watch.stop()
         for account in self._accounts.values():
             await account.provider.close()
-        await self._health.stop()
+        await self._endpoints.stop()
         hard.cancel()
         log.info("worker_stopped")
 
     def _built(self, view: PartitionView) -> None:
-        self._intake.open_lines(view)
+        self._loops.open_lines(view)
         share_accounts(self._accounts, self._views.share)
 
     def _caught_up(self, view: PartitionView) -> None:
@@ -261,10 +263,10 @@ class Worker:
         self._dispatcher.relinquish(view)
 
     def _watch_loops(self) -> None:
-        heartbeats = self._observing.heartbeats
-        self._intake.collecting, self._intake.reconciling = heartbeats.of("collect"), heartbeats.of("reconcile")
+        heartbeats = self._worker_status.heartbeats
+        self._loops.collecting, self._loops.reconciling = heartbeats.of("collect"), heartbeats.of("reconcile")
         self._timers.heartbeat, self._dispatcher.heartbeat = heartbeats.of("timers"), heartbeats.of("dispatcher")
-        self._tidying.heartbeat, self._money.heartbeat = heartbeats.of("tidying"), heartbeats.of("money")
+        self._orphan_files.heartbeat, self._money.heartbeat = heartbeats.of("tidying"), heartbeats.of("money")
         # Told, and no reason to stop: while Kafka is gone the producer keeps what has been paid for, and sends it afterwards.
         heartbeats.probe("outbox", self._outbox.silent_s, patience=math.inf)
         # A create may wait for others' uploads, its own time limits are minutes; and a step may wait for Kafka.

@@ -14,7 +14,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from agents.jobs.attempt import Run
+from agents.jobs.attempt import Attempt
 from agents.metrics.counters import Metrics
 from agents.status import queue_snapshot, report
 from agents.status.queue_gauges import QueueCollector
@@ -23,7 +23,7 @@ from domain.comparison import Member
 from domain.job import ClosedBy, Job, Plan, Policy, Submission, Transport
 from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
-from tables.view import PartitionView, Reading
+from tables.view import PartitionView, ReadProgress
 
 _PENDING = 100_000
 _SCRAPES = 25
@@ -50,31 +50,31 @@ class Filled:
     """One partition with much pending, and what its process knows of the jobs."""
 
     view: PartitionView
-    runs: dict[str, Run]
+    attempts: dict[str, Attempt]
 
     def snapshot(self) -> QueueSnapshot:
         """What a scrape takes."""
-        return queue_snapshot.take([self.view], self.runs, "me", ("anthropic", "openai"), 1_000_000)
+        return queue_snapshot.take([self.view], self.attempts, "me", ("anthropic", "openai"), 1_000_000)
 
     def status(self) -> str:
         """What /status answers."""
-        worker, nothing = report.Worker("me", 1_000_000, 1.0, ()), dict[str, Any]()
+        worker, nothing = report.ProcessFacts("me", 1_000_000, 1.0, ()), dict[str, Any]()
         parts = {"limits": nothing, "enqueued": nothing, "money": nothing, "results": nothing, "silent_s": nothing}
-        return json.dumps(report.tell([self.view], self.runs, self.snapshot(), worker, **parts))
+        return json.dumps(report.tell([self.view], self.attempts, self.snapshot(), worker, **parts))
 
 
 def filled(pending: int, members_a_job: int) -> Filled:
     """A fifth of it in windows, two fifths planned, two submitted; one in a hundred jobs is held."""
-    state, runs, count = PartitionState(0), dict[str, Run](), pending // members_a_job
+    state, attempts, count = PartitionState(0), dict[str, Attempt](), pending // members_a_job
     for offset in range(count):
         learn(state, offset, 500_000 + offset, members_a_job)
     for offset in range(count * 4 // 5):
         job = Job(f"rb-{offset}", offset, 900_000, _plan(offset, members_a_job))
         state.learn_planned(job)
-        runs[job.job_id] = Run(0, job.job_id, held=offset % 100 == 0)
+        attempts[job.job_id] = Attempt(0, job.job_id, held=offset % 100 == 0)
         if offset % 2:
             state.learn_submission(job.job_id, Submission(offset, f"batch-{offset}", 950_000))
-    return Filled(PartitionView(0, state, Reading(count, count, count), Reading(0, 0, 0), caught_up=True), runs)
+    return Filled(PartitionView(0, state, ReadProgress(count, count, count), ReadProgress(0, 0, 0), caught_up=True), attempts)
 
 
 def _plan(offset: int, count: int) -> Plan:

@@ -26,7 +26,7 @@ def worker() -> None:
     )
 
     from agents.starting import StartTooLong
-    from agents.status.endpoints import HealthUnavailable
+    from agents.status.endpoints import EndpointsUnavailable
     from agents.worker import main
     from streams import logs
     from streams.kafka.rights import MissingRights
@@ -40,7 +40,7 @@ def worker() -> None:
         typer.echo(f"warning: {warning}", err=True)
     try:
         main(settings)
-    except (HealthUnavailable, KafkaRefused, MissingRights, StateDirUnusable, UnfitTopics) as refusal:
+    except (EndpointsUnavailable, KafkaRefused, MissingRights, StateDirUnusable, UnfitTopics) as refusal:
         _end(str(refusal), EXIT_UNUSABLE)
     except (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError) as refusal:
         _end(f"Kafka does not let the worker do what it must: {refusal}; docs/operations.md, Rights", EXIT_UNUSABLE)

@@ -18,7 +18,7 @@ class Excess(StrEnum):
     REFUSE = "refuse"  # its comparisons end in QUOTA_EXCEEDED
 
 
-class Word(StrEnum):
+class BudgetVerdict(StrEnum):
     """What is said of a job."""
 
     GO = "go"
@@ -53,7 +53,7 @@ class Budget:
 class Decision:
     """What is said of a job, why it is not GO, and the error code of those that end for it."""
 
-    word: Word
+    verdict: BudgetVerdict
     message: str = ""
     code: ErrorCode = ErrorCode.QUOTA_EXCEEDED
 
@@ -65,11 +65,11 @@ def decide(budgets: Iterable[Budget], *, members: int, excess: Excess) -> Decisi
     """
     over = [budget for budget in budgets if not budget.fits]
     if not over:
-        return Decision(Word.GO)
+        return Decision(BudgetVerdict.GO)
     message = "; ".join(str(budget) for budget in over)
     if members > 1 and any(budget.wanted_usd > budget.limit_usd + _ROUNDING_USD for budget in over):
-        return Decision(Word.SPLIT, message)
-    return Decision(Word.HOLD if excess is Excess.HOLD else Word.REFUSE, message)
+        return Decision(BudgetVerdict.SPLIT, message)
+    return Decision(BudgetVerdict.HOLD if excess is Excess.HOLD else BudgetVerdict.REFUSE, message)
 
 
 def day_of(now_ms: int, zone: ZoneInfo) -> tuple[int, int]:

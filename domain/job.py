@@ -6,8 +6,9 @@ from typing import Literal
 
 from domain.comparison import Member
 
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+JobKey = tuple[int, str]  # partition, job id
 
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 Layout = Literal["auto", "verbatim", "shared_essays"]  # how a bundle is written: docs/bundles.md
 

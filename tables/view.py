@@ -38,7 +38,7 @@ class Tables:
 
 
 @dataclass(slots=True)
-class Reading:
+class ReadProgress:
     """How far one topic has been read in this assignment: offsets of the next record, and of the end at assignment."""
 
     next: int
@@ -78,8 +78,8 @@ class PartitionView:
 
     partition: int
     state: PartitionState
-    inbound: Reading
-    work: Reading
+    inbound: ReadProgress
+    work: ReadProgress
     caught_up: bool = False
     retained: set[int] = field(default_factory=set)  # inbound offsets with a `requests` entry
     finished: list[tuple[int, int]] = field(default_factory=list)  # (work offset that finished it, inbound offset)
@@ -128,7 +128,7 @@ class PartitionView:
         return True
 
 
-async def build(tables: Tables, partition: int, *, inbound: Reading, work: Reading, now_ms: int) -> PartitionView:
+async def build(tables: Tables, partition: int, *, inbound: ReadProgress, work: ReadProgress, now_ms: int) -> PartitionView:
     """Rebuild the view of a partition from its tables.
 
     `inbound.next` and `work.next` are the offsets that will be read next. After the facts are applied, finished requests

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from agents.accounts.batch_queue import Enqueued
-from agents.accounts.budgets import Spending
-from agents.accounts.pauses import Circuits, subject_of
-from agents.accounts.places import Slots
-from domain.budget import Decision, Word
+from agents.accounts.batch_queue import BatchQueue
+from agents.accounts.budgets import Budgets
+from agents.accounts.pauses import Pauses, subject_of
+from agents.accounts.places import Places
+from domain.budget import BudgetVerdict, Decision
 from domain.comparison import Member
 from domain.job import Job, Transport
 from domain.replanning import SAID_AT_THE_DEADLINE
@@ -17,19 +17,19 @@ from tables.view import PartitionView
 class Admission:
     """Jobs that may not go are remembered, and woken when they may."""
 
-    def __init__(self, places: Mapping[str, int], circuits: Circuits, spending: Spending, enqueued: Enqueued) -> None:
+    def __init__(self, places: Mapping[str, int], pauses: Pauses, budgets: Budgets, batch_queue: BatchQueue) -> None:
         """`places`: by account, how many of its jobs are claimed or called at once."""
-        self._circuits, self._spending, self._enqueued = circuits, spending, enqueued
+        self._pauses, self._budgets, self._batch_queue = pauses, budgets, batch_queue
         # Jobs between claim and submission, and jobs being called. Both hold prompts in memory.
         self._places = {
-            Transport.BATCH: {account: Slots(places[account]) for account in places},
-            Transport.CALL: {account: Slots(places[account]) for account in places},
+            Transport.BATCH: {account: Places(places[account]) for account in places},
+            Transport.CALL: {account: Places(places[account]) for account in places},
         }
         self._wake: Callable[[int, str], bool] = lambda partition, job_id: False
 
     def wakes(self, wake: Callable[[int, str], bool]) -> None:
         """Whom to call with the partition and id of a job that may go; it says False when the job wants nothing more."""
-        self._wake = self._circuits.wake = self._spending.wake = self._enqueued.wake = wake
+        self._wake = self._pauses.wake = self._budgets.wake = self._batch_queue.wake = wake
 
     def has_account(self, account: str) -> bool:
         """Whether this worker has a key for it."""
@@ -39,55 +39,55 @@ class Admission:
         """Decide on a job that is planned and whose time has come. GO: its place is taken and its money reserved."""
         plan, key = job.plan, (view.partition, job.job_id)
         account, subject = plan.provider, subject_of(view.partition, plan.lines[0][0])
-        if not self._circuits.lets(account, subject):
+        if not self._pauses.lets(account, subject):
             self.release(job.job_id)
-            self._circuits.wait(account, key, subject, plan.deadline_ms, len(plan.members))
-            return Decision(Word.HOLD, f"account {account} is paused")
+            self._pauses.wait(account, key, subject, plan.deadline_ms, len(plan.members))
+            return Decision(BudgetVerdict.HOLD, f"account {account} is paused")
         places = self._places[plan.transport][account]
         if not places.take(job.job_id, plan.deadline_ms, lambda: self._wake(*key), plan.round_key):
-            return Decision(Word.HOLD, "no place")
-        if not self._enqueued.admit(view, job):
+            return Decision(BudgetVerdict.HOLD, "no place")
+        if not self._batch_queue.admit(view, job):
             self.release(job.job_id)
-            return Decision(Word.HOLD, f"no room in the batches of account {account}")
-        decision = self._spending.admit(view, job)
-        if decision.word is not Word.GO:
+            return Decision(BudgetVerdict.HOLD, f"no room in the batches of account {account}")
+        decision = self._budgets.admit(view, job)
+        if decision.verdict is not BudgetVerdict.GO:
             self.release(job.job_id)
-            self._enqueued.not_sent(*key)
+            self._batch_queue.not_sent(*key)
         elif plan.transport is Transport.BATCH:  # a call says so itself, directly before it goes out
-            self._circuits.sending(account, subject)
+            self._pauses.sending(account, subject)
         return decision
 
     def release(self, job_id: str) -> None:
         """Give the job's place back, and wake the next."""
         for places in self._places.values():
-            for slots in places.values():
-                slots.release(job_id)
+            for account in places.values():
+                account.release(job_id)
 
     def not_sent(self, view_partition: int, job: Job) -> None:
         """The job has not gone, or not all of it: its money is free again, and the try of a paused account too."""
-        self._spending.not_sent(view_partition, job.job_id)
-        self._enqueued.not_sent(view_partition, job.job_id)
-        self._circuits.told_nothing(job.plan.provider, subject_of(view_partition, job.plan.lines[0][0]))
+        self._budgets.not_sent(view_partition, job.job_id)
+        self._batch_queue.not_sent(view_partition, job.job_id)
+        self._pauses.told_nothing(job.plan.provider, subject_of(view_partition, job.plan.lines[0][0]))
 
     def caught_up(self, view: PartitionView) -> None:
         """A partition has come: what its jobs have reserved counts from here on."""
-        self._spending.recall(view)
+        self._budgets.recall(view)
 
     def tick(self) -> None:
         """Wake who may go by now."""
-        self._circuits.tick()
-        self._spending.tick()
-        self._enqueued.tick()
+        self._pauses.tick()
+        self._budgets.tick()
+        self._batch_queue.tick()
 
     def why_waiting(self, view: PartitionView, member: Member) -> tuple[ErrorCode, str] | None:
         """What a member whose deadline has come has been waiting for: an account or money; None for anything else."""
         job = view.state.jobs.get(view.state.owner.get(member, ""))
         if job is None or job.claim is not None:
             return None
-        pause = self._circuits.pause_of(job.plan.provider) if self.has_account(job.plan.provider) else None
+        pause = self._pauses.pause_of(job.plan.provider) if self.has_account(job.plan.provider) else None
         if pause is not None:
             return pause.code, f"account {job.plan.provider} was paused: {pause.message}"
-        held = self._spending.why_held(view, job)
+        held = self._budgets.why_held(view, job)
         if held is not None:
             return held.code, f"waiting for money: {held.message}"
         _, retry = view.state.retries.get(member, ("", None))

@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 from agents.partitions.views import Views
 from domain.cutting import estimated_tokens
-from domain.job import Job, Transport
+from domain.job import Job, JobKey, Transport
 from settings.settings import Settings
 from streams.clock import Clock
 from tables.view import PartitionView
 
-Key = tuple[int, str]  # partition, job id
 Queue = tuple[str, str]  # account; model, "" where the account's models share one queue
 # Counted anew so often, for batches end; what is admitted between is added at once.
 _COUNT_S = 1.0
@@ -32,7 +31,7 @@ class Amount(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class EnqueuedState:
+class BatchQueueState:
     """One queue: what is in it, what this worker may have in it (None: no limit), jobs held back, seconds in which one was."""
 
     used: Amount
@@ -42,20 +41,20 @@ class EnqueuedState:
     throttled_s: float
 
 
-class Enqueued:
+class BatchQueue:
     """Room in the batch queues of the accounts. `wake(partition, job id)` is called for a job that may be tried again."""
 
     def __init__(self, settings: Settings, views: Views, clock: Clock) -> None:
         self._settings, self._views, self._clock = settings, views, clock
         self.wake: Callable[[int, str], bool] = lambda partition, job_id: False
-        self._sizes: dict[Key, tuple[Queue, Amount]] = {}
-        self._admitted: dict[Key, Job] = {}  # not seen as claimed yet
+        self._sizes: dict[JobKey, tuple[Queue, Amount]] = {}
+        self._admitted: dict[JobKey, Job] = {}  # not seen as claimed yet
         self._used: defaultdict[Queue, Amount] = defaultdict(lambda: Amount(0, 0))
         self._counted_s = -math.inf
-        self._waiting: dict[Queue, list[tuple[int, Key]]] = {}  # heaps by deadline
-        self._waits: set[Key] = set()
+        self._waiting: dict[Queue, list[tuple[int, JobKey]]] = {}  # heaps by deadline
+        self._waits: set[JobKey] = set()
         self._throttled_s: defaultdict[Queue, float] = defaultdict(float)
-        self._alive: set[Key] = set()
+        self._alive: set[JobKey] = set()
         self._ticked_s = clock.running_s()
 
     def admit(self, view: PartitionView, job: Job) -> bool:
@@ -100,7 +99,7 @@ class Enqueued:
                 if key in self._alive and self.wake(*key):
                     room = Amount(room.items + size.items, room.tokens + size.tokens)
 
-    def _first(self, queue: Queue) -> tuple[int, Key] | None:
+    def _first(self, queue: Queue) -> tuple[int, JobKey] | None:
         """Who waits and is next; entries of those that wait no more are dropped on the way."""
         waiting = self._waiting.get(queue, [])
         while waiting and waiting[0][1] not in self._waits:
@@ -110,12 +109,12 @@ class Enqueued:
             return None
         return waiting[0]
 
-    def state(self) -> dict[Queue, EnqueuedState]:
+    def state(self) -> dict[Queue, BatchQueueState]:
         """What the metrics show, by account and model, of accounts that have a limit."""
         self._count()
         queues = {*self._used, *self._waiting, *self._throttled_s}
         return {
-            queue: EnqueuedState(
+            queue: BatchQueueState(
                 self._used[queue],
                 *self._share_of(queue[0]),
                 waiting=len({key for _, key in self._waiting.get(queue, ())} & self._waits),
@@ -163,7 +162,7 @@ class Enqueued:
             return
         self._counted_s = now_s
         self._used.clear()
-        alive: set[Key] = set()
+        alive: set[JobKey] = set()
         for view in self._views:
             for job in view.state.jobs.values():
                 key = (view.partition, job.job_id)

@@ -14,7 +14,7 @@ import structlog
 from agents.metrics.money import MoneyCounters
 from agents.partitions.log_fields import about
 from agents.partitions.views import Views
-from domain.budget import Budget, Decision, Excess, Word, day_of, decide
+from domain.budget import Budget, BudgetVerdict, Decision, Excess, day_of, decide
 from domain.cutting import estimated_tokens
 from domain.job import Job, Transport
 from domain.reply import ErrorCode
@@ -44,7 +44,7 @@ class _Held:
     deadline_ms: int
 
 
-class Spending:
+class Budgets:
     """Budgets of this worker. With several, each has the share of the day's budget that its partitions are of all."""
 
     def __init__(self, settings: Settings, views: Views, counters: MoneyCounters, clock: Clock) -> None:
@@ -68,19 +68,19 @@ class Spending:
         """Decide whether a job's money is there; where it is, it is reserved from here on."""
         key = (view.partition, job.job_id)
         usd = self._most(view, job)
-        decision = self._decide(usd, len(view.state.owned(job.job_id))) if self.limited else Decision(Word.GO)
+        decision = self._decide(usd, len(view.state.owned(job.job_id))) if self.limited else Decision(BudgetVerdict.GO)
         held_before = self._held.pop(key, None) is not None
-        if decision.word is Word.GO:
+        if decision.verdict is BudgetVerdict.GO:
             if usd is not None:
                 self._reserve(view, job, usd)
-        elif decision.word is Word.HOLD:
+        elif decision.verdict is BudgetVerdict.HOLD:
             self._held[key] = _Held(usd or {}, len(view.state.owned(job.job_id)), job.plan.deadline_ms)
             if not held_before:
                 log.warning("budget_held", **about(view, job), why=decision.message)
         else:
             members = len(view.state.owned(job.job_id))
-            log.warning("budget_refused", **about(view, job), word=decision.word, why=decision.message)
-            if decision.word is Word.REFUSE:
+            log.warning("budget_refused", **about(view, job), verdict=decision.verdict, why=decision.message)
+            if decision.verdict is BudgetVerdict.REFUSE:
                 self._counters.refused(members)
         return decision
 
@@ -104,17 +104,17 @@ class Spending:
         if not self.limited or (view.partition, job.job_id) in self._reserved:
             return None
         decision = self._decide(self._most(view, job), len(view.state.owned(job.job_id)), whole=True)
-        return decision if decision.word is not Word.GO else None
+        return decision if decision.verdict is not BudgetVerdict.GO else None
 
     def _decide(self, usd: Mapping[str, float] | None, members: int, *, whole: bool = False) -> Decision:
         """`whole`: as if all partitions had caught up. Before that, what they have spent is not known."""
         if usd is None:
             message = "the price list does not know this model, and a budget cannot hold what has no price"
-            return Decision(Word.REFUSE, message, ErrorCode.CONFIGURATION_ERROR)
+            return Decision(BudgetVerdict.REFUSE, message, ErrorCode.CONFIGURATION_ERROR)
         if not whole and not self._caught_up():
-            return Decision(Word.HOLD, "partitions are catching up: what was spent is not known yet")
+            return Decision(BudgetVerdict.HOLD, "partitions are catching up: what was spent is not known yet")
         decision = decide(self._budgets(usd, self._total), members=members, excess=self._excess)
-        if decision.word is Word.GO:
+        if decision.verdict is BudgetVerdict.GO:
             return decision
         return decide(self._budgets(usd, self._all_reserved()), members=members, excess=self._excess)
 

@@ -8,10 +8,10 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from agents.accounts.admission import Admission
-from agents.accounts.batch_queue import Enqueued
-from agents.accounts.budgets import Spending
+from agents.accounts.batch_queue import BatchQueue
+from agents.accounts.budgets import Budgets
 from agents.accounts.pause_file import PauseFile
-from agents.accounts.pauses import Circuits
+from agents.accounts.pauses import Pauses
 from agents.liveness.heartbeats import silent
 from agents.metrics.money import MoneyCollector, MoneyCounters
 from agents.partitions.views import Views
@@ -37,17 +37,17 @@ class Money:
         counters = MoneyCounters(registry)
         keys = {name: account.provider.key_hash for name, account in accounts.items()}
         back_off = BackOff(settings.backoff_first_s, settings.backoff_max_s)
-        self.circuits = Circuits(keys, back_off, PauseFile(settings.state_dir), counters, clock)
-        self.spending = Spending(settings, views, counters, clock)
+        self.pauses = Pauses(keys, back_off, PauseFile(settings.state_dir), counters, clock)
+        self.budgets = Budgets(settings, views, counters, clock)
         places = {name: settings.provider(name).max_concurrent_calls for name in accounts}
-        self.enqueued = Enqueued(settings, views, clock)
-        self.admission = Admission(places, self.circuits, self.spending, self.enqueued)
+        self.batch_queue = BatchQueue(settings, views, clock)
+        self.admission = Admission(places, self.pauses, self.budgets, self.batch_queue)
         self.heartbeat = silent()
         self._models = tuple((name, settings.provider(name).model) for name in accounts)
 
     def begin(self) -> None:
         """Take over what was paused, say which prices are used and which are not known, and offer the gauges."""
-        self.circuits.recall()
+        self.pauses.recall()
         prices = price_list()
         log.info("prices", list=prices.name, newest=prices.newest)
         for provider, model in self._models:
@@ -66,21 +66,21 @@ class Money:
     def status(self) -> dict[str, Any]:
         """All there is to be told, as JSON can hold it; the shape is that of docs/spending.md."""
         budget, prices = self._settings.budget, price_list()
-        jobs, comparisons = self.spending.held()
+        jobs, comparisons = self.budgets.held()
         return {
             "accounts": [self._account(name) for name, _ in self._models],
             "day": {
                 "limit_usd": budget.day_usd,
-                "share_usd": self.spending.share_usd,
-                "spent_usd": self.spending.spent_today(),
-                "reserved_usd": self.spending.reserved(),
-                "ends_ms": self.spending.day_ends_ms(),
+                "share_usd": self.budgets.share_usd,
+                "spent_usd": self.budgets.spent_today(),
+                "reserved_usd": self.budgets.reserved(),
+                "ends_ms": self.budgets.day_ends_ms(),
             },
             "batch": {
                 "limit_usd": budget.batch_usd,
                 "fullest": [
                     {"batch": batch, "spent_usd": spent, "reserved_usd": reserved}
-                    for batch, spent, reserved in self.spending.fullest_batches(_BATCHES_SHOWN if budget.batch_usd else 0)
+                    for batch, spent, reserved in self.budgets.fullest_batches(_BATCHES_SHOWN if budget.batch_usd else 0)
                 ],
             },
             "excess": budget.excess,
@@ -93,8 +93,8 @@ class Money:
         }
 
     def _account(self, name: str) -> dict[str, Any]:
-        pause = self.circuits.pause_of(name)
-        shown = {"account": name, "waiting_jobs": self.circuits.waiting(name)}
+        pause = self.pauses.pause_of(name)
+        shown = {"account": name, "waiting_jobs": self.pauses.waiting(name)}
         if pause is None:
             return {
                 **shown,
@@ -113,6 +113,6 @@ class Money:
             "code": pause.code.value,
             "message": pause.message,
             "since_ms": pause.since_ms,
-            "next_try_s": self.circuits.next_try_s(name),
+            "next_try_s": self.pauses.next_try_s(name),
             "tries": pause.tries,
         }

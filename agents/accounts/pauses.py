@@ -14,12 +14,12 @@ from agents.metrics.money import MoneyCounters
 from domain.back_off import BackOff
 from domain.circuit import Circuit, Pause
 from domain.comparison import Member
+from domain.job import JobKey
 from domain.reply import ErrorCode, Reply, ReplyKind
 from providers.protocol import AccountRefused, OutcomeUnknown, ProviderDown, ProviderError
 from streams.clock import Clock
 
 log = structlog.get_logger("circuits")
-Job = tuple[int, str]  # partition, job id
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,7 +36,7 @@ def subject_of(partition: int, member: Member) -> str:
     return f"{partition}/{member.offset}/{member.position}"
 
 
-class Circuits:
+class Pauses:
     """One circuit an account, and the jobs that wait for it."""
 
     def __init__(
@@ -45,8 +45,8 @@ class Circuits:
         """`keys`: by account, the hash of its key. A pause of another key is not taken over from the file."""
         self._keys, self._back_off, self._file = keys, back_off, file
         self._counters, self._clock = counters, clock
-        self._circuits = dict.fromkeys(keys, Circuit())
-        self._waiting: dict[str, dict[Job, _Waiting]] = {account: {} for account in keys}
+        self._pauses = dict.fromkeys(keys, Circuit())
+        self._waiting: dict[str, dict[JobKey, _Waiting]] = {account: {} for account in keys}
         self._woken: dict[str, Counter[str]] = {account: Counter() for account in keys}  # subjects, to try, in this pause
         self._wake_at_s = dict.fromkeys(keys, float("-inf"))
         self.wake: Callable[[int, str], bool] = lambda partition, job_id: False  # False: the job wants nothing more
@@ -57,28 +57,28 @@ class Circuits:
             if self._keys.get(account) == key_hash:
                 now_s = self._clock.running_s()
                 again = Pause(pause.trouble, pause.code, pause.message, pause.since_ms, now_s)
-                self._circuits[account] = Circuit(again)
+                self._pauses[account] = Circuit(again)
                 log.warning("account_paused", account=account, trouble=pause.trouble.value, said=pause.message, recalled=True)
 
     # -- what the dispatcher asks ----------------------------------------------------------------------------------
 
     def pause_of(self, account: str) -> Pause | None:
         """Why the account is paused; None when it is not."""
-        return self._circuits[account].pause
+        return self._pauses[account].pause
 
     def lets(self, account: str, subject: str) -> bool:
         """Whether this subject may be sent now."""
-        return self._circuits[account].lets(subject, self._clock.running_s())
+        return self._pauses[account].lets(subject, self._clock.running_s())
 
     def sending(self, account: str, subject: str) -> bool:
         """Whether this subject may be sent now, and it is going to be: of a paused account it is the one try."""
         now_s = self._clock.running_s()
-        if not self._circuits[account].lets(subject, now_s):
+        if not self._pauses[account].lets(subject, now_s):
             return False
-        self._circuits[account] = self._circuits[account].sent(subject, now_s)
+        self._pauses[account] = self._pauses[account].sent(subject, now_s)
         return True
 
-    def wait(self, account: str, job: Job, subject: str, deadline_ms: int, members: int) -> None:
+    def wait(self, account: str, job: JobKey, subject: str, deadline_ms: int, members: int) -> None:
         """Remember a job that waits; it is woken to try the account, small ones first, and when that is well again."""
         self._waiting[account][job] = _Waiting(members, deadline_ms, subject)
 
@@ -93,14 +93,14 @@ class Circuits:
 
     def answered(self, account: str, subject: str) -> None:
         """The provider did what it was asked."""
-        self._become(account, self._circuits[account].answered(subject))
+        self._become(account, self._pauses[account].answered(subject))
 
     def told_nothing(self, account: str, subject: str) -> None:
         """Not sent after all, throttled, or its content refused."""
         pause = self.pause_of(account)
         if pause is not None and pause.trier == subject:
             self._counters.probed(account, "unclear")
-        self._become(account, self._circuits[account].told_nothing(subject, self._clock.running_s(), self._back_off))
+        self._become(account, self._pauses[account].told_nothing(subject, self._clock.running_s(), self._back_off))
 
     def failed(self, account: str, subject: str, error: ProviderError) -> bool:
         """Whether the account is paused now: then what failed waits with all the others, and uses no attempt."""
@@ -118,7 +118,7 @@ class Circuits:
 
     def _refused(self, account: str, subject: str, code: ErrorCode, message: str, *, certain: bool, refused: bool) -> bool:
         before = self.pause_of(account)
-        after = self._circuits[account].refused(
+        after = self._pauses[account].refused(
             subject,
             code,
             message,
@@ -135,7 +135,7 @@ class Circuits:
         return after.pause is not None
 
     def _become(self, account: str, circuit: Circuit) -> None:
-        before, self._circuits[account] = self._circuits[account].pause, circuit
+        before, self._pauses[account] = self._pauses[account].pause, circuit
         pause = circuit.pause
         if pause is not None and before is None:
             self._counters.paused(account, pause.trouble.value)
@@ -152,7 +152,7 @@ class Circuits:
                 self.wake(partition, job_id)
 
     def _save(self) -> None:
-        paused = {account: circuit.pause for account, circuit in self._circuits.items() if circuit.pause is not None}
+        paused = {account: circuit.pause for account, circuit in self._pauses.items() if circuit.pause is not None}
         self._file.write({account: (self._keys[account], pause) for account, pause in paused.items()})
 
     # -- as time passes --------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ class Circuits:
     def tick(self) -> None:
         """Wake one waiting job of each paused account whose next try is due: those that have tried least, then the smallest."""
         now_s = self._clock.running_s()
-        for account, circuit in self._circuits.items():
+        for account, circuit in self._pauses.items():
             if not circuit.try_is_due(now_s) or now_s < self._wake_at_s[account]:
                 continue
             waiting, woken = self._waiting[account], self._woken[account]

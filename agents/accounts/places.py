@@ -6,7 +6,7 @@ from collections.abc import Callable
 _Waiting = tuple[int, str, Callable[[], bool]]
 
 
-class Slots:
+class Places:
     """`size` places. A job that finds none is remembered, and woken when its turn has come.
 
     Within a round the earliest deadline goes first. Of the rounds that wait it is the one that has had the fewest turns since

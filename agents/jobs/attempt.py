@@ -8,7 +8,7 @@ from domain.job import Job
 
 
 @dataclass(slots=True)
-class Run:
+class Attempt:
     """One job in this process. Times are seconds on the running clock, scans are ms since the epoch."""
 
     partition: int

@@ -6,9 +6,9 @@ from typing import Any
 
 import structlog
 
-from agents.accounts.pauses import Circuits, subject_of
-from agents.jobs.attempt import Run
-from agents.jobs.prompts import Asks, outcomes_of
+from agents.accounts.pauses import Pauses, subject_of
+from agents.jobs.attempt import Attempt
+from agents.jobs.prompts import JobPrompts, outcomes_of
 from agents.metrics.counters import Metrics
 from domain.job import Job
 from domain.outcome import Outcome
@@ -28,30 +28,32 @@ log = structlog.get_logger("calls")
 _SETTLE_S = 0.03  # answers that come within this are settled by one record
 
 
-class Calls:
+class CallJob:
     """Runs the calls of one job after another's, bounded by the account's limiter."""
 
     def __init__(
         self,
         settings: Settings,
         accounts: Mapping[str, Account],
-        asks: Asks,
+        prompts: JobPrompts,
         outbox: Outbox,
         metrics: Metrics,
         clock: Clock,
-        circuits: Circuits,
+        pauses: Pauses,
     ) -> None:
-        self._settings, self._accounts, self._asks, self._outbox = settings, accounts, asks, outbox
-        self._metrics, self._clock, self._circuits = metrics, clock, circuits
+        self._settings, self._accounts, self._prompts, self._outbox = settings, accounts, prompts, outbox
+        self._metrics, self._clock, self._pauses = metrics, clock, pauses
 
-    async def run(self, view: PartitionView, job: Job, run: Run, wanted: Callable[[], bool]) -> None:
+    async def run(self, view: PartitionView, job: Job, attempt: Attempt, wanted: Callable[[], bool]) -> None:
         """Ask every open line once. `wanted` is asked before each call; JobEnded follows only when every line was asked.
 
         A line that is refused because of the account is left open: it waits with the job, and nothing is written of it.
         """
-        waiting = self._asks.open_lines(view, job)
-        if job.offset < view.work.end and not run.asked:  # planned before this assignment: whether it was asked is not known
-            run.asked = True
+        waiting = self._prompts.open_lines(view, job)
+        if (
+            job.offset < view.work.end and not attempt.asked
+        ):  # planned before this assignment: whether it was asked is not known
+            attempt.asked = True
             for _ in waiting:
                 self._metrics.call_repeated(job.plan.provider)
         came: list[Outcome] = []
@@ -87,14 +89,14 @@ class Calls:
         await asyncio.gather(*sends)
         if skipped:
             return
-        run.over = True
-        log.info("job_called", **run.about, comparisons=len(job.plan.members), attempt=job.plan.attempt)
+        attempt.over = True
+        log.info("job_called", **attempt.about, comparisons=len(job.plan.members), attempt=job.plan.attempt)
         crashpoints.point("after_outcomes_sent", view.partition)
         ended = work.JobEnded(job_id=job.job_id, claim_offset=None, reason=JobEnd.READ)
         await self._send(view, ended)
 
     def _lets(self, view: PartitionView, job: Job, number: int) -> bool:
-        return self._circuits.lets(job.plan.provider, subject_of(view.partition, job.plan.lines[number][0]))
+        return self._pauses.lets(job.plan.provider, subject_of(view.partition, job.plan.lines[number][0]))
 
     def _settle(self, view: PartitionView, job: Job, came: list[Outcome], sends: "list[asyncio.Future[Any]]") -> None:
         if came:
@@ -103,7 +105,7 @@ class Calls:
 
     async def _ask(self, view: PartitionView, job: Job, number: int, wanted: Callable[[], bool]) -> list[Outcome]:
         provider = job.plan.provider
-        ask, unusable = self._asks.build(view, job, number, self._clock.now_ms())
+        ask, unusable = self._prompts.build(view, job, number, self._clock.now_ms())
         if ask is None:
             return unusable
         started_ms = self._clock.now_ms()
@@ -112,19 +114,19 @@ class Calls:
         def start() -> bool:
             nonlocal started_ms
             started_ms = self._clock.now_ms()
-            return wanted() and _has_time(view, job, number, started_ms) and self._circuits.sending(provider, subject)
+            return wanted() and _has_time(view, job, number, started_ms) and self._pauses.sending(provider, subject)
 
         timeout_s = self._settings.provider(provider).call_timeout_s
         reply: Reply | Retry
         try:
             reply = await self._accounts[provider].call(ask, timeout_s=timeout_s, start=start, round_key=job.plan.round_key)
             crashpoints.point("after_call", view.partition)
-            self._circuits.replied(provider, subject, reply)
+            self._pauses.replied(provider, subject, reply)
         except StartRefused:
-            self._circuits.told_nothing(provider, subject)
+            self._pauses.told_nothing(provider, subject)
             raise
         except ProviderError as error:
-            paused = self._circuits.failed(provider, subject, error)
+            paused = self._pauses.failed(provider, subject, error)
             if isinstance(error, OutcomeUnknown):
                 self._metrics.call_repeated(provider)
             elif paused:

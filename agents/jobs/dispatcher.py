@@ -11,15 +11,15 @@ from typing import Any
 import structlog
 
 from agents.accounts.admission import Admission
-from agents.jobs.attempt import Run
-from agents.jobs.call import Calls
-from agents.jobs.find_lost import Finding
-from agents.jobs.read_results import Reading
-from agents.jobs.submit import Submitting
+from agents.jobs.attempt import Attempt
+from agents.jobs.call import CallJob
+from agents.jobs.find_lost import FindLost
+from agents.jobs.read_results import ReadResults
+from agents.jobs.submit import SubmitJob
 from agents.liveness.heartbeats import silent
 from agents.partitions.log_fields import about
 from agents.partitions.views import Views
-from domain.budget import Word
+from domain.budget import BudgetVerdict
 from domain.job import Job
 from domain.next_step import Step, next_step
 from streams import failstop
@@ -38,22 +38,22 @@ class Dispatcher:
     def __init__(
         self,
         views: Views,
-        submitting: Submitting,
-        reading: Reading,
-        finding: Finding,
-        calls: Calls,
+        submit: SubmitJob,
+        read_results: ReadResults,
+        find_lost: FindLost,
+        call: CallJob,
         admission: Admission,
         clock: Clock,
         worker_run: str,
     ) -> None:
-        self._views, self._calls = views, calls
-        self._submit, self._reading, self._finding = submitting, reading, finding
+        self._views, self._call_job = views, call
+        self._submit, self._read_results, self._find_lost = submit, read_results, find_lost
         self._admission = admission
         admission.wakes(self._wakes)
         self._clock, self._worker_run = clock, worker_run
         self._due: list[tuple[float, int, str]] = []
         self._wake = asyncio.Event()
-        self.runs: dict[str, Run] = {}
+        self.attempts: dict[str, Attempt] = {}
         self._abandoning: set[asyncio.Future[Any]] = set()
         self.stopping = False
         self.heartbeat = silent()
@@ -91,79 +91,81 @@ class Dispatcher:
         if view is None or not view.caught_up or self.stopping:
             return  # every job is considered when the partition has caught up
         job = view.state.jobs.get(job_id)
-        run = self.runs.get(job_id)
+        attempt = self.attempts.get(job_id)
         if job is None:
-            self._look_at_closed(view, job_id, run)
+            self._look_at_closed(view, job_id, attempt)
             return
-        if run is None:
-            run = self.runs[job_id] = Run(partition, job_id, provider=job.plan.provider, about=about(view, job))
+        if attempt is None:
+            attempt = self.attempts[job_id] = Attempt(partition, job_id, provider=job.plan.provider, about=about(view, job))
         # Acted upon only when acknowledged: a fact that is lost with this process must not have led to anything.
-        if run.task is not None or run.is_over(job) or job.last_offset >= view.work.acked:
+        if attempt.task is not None or attempt.is_over(job) or job.last_offset >= view.work.acked:
             return
-        if run.submission_sent and job.submission is None:
+        if attempt.submission_sent and job.submission is None:
             return  # on its way through the log
         if not self._admission.has_account(job.plan.provider):
             self.consider(
-                partition, job_id, self._finding.hold(job, run, f"provider {job.plan.provider} has no key in this worker")
+                partition, job_id, self._find_lost.hold(job, attempt, f"provider {job.plan.provider} has no key in this worker")
             )
             return
-        self._act(view, job, run)
+        self._act(view, job, attempt)
 
-    def _look_at_closed(self, view: PartitionView, job_id: str, run: Run | None) -> None:
+    def _look_at_closed(self, view: PartitionView, job_id: str, attempt: Attempt | None) -> None:
         """A job that owns no open member any more."""
         closed = view.abandoned.pop(job_id, None)
-        if run is None and closed is not None and closed.submission is not None:  # another process submitted it
-            run = self.runs[job_id] = Run(view.partition, job_id, provider=closed.plan.provider, about=about(view, closed))
-            run.provider_job_id = closed.submission.provider_job_id
-        if run is None or run.task is None:
+        if attempt is None and closed is not None and closed.submission is not None:  # another process submitted it
+            attempt = self.attempts[job_id] = Attempt(
+                view.partition, job_id, provider=closed.plan.provider, about=about(view, closed)
+            )
+            attempt.provider_job_id = closed.submission.provider_job_id
+        if attempt is None or attempt.task is None:
             self._admission.release(job_id)
-        if run is not None and run.task is None:
-            self._forget(run)
+        if attempt is not None and attempt.task is None:
+            self._forget(attempt)
 
-    def _forget(self, run: Run) -> None:
+    def _forget(self, attempt: Attempt) -> None:
         """Forget a job that owns no open member; a batch of it that still runs is cancelled."""
-        del self.runs[run.job_id]
-        if run.provider_job_id is not None and not run.read and self._admission.has_account(run.provider):
-            task = asyncio.create_task(self._reading.abandon(run.provider, run), name=f"abandon {run.job_id}")
-            self._abandoning.add(failstop.watch(task, f"abandon {run.job_id}"))
+        del self.attempts[attempt.job_id]
+        if attempt.provider_job_id is not None and not attempt.read and self._admission.has_account(attempt.provider):
+            task = asyncio.create_task(self._read_results.abandon(attempt.provider, attempt), name=f"abandon {attempt.job_id}")
+            self._abandoning.add(failstop.watch(task, f"abandon {attempt.job_id}"))
             task.add_done_callback(self._abandoning.discard)
 
-    def _act(self, view: PartitionView, job: Job, run: Run) -> None:
+    def _act(self, view: PartitionView, job: Job, attempt: Attempt) -> None:
         now_ms = self._clock.now_ms()
         step = next_step(
             job,
             worker_run=self._worker_run,
-            claim_age_s=None if run.claim_sent_s is None else self._clock.running_s() - run.claim_sent_s,
-            called=run.called,
+            claim_age_s=None if attempt.claim_sent_s is None else self._clock.running_s() - attempt.claim_sent_s,
+            called=attempt.called,
             now_ms=now_ms,
         )
         match step:
             case Step.WAIT:
                 self._wait(view, job, now_ms)
             case Step.ESCALATE:
-                self._spawn(view, job, run, self._submit.escalate(job, run))
+                self._spawn(view, job, attempt, self._submit.escalate(job, attempt))
             case Step.CLAIM | Step.CALL:
-                self._go(view, job, run, step, now_ms)
+                self._go(view, job, attempt, step, now_ms)
             case Step.CREATE:
-                self._spawn(view, job, run, self._submit.create(view, job, run))
+                self._spawn(view, job, attempt, self._submit.create(view, job, attempt))
             case Step.GIVE_BACK:
-                self._spawn(view, job, run, self._submit.give_back(view, job, run))
+                self._spawn(view, job, attempt, self._submit.give_back(view, job, attempt))
             case Step.FIND:
-                self._spawn(view, job, run, self._finding.find(job, run))
+                self._spawn(view, job, attempt, self._find_lost.find(job, attempt))
             case Step.POLL:
-                self._poll(view, job, run)
+                self._poll(view, job, attempt)
 
-    def _go(self, view: PartitionView, job: Job, run: Run, step: Step, now_ms: int) -> None:
+    def _go(self, view: PartitionView, job: Job, attempt: Attempt, step: Step, now_ms: int) -> None:
         """Claim a batch, or call; where the job may not go it is woken when it may."""
         decision = self._admission.admit(view, job)
-        if decision.word is Word.HOLD:
+        if decision.verdict is BudgetVerdict.HOLD:
             self._wait(view, job, now_ms)
-        elif decision.word is not Word.GO:
-            self._spawn(view, job, run, self._submit.refuse(job, run, decision))
+        elif decision.verdict is not BudgetVerdict.GO:
+            self._spawn(view, job, attempt, self._submit.refuse(job, attempt, decision))
         elif step is Step.CLAIM:
-            self._submit.claim(view, job, run)
+            self._submit.claim(view, job, attempt)
         else:
-            self._spawn(view, job, run, self._call(view, job, run))
+            self._spawn(view, job, attempt, self._call(view, job, attempt))
 
     def _wait(self, view: PartitionView, job: Job, now_ms: int) -> None:
         """Look again when the job may start, or must be given up for calls."""
@@ -178,37 +180,37 @@ class Dispatcher:
         self.consider(partition, job_id)
         return True
 
-    def _poll(self, view: PartitionView, job: Job, run: Run) -> None:
+    def _poll(self, view: PartitionView, job: Job, attempt: Attempt) -> None:
         """Poll now, or for the first time when the batch is old enough for a look."""
-        if job.submission is not None and not run.polls:
+        if job.submission is not None and not attempt.polls:
             age_s = (self._clock.now_ms() - job.submission.append_ms) / 1000
-            early_s = self._reading.delay_s(job, run) - age_s
+            early_s = self._read_results.delay_s(job, attempt) - age_s
             if early_s > 0:
                 # Once: it is looked at for its Submitted and for the step that sent it, and polls would go on in two lines.
-                if run.first_poll_s <= self._clock.running_s():
-                    run.first_poll_s = self._clock.running_s() + early_s
+                if attempt.first_poll_s <= self._clock.running_s():
+                    attempt.first_poll_s = self._clock.running_s() + early_s
                     self.consider(view.partition, job.job_id, early_s)
                 return
-        self._spawn(view, job, run, self._reading.poll(view, job, run))
+        self._spawn(view, job, attempt, self._read_results.poll(view, job, attempt))
 
-    async def _call(self, view: PartitionView, job: Job, run: Run) -> float | None:
-        run.alive_s = None  # calls stand at the limiter for as long as it takes; each has its own time limit
-        await self._calls.run(view, job, run, lambda: not self.stopping and not view.dead)
-        if run.over:
+    async def _call(self, view: PartitionView, job: Job, attempt: Attempt) -> float | None:
+        attempt.alive_s = None  # calls stand at the limiter for as long as it takes; each has its own time limit
+        await self._call_job.run(view, job, attempt, lambda: not self.stopping and not view.dead)
+        if attempt.over:
             return None
         # Calls were skipped, because the partition went (if it has come back, its view asks what is left) or the account was
         # paused.
         self._admission.not_sent(view.partition, job)
         return _SKIPPED_S
 
-    def _spawn(self, view: PartitionView, job: Job, run: Run, step: Coroutine[Any, Any, float | None]) -> None:
-        run.alive_s = self._clock.running_s()
-        task = run.task = asyncio.create_task(step, name=f"job {job.job_id}")
+    def _spawn(self, view: PartitionView, job: Job, attempt: Attempt, step: Coroutine[Any, Any, float | None]) -> None:
+        attempt.alive_s = self._clock.running_s()
+        task = attempt.task = asyncio.create_task(step, name=f"job {job.job_id}")
         failstop.watch(task, f"job {job.job_id}")
-        task.add_done_callback(lambda done: self._stepped(view.partition, job.job_id, run, done))
+        task.add_done_callback(lambda done: self._stepped(view.partition, job.job_id, attempt, done))
 
-    def _stepped(self, partition: int, job_id: str, run: Run, done: "asyncio.Task[float | None]") -> None:
-        run.task = None
+    def _stepped(self, partition: int, job_id: str, attempt: Attempt, done: "asyncio.Task[float | None]") -> None:
+        attempt.task = None
         self._admission.release(job_id)
         if done.cancelled() or done.exception() is not None:
             return
@@ -219,24 +221,26 @@ class Dispatcher:
 
     def silent_s(self) -> float:
         """For how long the step that hangs the longest has given no sign of life; 0 with none under way."""
-        alive = [run.alive_s for run in self.runs.values() if run.task is not None and run.alive_s is not None]
+        alive = [
+            attempt.alive_s for attempt in self.attempts.values() if attempt.task is not None and attempt.alive_s is not None
+        ]
         return self._clock.running_s() - min(alive) if alive else 0.0
 
     def relinquish(self, view: PartitionView) -> None:
         """Give back the claims of a partition that is going and that nobody has called upon."""
-        for run in self.runs.values():
-            if run.partition == view.partition and run.task is None:
-                self._submit.relinquish(run)
-                self._admission.release(run.job_id)
-                if (job := view.state.jobs.get(run.job_id)) is not None and self._admission.has_account(run.provider):
+        for attempt in self.attempts.values():
+            if attempt.partition == view.partition and attempt.task is None:
+                self._submit.relinquish(attempt)
+                self._admission.release(attempt.job_id)
+                if (job := view.state.jobs.get(attempt.job_id)) is not None and self._admission.has_account(attempt.provider):
                     self._admission.not_sent(view.partition, job)
 
     async def stop(self, timeout_s: float) -> None:
         """Begin nothing more; let steps under way finish within the time, then let go of them. Nothing is cancelled there."""
         self.stopping = True
-        for run in self.runs.values():
-            self._submit.relinquish(run)
-        tasks = [run.task for run in self.runs.values() if run.task is not None]
+        for attempt in self.attempts.values():
+            self._submit.relinquish(attempt)
+        tasks = [attempt.task for attempt in self.attempts.values() if attempt.task is not None]
         if not tasks:
             return
         log.info("finishing_steps", steps=len(tasks), timeout_s=timeout_s)

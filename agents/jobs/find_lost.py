@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from agents.jobs.attempt import Run
+from agents.jobs.attempt import Attempt
 from agents.jobs.records import JobRecords
 from agents.metrics.counters import Metrics
 from domain.absence import AbsenceRule
@@ -25,7 +25,7 @@ log = structlog.get_logger("finding")
 _LEAST_MARGIN_S = 600.0
 
 
-class Finding:
+class FindLost:
     """Looks for jobs at their provider. Methods return the seconds until the next look, None when a record leads on."""
 
     def __init__(
@@ -42,35 +42,35 @@ class Finding:
         self._settings, self._accounts, self._records = settings, accounts, records
         self._metrics, self._clock, self._absence, self._taken = metrics, clock, absence, taken
 
-    async def find(self, job: Job, run: Run) -> float | None:
+    async def find(self, job: Job, attempt: Attempt) -> float | None:
         """Look once: adopt the job, or conclude that it is certainly absent, or look again later."""
         provider = self._accounts[job.plan.provider].provider
         claim = job.claim
         if claim is None:
             return None
-        run.finds += 1
+        attempt.finds += 1
         started_ms = self._clock.now_ms()
         try:
-            found, undecided = await self._scan(provider, job, run, claim)
+            found, undecided = await self._scan(provider, job, attempt, claim)
         except ProviderError as error:  # "could not read" is never "absent"
-            log.warning("job_list_unreadable", **run.about, said=str(error))
-            return self.delay_s(job, run)
+            log.warning("job_list_unreadable", **attempt.about, said=str(error))
+            return self.delay_s(job, attempt)
         if found is not None:
             self._metrics.job_adopted(job.plan.provider)
-            log.info("job_adopted", **run.about, provider_job_id=found)
-            await self._records.submitted(run, found, adopted=True)
+            log.info("job_adopted", **attempt.about, provider_job_id=found)
+            await self._records.submitted(attempt, found, adopted=True)
             return None
         if undecided:
-            return self.hold(job, run, f"{undecided} batches of its time and size do not tell yet whose they are")
-        run.empty_scans_ms.append(started_ms)
-        if self._absence.certainly_absent(claim, tuple(run.empty_scans_ms)):
+            return self.hold(job, attempt, f"{undecided} batches of its time and size do not tell yet whose they are")
+        attempt.empty_scans_ms.append(started_ms)
+        if self._absence.certainly_absent(claim, tuple(attempt.empty_scans_ms)):
             if provider.key_hash != claim.key_hash:
-                return self.hold(job, run, "only the key that claimed it can say that it is absent")
+                return self.hold(job, attempt, "only the key that claimed it can say that it is absent")
             self._metrics.job_absent(job.plan.provider)
-            return await self._records.end(job, run, JobEnd.ABSENT, "two scans of the provider's list do not show it")
-        return self.delay_s(job, run)
+            return await self._records.end(job, attempt, JobEnd.ABSENT, "two scans of the provider's list do not show it")
+        return self.delay_s(job, attempt)
 
-    async def _scan(self, provider: Provider, job: Job, run: Run, claim: Claim) -> tuple[str | None, int]:
+    async def _scan(self, provider: Provider, job: Job, attempt: Attempt, claim: Claim) -> tuple[str | None, int]:
         """One complete scan: the provider's id of the job, or None with the number of batches that may still be it."""
         skew_ms = int(max(self._settings.clock_skew_s, _LEAST_MARGIN_S) * 1000)
         last_ms = claim.append_ms + int((claim.start_within_s + self._settings.create_timeout_s) * 1000) + skew_ms
@@ -86,13 +86,13 @@ class Finding:
             if not candidate.ended:
                 undecided += 1
                 continue
-            owner = run.owners.get(candidate.provider_job_id)
+            owner = attempt.owners.get(candidate.provider_job_id)
             if owner is None:
                 owner = await provider.owner(candidate.provider_job_id)
                 if owner is None:  # ended in the list, and no row can be read yet: it may be ours
                     undecided += 1
                     continue
-                run.owners[candidate.provider_job_id] = owner
+                attempt.owners[candidate.provider_job_id] = owner
             if owner == job.job_id:
                 return candidate.provider_job_id, 0
         return None, undecided
@@ -104,15 +104,15 @@ class Finding:
         # Members that had ended before the call were left out of it: no more lines than planned, perhaps fewer.
         return first_ms <= candidate.created_ms <= last_ms and 0 < candidate.total <= len(job.plan.lines)
 
-    def delay_s(self, job: Job, run: Run) -> float:
+    def delay_s(self, job: Job, attempt: Attempt) -> float:
         """The wait before the next look."""
         block = self._settings.provider(job.plan.provider)
-        return block.polls.wait_s(run.finds)
+        return block.polls.wait_s(attempt.finds)
 
-    def hold(self, job: Job, run: Run, why: str) -> float:
+    def hold(self, job: Job, attempt: Attempt, why: str) -> float:
         """Report a job that is neither seen nor certainly absent; it is looked for until its deadline."""
-        if not run.held:
-            run.held = True
+        if not attempt.held:
+            attempt.held = True
             self._metrics.job_held(job.plan.provider)
-            log.error("job_held", **run.about, why=why)
-        return self.delay_s(job, run)
+            log.error("job_held", **attempt.about, why=why)
+        return self.delay_s(job, attempt)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from agents.jobs.attempt import Run
+from agents.jobs.attempt import Attempt
 from agents.metrics.counters import Metrics
 from domain.comparison import Member
 from domain.cutting import estimated_tokens
@@ -27,7 +27,7 @@ class LostResults:
         self._settings, self._metrics = settings, metrics
 
     def booked(
-        self, view: PartitionView, job: Job, run: Run, missing: Sequence[int], why: ResultsNotWhole, now_ms: int
+        self, view: PartitionView, job: Job, attempt: Attempt, missing: Sequence[int], why: ResultsNotWhole, now_ms: int
     ) -> list[Outcome]:
         """One outcome for each member of these lines, with its share of what they cost at most: no usage tells exactly."""
         plan, share = job.plan, lost_share(why.paid, len(missing))
@@ -52,8 +52,8 @@ class LostResults:
         self._metrics.paid.lost(plan.provider, comparisons, usd)
         log.error(
             "results_lost",
-            **run.about,
-            provider_job_id=run.provider_job_id,
+            **attempt.about,
+            provider_job_id=attempt.provider_job_id,
             why=str(why),
             comparisons=comparisons,
             asked_again=len(members),

@@ -16,7 +16,7 @@ log = structlog.get_logger("tidying")
 _MARGIN_S = 3600.0
 
 
-class Tidying:
+class OrphanFiles:
     """The task. Every worker runs it: a file that another one has deleted is gone, and that is fine."""
 
     def __init__(

@@ -23,7 +23,7 @@ from tables.view import PartitionView, Tables
 log = structlog.get_logger("asks")
 
 
-class Asks:
+class JobPrompts:
     """Reads the prompts of members out of `requests`."""
 
     def __init__(self, settings: Settings, tables: Tables) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import structlog
 
-from agents.accounts.pauses import Circuits, subject_of
-from agents.jobs.attempt import Run
-from agents.jobs.find_lost import Finding
+from agents.accounts.pauses import Pauses, subject_of
+from agents.jobs.attempt import Attempt
+from agents.jobs.find_lost import FindLost
 from agents.jobs.lost_results import LostResults
 from agents.jobs.prompts import line_of, outcomes_of
 from agents.jobs.records import JobRecords
@@ -39,7 +39,7 @@ _FAILED_BY = {
 }
 
 
-class Reading:
+class ReadResults:
     """Methods return the seconds until the next look, None when a record leads on."""
 
     def __init__(
@@ -47,79 +47,81 @@ class Reading:
         settings: Settings,
         accounts: Mapping[str, Account],
         records: JobRecords,
-        finding: Finding,
+        find_lost: FindLost,
         metrics: Metrics,
         clock: Clock,
-        circuits: Circuits,
+        pauses: Pauses,
     ) -> None:
-        self._settings, self._accounts, self._records, self._circuits = settings, accounts, records, circuits
-        self._finding, self._metrics, self._clock = finding, metrics, clock
+        self._settings, self._accounts, self._records, self._pauses = settings, accounts, records, pauses
+        self._find_lost, self._metrics, self._clock = find_lost, metrics, clock
         self._lost = LostResults(settings, metrics)
         self._turn = asyncio.Lock()
 
-    def delay_s(self, job: Job, run: Run) -> float:
+    def delay_s(self, job: Job, attempt: Attempt) -> float:
         """The wait before the next look; not beyond the moment at which the job is to be escalated."""
         block = self._settings.provider(job.plan.provider)
-        wait_s = block.polls.wait_s(run.polls)
+        wait_s = block.polls.wait_s(attempt.polls)
         escalate_at_ms, now_ms = job.plan.escalate_at_ms, self._clock.now_ms()
-        if escalate_at_ms is None or run.cancel_sent or now_ms >= escalate_at_ms:
+        if escalate_at_ms is None or attempt.cancel_sent or now_ms >= escalate_at_ms:
             return wait_s
         return min(wait_s, max(0.05, (escalate_at_ms - now_ms) / 1000))
 
-    async def poll(self, view: PartitionView, job: Job, run: Run) -> float | None:
+    async def poll(self, view: PartitionView, job: Job, attempt: Attempt) -> float | None:
         """Look once; when the batch has ended, read it."""
         submission = job.submission
         if submission is None:
             return None
-        run.polls += 1
-        run.provider_job_id = submission.provider_job_id
+        attempt.polls += 1
+        attempt.provider_job_id = submission.provider_job_id
         try:
-            status = await self._look(job, run, submission)
+            status = await self._look(job, attempt, submission)
             if status.phase is JobPhase.RUNNING:
-                run.held, run.rows_done = False, status.answered
-                return self.delay_s(job, run)
+                attempt.held, attempt.rows_done = False, status.answered
+                return self.delay_s(job, attempt)
             crashpoints.point("after_poll", view.partition)
             if status.phase is JobPhase.FAILED:
-                return await self._failed(job, run, status)
-            return await self._fetch(view, job, run, submission, status)
+                return await self._failed(job, attempt, status)
+            return await self._fetch(view, job, attempt, submission, status)
         except JobNotVisible as error:
-            self._finding.hold(job, run, str(error))
+            self._find_lost.hold(job, attempt, str(error))
         except ProviderError as error:
-            log.warning("poll_failed", **run.about, said=str(error))
-        return self.delay_s(job, run)
+            log.warning("poll_failed", **attempt.about, said=str(error))
+        return self.delay_s(job, attempt)
 
-    async def _look(self, job: Job, run: Run, submission: Submission) -> JobStatus:
+    async def _look(self, job: Job, attempt: Attempt, submission: Submission) -> JobStatus:
         """Look at a batch; cancel it when it still runs and its deadline is near.
 
         It is read when it has ended, so that nothing it did is paid again.
         """
         provider = self._accounts[job.plan.provider].provider
         status = await provider.look(submission.provider_job_id)
-        if status.phase is not JobPhase.RUNNING or run.cancel_sent or not self._is_late(job):
+        if status.phase is not JobPhase.RUNNING or attempt.cancel_sent or not self._is_late(job):
             return status
         await provider.cancel(submission.provider_job_id)
-        run.cancel_sent = True
-        run.polls = 1  # looked at often from here on
-        log.warning("job_escalated", **run.about, provider_job_id=submission.provider_job_id)
-        crashpoints.point("after_cancel", run.partition)
+        attempt.cancel_sent = True
+        attempt.polls = 1  # looked at often from here on
+        log.warning("job_escalated", **attempt.about, provider_job_id=submission.provider_job_id)
+        crashpoints.point("after_cancel", attempt.partition)
         return await provider.look(submission.provider_job_id)
 
     def _is_late(self, job: Job) -> bool:
         escalate_at_ms = job.plan.escalate_at_ms
         return escalate_at_ms is not None and self._clock.now_ms() >= escalate_at_ms
 
-    async def _failed(self, job: Job, run: Run, status: JobStatus) -> float | None:
+    async def _failed(self, job: Job, attempt: Attempt, status: JobStatus) -> float | None:
         self._count_end(job, "failed")
         message = f"the provider's validation failed: {status.failure or status.detail}"
         reason, code = _FAILED_BY[status.failed_by]
-        return await self._records.end(job, run, reason, message, code)
+        return await self._records.end(job, attempt, reason, message, code)
 
-    async def _fetch(self, view: PartitionView, job: Job, run: Run, submission: Submission, status: JobStatus) -> float | None:
+    async def _fetch(
+        self, view: PartitionView, job: Job, attempt: Attempt, submission: Submission, status: JobStatus
+    ) -> float | None:
         """Send all rows as Outcomes; JobEnded follows when they are acknowledged, or it would plan answered members again.
 
         What came is used at once, also when more must come: then JobEnded waits, and the batch is read again.
         """
-        run.read = True
+        attempt.read = True
         failed: ProviderError | None = None
         chunk: list[Outcome] = []
         unknown = 0
@@ -131,9 +133,9 @@ class Reading:
                 if number is None:
                     unknown += 1
                     continue
-                if number in run.seen:
+                if number in attempt.seen:
                     continue
-                run.seen.add(number)
+                attempt.seen.add(number)
                 provider.learn(job.plan.model, reply)
                 came = outcomes_of(
                     view,
@@ -144,72 +146,76 @@ class Reading:
                     response_time_ms=completed_ms - submission.append_ms,
                     metrics=self._metrics,
                 )
-                run.answered += sum(outcome.terminal for outcome in came)
-                run.retryable += sum(not outcome.terminal for outcome in came)
+                attempt.answered += sum(outcome.terminal for outcome in came)
+                attempt.retryable += sum(not outcome.terminal for outcome in came)
                 chunk += came
                 self._note_quota(view, job, came)
                 crashpoints.point("during_fetch", view.partition)
                 if len(chunk) >= _OUTCOMES_AT_ONCE:
                     await self._settle_some(view, job, chunk)
-                    run.alive_s = self._clock.running_s()
+                    attempt.alive_s = self._clock.running_s()
                     chunk = []
         except ProviderError as error:
             failed = error
         if chunk:
             await self._settle(view, job, chunk)
         crashpoints.point("after_outcomes_sent", view.partition)
-        self._count_unknown(job, run, unknown)
-        if failed is not None and (missing := self._missing(view, job, run)):
+        self._count_unknown(job, attempt, unknown)
+        if failed is not None and (missing := self._missing(view, job, attempt)):
             if not isinstance(failed, ResultsNotWhole):
                 raise failed  # it could not be read to the end, which says nothing of what is there
-            return await self._not_whole(view, job, run, status, missing, failed)
-        return await self._end_read(job, run, status, JobEnd.ESCALATED if self._is_late(job) else JobEnd.READ)
+            return await self._not_whole(view, job, attempt, status, missing, failed)
+        return await self._end_read(job, attempt, status, JobEnd.ESCALATED if self._is_late(job) else JobEnd.READ)
 
-    async def _end_read(self, job: Job, run: Run, status: JobStatus, reason: JobEnd, message: str = "") -> float | None:
+    async def _end_read(self, job: Job, attempt: Attempt, status: JobStatus, reason: JobEnd, message: str = "") -> float | None:
         self._count_end(job, status.detail or "ended")
-        missing = len(job.plan.lines) - len(run.seen)
-        log.info("job_read", **run.about, answered=run.answered, retryable=run.retryable, missing_lines=missing)
-        return await self._records.end(job, run, reason, message, answered=run.answered, retryable=run.retryable)
+        missing = len(job.plan.lines) - len(attempt.seen)
+        log.info("job_read", **attempt.about, answered=attempt.answered, retryable=attempt.retryable, missing_lines=missing)
+        return await self._records.end(job, attempt, reason, message, answered=attempt.answered, retryable=attempt.retryable)
 
-    def _count_unknown(self, job: Job, run: Run, unknown: int) -> None:
-        if unknown > run.unknown_ids:
-            self._metrics.unknown_custom_ids(job.plan.provider, unknown - run.unknown_ids)
-            log.warning("unknown_custom_ids", **run.about, rows=unknown)
-            run.unknown_ids = unknown
+    def _count_unknown(self, job: Job, attempt: Attempt, unknown: int) -> None:
+        if unknown > attempt.unknown_ids:
+            self._metrics.unknown_custom_ids(job.plan.provider, unknown - attempt.unknown_ids)
+            log.warning("unknown_custom_ids", **attempt.about, rows=unknown)
+            attempt.unknown_ids = unknown
 
     @staticmethod
-    def _missing(view: PartitionView, job: Job, run: Run) -> list[int]:
+    def _missing(view: PartitionView, job: Job, attempt: Attempt) -> list[int]:
         """The lines with an open member of which nothing has been read, here or by a process before this one."""
         open_ones = set(view.state.owned(job.job_id)).difference(view.state.retries_of(job.job_id))
         return [
-            number for number, line in enumerate(job.plan.lines) if number not in run.seen and not open_ones.isdisjoint(line)
+            number
+            for number, line in enumerate(job.plan.lines)
+            if number not in attempt.seen and not open_ones.isdisjoint(line)
         ]
 
     async def _not_whole(
-        self, view: PartitionView, job: Job, run: Run, status: JobStatus, missing: list[int], why: ResultsNotWhole
+        self, view: PartitionView, job: Job, attempt: Attempt, status: JobStatus, missing: list[int], why: ResultsNotWhole
     ) -> float | None:
         """Rows that the provider counts did not come: they were paid, and are read again for as long as the deadline allows."""
         now_ms = self._clock.now_ms()
-        run.short_since_ms = run.short_since_ms or now_ms
-        if after_read(job.plan, since_ms=run.short_since_ms, now_ms=now_ms) is AfterRead.LOST:
-            booked = self._lost.booked(view, job, run, missing, why, now_ms)
+        attempt.short_since_ms = attempt.short_since_ms or now_ms
+        if after_read(job.plan, since_ms=attempt.short_since_ms, now_ms=now_ms) is AfterRead.LOST:
+            booked = self._lost.booked(view, job, attempt, missing, why, now_ms)
             for start in range(0, len(booked), _OUTCOMES_AT_ONCE):
                 await self._settle_some(view, job, booked[start : start + _OUTCOMES_AT_ONCE])
-                run.alive_s = self._clock.running_s()
-            return await self._end_read(job, run, status, JobEnd.ESCALATED, f"its results are lost: {why}")
+                attempt.alive_s = self._clock.running_s()
+            return await self._end_read(job, attempt, status, JobEnd.ESCALATED, f"its results are lost: {why}")
         self._metrics.short_read(job.plan.provider)
-        log.warning("results_not_whole", **run.about, missing_lines=len(missing), reads=run.short_reads + 1, why=str(why))
-        wait_s = self._settings.provider(job.plan.provider).polls.wait_s(run.short_reads)
-        run.short_reads += 1
-        if run.short_reads >= _SHORT_READS_TO_HOLD:
-            self._finding.hold(job, run, str(why))
-        return min(wait_s, max(0.05, (give_up_at_ms(job.plan, run.short_since_ms) - now_ms) / 1000))
+        log.warning(
+            "results_not_whole", **attempt.about, missing_lines=len(missing), reads=attempt.short_reads + 1, why=str(why)
+        )
+        wait_s = self._settings.provider(job.plan.provider).polls.wait_s(attempt.short_reads)
+        attempt.short_reads += 1
+        if attempt.short_reads >= _SHORT_READS_TO_HOLD:
+            self._find_lost.hold(job, attempt, str(why))
+        return min(wait_s, max(0.05, (give_up_at_ms(job.plan, attempt.short_since_ms) - now_ms) / 1000))
 
     def _note_quota(self, view: PartitionView, job: Job, came: list[Outcome]) -> None:
         """Pause the account when a row says that its money has run out while the batch ran."""
         retry = came[0].retry
         if retry is not None and retry.cause is Cause.REFUSED_ACCOUNT and retry.code is ErrorCode.QUOTA_EXCEEDED:
-            self._circuits.row_refused(job.plan.provider, subject_of(view.partition, came[0].member), retry.code, retry.message)
+            self._pauses.row_refused(job.plan.provider, subject_of(view.partition, came[0].member), retry.code, retry.message)
 
     def _settle(self, view: PartitionView, job: Job, chunk: list[Outcome]) -> "asyncio.Future[Any]":
         return self._records.send(view.partition, work.Outcomes(job_id=job.job_id, outcomes=tuple(chunk)))
@@ -224,17 +230,17 @@ class Reading:
             await self._settle(view, job, chunk)
             await asyncio.sleep(self._clock.running_s() - began_s)
 
-    async def abandon(self, provider: str, run: Run) -> None:
+    async def abandon(self, provider: str, attempt: Attempt) -> None:
         """Cancel a batch none of whose members is open any more: what it has not done yet need not be paid."""
-        if run.provider_job_id is None or run.read or run.cancel_sent:
+        if attempt.provider_job_id is None or attempt.read or attempt.cancel_sent:
             return
-        run.cancel_sent = True
+        attempt.cancel_sent = True
         try:
-            await self._accounts[provider].provider.cancel(run.provider_job_id)
+            await self._accounts[provider].provider.cancel(attempt.provider_job_id)
         except ProviderError as error:
-            log.warning("job_not_cancelled", **run.about, said=str(error))
+            log.warning("job_not_cancelled", **attempt.about, said=str(error))
         else:
-            log.info("job_cancelled", **run.about, provider_job_id=run.provider_job_id)
+            log.info("job_cancelled", **attempt.about, provider_job_id=attempt.provider_job_id)
 
     def _count_end(self, job: Job, status: str) -> None:
         if job.submission is not None:

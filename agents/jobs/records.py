@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from agents.jobs.attempt import Run
+from agents.jobs.attempt import Attempt
 from domain.job import Job
 from domain.reconciling import JobEnd
 from domain.reply import ErrorCode
@@ -26,16 +26,16 @@ class JobRecords:
         """Send one record; done when it is acknowledged."""
         return self._outbox.send(self._topic, work.encode(record), partition=partition)
 
-    async def submitted(self, run: Run, provider_job_id: str, *, adopted: bool = False) -> None:
+    async def submitted(self, attempt: Attempt, provider_job_id: str, *, adopted: bool = False) -> None:
         """Send Submitted. None: its reading leads on."""
-        run.submission_sent, run.provider_job_id = True, provider_job_id
-        record = work.Submitted(job_id=run.job_id, provider_job_id=provider_job_id, adopted=adopted)
-        await self.send(run.partition, record)
+        attempt.submission_sent, attempt.provider_job_id = True, provider_job_id
+        record = work.Submitted(job_id=attempt.job_id, provider_job_id=provider_job_id, adopted=adopted)
+        await self.send(attempt.partition, record)
 
     async def end(
         self,
         job: Job,
-        run: Run,
+        attempt: Attempt,
         reason: JobEnd,
         message: str = "",
         code: ErrorCode | None = None,
@@ -44,17 +44,17 @@ class JobRecords:
         retryable: int = 0,
     ) -> float | None:
         """Send JobEnded, naming the claim that is known. None: its reading leads on."""
-        run.over, run.named_claim = True, job.claim.offset if job.claim else None
+        attempt.over, attempt.named_claim = True, job.claim.offset if job.claim else None
         if reason is not JobEnd.READ:
-            log.warning("job_not_done", **run.about, reason=reason.value, message=message, code=code)
+            log.warning("job_not_done", **attempt.about, reason=reason.value, message=message, code=code)
         record = work.JobEnded(
             job_id=job.job_id,
-            claim_offset=run.named_claim,
+            claim_offset=attempt.named_claim,
             reason=reason,
             message=message,
             code=code,
             answered=answered,
             retryable=retryable,
         )
-        await self.send(run.partition, record)
+        await self.send(attempt.partition, record)
         return None

@@ -7,14 +7,14 @@ from typing import Any
 
 import structlog
 
-from agents.accounts.pauses import Circuits, subject_of
-from agents.jobs.attempt import Run
-from agents.jobs.find_lost import Finding
+from agents.accounts.pauses import Pauses, subject_of
+from agents.jobs.attempt import Attempt
+from agents.jobs.find_lost import FindLost
 from agents.jobs.inflight_bytes import InflightBytes
-from agents.jobs.prompts import Asks
+from agents.jobs.prompts import JobPrompts
 from agents.jobs.records import JobRecords
 from agents.metrics.counters import Metrics
-from domain.budget import Decision, Word
+from domain.budget import BudgetVerdict, Decision
 from domain.cutting import encoded_bytes
 from domain.job import Job
 from domain.outcome import Outcome
@@ -41,30 +41,30 @@ log = structlog.get_logger("submitting")
 _COUNTED_AT_ONCE = 200  # waits counted between two turns of the event loop: about 1 ms
 
 
-class Submitting:
+class SubmitJob:
     """Methods return the seconds until the next look, None when a record leads on."""
 
     def __init__(
         self,
         settings: Settings,
         accounts: Mapping[str, Account],
-        asks: Asks,
+        prompts: JobPrompts,
         records: JobRecords,
-        finding: Finding,
+        find_lost: FindLost,
         metrics: Metrics,
         clock: Clock,
         worker_run: str,
-        circuits: Circuits,
+        pauses: Pauses,
     ) -> None:
-        self._settings, self._accounts, self._asks, self._records = settings, accounts, asks, records
-        self._finding, self._metrics, self._clock, self._worker_run = finding, metrics, clock, worker_run
+        self._settings, self._accounts, self._prompts, self._records = settings, accounts, prompts, records
+        self._find_lost, self._metrics, self._clock, self._worker_run = find_lost, metrics, clock, worker_run
         self._inflight = InflightBytes(settings.max_inflight_bytes)
-        self._circuits = circuits
+        self._pauses = pauses
 
-    def claim(self, view: PartitionView, job: Job, run: Run) -> None:
+    def claim(self, view: PartitionView, job: Job, attempt: Attempt) -> None:
         """Ask for the right to submit. The clock is read before the send: the claim must run out here first."""
-        run.claim_sent_s = self._clock.running_s()
-        run.claim = self._records.send(
+        attempt.claim_sent_s = self._clock.running_s()
+        attempt.claim = self._records.send(
             view.partition,
             work.SubmitClaimed(
                 job_id=job.job_id,
@@ -75,46 +75,46 @@ class Submitting:
         )
         crashpoints.point("after_claim_sent", view.partition)
 
-    def relinquish(self, run: Run) -> None:
+    def relinquish(self, attempt: Attempt) -> None:
         """Give back a claim that was not called upon and will not be: its partition is going, or the worker stops.
 
         Whoever reads the claim next could not tell it from one whose call is of unknown outcome.
         """
-        if run.task is None:
-            self._give_up_claim(run)
+        if attempt.task is None:
+            self._give_up_claim(attempt)
 
-    def _give_up_claim(self, run: Run) -> None:
-        if run.claim is None or run.called or run.over:
+    def _give_up_claim(self, attempt: Attempt) -> None:
+        if attempt.claim is None or attempt.called or attempt.over:
             return
-        run.over = True
-        run.claim.add_done_callback(lambda claimed: self._given_back(run, claimed))
+        attempt.over = True
+        attempt.claim.add_done_callback(lambda claimed: self._given_back(attempt, claimed))
 
-    def _given_back(self, run: Run, claimed: "asyncio.Future[Any]") -> None:
+    def _given_back(self, attempt: Attempt, claimed: "asyncio.Future[Any]") -> None:
         if claimed.cancelled():
             return
-        run.named_claim = claimed.result().offset
+        attempt.named_claim = claimed.result().offset
         ended = work.JobEnded(
-            job_id=run.job_id,
-            claim_offset=run.named_claim,
+            job_id=attempt.job_id,
+            claim_offset=attempt.named_claim,
             reason=JobEnd.NOT_STARTED,
             message="the claim was given back before the create call",
         )
-        self._records.send(run.partition, ended)
-        log.info("claim_given_back", **run.about)
+        self._records.send(attempt.partition, ended)
+        log.info("claim_given_back", **attempt.about)
 
-    async def create(self, view: PartitionView, job: Job, run: Run) -> float | None:
+    async def create(self, view: PartitionView, job: Job, attempt: Attempt) -> float | None:
         """Create the batch, once."""
         if view.dead:  # a prompt can be read only while the partition is here
-            self._give_up_claim(run)
+            self._give_up_claim(attempt)
             return None
         account, subject = job.plan.provider, subject_of(view.partition, job.plan.lines[0][0])
         provider = self._accounts[account].provider
-        lines = self._asks.open_lines(view, job)
+        lines = self._prompts.open_lines(view, job)
         unusable: list[Outcome] = []
-        asks = self._asks.each(view, job, lines, self._clock.now_ms(), unusable)
-        first = next(asks, None)
+        prompts = self._prompts.each(view, job, lines, self._clock.now_ms(), unusable)
+        first = next(prompts, None)
         if first is None:
-            self._circuits.told_nothing(account, subject)
+            self._pauses.told_nothing(account, subject)
             settled = self._settle(view, job, unusable)
             if settled is not None:
                 await settled
@@ -125,43 +125,45 @@ class Submitting:
         def start() -> bool:
             nonlocal begun
             if begun:
-                run.called = False  # the provider has said that the call before this one made nothing: the claim is as before
+                attempt.called = (
+                    False  # the provider has said that the call before this one made nothing: the claim is as before
+                )
                 if view.dead:
                     return False
             else:
                 self._settle(view, job, unusable)
             begun = True
-            return self._may_start(view, job, run)
+            return self._may_start(view, job, attempt)
 
         try:
             async with self._inflight.hold(_size(view, job)):
                 provider_job_id = await provider.create(
-                    job.job_id, chain((first,), asks), start=start, timeout_s=self._settings.create_timeout_s
+                    job.job_id, chain((first,), prompts), start=start, timeout_s=self._settings.create_timeout_s
                 )
         except StartRefused as error:
-            self._circuits.told_nothing(account, subject)
+            self._pauses.told_nothing(account, subject)
             if view.dead:
-                self._give_up_claim(run)
+                self._give_up_claim(attempt)
                 return None
             self._metrics.claim_lost(job.plan.provider)
-            return await self._records.end(job, run, JobEnd.STARTED_LATE, str(error))
+            return await self._records.end(job, attempt, JobEnd.STARTED_LATE, str(error))
         except OutcomeUnknown as error:
-            self._circuits.failed(account, subject, error)
-            log.warning("job_fate_unknown", **run.about, said=str(error))
-            return self._finding.delay_s(job, run)
+            self._pauses.failed(account, subject, error)
+            log.warning("job_fate_unknown", **attempt.about, said=str(error))
+            return self._find_lost.delay_s(job, attempt)
         except ProviderError as error:
-            paused = self._circuits.failed(account, subject, error)
+            paused = self._pauses.failed(account, subject, error)
             reason, code = _refusal(error)
             if paused and not isinstance(error, ContentRefused | Throttled):
                 reason = JobEnd.ACCOUNT_PAUSED  # planned again without a back-off: the pause is the wait
-            return await self._records.end(job, run, reason, str(error), code)
+            return await self._records.end(job, attempt, reason, str(error), code)
         crashpoints.point("after_create", view.partition)
-        self._circuits.answered(account, subject)
+        self._pauses.answered(account, subject)
         asked = len(lines) - len({outcome.member for outcome in unusable})
         self._metrics.job_submitted(job.plan.provider, job.plan.model, asked)
         log.info(
             "job_submitted",
-            **run.about,
+            **attempt.about,
             provider_job_id=provider_job_id,
             comparisons=asked,
             attempt=job.plan.attempt,
@@ -169,7 +171,7 @@ class Submitting:
         if job.plan.attempt == 1:
             await self._count_waits(view, job, lines, self._clock.now_ms())
         # Last: what is still done here when it has been read back would keep the job from its next step, for good.
-        await self._records.submitted(run, provider_job_id)
+        await self._records.submitted(attempt, provider_job_id)
         return None
 
     def _settle(self, view: PartitionView, job: Job, unusable: list[Outcome]) -> "asyncio.Future[Any] | None":
@@ -187,31 +189,31 @@ class Submitting:
             if place % _COUNTED_AT_ONCE == _COUNTED_AT_ONCE - 1:
                 await asyncio.sleep(0)
 
-    def _may_start(self, view: PartitionView, job: Job, run: Run) -> bool:
+    def _may_start(self, view: PartitionView, job: Job, attempt: Attempt) -> bool:
         """Asked directly before the create request, after any upload: the claim must still hold on our own clock."""
         crashpoints.point("before_claim_check", view.partition)
-        if job.claim is None or run.claim_sent_s is None or run.called:
+        if job.claim is None or attempt.claim_sent_s is None or attempt.called:
             return False
-        if self._clock.running_s() - run.claim_sent_s >= job.claim.start_within_s:
+        if self._clock.running_s() - attempt.claim_sent_s >= job.claim.start_within_s:
             return False
-        run.called = True
+        attempt.called = True
         crashpoints.point("before_create", view.partition)
         return True
 
-    async def give_back(self, view: PartitionView, job: Job, run: Run) -> float | None:
+    async def give_back(self, view: PartitionView, job: Job, attempt: Attempt) -> float | None:
         """The claim ran out before it was called upon."""
-        self._circuits.told_nothing(job.plan.provider, subject_of(view.partition, job.plan.lines[0][0]))
+        self._pauses.told_nothing(job.plan.provider, subject_of(view.partition, job.plan.lines[0][0]))
         self._metrics.claim_lost(job.plan.provider)
-        return await self._records.end(job, run, JobEnd.NOT_STARTED, "the claim ran out before the create call")
+        return await self._records.end(job, attempt, JobEnd.NOT_STARTED, "the claim ran out before the create call")
 
-    async def refuse(self, job: Job, run: Run, decision: Decision) -> float | None:
+    async def refuse(self, job: Job, attempt: Attempt, decision: Decision) -> float | None:
         """A budget has no room for the job: its comparisons end, or its halves are tried."""
-        reason = JobEnd.SPLIT if decision.word is Word.SPLIT else JobEnd.OVER_BUDGET
-        return await self._records.end(job, run, reason, decision.message, decision.code)
+        reason = JobEnd.SPLIT if decision.verdict is BudgetVerdict.SPLIT else JobEnd.OVER_BUDGET
+        return await self._records.end(job, attempt, reason, decision.message, decision.code)
 
-    async def escalate(self, job: Job, run: Run) -> float | None:
+    async def escalate(self, job: Job, attempt: Attempt) -> float | None:
         """Not submitted, and its deadline is near: its members go as calls."""
-        return await self._records.end(job, run, JobEnd.ESCALATED, "its deadline is near and it has not been submitted")
+        return await self._records.end(job, attempt, JobEnd.ESCALATED, "its deadline is near and it has not been submitted")
 
 
 def _refusal(error: ProviderError) -> tuple[JobEnd, ErrorCode]:

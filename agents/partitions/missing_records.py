@@ -31,7 +31,7 @@ class _Gap:
     under_way: bool = True  # the question has not been answered: without Kafka it waits, and others would line up behind it
 
 
-class Gaps:
+class MissingRecords:
     """The gaps that are being looked into, by view and topic."""
 
     def __init__(self, app: RoundbatchApp, log_ends: LogEnds) -> None:

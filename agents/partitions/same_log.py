@@ -21,7 +21,7 @@ from streams.kafka.log_ends import LogEnds
 from tables.acknowledged import AcknowledgedTable
 from tables.faults import OtherChangelog, OtherLog, ends_early, other_time
 from tables.store import digest
-from tables.view import PartitionView, Reading, Tables
+from tables.view import PartitionView, ReadProgress, Tables
 
 log = structlog.get_logger("same_log")
 
@@ -48,7 +48,7 @@ class SameLog:
         for topic, reading in ((self._settings.request_topic, view.inbound), (self._settings.work_topic, view.work)):
             await self._check(topic, partition, reading)
 
-    async def _check(self, topic: str, partition: int, reading: Reading) -> None:
+    async def _check(self, topic: str, partition: int, reading: ReadProgress) -> None:
         known = max(reading.known, reading.next)
         first, after = await self._ends(topic, partition, known)
         if after < known:

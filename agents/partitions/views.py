@@ -9,7 +9,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP, Message
 
-from agents.partitions.missing_records import Gaps
+from agents.partitions.missing_records import MissingRecords
 from agents.partitions.open_transactions import OpenTransactions
 from agents.partitions.same_log import SameLog
 from settings.settings import Settings
@@ -17,7 +17,7 @@ from streams.clock import Clock
 from streams.kafka.app import RoundbatchApp
 from streams.kafka.log_ends import LogEnds
 from tables import view as views
-from tables.view import PartitionView, Reading, Tables
+from tables.view import PartitionView, ReadProgress, Tables
 
 log = structlog.get_logger("views")
 
@@ -38,7 +38,7 @@ class Views:
         self._building: dict[int, asyncio.Task[PartitionView]] = {}
         self._stalled: dict[int, tuple[tuple[int, int], float]] = {}
         self._moved_s = 0.0  # when any partition last moved on
-        self.gaps = Gaps(app, log_ends)
+        self.missing_records = MissingRecords(app, log_ends)
         self.same_log = SameLog(settings, tables, log_ends)
         self.transactions = OpenTransactions()
         self._rebalances = app.rebalancing_count
@@ -128,7 +128,7 @@ class Views:
         self._built.clear()
         self._building.clear()
         self._stalled.clear()
-        self.gaps.forget()
+        self.missing_records.forget()
         self.transactions.forget()
         for view in built:
             self.on_dropped(view)
@@ -150,14 +150,14 @@ class Views:
         await self.same_log.check(view)
         return view
 
-    def _reading(self, tp: TP, first: int, after: int) -> Reading:
+    def _reading(self, tp: TP, first: int, after: int) -> ReadProgress:
         consumer: Any = self._app.consumer
         # Nothing is handled before the view stands, so nothing was committed since Faust sought to this position.
         committed = consumer._committed_offset.get(tp)
         start = max(committed or 0, first)
         if committed is not None:
-            self.gaps.removed(tp.topic, tp.partition, committed, first)
-        return Reading(next=start, end=after, acked=start)
+            self.missing_records.removed(tp.topic, tp.partition, committed, first)
+        return ReadProgress(next=start, end=after, acked=start)
 
     async def look_at_ends(self) -> None:
         """Note where the topics end now."""
@@ -202,7 +202,7 @@ class Views:
         for topic, reading in ((self._settings.request_topic, view.inbound), (self._settings.work_topic, view.work)):
             paused = topic == self._settings.request_topic and view.inbound_paused
             end = max(reading.end, reading.log_end)
-            if reading.next < end and not paused and self.gaps.is_real(view, topic, reading.next, end):
+            if reading.next < end and not paused and self.missing_records.is_real(view, topic, reading.next, end):
                 if reading.acked == reading.next:  # else records before them are still under way
                     reading.acked = end
                 reading.next = end

@@ -22,11 +22,11 @@ _PAGE_HEADERS = {
 }
 
 
-class HealthUnavailable(Exception):
+class EndpointsUnavailable(Exception):
     """The endpoints cannot listen where the settings say; the message is one line with the remedy."""
 
 
-class Health:
+class Endpoints:
     """A small server in the worker's event loop: a loop that is stuck answers nothing, which is what a probe looks for.
 
     not_ready: what is not ready, a line each (`partition 3: catching up`); empty means ready. failing: why the worker is
@@ -75,7 +75,7 @@ class Health:
         except OSError as error:
             await runner.cleanup()
             said = system_words(error) or error.strerror
-            raise HealthUnavailable(
+            raise EndpointsUnavailable(
                 f"health endpoints cannot listen on {self._host}:{self._port} ({said}): set ROUNDBATCH_HEALTH_HOST "
                 "to an address of this machine and ROUNDBATCH_HEALTH_PORT to a free port, or 0 for any"
             ) from error

@@ -3,28 +3,28 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from agents.jobs.attempt import Run
+from agents.jobs.attempt import Attempt
 from domain.job import Job, Transport
 from tables.view import PartitionView
 
 STATES = ("planned", "calling", "claimed", "submitted", "unknown", "held")
 
 
-def job_state(job: Job, run: Run | None, worker_run: str) -> str:
+def job_state(job: Job, attempt: Attempt | None, worker_run: str) -> str:
     """One of STATES. unknown: claimed, and whether it was created is not known; held: not to be seen, and not called absent."""
-    if run is not None and run.held:
+    if attempt is not None and attempt.held:
         return "held"
-    if job.plan.transport is Transport.CALL and run is not None and run.task is not None:
+    if job.plan.transport is Transport.CALL and attempt is not None and attempt.task is not None:
         return "calling"
     if job.submission is not None:
         return "submitted"
     if job.claim is None:
         return "planned"
     ours = job.claim.worker_run == worker_run
-    return "claimed" if ours and (run is None or run.task is not None or not run.called) else "unknown"
+    return "claimed" if ours and (attempt is None or attempt.task is not None or not attempt.called) else "unknown"
 
 
-def listing(views: Iterable[PartitionView], runs: Mapping[str, Run], worker_run: str, now_ms: int) -> dict[str, Any]:
+def listing(views: Iterable[PartitionView], attempts: Mapping[str, Attempt], worker_run: str, now_ms: int) -> dict[str, Any]:
     """All open jobs, oldest first within a partition, as JSON can hold them: no prompt, no essay, no key."""
     shown = list(views)
     return {
@@ -39,7 +39,7 @@ def listing(views: Iterable[PartitionView], runs: Mapping[str, Run], worker_run:
                 "provider": job.plan.provider,
                 "model": job.plan.model,
                 "transport": job.plan.transport.value,
-                "state": job_state(job, runs.get(job.job_id), worker_run),
+                "state": job_state(job, attempts.get(job.job_id), worker_run),
                 "lines": len(job.plan.lines),
                 "members": len(job.plan.members),
                 "open_members": len(view.state.owned(job.job_id)),

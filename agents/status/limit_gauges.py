@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from agents.accounts.batch_queue import EnqueuedState
+from agents.accounts.batch_queue import BatchQueueState
 from agents.metrics.labels import Labels
 from providers.limits.account_limits import AccountState
 
 KINDS = ("requests", "input_tokens", "output_tokens")
 WAITS = (*KINDS, "concurrency", "pause")
 States = Mapping[str, AccountState]
-Queues = Mapping[tuple[str, str], EnqueuedState]  # by account, and model where the provider counts by it
+Queues = Mapping[tuple[str, str], BatchQueueState]  # by account, and model where the provider counts by it
 
 
 class LimitCollector(Collector):

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from agents.jobs.attempt import Run
+from agents.jobs.attempt import Attempt
 from agents.status.job_listing import job_state
 from domain.partition.job_stages import CLAIMED, since_ms, stage_of
 from tables.view import PartitionView
@@ -64,11 +64,11 @@ class _Oldest(Generic[G]):
 
 
 def take(
-    views: Iterable[PartitionView], runs: Mapping[str, Run], worker_run: str, providers: tuple[str, ...], now_ms: int
+    views: Iterable[PartitionView], attempts: Mapping[str, Attempt], worker_run: str, providers: tuple[str, ...], now_ms: int
 ) -> QueueSnapshot:
     """The queue of these views. `runs` is what this process knows of jobs beyond the log: called, held."""
     shown = list(views)
-    jobs = _Jobs(runs, worker_run)
+    jobs = _Jobs(attempts, worker_run)
     windows, gathering, opened_ms = Counter[str](), 0, dict[str, int]()
     for view in shown:
         for window in view.state.windows.values():  # 20,000 of them where requests come one by one: nothing is called here
@@ -109,15 +109,15 @@ def take(
 class _Jobs:
     """Open jobs by provider and state: by the tallies of their stages, but for the few whose state this process alone knows."""
 
-    def __init__(self, runs: Mapping[str, Run], worker_run: str) -> None:
-        self._runs, self._worker_run = runs, worker_run
-        self._apart = [run for run in runs.values() if run.held or run.task is not None]
+    def __init__(self, attempts: Mapping[str, Attempt], worker_run: str) -> None:
+        self._attempts, self._worker_run = attempts, worker_run
+        self._apart = [attempt for attempt in attempts.values() if attempt.held or attempt.task is not None]
         self.counts: Counter[JobGroup] = Counter()
         self.entered, self.arrived = _Oldest[JobGroup](), dict[JobGroup, int]()
 
     def count(self, view: PartitionView) -> None:
         state, stages = view.state, view.state.stages
-        apart = {run.job_id for run in self._apart if run.job_id in state.jobs}
+        apart = {attempt.job_id for attempt in self._apart if attempt.job_id in state.jobs}
         for group in stages.entered:
             if group[1] == CLAIMED:  # claimed, or of unknown fate: few, as many as places for submissions
                 apart.update(stages.entered.keys(group))
@@ -128,7 +128,7 @@ class _Jobs:
                 self._add(group, count, stages.entered.oldest_ms(group, apart), stages.arrived.oldest_ms(group, apart))
         for job_id in apart:
             job = state.jobs[job_id]
-            group = (job.plan.provider, job_state(job, self._runs.get(job_id), self._worker_run))
+            group = (job.plan.provider, job_state(job, self._attempts.get(job_id), self._worker_run))
             self._add(group, 1, since_ms(job), stages.arrived_ms(job_id))
 
     def _add(self, group: JobGroup, count: int, entered_ms: int | None, arrived_ms: int | None) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from agents.accounts.batch_queue import EnqueuedState
-from agents.jobs.attempt import Run
+from agents.accounts.batch_queue import BatchQueueState
+from agents.jobs.attempt import Attempt
 from agents.status.job_listing import STATES, job_state
 from agents.status.queue_snapshot import WINDOW, QueueSnapshot
 from domain.closing import Window
@@ -22,10 +22,10 @@ SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class ProcessFacts:
     """The process itself; not_ready as /readyz says."""
 
-    run: str
+    worker_run: str
     now_ms: int
     lived_s: float
     not_ready: Sequence[str]
@@ -33,12 +33,12 @@ class Worker:
 
 def tell(
     views: Sequence[PartitionView],
-    runs: Mapping[str, Run],
+    attempts: Mapping[str, Attempt],
     queue: QueueSnapshot,
-    worker: Worker,
+    worker: ProcessFacts,
     *,
     limits: Mapping[str, AccountState],
-    enqueued: Mapping[tuple[str, str], EnqueuedState],
+    enqueued: Mapping[tuple[str, str], BatchQueueState],
     money: dict[str, Any],
     results: Mapping[str, int],
     silent_s: Mapping[str, float],
@@ -51,7 +51,7 @@ def tell(
     jobs.sort(key=lambda one: (one[1].append_ms, one[1].job_id))
     return {
         "worker": {
-            "run": worker.run,
+            "run": worker.worker_run,
             "now_ms": worker.now_ms,
             "lived_s": worker.lived_s,
             "not_ready": list(worker.not_ready),
@@ -77,7 +77,7 @@ def tell(
         },
         "jobs": {
             "open": sum(queue.jobs.values()),
-            "shown": [_job(view, job, runs.get(job.job_id), worker) for view, job in islice(jobs, SHOWN)],
+            "shown": [_job(view, job, attempts.get(job.job_id), worker) for view, job in islice(jobs, SHOWN)],
         },
         "limits": _limits(limits),
         "enqueued": list(_enqueued(enqueued)),
@@ -113,7 +113,7 @@ def _window(view: PartitionView, window: Window, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _job(view: PartitionView, job: Job, run: Run | None, worker: Worker) -> dict[str, Any]:
+def _job(view: PartitionView, job: Job, attempt: Attempt | None, worker: ProcessFacts) -> dict[str, Any]:
     members, waiting = len(job.plan.members), view.state.open_count(job.job_id)
     return {
         "job_id": job.job_id,
@@ -121,12 +121,12 @@ def _job(view: PartitionView, job: Job, run: Run | None, worker: Worker) -> dict
         "provider": job.plan.provider,
         "model": job.plan.model,
         "mode": job.plan.mode,
-        "state": job_state(job, run, worker.run),
+        "state": job_state(job, attempt, worker.worker_run),
         "state_s": max(0.0, (worker.now_ms - since_ms(job)) / 1000),
         "age_s": max(0.0, (worker.now_ms - job.append_ms) / 1000),
         "deadline_s": (job.plan.deadline_ms - worker.now_ms) / 1000,
         "comparisons": members,
-        "done": max(members - waiting, min(members, run.rows_done if run is not None else 0)),
+        "done": max(members - waiting, min(members, attempt.rows_done if attempt is not None else 0)),
         "attempt": job.plan.attempt,
         "provider_job_id": job.submission.provider_job_id if job.submission else None,
         "partition": view.partition,
@@ -155,7 +155,7 @@ def _left(state: AccountState) -> Iterable[dict[str, Any]]:
                 yield {"model": model, "kind": kind, "limit": one.limit, "remaining": one.remaining}
 
 
-def _enqueued(queues: Mapping[tuple[str, str], EnqueuedState]) -> Iterable[dict[str, Any]]:
+def _enqueued(queues: Mapping[tuple[str, str], BatchQueueState]) -> Iterable[dict[str, Any]]:
     """What this worker's batches take of the accounts' queues, where their size is set."""
     for (provider, model), queue in sorted(queues.items()):
         for kind, used, most in (

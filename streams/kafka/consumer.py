@@ -3,7 +3,7 @@
 Faust acks records of its own accord: those that were buffered when a rebalance changed the generation are skipped and acked
 (streams.py, `value is skipped_value`), and an event whose agent fails is acked too. Each would commit past a record that
 nobody handled. And of acks out of order it commits too far (transport/consumer.py `_new_offset`: with 37 open and 38 acked,
-39 is committed). So Faust's own acks do nothing here; `AckLine` is the only way to one.
+39 is committed). So Faust's own acks do nothing here; `AckQueue` is the only way to one.
 
 Nor may Faust choose which records we see. It drops those below a read offset that a fetch loop from before a seek may have set
 after it (seen: a view at 45, and 63 came next), and books what it has not delivered as a gap that may be committed. Here every
@@ -170,18 +170,18 @@ class OrderedTransport(Transport):
     Consumer = OrderedConsumer
 
 
-class AckLine:
+class AckQueue:
     """The records of one topic partition whose writes and sends are under way; each is acked when those before it are."""
 
     def __init__(self, acknowledge: Callable[[Message], None], acked: Callable[[int], None]) -> None:
         self._acknowledge = acknowledge
         self._acked = acked
-        self._line: deque[_Entry] = deque()
+        self._records: deque[_Entry] = deque()
 
     def add(self, message: Message, effects: "Sequence[asyncio.Future[Any]]") -> None:
-        """Put a record at the end of the line; `acked` is called with its offset once it has been acked."""
+        """Put a record at the end of the queue; `acked` is called with its offset once it has been acked."""
         entry = _Entry(message)
-        self._line.append(entry)
+        self._records.append(entry)
         entry.open = len(effects)
         for effect in effects:
             effect.add_done_callback(lambda done: self._done(entry, done))
@@ -198,8 +198,8 @@ class AckLine:
             self._advance()
 
     def _advance(self) -> None:
-        while self._line and not self._line[0].open:
-            entry = self._line.popleft()
+        while self._records and not self._records[0].open:
+            entry = self._records.popleft()
             self._acknowledge(entry.message)
             self._acked(entry.message.offset)
 

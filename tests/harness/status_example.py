@@ -4,14 +4,14 @@ import asyncio
 import copy
 from typing import Any
 
-from agents.accounts.batch_queue import Amount, EnqueuedState
-from agents.jobs.attempt import Run
+from agents.accounts.batch_queue import Amount, BatchQueueState
+from agents.jobs.attempt import Attempt
 from agents.status import queue_snapshot, report
 from domain.job import Claim, Job, Submission, Transport
 from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
 from providers.limits.account_limits import AccountState, LimitState
-from tables.view import PartitionView, Reading
+from tables.view import PartitionView, ReadProgress
 from tests.unit.model.values import members, plan
 
 NOW_MS, MINUTE_MS = 1_795_576_000_000, 60_000
@@ -68,28 +68,28 @@ def view() -> PartitionView:
     for offset in (0, 2):
         state.learn_claim(f"job-{offset}", Claim(10 + offset, "me", NOW_MS - 13 * MINUTE_MS, 130.0, "k"))
     state.learn_submission("job-2", Submission(20, "batch_68f1", NOW_MS - 12 * MINUTE_MS))
-    return PartitionView(0, state, Reading(6, 6, 6), Reading(30, 30, 27), caught_up=True)
+    return PartitionView(0, state, ReadProgress(6, 6, 6), ReadProgress(30, 30, 27), caught_up=True)
 
 
 def told(task: "asyncio.Task[Any] | None" = None) -> dict[str, Any]:
     """The status that the worker would tell; with a task, calls are under way."""
     shown = view()
-    runs = {
-        "job-2": Run(0, "job-2", rows_done=6),
-        "job-3": Run(0, "job-3", task=task),
-        "job-0": Run(0, "job-0", held=True),
+    attempts = {
+        "job-2": Attempt(0, "job-2", rows_done=6),
+        "job-3": Attempt(0, "job-3", task=task),
+        "job-0": Attempt(0, "job-0", held=True),
     }
     limits = {"requests": LimitState(50.0, 31.0), "input_tokens": LimitState(40_000.0, 1_200.0)}
     return report.tell(
         [shown],
-        runs,
-        queue_snapshot.take([shown], runs, "me", ("anthropic", "openai"), NOW_MS),
-        report.Worker("3f9c2a7be1", NOW_MS, 93_000.0, ()),
+        attempts,
+        queue_snapshot.take([shown], attempts, "me", ("anthropic", "openai"), NOW_MS),
+        report.ProcessFacts("3f9c2a7be1", NOW_MS, 93_000.0, ()),
         limits={
             "anthropic": AccountState({}, {}, {}, 0, 0, 16, 1.0),
             "openai": AccountState({"gpt-6-luna": limits}, {}, {"gpt-6-luna": 12.0}, 9, 3, 16, 1.0),
         },
-        enqueued={("anthropic", ""): EnqueuedState(Amount(240, 500_000), 1_000.0, None, waiting=2, throttled_s=31.5)},
+        enqueued={("anthropic", ""): BatchQueueState(Amount(240, 500_000), 1_000.0, None, waiting=2, throttled_s=31.5)},
         money=copy.deepcopy(MONEY),
         results={"answered": 1_482, "TIMEOUT": 2},
         silent_s={"timers": 0.1, "outbox": 75.0},

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from agents.status.endpoints import PAGE, Health
+from agents.status.endpoints import PAGE, Endpoints
 from tests.harness.status_example import told
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -39,7 +39,7 @@ const asked = setInterval(() => {
 async def page() -> AsyncIterator[str]:
     """The address of the page."""
     task = asyncio.current_task()
-    health = Health("127.0.0.1", 0, CollectorRegistry(), not_ready=list, status=lambda: told(task))
+    health = Endpoints("127.0.0.1", 0, CollectorRegistry(), not_ready=list, status=lambda: told(task))
     yield f"http://127.0.0.1:{await health.start()}/"
     await health.stop()
 

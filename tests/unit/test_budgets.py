@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from agents.accounts.budgets import Spending
-from domain.budget import Word
+from agents.accounts.budgets import Budgets
+from domain.budget import BudgetVerdict
 from domain.reply import Usage
 from providers.prices import cost_usd, most_usd
 from streams.wire import work
@@ -29,21 +29,21 @@ async def start(world: World, **settings: Any) -> ModelWorker:
     return await world.start(**settings)
 
 
-def spending(world: World) -> Spending:
-    return world.workers[-1].spending
+def budgets(world: World) -> Budgets:
+    return world.workers[-1].budgets
 
 
 async def test_a_job_reserves_the_most_it_may_cost_and_pays_what_it_did(world: World) -> None:
     worker = await start(world, **budget(day_usd=10.0))
     world.request("m0", "m1")
     await world.run(worker, seconds=30)
-    assert spending(world).reserved() == pytest.approx(2 * MOST)
-    assert spending(world).spent_today() == 0.0
+    assert budgets(world).reserved() == pytest.approx(2 * MOST)
+    assert budgets(world).spent_today() == 0.0
     await world.finish(worker)
     world.check()
-    assert spending(world).reserved() == 0.0
-    assert spending(world).spent_today() == pytest.approx(2 * PAID)
-    assert spending(world).spent_for("bos-1") == pytest.approx(2 * PAID)
+    assert budgets(world).reserved() == 0.0
+    assert budgets(world).spent_today() == pytest.approx(2 * PAID)
+    assert budgets(world).spent_for("bos-1") == pytest.approx(2 * PAID)
 
 
 @pytest.mark.parametrize("strategy", ["per_round", "per_request"])
@@ -58,19 +58,19 @@ async def test_what_exceeds_the_day_is_held_until_the_next_one(world: World, str
     await world.finish(worker, seconds=60)
     # 1,700,000,000 s is 22:13:20 of its day: the second round does not fit beside what the first one has cost.
     assert set(world.events()) == {"m0", "m1"}
-    assert spending(world).held() == (1, 2)
+    assert budgets(world).held() == (1, 2)
     for _ in range(2):  # by a process that knows it from the log alone, then by one that has also lost its disk
         world.commit(worker)
         await world.kill(worker)
         worker = await start(world, **settings)
         await world.run(worker, seconds=30)
-        assert spending(world).spent_today() == pytest.approx(2 * PAID * twice)
-        assert spending(world).held() == (1, 2)
+        assert budgets(world).spent_today() == pytest.approx(2 * PAID * twice)
+        assert budgets(world).held() == (1, 2)
         assert set(world.events()) == {"m0", "m1"}
     await world.finish(worker, seconds=2 * 3_600, step_s=300)
     world.check()
     assert world.result("m2")["winner"] == "Essay A"
-    assert spending(world).held() == (0, 0)
+    assert budgets(world).held() == (0, 0)
 
 
 async def test_money_that_was_reserved_and_not_needed_lets_the_next_one_go(world: World) -> None:
@@ -79,7 +79,7 @@ async def test_money_that_was_reserved_and_not_needed_lets_the_next_one_go(world
         world.request(f"a{number}", f"b{number}", batch=str(number))
     await world.run(worker, seconds=30)
     assert len(world.provider.batches) == 1
-    assert spending(world).held() == (2, 4)
+    assert budgets(world).held() == (2, 4)
     await world.finish(worker, seconds=120)
     world.check()
     assert len(world.provider.batches) == 3
@@ -91,7 +91,7 @@ async def test_what_is_held_goes_under_a_raised_budget(world: World) -> None:
     await world.finish(worker, seconds=60)
     world.request("m1")
     await world.run(worker, seconds=60)
-    assert spending(world).held() == (1, 1)
+    assert budgets(world).held() == (1, 1)
     world.commit(worker)
     await world.kill(worker)
     await world.finish(await start(world, **budget(day_usd=2 * MOST)), seconds=60)
@@ -109,7 +109,7 @@ async def test_what_is_claimed_or_submitted_is_reserved_after_a_restart_too(worl
     worker = await start(world, **settings)
     world.request("m2", "m3", batch="2")
     await world.run(worker, seconds=30)
-    assert spending(world).reserved() == pytest.approx(2 * MOST)
+    assert budgets(world).reserved() == pytest.approx(2 * MOST)
     assert len(world.provider.batches) == 1
     await world.finish(worker, seconds=120)
     world.check()
@@ -179,9 +179,9 @@ async def test_without_a_budget_everything_goes_and_is_told_of(world: World) -> 
     worker = await start(world)
     world.request("m0")
     await world.run(worker, seconds=30)
-    assert spending(world).reserved() == pytest.approx(MOST)
+    assert budgets(world).reserved() == pytest.approx(MOST)
     await world.finish(worker)
-    assert spending(world).spent_today() == pytest.approx(PAID)
+    assert budgets(world).spent_today() == pytest.approx(PAID)
 
 
 async def test_an_answer_that_is_of_no_use_was_paid_too(world: World) -> None:
@@ -193,11 +193,11 @@ async def test_an_answer_that_is_of_no_use_was_paid_too(world: World) -> None:
     assert came.outcomes[0].batch == "bos-1"
     world.record(came)  # of a member that has ended
     await world.run(worker, seconds=5)
-    assert spending(world).spent_today() == pytest.approx(2 * PAID)
+    assert budgets(world).spent_today() == pytest.approx(2 * PAID)
     world.commit(worker)
     await world.kill(worker)
     await world.run(await start(world, **budget(day_usd=10.0)), seconds=5)
-    assert spending(world).spent_today() == pytest.approx(2 * PAID)
+    assert budgets(world).spent_today() == pytest.approx(2 * PAID)
 
 
 async def test_as_many_held_jobs_are_woken_as_there_is_room_for_the_earliest_deadline_first(world: World) -> None:
@@ -208,20 +208,20 @@ async def test_as_many_held_jobs_are_woken_as_there_is_room_for_the_earliest_dea
         world.request(f"{batch}0", f"{batch}1", batch=batch)
         await world.run(worker, seconds=10)
     held = list(worker.view.state.jobs)[1:]
-    assert spending(world).held() == (3, 6)
+    assert budgets(world).held() == (3, 6)
 
     def wake(partition: int, job_id: str) -> bool:
         woken.append(job_id)
         return True
 
-    spending(world).wake = wake
-    spending(world).tick()
+    budgets(world).wake = wake
+    budgets(world).tick()
     assert woken == []
     worker.view.state.jobs.pop(next(iter(worker.view.state.jobs)))  # what it had reserved is free
     world.clock.advance(10)
-    spending(world).tick()
+    budgets(world).tick()
     assert woken == held[:2]
-    assert spending(world).held() == (1, 2)
+    assert budgets(world).held() == (1, 2)
 
 
 async def test_nothing_goes_before_it_is_known_what_was_spent(world: World) -> None:
@@ -231,9 +231,9 @@ async def test_nothing_goes_before_it_is_known_what_was_spent(world: World) -> N
     await world.turn(worker)
     (job,) = worker.view.state.jobs.values()
     worker.view.caught_up = False
-    assert spending(world).admit(worker.view, job).word is Word.HOLD
+    assert budgets(world).admit(worker.view, job).verdict is BudgetVerdict.HOLD
     worker.view.caught_up = True
-    assert spending(world).admit(worker.view, job).word is Word.GO
+    assert budgets(world).admit(worker.view, job).verdict is BudgetVerdict.GO
 
 
 async def test_money_is_given_back_while_it_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,10 +241,10 @@ async def test_money_is_given_back_while_it_is_counted(world: World, monkeypatch
     worker = await start(world, **budget(day_usd=10.0))
     world.request("m0", "m1")
     await world.run(worker, seconds=30)
-    (reserved,) = spending(world)._reserved
+    (reserved,) = budgets(world)._reserved
 
     def dropped(partition: int) -> None:
-        spending(world).not_sent(*reserved)
+        budgets(world).not_sent(*reserved)
 
-    monkeypatch.setattr(spending(world)._views, "current", dropped)
-    assert spending(world).reserved() == 0.0
+    monkeypatch.setattr(budgets(world)._views, "current", dropped)
+    assert budgets(world).reserved() == 0.0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agents.accounts.admission import Admission
-from agents.jobs.attempt import Run
+from agents.jobs.attempt import Attempt
 from agents.jobs.dispatcher import Dispatcher
 from tests.unit.model.fixtures import world
 from tests.unit.model.world import World
@@ -35,9 +35,9 @@ async def test_a_job_is_looked_at_again_also_when_a_record_is_to_lead_on(delay_s
     dispatcher = Dispatcher(nothing, nothing, nothing, nothing, nothing, admission, StillClock(), "me")
     step: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
     step.set_result(delay_s)
-    run = Run(3, "job")
+    attempt = Attempt(3, "job")
 
-    dispatcher._stepped(3, "job", run, step)  # type: ignore[arg-type]
+    dispatcher._stepped(3, "job", attempt, step)  # type: ignore[arg-type]
 
     ((at_s, partition, job_id),) = dispatcher._due
     assert (partition, job_id) == (3, "job")

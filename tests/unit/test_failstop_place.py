@@ -10,7 +10,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 from settings.kafka import KafkaSettings
 from streams import failstop
 from streams.failstop import Place
-from streams.kafka.consumer import AckLine
+from streams.kafka.consumer import AckQueue
 from streams.kafka.outbox import Outbox
 
 RECORD: Any = SimpleNamespace(topic="roundbatch.work", partition=3, offset=4_711)
@@ -49,7 +49,7 @@ async def test_a_send_of_a_record_that_fails(stops: list[tuple[str, Place | None
     """The line of acknowledgements comes first, for it knows the record; the send that belongs to none stops all the same."""
     outbox, line = (
         Outbox(KafkaSettings(kafka_bootstrap_servers="nowhere:9092"), linger_ms=0),
-        AckLine(lambda message: None, lambda offset: None),
+        AckQueue(lambda message: None, lambda offset: None),
     )
     producer: Any = Refusing(at_once=at_once)
     outbox._producer = producer

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.jobs.attempt import Run
+from agents.jobs.attempt import Attempt
 from agents.status.job_listing import job_state, listing
 from cli.jobs import at_provider, said
 from domain.job import Claim, Job, Submission, Transport
@@ -18,7 +18,7 @@ from providers.account import Account
 from providers.limits.account_limits import only_concurrent
 from providers.limits.limiter import Limiter
 from providers.protocol import JobNotVisible, JobPhase, JobStatus
-from tables.view import PartitionView, Reading
+from tables.view import PartitionView, ReadProgress
 from tests.unit.model.provider import ModelProvider
 from tests.unit.model.values import members, plan
 
@@ -28,26 +28,26 @@ SUBMISSION = Submission(3, "batch-0", 3_000)
 
 
 @pytest.mark.parametrize(
-    ("job", "run", "state"),
+    ("job", "attempt", "state"),
     [
         (JOB, None, "planned"),
-        (replace(JOB, claim=CLAIM), Run(0, JOB.job_id), "claimed"),
+        (replace(JOB, claim=CLAIM), Attempt(0, JOB.job_id), "claimed"),
         (replace(JOB, claim=replace(CLAIM, worker_run="other")), None, "unknown"),
-        (replace(JOB, claim=CLAIM), Run(0, JOB.job_id, called=True), "unknown"),
+        (replace(JOB, claim=CLAIM), Attempt(0, JOB.job_id, called=True), "unknown"),
         (replace(JOB, claim=CLAIM, submission=SUBMISSION), None, "submitted"),
-        (replace(JOB, claim=CLAIM), Run(0, JOB.job_id, held=True), "held"),
-        (replace(JOB, plan=plan(members(3), transport=Transport.CALL)), Run(0, JOB.job_id, task=Future()), "calling"),
+        (replace(JOB, claim=CLAIM), Attempt(0, JOB.job_id, held=True), "held"),
+        (replace(JOB, plan=plan(members(3), transport=Transport.CALL)), Attempt(0, JOB.job_id, task=Future()), "calling"),
     ],
 )
-def test_the_state_of_a_job(job: Job, run: Run | None, state: str) -> None:
-    assert job_state(job, run, "me") == state
+def test_the_state_of_a_job(job: Job, attempt: Attempt | None, state: str) -> None:
+    assert job_state(job, attempt, "me") == state
 
 
 def test_a_listing_is_json_and_counts_open_members() -> None:
     state = PartitionState(0)
     job = state.job_of(plan(members(3)), 1, 1_000, 0)
     state.learn_planned(replace(job, claim=CLAIM, submission=SUBMISSION))
-    view = PartitionView(0, state, Reading(0, 0, 0), Reading(0, 0, 0), caught_up=True)
+    view = PartitionView(0, state, ReadProgress(0, 0, 0), ReadProgress(0, 0, 0), caught_up=True)
     state.learn_endings([Ending(members(3)[0], "answered")])
 
     shown = listing([view], {}, "me", 61_000)

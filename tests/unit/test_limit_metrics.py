@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
-from agents.accounts.batch_queue import Amount, EnqueuedState
+from agents.accounts.batch_queue import Amount, BatchQueueState
 from agents.metrics.labels import Labels
 from agents.status.limit_gauges import LimitCollector
 from providers.limits.account_limits import AccountState, LimitState
@@ -53,7 +53,7 @@ def test_limits_what_is_left_and_what_calls_waited_for() -> None:
 
 def test_batch_queues_of_accounts_that_have_a_limit() -> None:
     registry = CollectorRegistry()
-    queues = {("anthropic", ""): EnqueuedState(Amount(240, 500_000), 1_000.0, None, waiting=2, throttled_s=31.5)}
+    queues = {("anthropic", ""): BatchQueueState(Amount(240, 500_000), 1_000.0, None, waiting=2, throttled_s=31.5)}
     registry.register(LimitCollector(dict, Labels(registry), lambda: queues))
     of = {"provider": "anthropic", "model": ""}
     assert registry.get_sample_value("roundbatch_enqueued", {**of, "kind": "items"}) == 240

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from agents.accounts.pause_file import PauseFile
-from agents.accounts.pauses import Circuits
+from agents.accounts.pauses import Pauses
 from agents.metrics.money import MoneyCounters
 from domain.back_off import BackOff
 from domain.circuit import Trouble
@@ -45,7 +45,7 @@ async def test_few_tries_while_it_lasts_and_answers_afterwards(world: World, str
         assert {record.reason for record in ended} == {"account_paused"}
     else:
         assert not ended  # nothing is written of calls that wait
-    assert world.workers[0].spending.reserved() == 0.0  # what waits for an account takes no money from the others
+    assert world.workers[0].budgets.reserved() == 0.0  # what waits for an account takes no money from the others
     world.provider.refusal = None
 
     await world.finish(world.workers[0], seconds=300)
@@ -158,46 +158,46 @@ async def test_a_permission_for_one_model_does_not_pause_the_others(world: World
     forbidden = AccountRefused("HTTP 403", ErrorCode.AUTHENTICATION_ERROR, certain=False)
     await refused(world, "per_request", forbidden, seconds=0)
     worker = world.workers[0]
-    assert worker.circuits.pause_of("openai") is not None  # ten different ones, and no answer between them
+    assert worker.pauses.pause_of("openai") is not None  # ten different ones, and no answer between them
     world.provider.refusal = None
     await world.finish(worker, seconds=300)
     world.provider.refusal = forbidden
     world.request("alone", batch="9")
     await world.run(worker, seconds=60)
-    assert worker.circuits.pause_of("openai") is None
+    assert worker.pauses.pause_of("openai") is None
 
 
-def circuits(folder: Path, key: str = "key") -> Circuits:
-    made = Circuits({"openai": key}, BackOff(30.0, 900.0), PauseFile(folder), MoneyCounters(CollectorRegistry()), ModelClock())
+def pauses(folder: Path, key: str = "key") -> Pauses:
+    made = Pauses({"openai": key}, BackOff(30.0, 900.0), PauseFile(folder), MoneyCounters(CollectorRegistry()), ModelClock())
     made.recall()
     return made
 
 
 def test_a_restart_remembers_the_pause_and_may_try_at_once(tmp_path: Path) -> None:
-    first = circuits(tmp_path)
+    first = pauses(tmp_path)
     assert first.failed("openai", "a", SPEND_LIMIT)
-    again = circuits(tmp_path)
+    again = pauses(tmp_path)
     pause = again.pause_of("openai")
     assert pause is not None
     assert (pause.trouble, pause.code, pause.message) == (Trouble.QUOTA, ErrorCode.QUOTA_EXCEEDED, str(SPEND_LIMIT))
     assert again.sending("openai", "b")
     again.answered("openai", "b")
-    assert circuits(tmp_path).pause_of("openai") is None
+    assert pauses(tmp_path).pause_of("openai") is None
 
 
 def test_a_new_key_is_not_held_back_by_the_old_ones_pause(tmp_path: Path) -> None:
-    assert circuits(tmp_path).failed("openai", "a", SPEND_LIMIT)
-    assert circuits(tmp_path, "another").pause_of("openai") is None
+    assert pauses(tmp_path).failed("openai", "a", SPEND_LIMIT)
+    assert pauses(tmp_path, "another").pause_of("openai") is None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"openai": ["key", {"trouble": "unheard of"}]}'])
 def test_a_file_that_cannot_be_read_pauses_nothing(tmp_path: Path, content: str) -> None:
     PauseFile(tmp_path).path.write_text(content)
-    assert circuits(tmp_path).pause_of("openai") is None
+    assert pauses(tmp_path).pause_of("openai") is None
 
 
 def test_a_waiting_job_is_woken_for_the_try_a_small_one_first_and_another_the_next_time(tmp_path: Path) -> None:
-    made, woken = circuits(tmp_path), list[str]()
+    made, woken = pauses(tmp_path), list[str]()
     clock = made._clock
     assert isinstance(clock, ModelClock)
     gone = {"gone"}

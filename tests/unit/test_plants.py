@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from agents.jobs.attempt import Run
+from agents.jobs.attempt import Attempt
 from agents.jobs.dispatcher import Dispatcher
-from agents.jobs.find_lost import Finding
-from agents.jobs.prompts import Asks
-from agents.jobs.submit import Submitting
+from agents.jobs.find_lost import FindLost
+from agents.jobs.prompts import JobPrompts
+from agents.jobs.submit import SubmitJob
 from agents.records.collect import Collect
 from agents.records.reconcile import Reconcile
 from agents.windows.timers import Timers
@@ -22,7 +22,7 @@ from domain.job import Job, Plan
 from domain.partition.state import PartitionState
 from domain.reconciling import Verdict
 from providers.protocol import Ask, Candidate, ProviderError
-from streams.kafka.consumer import AckLine
+from streams.kafka.consumer import AckQueue
 from streams.wire import work
 from tables import rounds, view
 from tables.view import PartitionView
@@ -41,27 +41,27 @@ Patch = pytest.MonkeyPatch
 
 def claim_not_read_back(patch: Patch) -> None:
     """The batch is created as soon as the claim has been sent."""
-    claim = Submitting.claim
+    claim = SubmitJob.claim
 
-    def faulty(self: Submitting, of: PartitionView, job: Job, run: Run) -> None:
-        claim(self, of, job, run)
-        run.task = asyncio.create_task(self.create(of, job, run))
+    def faulty(self: SubmitJob, of: PartitionView, job: Job, attempt: Attempt) -> None:
+        claim(self, of, job, attempt)
+        attempt.task = asyncio.create_task(self.create(of, job, attempt))
 
-    patch.setattr(Submitting, "claim", faulty)
-    patch.setattr(Submitting, "_may_start", lambda *_: True)
+    patch.setattr(SubmitJob, "claim", faulty)
+    patch.setattr(SubmitJob, "_may_start", lambda *_: True)
 
 
 def acked_before_the_sends(patch: Patch) -> None:
     """A record's offset is acked when it has been handled, its effects still in flight."""
-    add = AckLine.add
-    patch.setattr(AckLine, "add", lambda self, message, effects: add(self, message, []))
+    add = AckQueue.add
+    patch.setattr(AckQueue, "add", lambda self, message, effects: add(self, message, []))
 
 
 def unreadable_taken_for_absent(patch: Patch) -> None:
     """A list that could not be read counts as a scan that did not show the job."""
-    find = Finding.find
+    find = FindLost.find
 
-    async def faulty(self: Finding, job: Job, run: Run) -> float | None:
+    async def faulty(self: FindLost, job: Job, attempt: Attempt) -> float | None:
         provider = self._accounts[job.plan.provider].provider
         scan = type(provider).candidates
 
@@ -72,9 +72,9 @@ def unreadable_taken_for_absent(patch: Patch) -> None:
                 return ()
 
         patch.setattr(provider, "candidates", swallowing)
-        return await find(self, job, run)
+        return await find(self, job, attempt)
 
-    patch.setattr(Finding, "find", faulty)
+    patch.setattr(FindLost, "find", faulty)
 
 
 def plan_taken_unfiltered(patch: Patch) -> None:
@@ -108,13 +108,13 @@ def event_computed_anew(patch: Patch) -> None:
 
 def lines_cut_again(patch: Patch) -> None:
     """Custom ids count the lines that are sent."""
-    each = Asks.each
+    each = JobPrompts.each
 
-    def faulty(self: Asks, of: PartitionView, job: Job, *more: Any) -> Iterator[Ask]:
+    def faulty(self: JobPrompts, of: PartitionView, job: Job, *more: Any) -> Iterator[Ask]:
         for number, ask in enumerate(each(self, of, job, *more)):
             yield replace(ask, custom_id=job.custom_id(number))
 
-    patch.setattr(Asks, "each", faulty)
+    patch.setattr(JobPrompts, "each", faulty)
 
 
 def known_record_skipped(patch: Patch) -> None:
@@ -137,7 +137,7 @@ def view_ahead_of_the_log(patch: Patch) -> None:
 
 def call_forgotten(patch: Patch) -> None:
     """What a process has called upon is forgotten with the partition."""
-    patch.setattr(Dispatcher, "relinquish", lambda self, of: self.runs.clear())
+    patch.setattr(Dispatcher, "relinquish", lambda self, of: self.attempts.clear())
 
 
 def job_keeps_what_has_moved_on(patch: Patch) -> None:
@@ -220,7 +220,7 @@ def recovery_skips_what_others_wrote(patch: Patch) -> None:
 
 def end_ignored_for_good(patch: Patch) -> None:
     """A job whose JobEnded has been sent is over, though it was ignored."""
-    patch.setattr(Run, "is_over", lambda self, job: self.over)
+    patch.setattr(Attempt, "is_over", lambda self, job: self.over)
 
 
 def clock_looked_at_before_the_upload(patch: Patch) -> None:

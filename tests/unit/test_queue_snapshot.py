@@ -8,25 +8,25 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from agents.jobs.attempt import Run
+from agents.jobs.attempt import Attempt
 from agents.status import queue_snapshot
 from agents.status.queue_snapshot import QueueSnapshot
 from bench.scrape import filled_metrics, learn
 from domain.job import Claim, Job, Submission, Transport
 from domain.partition.state import PartitionState
-from tables.view import PartitionView, Reading
+from tables.view import PartitionView, ReadProgress
 from tests.unit.model.values import members, plan
 
 NOW_MS = 1_000_000
 
 
 def view_of(state: PartitionState, **more: Any) -> PartitionView:
-    fields = {"inbound": Reading(0, 0, 0), "work": Reading(0, 0, 0), "caught_up": True, **more}
+    fields = {"inbound": ReadProgress(0, 0, 0), "work": ReadProgress(0, 0, 0), "caught_up": True, **more}
     return PartitionView(state.partition, state, **fields)
 
 
-def take(*views: PartitionView, runs: dict[str, Run] | None = None) -> QueueSnapshot:
-    return queue_snapshot.take(views, runs or {}, "me", ("openai",), NOW_MS)
+def take(*views: PartitionView, attempts: dict[str, Attempt] | None = None) -> QueueSnapshot:
+    return queue_snapshot.take(views, attempts or {}, "me", ("openai",), NOW_MS)
 
 
 def test_windows_and_what_waits_in_them() -> None:
@@ -35,8 +35,8 @@ def test_windows_and_what_waits_in_them() -> None:
     learn(one, 1, 990_000)
     learn(other, 0, 940_000, deadline_ms=1_300_000)
     found = take(
-        view_of(one, inbound=Reading(2, 2, acked=1, log_end=7)),
-        view_of(other, work=Reading(9, 9, 9, log_end=4), caught_up=False, inbound_paused=True),
+        view_of(one, inbound=ReadProgress(2, 2, acked=1, log_end=7)),
+        view_of(other, work=ReadProgress(9, 9, 9, log_end=4), caught_up=False, inbound_paused=True),
     )
     assert found.pending == {("openai", "per_round"): 6}
     assert (found.windows, found.gathering, found.oldest_window_s) == ({"per_round": 3}, 6, {"per_round": 100.0})
@@ -46,7 +46,7 @@ def test_windows_and_what_waits_in_them() -> None:
 
 
 def test_jobs_by_state_with_how_long_they_are_in_it_and_how_old_their_comparisons_are() -> None:
-    state, runs = PartitionState(0), dict[str, Run]()
+    state, attempts = PartitionState(0), dict[str, Attempt]()
     for offset in range(7):
         learn(state, offset, 900_000 + offset)
     facts: list[tuple[str, Claim | None, Submission | None, Transport]] = [
@@ -65,11 +65,11 @@ def test_jobs_by_state_with_how_long_they_are_in_it_and_how_old_their_comparison
             state.learn_submission(name, submission)
     done: asyncio.Future[Any] = asyncio.Future(loop=asyncio.new_event_loop())
     done.get_loop().close()
-    runs["calling"] = Run(0, "calling", task=done)  # type: ignore[arg-type]
-    runs["held"] = Run(0, "held", held=True)
-    runs["elsewhere"] = Run(1, "elsewhere", held=True)
+    attempts["calling"] = Attempt(0, "calling", task=done)  # type: ignore[arg-type]
+    attempts["held"] = Attempt(0, "held", held=True)
+    attempts["elsewhere"] = Attempt(1, "elsewhere", held=True)
 
-    found = take(view_of(state), runs=runs)
+    found = take(view_of(state), attempts=attempts)
 
     assert found.jobs == {("openai", name): 1 for name, *_ in facts}
     entered = {"planned": 70, "calling": 70, "claimed": 40, "unknown": 50, "submitted": 30, "held": 60}

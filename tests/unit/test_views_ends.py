@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaTimeoutError
 from agents.partitions.views import Views
 from domain.partition.state import PartitionState
 from settings.settings import Settings
-from tables.view import PartitionView, Reading
+from tables.view import PartitionView, ReadProgress
 
 
 class Ends:
@@ -42,7 +42,7 @@ async def test_an_outage_is_waited_out(app: Any) -> None:
     unread: Any = ends
     none: Any = nothing
     views = Views(app, Settings(), none, unread, none)
-    view = views._built[0] = PartitionView(0, PartitionState(0), Reading(3, 3, acked=3), Reading(5, 5, acked=4))
+    view = views._built[0] = PartitionView(0, PartitionState(0), ReadProgress(3, 3, acked=3), ReadProgress(5, 5, acked=4))
     with structlog.testing.capture_logs() as lines:
         await views.look_at_ends()
     assert [line["event"] for line in lines] == ["log_ends_unread"]

@@ -8,18 +8,18 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from agents.accounts.admission import Admission
-from agents.accounts.batch_queue import Enqueued
-from agents.accounts.budgets import Spending
+from agents.accounts.batch_queue import BatchQueue
+from agents.accounts.budgets import Budgets
 from agents.accounts.pause_file import PauseFile
-from agents.accounts.pauses import Circuits
-from agents.jobs.call import Calls
+from agents.accounts.pauses import Pauses
+from agents.jobs.call import CallJob
 from agents.jobs.dispatcher import Dispatcher
-from agents.jobs.find_lost import Finding
-from agents.jobs.prompts import Asks
-from agents.jobs.read_results import Reading as ReadingBatches
+from agents.jobs.find_lost import FindLost
+from agents.jobs.prompts import JobPrompts
+from agents.jobs.read_results import ReadResults
 from agents.jobs.records import JobRecords
-from agents.jobs.submit import Submitting
-from agents.loops import Intake
+from agents.jobs.submit import SubmitJob
+from agents.loops import AgentLoops
 from agents.metrics.counters import Metrics
 from agents.metrics.money import MoneyCounters
 from agents.records.collect import Collect
@@ -36,7 +36,7 @@ from providers.limits.account_limits import only_concurrent
 from providers.limits.limiter import Limiter
 from settings.settings import TABLES, Settings
 from tables import view as views
-from tables.view import PartitionView, Reading, Tables
+from tables.view import PartitionView, ReadProgress, Tables
 from tests.unit.model.log import PARTITION, Disk, Log, ModelClock, Record
 from tests.unit.model.outbox import MemoryOutbox
 from tests.unit.model.provider import ModelProvider
@@ -93,7 +93,7 @@ class ModelViews:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.gaps = SimpleNamespace(is_real=lambda view, topic, expected, after: True)
+        self.missing_records = SimpleNamespace(is_real=lambda view, topic, expected, after: True)
         self.same_log = SimpleNamespace(suspect=lambda view: None)
         self.view: PartitionView | None = None
 
@@ -176,28 +176,28 @@ class ModelWorker:
         tables = Tables(**doubles)
         accounts = {"openai": Account("openai", provider, Limiter(only_concurrent(16)))}
         letters = DeadLetters(settings, outbox, METRICS, clock)
-        asks = Asks(settings, tables)
+        prompts = JobPrompts(settings, tables)
         records = JobRecords(settings, outbox)
-        finding = Finding(settings, accounts, records, METRICS, clock, absence_rule(settings), frozenset)
-        self.circuits = Circuits(
+        find_lost = FindLost(settings, accounts, records, METRICS, clock, absence_rule(settings), frozenset)
+        self.pauses = Pauses(
             {"openai": provider.key_hash},
             BackOff(settings.backoff_first_s, settings.backoff_max_s),
             NoPauses(),
             COUNTERS,
             clock,
         )
-        self.circuits.recall()
-        self.spending = Spending(settings, model_views, COUNTERS, clock)
-        self.enqueued = Enqueued(settings, model_views, clock)
+        self.pauses.recall()
+        self.budgets = Budgets(settings, model_views, COUNTERS, clock)
+        self.batch_queue = BatchQueue(settings, model_views, clock)
         self.admission = Admission(
-            {"openai": settings.openai.max_concurrent_calls}, self.circuits, self.spending, self.enqueued
+            {"openai": settings.openai.max_concurrent_calls}, self.pauses, self.budgets, self.batch_queue
         )
         self.dispatcher = Dispatcher(
             model_views,
-            Submitting(settings, accounts, asks, records, finding, METRICS, clock, self.name, self.circuits),
-            ReadingBatches(settings, accounts, records, finding, METRICS, clock, self.circuits),
-            finding,
-            Calls(settings, accounts, asks, outbox, METRICS, clock, self.circuits),
+            SubmitJob(settings, accounts, prompts, records, find_lost, METRICS, clock, self.name, self.pauses),
+            ReadResults(settings, accounts, records, find_lost, METRICS, clock, self.pauses),
+            find_lost,
+            CallJob(settings, accounts, prompts, outbox, METRICS, clock, self.pauses),
             self.admission,
             clock,
             self.name,
@@ -205,7 +205,7 @@ class ModelWorker:
         closer = Closer(settings, outbox, clock)
         collect = Collect(settings, tables, outbox, letters, METRICS, clock)
         reconcile = self._reconcile = Reconcile(tables, outbox, letters, METRICS, clock)
-        self.intake = Intake(app, model_views, collect, reconcile, closer, self.dispatcher, outbox)
+        self.intake = AgentLoops(app, model_views, collect, reconcile, closer, self.dispatcher, outbox)
 
         def caught_up(view: PartitionView) -> None:
             reconcile.caught_up(view)
@@ -242,7 +242,7 @@ class ModelWorker:
         self.consumer.paused.clear()
         starts = {topic: committed.get(topic, 0) for topic in self.topics}
         self.consumer.position, self.consumer.acked = dict(starts), dict(starts)
-        inbound, work = (Reading(starts[topic], self._log.end(topic), starts[topic]) for topic in self.topics)
+        inbound, work = (ReadProgress(starts[topic], self._log.end(topic), starts[topic]) for topic in self.topics)
         self.views.view = await views.build(self._tables, PARTITION, inbound=inbound, work=work, now_ms=self._clock.now_ms())
         self.intake.open_lines(self.views.view)
 
@@ -304,7 +304,7 @@ class ModelWorker:
         """The process is gone; what it has sent is still in flight, and landing it wakes nobody."""
         self.views.drop()
         self.outbox.deaf = True
-        steps = [run.task for run in self.dispatcher.runs.values() if run.task is not None]
+        steps = [attempt.task for attempt in self.dispatcher.attempts.values() if attempt.task is not None]
         for task in (self.task, *steps):
             task.cancel()
         await asyncio.gather(self.task, *steps, return_exceptions=True)

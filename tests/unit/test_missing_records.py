@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agents.partitions import missing_records
-from agents.partitions.missing_records import Gaps
+from agents.partitions.missing_records import MissingRecords
 
 
 class SilentLog:
@@ -42,7 +42,7 @@ async def test_while_kafka_is_silent_one_question_waits_not_one_for_every_three_
     app: Any = SimpleNamespace(consumer=SimpleNamespace(seek_back=seek_back))
     view: Any = SimpleNamespace(partition=0, dead=False)
     asked: Any = log
-    looking = Gaps(app, asked)
+    looking = MissingRecords(app, asked)
 
     for _ in range(5):
         assert not looking.is_real(view, "topic", 7, 9)
@@ -69,7 +69,7 @@ async def test_what_retention_has_removed_is_told_once() -> None:
     app: Any = SimpleNamespace(consumer=SimpleNamespace(seek_back=seek_back))
     view: Any = SimpleNamespace(partition=0, dead=False)
     told: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
-    looking = Gaps(app, log)
+    looking = MissingRecords(app, log)
     looking.on_removed = lambda topic, offsets: told.put_nowait((topic, offsets))
 
     assert not looking.is_real(view, "topic", 7, 12)  # 7 and 8 are gone, and 9 to 11 are there

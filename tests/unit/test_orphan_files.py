@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import structlog
 
-from agents.jobs.orphan_files import Tidying
+from agents.jobs.orphan_files import OrphanFiles
 from agents.liveness.heartbeats import Heartbeat
 from providers.account import Account
 from providers.limits.account_limits import only_concurrent
@@ -38,7 +38,7 @@ class Files(ModelProvider):
         del self.files[file_id]
 
 
-def tidying(clock: ModelClock, *providers: Files, every_s: float = 3600.0) -> Tidying:
+def tidying(clock: ModelClock, *providers: Files, every_s: float = 3600.0) -> OrphanFiles:
     accounts = {str(number): Account(str(number), one, Limiter(only_concurrent(1))) for number, one in enumerate(providers)}
     settings = Settings(create_timeout_s=120, start_within_s=130, tidy_files_every_s=every_s)
 
@@ -47,7 +47,7 @@ def tidying(clock: ModelClock, *providers: Files, every_s: float = 3600.0) -> Ti
         if clock.now_ms() > END_MS:
             raise asyncio.CancelledError
 
-    return Tidying(settings, accounts, clock, sleep=sleep)
+    return OrphanFiles(settings, accounts, clock, sleep=sleep)
 
 
 START_MS = ModelClock().now_ms()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agents.accounts.batch_queue import EnqueuedState
+from agents.accounts.batch_queue import BatchQueueState
 from agents.accounts.money import Money
 from agents.jobs.dispatcher import Dispatcher
 from agents.liveness.failstop_count import FailStops
@@ -29,7 +29,7 @@ from streams.clock import Clock
 from tables.view import Tables
 
 
-class Observing:
+class WorkerStatus:
     """Made once by the worker. Each of its answers is of this moment; none walks what is pending."""
 
     def __init__(
@@ -60,7 +60,9 @@ class Observing:
     def register(self, tables: Tables, failstops: Callable[[float], FailStops]) -> None:
         """Offer all metrics; `failstops` is asked with the time that the process has lived."""
         self._metrics.expect(self._settings.configured_providers)
-        self._views.gaps.on_removed = lambda topic, offsets: self._metrics.topics.removed_unread(self._word(topic), offsets)
+        self._views.missing_records.on_removed = lambda topic, offsets: self._metrics.topics.removed_unread(
+            self._word(topic), offsets
+        )
         self._metrics.topics.watch_transactions(self._held_back_s)
         for collector in (
             QueueCollector(self.queue),
@@ -79,19 +81,19 @@ class Observing:
     def queue(self) -> QueueSnapshot:
         """What waits."""
         providers, now_ms = self._settings.configured_providers, self._clock.now_ms()
-        return queue_snapshot.take(self._views, self._dispatcher.runs, self._worker_run, providers, now_ms)
+        return queue_snapshot.take(self._views, self._dispatcher.attempts, self._worker_run, providers, now_ms)
 
     def jobs(self) -> dict[str, Any]:
         """What /jobs shows."""
-        return job_listing.listing(self._views, self._dispatcher.runs, self._worker_run, self._clock.now_ms())
+        return job_listing.listing(self._views, self._dispatcher.attempts, self._worker_run, self._clock.now_ms())
 
     def status(self) -> dict[str, Any]:
         """What /status tells the page."""
         return report.tell(
             list(self._views),
-            self._dispatcher.runs,
+            self._dispatcher.attempts,
             self.queue(),
-            report.Worker(self._worker_run, self._clock.now_ms(), self.lived_s, self.not_ready()),
+            report.ProcessFacts(self._worker_run, self._clock.now_ms(), self.lived_s, self.not_ready()),
             limits=self._limits(),
             enqueued=self._enqueued(),
             money=self._money.status(),
@@ -128,7 +130,7 @@ class Observing:
     def _limits(self) -> dict[str, AccountState]:
         return {name: account.limiter.state() for name, account in self._accounts.items()}
 
-    def _enqueued(self) -> dict[tuple[str, str], EnqueuedState]:
+    def _enqueued(self) -> dict[tuple[str, str], BatchQueueState]:
         blocks = [self._settings.provider(name) for name in self._accounts]
         limited = any(block.max_enqueued_items or block.max_enqueued_tokens for block in blocks)
-        return self._money.enqueued.state() if limited else {}  # it looks at every open job
+        return self._money.batch_queue.state() if limited else {}  # it looks at every open job

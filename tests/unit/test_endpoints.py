@@ -10,7 +10,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from agents.metrics.counters import Metrics
-from agents.status.endpoints import PAGE, Health, HealthUnavailable
+from agents.status.endpoints import PAGE, Endpoints, EndpointsUnavailable
 from agents.status.queue_gauges import QueueCollector
 from agents.status.queue_snapshot import QueueSnapshot
 
@@ -22,7 +22,7 @@ class Worker:
         self.not_ready: list[str] = []
         self.failing: str | None = None
         self.metrics = Metrics(CollectorRegistry())
-        self.health = Health(
+        self.health = Endpoints(
             "127.0.0.1",
             0,
             self.metrics.registry,
@@ -101,8 +101,8 @@ async def test_the_bound_port_is_logged(worker: Worker, log_lines: list[MutableM
 
 
 async def test_a_taken_port_is_refused_with_the_remedy(worker: Worker) -> None:
-    other = Health("127.0.0.1", worker.port, CollectorRegistry(), not_ready=list)
-    with pytest.raises(HealthUnavailable, match=f"127.0.0.1:{worker.port} .* ROUNDBATCH_HEALTH_PORT"):
+    other = Endpoints("127.0.0.1", worker.port, CollectorRegistry(), not_ready=list)
+    with pytest.raises(EndpointsUnavailable, match=f"127.0.0.1:{worker.port} .* ROUNDBATCH_HEALTH_PORT"):
         await other.start()
     await other.stop()
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from agents.accounts.open import open_accounts
-from agents.jobs.orphan_files import Tidying
+from agents.jobs.orphan_files import OrphanFiles
 from agents.metrics.counters import Metrics
 from providers.protocol import Ask, PromptBlock, StartRefused
 from settings.provider import AnthropicSettings, OpenAISettings
@@ -43,7 +43,7 @@ async def test_orphans_are_deleted_and_the_files_of_batches_stay() -> None:
             with pytest.raises(StartRefused):
                 await openai.create(job, asks, start=lambda: False, timeout_s=LONG_S)
 
-        tidying = Tidying(settings, accounts, Tomorrow())
+        tidying = OrphanFiles(settings, accounts, Tomorrow())
         assert await tidying.tidy() == 2
         assert await tidying.tidy() == 0
 
