@@ -33,7 +33,7 @@ test: $(VENV)/installed ## all tests; integration and chaos tests start a real K
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 test-unit: $(VENV)/installed ## the unit and contract tests alone
-	$(BIN)/python -m pytest tests/unit tests/contract $(ARGS)
+	$(BIN)/python -m pytest tests/unit tests/model tests/contract $(ARGS)
 
 test-containers: $(VENV)/installed ## the integration tests on a Kafka that testcontainers starts
 	ROUNDBATCH_TEST_KAFKA=containers $(BIN)/python -m tests.brokers.docker_engine $(BIN)/python -m pytest tests/integration $(ARGS)

@@ -12,7 +12,7 @@ from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
 from providers.limits.account_limits import AccountState, LimitState
 from tables.view import PartitionView, ReadProgress
-from tests.unit.model.values import members, plan
+from tests.model.values import members, plan
 
 NOW_MS, MINUTE_MS = 1_795_576_000_000, 60_000
 #: In round names it must be shown as it is, and do nothing.

@@ -1,0 +1,48 @@
+"""Result events are written field by field; they are what the models would write."""
+
+import json
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.answer import Answer
+from domain.comparison import Member
+from domain.outcome import Outcome
+from domain.reply import ErrorCode, Fault, Usage
+from streams.wire import results
+from streams.wire.envelope import encode
+from streams.wire.request_events import single_event
+from streams.wire.requests import read_record
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+BODY: dict[str, Any] = json.loads((EXAMPLES / "request_http_body.json").read_text())
+MEMBER = read_record(single_event(BODY)).members[0]
+ANSWERED = Outcome(Member(7, 0), "anthropic", "m", 0, "batch_api", answer=Answer("Essay B", "better", 4.0))
+
+
+@given(
+    requested=st.integers(0, 4_000_000_000_000) | st.sampled_from([1_764_599_056_000, 1_764_599_056_100]),
+    completed=st.integers(0, 4_000_000_000_000),
+    fault=st.none() | st.builds(Fault, st.sampled_from(ErrorCode), st.text(), st.dictionaries(st.text(), st.integers())),
+    traced=st.booleans(),
+    cost=st.floats(0, 100) | st.just(0),
+    usage=st.builds(Usage, st.integers(0, 10**6), st.integers(0, 10**6), raw=st.none() | st.just({"input_tokens": 3})),
+)
+def test_bytes_are_those_of_the_model(
+    requested: int, completed: int, fault: Fault | None, traced: bool, cost: float, usage: Usage
+) -> None:
+    outcome = replace(ANSWERED, completed_ms=completed, cost_usd=cost, usage=usage)
+    if fault is not None:
+        outcome = replace(outcome, answer=None, fault=fault)
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" if traced else None
+    message = results.result_message(MEMBER, outcome, requested_ms=requested, traceparent=parent)
+    assert message.value == encode(results.ResultEvent.model_validate_json(message.value))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_ids_are_those_of_uuid5(name: str) -> None:
+    assert results._uuid5(name) == str(uuid.uuid5(results._NAMESPACE, name))
