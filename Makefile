@@ -48,7 +48,7 @@ bench: $(VENV)/installed ## throughput beside plain consume → produce, into bu
 	$(BIN)/python -m bench.throughput
 
 compare: $(VENV)/installed ## all strategies on the recorded workload, cost against time, into build/compare.html
-	$(BIN)/python -m bench.compare
+	$(BIN)/python -m compare
 
 # The versions of both locks are the same: those of the first bind the second.
 LOCK := uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \

@@ -20,8 +20,8 @@ from simulator.prices import estimated_tokens
 
 MODEL = "claude-haiku-5-5"
 SYSTEM_BYTES = 400
-STATIC_BYTES = 2_400  # 600 tokens of assignment, criteria and judge's instructions (providers.md)
-ESSAY_WORDS = 534  # the median of recorded essays (contract.md §4)
+STATIC_BYTES = 2_400  # 600 tokens of assignment, criteria and judge's instructions (docs/providers.md#tokens-and-prices)
+ESSAY_WORDS = 534  # the median of recorded essays (docs/contract.md#recorded-workload)
 INSTRUCTIONS = "Pick the essay that better fulfils the requirements; answer with winner, justification, confidence 1-5."
 _TEXT = "the harbour lay still that morning and nobody spoke of what the storm had taken from them in the night before"
 _WORDS = _TEXT.split()

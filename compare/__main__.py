@@ -1,6 +1,6 @@
 """`make compare`: every case by the model, some for real on a real Kafka, into build/compare.json and build/compare.html.
 
-    python -m bench.compare [--model-only]
+    python -m compare [--model-only]
 
 Exit code 1 where a comparison was not answered, or the model and a real run differ by more than a tenth.
 """
@@ -32,6 +32,6 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m bench.compare", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m compare", description=__doc__.partition("\n")[0])
     parser.add_argument("--model-only", action="store_true", help="only the rows of the model: a minute, without Kafka")
     sys.exit(main(parser.parse_args().model_only))

@@ -15,7 +15,7 @@ class AccountSize:
 SIZES = {
     size.name: size
     for size in (
-        AccountSize("small", 50, 40_000),  # the planning limits of a small account (contract.md §4)
+        AccountSize("small", 50, 40_000),  # the planning limits of a small account (docs/contract.md#recorded-workload)
         AccountSize("medium", 500, 400_000),
         AccountSize("large", 4_000, 4_000_000),
     )

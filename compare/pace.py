@@ -1,4 +1,4 @@
-"""How long providers take, as recorded (contract.md §4), and how many times faster a real run is played."""
+"""How long providers take, as recorded (docs/contract.md#recorded-workload), and how many times faster a real run is played."""
 
 from dataclasses import dataclass
 

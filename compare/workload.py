@@ -1,4 +1,7 @@
-"""The recorded workload (contract.md §4): what CJ asks of one assignment of 24 essays, in rounds of 12 or all at once."""
+"""What CJ asks of one assignment of 24 essays, in rounds of 12 or all in one round.
+
+Sizes are those that were recorded: docs/contract.md#recorded-workload.
+"""
 
 import itertools
 import uuid
@@ -20,7 +23,7 @@ WORDS = tuple(
         [256, 317, 362, 401, 436, 468, 489, 505, 517, 526, 531, 533, 535, 538, 543, 549, 556, 564, 572, 581, 591, 602, 614, 628]
     )
 )
-STATIC_BYTES = 2_400  # assignment, criteria and judge's instructions: 600 tokens (providers.md)
+STATIC_BYTES = 2_400  # assignment, criteria and judge's instructions: 600 tokens (docs/providers.md#tokens-and-prices)
 RECORD_BODIES = 48  # of a dense round in one record: about 0.8 MB, the worker takes 1 MiB
 DENSE_PAIRS = 288
 

@@ -12,7 +12,7 @@ from demo import comparison, pairing
 from demo.assignment import Assignment
 from streams.wire.results import ComparisonResult
 
-MOST_ANNOUNCED = 64  # preferred_bundle_size is capped there (contract.md §2)
+MOST_ANNOUNCED = 64  # preferred_bundle_size is capped there (docs/contract.md#requests)
 #: Essays, verdicts so far, pairs asked so far, randomness → the pairs of the next round.
 Choose = Callable[[int, Sequence[pairing.Pair], Sequence[pairing.Pair], np.random.Generator], list[pairing.Pair]]
 

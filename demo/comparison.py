@@ -1,4 +1,4 @@
-"""The body of one comparison, as CJ posts it (contract.md §2)."""
+"""The body of one comparison, as CJ posts it (docs/contract.md#requests)."""
 
 import hashlib
 from dataclasses import dataclass

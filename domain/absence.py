@@ -7,7 +7,7 @@ from domain.job import Claim
 
 @dataclass(frozen=True, slots=True)
 class AbsenceRule:
-    """The waits behind "certainly absent" (seconds); see design §4.
+    """The waits behind "certainly absent" (seconds); docs/providers.md#finding-a-lost-batch.
 
     settle_s is longer than the provider's own processing after a client has gone plus the lag of its list.
     """

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MAX_JUSTIFICATION = 500  # characters; one more and the consumer drops the whole event (contract.md §1)
-MOST_IN_BUNDLE = 64  # comparisons that one call may answer: `preferred_bundle_size` ends there (contract.md §2)
+MAX_JUSTIFICATION = 500  # characters; one more and the consumer drops the whole event (docs/contract.md#results)
+MOST_IN_BUNDLE = 64  # comparisons that one call may answer: `preferred_bundle_size` ends there (docs/contract.md#requests)
 # Half a surrogate pair fits into no UTF-8, and PostgreSQL, behind the consumer, stores no NUL. No text has a use for the other
 # controls either: XML takes none of C0, and a terminal that prints a result may obey one (of C1 too, and DEL). Tab and the
 # characters of line ends (LF, CR, NEL) stay: every store takes them.

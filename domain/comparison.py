@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-BLOCK_JOINT = "\n\n"  # a request's prompt blocks joined with a blank line equal its user_prompt (contract.md §2)
+BLOCK_JOINT = "\n\n"  # a request's prompt blocks joined with a blank line equal its user_prompt (docs/contract.md#requests)
 
 
 @dataclass(frozen=True, slots=True, order=True)

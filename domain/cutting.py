@@ -53,7 +53,7 @@ MAX_MEMBERS = 10_000  # of one job: what its records and facts can name within 4
 # and how much JSON escapes may lengthen a text that is mostly ASCII.
 LINE_OVERHEAD_BYTES = 2_048
 ESCAPE_FACTOR = 1.2
-BYTES_PER_TOKEN = 2.5  # an upper bound of tokens from bytes, for either provider (providers.md)
+BYTES_PER_TOKEN = 2.5  # an upper bound of tokens from bytes, for either provider (docs/providers.md#tokens-and-prices)
 
 
 def encoded_bytes(pending: Pending) -> int:

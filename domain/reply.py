@@ -113,7 +113,8 @@ class Fault:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-# Row errors by the providers' own type names (providers.md); what is not listed is the provider's fault and asked again.
+# Errors of rows by the providers' own type names (docs/providers.md). A type that is not listed is the provider's own failure:
+# the comparison is asked again.
 _FINAL_ROW_ERRORS = frozenset({"not_found_error", "request_too_large"})  # an unknown model, too many bytes: so it stays
 _REFUSED_ROW_ERROR = "invalid_request_error"
 _ACCOUNT_ROW_ERRORS = {

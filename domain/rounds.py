@@ -9,7 +9,8 @@ from domain.comparison import Member
 from domain.reply import Fault
 
 _LONGEST_BATCH = 64
-HINT_CAP = 64  # preferred_bundle_size is the round's size capped at this; at the cap the size is unknown (contract.md §2)
+# preferred_bundle_size is the size of the round, but never above this: at 64 the size is unknown (docs/contract.md#requests).
+HINT_CAP = 64
 
 
 class Standing(StrEnum):

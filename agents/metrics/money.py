@@ -41,7 +41,7 @@ class MoneyCounters:
 
 
 class MoneyCollector(Collector):
-    """Turns the status of agents.money_status into gauges; it holds no value between scrapes."""
+    """Turns the status of agents.accounts.money into gauges; it holds no value between scrapes."""
 
     def __init__(self, status: Callable[[], dict[str, Any]]) -> None:
         self._status = status

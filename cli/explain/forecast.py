@@ -34,7 +34,7 @@ from settings.settings import PROVIDERS, Settings, variable
 from streams.wire.requests import InboundMember, read_record
 
 BYTES_PER_TOKEN = 4  # the mean of English prose at both providers; limits are kept by an upper bound instead (2.5)
-ANSWER_TOKENS = 100  # of one comparison; 35 to 104 were recorded (contract.md §4)
+ANSWER_TOKENS = 100  # of one comparison; 35 to 104 were recorded (docs/contract.md#recorded-workload)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,7 @@
-"""What Anthropic's API is sent and sends, as plain values: message parameters, result rows, batch status (providers.md)."""
+"""What Anthropic's API is sent and sends, as plain values: message parameters, result rows, batch status.
+
+Facts about the API are in docs/providers.md.
+"""
 
 import json
 import re

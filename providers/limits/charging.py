@@ -32,7 +32,7 @@ class Size:
 
 
 class Charging(StrEnum):
-    """How a provider counts (providers.md).
+    """How a provider counts (docs/providers.md#limits-and-their-headers).
 
     Anthropic: uncached input and real output, each against a limit of its own; output as it is made, so headers may not hold
     the call's own yet. OpenAI: max(max_tokens, its estimate of the prompt) against one limit, never corrected.

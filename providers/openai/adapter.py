@@ -103,7 +103,7 @@ class OpenAIProvider:
         self._client = openai.AsyncOpenAI(
             api_key=api_key,
             base_url=base_url,
-            max_retries=0,  # a retried create makes a second batch (providers.md)
+            max_retries=0,  # a retried create makes a second batch (docs/providers.md#creating-once)
             timeout=timeouts(read_timeout_s),
             http_client=counting_client(
                 on_http, read_timeout_s=read_timeout_s, max_connections=max_connections, transport=transport

@@ -1,4 +1,7 @@
-"""What OpenAI's API is sent and sends, as plain values: completion bodies, result rows, batch status (providers.md)."""
+"""What OpenAI's API is sent and sends, as plain values: completion bodies, result rows, batch status.
+
+Facts about the API are in docs/providers.md.
+"""
 
 import json
 import re

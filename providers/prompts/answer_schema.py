@@ -1,7 +1,7 @@
 """The strict JSON schema of one answer, or of a bundle of them, as both providers take it.
 
-Only keywords that both strict modes accept (contract.md §3, providers.md): neither enforces a range or a length, so these
-stand in the descriptions, and `domain.answer` checks them on what comes back.
+Only keywords that both strict modes accept. Neither provider enforces a range or a length (docs/providers.md#answers), so these
+stand in the descriptions, and `domain.answer` checks them on what comes back (docs/contract.md#prompts-and-answers).
 """
 
 from typing import Any

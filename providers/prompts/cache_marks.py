@@ -10,7 +10,7 @@ from domain.reply import Usage
 from providers.prices import cost_usd
 from providers.protocol import PromptBlock
 
-# The shortest prefix that is cached, in tokens (providers.md); older models need up to 4,096.
+# The shortest prefix that is cached, in tokens (docs/providers.md#prompt-caching); older models need up to 4,096.
 _SHORTEST_55 = 512
 _SHORTEST_OTHER = 4_096
 # No tokenizer works offline: so many bytes a token are more than any text of these languages takes, so that a prefix which

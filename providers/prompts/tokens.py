@@ -1,4 +1,7 @@
-"""How many tokens an ask takes at most: no tokenizer of these models works offline, so a bound by bytes (providers.md)."""
+"""How many tokens an ask takes at most: a bound by bytes, for no tokenizer of these models works offline.
+
+The bytes a token: docs/providers.md#tokens-and-prices.
+"""
 
 import math
 

@@ -61,7 +61,7 @@ class ErrorDetail(_Part):
 
 
 class ComparisonResult(_Part):
-    """LLMComparisonResultV1, fields in the order of the wire: a winner with its reasons, or an error (contract.md §1)."""
+    """LLMComparisonResultV1, docs/contract.md#results: a winner with its reasons, or an error. Fields in the wire's order."""
 
     request_id: str
     correlation_id: UUID

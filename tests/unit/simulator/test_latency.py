@@ -21,7 +21,7 @@ def test_the_spread_is_the_recorded_one_and_the_same_each_time() -> None:
     settings = SimulatorSettings(**Pace().simulator())  # type: ignore[arg-type]
     drawn = [latency_s(settings, 1, str(number)) for number in range(4_000)]
 
-    assert statistics.fmean(drawn) == pytest.approx(1.6, rel=0.02)  # contract.md §4: mean 1.6 s, p95 2.2 s
+    assert statistics.fmean(drawn) == pytest.approx(1.6, rel=0.02)  # docs/contract.md#recorded-workload: mean 1.6 s, p95 2.2 s
     assert statistics.quantiles(drawn, n=20)[-1] == pytest.approx(2.2, rel=0.03)
     assert latency_s(settings, 1, "7") == drawn[7]
 
