@@ -1,4 +1,4 @@
-"""The two agents' loops: each record to its handler, its effects to the line of acknowledgements.
+"""The two agents' loops: each record to its handler, its effects to the ack queue (steps 1, 4 and 5 of streams.kafka.consumer).
 
 What must not end in a skipped record is in here: no exception leaves a loop, nothing is acked out of order, and a work record
 that waits for collect holds up its own partition only.
@@ -53,7 +53,7 @@ class AgentLoops:
         self.stopping = False
 
     def open_lines(self, view: PartitionView) -> None:
-        """Begin new lines of acknowledgements for a partition that has just been assigned."""
+        """Begin new ack queues for a partition that has just been assigned."""
         self._lines[view.partition] = (
             AckQueue(self._acknowledge, lambda offset: self._inbound_acked(view, offset)),
             AckQueue(self._acknowledge, lambda offset: self._work_acked(view, offset)),

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the worker asks for the time; tests give one of their own."""
+    """Where the worker gets the time from; tests pass a clock of their own."""
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""

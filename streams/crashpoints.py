@@ -4,8 +4,9 @@
 `after_create@1` counts the passages of partition 1 alone. `ROUNDBATCH_STOP_AT` is the same with SIGSTOP: the process sleeps
 until it is woken. Both are read once, at the first passage.
 
-A point directly after a send is passed before the record leaves: sends are queued, and the queue is worked off when the code
-that passed the point awaits. For "sent, and not read" there are the points of reading, `before_<kind>_put`.
+A point directly after a send is passed before the record leaves the process: sends are queued, and the queue is worked off when
+the code that passed the point awaits. To kill between the sending of a record and its handling, use the point before its facts
+are put, `before_<kind>_put`.
 """
 
 import os
@@ -18,7 +19,7 @@ _SIGNALS = {"ROUNDBATCH_CRASH_AT": signal.SIGKILL, "ROUNDBATCH_STOP_AT": signal.
 
 @dataclass(slots=True)
 class _Armed:
-    """One point that is to strike, at the passage that brings `left` to zero."""
+    """One point that is to kill or stop, at the passage that brings `left` to zero."""
 
     name: str
     partition: int | None

@@ -21,7 +21,7 @@ _log = structlog.get_logger("failstop")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The record at which the process stops: read again, it may well stop it again."""
+    """The record at which the process stops. Read again after the restart, it may well stop it again."""
 
     topic: str
     partition: int
@@ -36,7 +36,7 @@ _before_exit: list[Callable[[str, Place | None], None]] = []
 
 
 def before_exit(action: Callable[[str, Place | None], None]) -> None:
-    """Register something quick to do before the exit (the restart counter); it is told where, and at which record if at one."""
+    """Register something quick to do before the exit (counting it); it gets where that was, and the record if there was one."""
     _before_exit.append(action)
 
 
@@ -92,7 +92,7 @@ def watch(task: "asyncio.Future[Any]", where: str) -> "asyncio.Future[Any]":
 
 
 def handle_loop_exceptions(loop: asyncio.AbstractEventLoop) -> None:
-    """Exceptions that reach only the event loop stop the process too; those of closed connections at exit do not."""
+    """Stop the process for exceptions that reach only the event loop, too; messages without an exception are logged."""
 
     def handler(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

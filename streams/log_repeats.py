@@ -1,8 +1,9 @@
-"""Which lines of the libraries' logs say something new, and what the others amounted to.
+"""Which lines of the libraries' logs say something new, and how often the others were repeated.
 
-With one broker of three away for a minute aiokafka logs 340 lines that say five things, with two away 200 a second. The first
-line of each kind is told; those like it are counted, and told as one line when they have ended, or go on for long. Nothing is
-dropped unseen: a line in other words is of a kind of its own, and where a kind has several texts what was counted names them.
+With one broker of three away for a minute aiokafka logs 340 lines that say five things, with two away 200 a second. So the
+first line of each kind is logged. Those like it are counted, and logged as one line when no more come, or when they go on for
+long. Nothing is dropped unseen: a line in other words is of another kind, and where a kind has several texts the summary names
+them.
 """
 
 import errno
@@ -10,8 +11,8 @@ import re
 from dataclasses import dataclass, field
 
 QUIET_S = 15.0  # a kind has ended when nothing of it has come for this long; longer than aiokafka waits between two tries
-STILL_S = 600.0  # a kind that goes on is told of again
-TEXTS = 5  # of those that differ from the first, as many are kept
+STILL_S = 600.0  # how often a kind that goes on is logged again
+TEXTS = 5  # how many texts of a kind that differ from its first one are kept
 
 _NO_CONNECTION = "|".join(
     str(number)
@@ -24,8 +25,8 @@ _NO_CONNECTION = "|".join(
         errno.ENETUNREACH,
     )
 )
-# One thing, told by each client's every attempt in other words: a connection that is refused, closed or not answered. What is
-# wrong with a certificate, a password or this process is another.
+# A connection that is refused, closed or not answered: one kind, which each client and each attempt words differently. What is
+# wrong with a certificate, with a password or with this process is of other kinds.
 _UNREACHABLE = re.compile(
     rf"""
     (?! .*(?: SSL | [Cc]ertificate | [Aa]uth ))
@@ -37,7 +38,7 @@ _UNREACHABLE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-# What a line says about each partition, each time anew, and what it measured: the kind is the same.
+# Parts of a line that differ though it is of the same kind: the partition it is about, and what was measured.
 _VARYING = (
     (re.compile(r"TopicPartition\(topic='[^']*', partition=\d+\)"), "TopicPartition"),
     (re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])"), "#"),
@@ -47,7 +48,7 @@ Kind = tuple[str, str]
 
 
 def kind_of(logger: str, text: str) -> Kind:
-    """What a line is about; lines of one kind are told once."""
+    """What a line is about; of a kind only the first line is logged."""
     away = _UNREACHABLE.match(text) if logger.startswith("aiokafka") else None
     if away is not None:
         return ("aiokafka", f"broker {away['connect'] or away['fetch'] or away['request']} cannot be reached")
@@ -58,11 +59,11 @@ def kind_of(logger: str, text: str) -> Kind:
 
 @dataclass(slots=True)
 class Repeated:
-    """Lines that were counted instead of told."""
+    """Lines of one kind that were counted instead of logged."""
 
     logger: str
     level: int
-    message: str  # the first one, which was told
+    message: str  # the first one, which was logged
     first_s: float
     last_s: float
     told_s: float
@@ -72,13 +73,13 @@ class Repeated:
 
 
 class Repeats:
-    """The kinds that are going on. Not safe for threads: its owner takes turns."""
+    """The kinds of which lines keep coming. Not safe for threads: its owner holds a lock."""
 
     def __init__(self) -> None:
         self._kinds: dict[Kind, Repeated] = {}
 
     def is_new(self, logger: str, level: int, text: str, now_s: float) -> bool:
-        """Whether a line is the first of its kind; else it is counted. A graver one than the first is told again."""
+        """Whether a line is to be logged: the first of its kind, or one of a graver level. Any other is counted."""
         kind = kind_of(logger, text)
         seen = self._kinds.get(kind)
         if seen is None or level > seen.level:
@@ -93,7 +94,7 @@ class Repeats:
         return False
 
     def due(self, now_s: float, *, all_of_them: bool = False) -> list[Repeated]:
-        """What is to be told now: kinds that have ended with lines left out, and those that go on for long."""
+        """What is to be logged now: kinds that have ended and had lines left out, and those that go on for long."""
         found = []
         for kind, seen in list(self._kinds.items()):
             seen.ended = all_of_them or now_s - seen.last_s >= QUIET_S

@@ -15,10 +15,10 @@ from structlog.typing import Processor
 
 from streams.log_repeats import Repeated, Repeats
 
-#: They build a debug record for nearly each message they handle wherever DEBUG is on, 12 % of a busy worker's time. At
-#: WARNING they build none. Not `disabled`: their errors must come out.
+#: Where DEBUG is on they build a debug record for nearly every message they handle, which took 12 % of a busy worker's time. At
+#: WARNING they build none. They are not disabled, for their errors must come out.
 LIBRARIES = ("faust", "mode", "aiokafka", "asyncio", "aiohttp")
-LOOK_S = 5.0  # how often it is looked whether a repeated line has ended
+LOOK_S = 5.0  # how often we look whether a repeated line comes no more
 FINISH_S = 1.0
 
 
@@ -27,7 +27,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
 
     level filters our events. The libraries' are kept from WARNING upwards whatever it says: at DEBUG both SDKs log their
     requests, prompts included. They come out as event `library_log` with logger and message; lines that repeat one another are
-    counted, and told as `library_log_repeated` (streams.log_repeats).
+    counted, and logged as `library_log_repeated` (streams.log_repeats).
 
     Faust must leave logging alone: start its Worker with `override_logging=False` and `redirect_stdouts=False`. Otherwise it
     clears the root logger's handlers, sets that logger to DEBUG for its spinner, and puts stderr itself into a log.
@@ -52,7 +52,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
 
 
 def finish() -> None:
-    """Tell what was counted and not told yet: before the process ends."""
+    """Log what was counted and not logged yet, before the process ends."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, LibraryHandler):
             handler.flush()
@@ -83,9 +83,9 @@ class LibraryHandler(logging.Handler):
             self.handleError(record)
 
     def flush(self) -> None:
-        """Tell all that was counted.
+        """Log all that was counted.
 
-        Without a long wait for a turn: a thread that hangs in here may be why the process ends.
+        The lock is not waited for long: the process may be ending because a thread hangs in here.
         """
         lock = self._lock()
         if lock.acquire(timeout=FINISH_S):
@@ -127,7 +127,7 @@ class LibraryHandler(logging.Handler):
 
 
 def _known(level: int) -> int:
-    """The standard level at or below a library's own one (mode has such); structlog refuses others."""
+    """The standard level at or below a level of a library's own, as mode has; structlog refuses such levels."""
     return min(max(level // 10 * 10, logging.DEBUG), logging.CRITICAL)
 
 

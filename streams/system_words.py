@@ -1,14 +1,14 @@
-"""What the system says of a connection or a listener that could not be made."""
+"""The operating system's words for a connection or a listener that could not be made."""
 
 import os
 import ssl
 
 
 def system_words(error: BaseException) -> str | None:
-    """`Connection refused`, `Address already in use`; None where the system said nothing of its own.
+    """`Connection refused`, `Address already in use`; None where the error has no such words.
 
-    asyncio and aiohttp put addresses, and words on TLS where there is none, in the place of the system's. Names that are not
-    found have negative numbers and words of their own; those of TLS errors are no system's numbers.
+    asyncio and aiohttp replace the system's words by addresses, and by a mention of TLS where there is none; the error's number
+    is still the system's. Not so for host names that are not found (negative numbers, words of their own) and for TLS errors.
     """
     if not isinstance(error, OSError) or isinstance(error.__cause__ or error, ssl.SSLError):
         return None

@@ -1,9 +1,9 @@
-"""A Faust table whose writes can be waited for, and name their partition.
+"""A Faust table whose writes can be waited for, and name their partition: step 2 of streams.kafka.consumer.
 
 Faust drops the future of a changelog send, lets only the current event of a stream write, and deletes a key from whichever
 open partition touched it last (stores/rocksdb.py `_del`). Here every write goes to the partition it is told, in RocksDB and
-in the changelog, and gives a future. Recovery and rebalancing stay Faust's, and the files on disk behind the border of
-tables.store: no read and no write of a table raises what RocksDB says.
+in the changelog, and gives a future. Recovery and rebalancing are left to Faust. The files on disk are reached through
+tables.store alone, so no read and no write of a table raises an exception of RocksDB: damage ends the process there.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ class EntryTooLarge(ValueError):
 
 @dataclass(slots=True)
 class _Moved:
-    """How far acknowledgements of this turn of the event loop have moved the offset that a store keeps."""
+    """How far the acknowledgements of this turn of the event loop have moved a store's offset, which is written after it."""
 
-    since: int | None  # what the store says until it is written
+    since: int | None  # the offset that the store holds until then
     offset: int
     key: bytes
     value: bytes | None
@@ -62,9 +62,10 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         return self.data
 
     def put(self, partition: int, key: bytes, value: bytes) -> "asyncio.Future[Any]":
-        """Write an entry; done when the changelog has acknowledged it. Reads see it at once.
+        """Write an entry; the future is done when the changelog has acknowledged it. Reads see the entry at once.
 
-        Raises EntryTooLarge before anything is written: the producer would refuse it, after every restart again.
+        Raises EntryTooLarge before anything is written. The producer would refuse such an entry, and end the process again
+        after every restart.
         """
         if len(key) + len(value) > MAX_RECORD_BYTES - 1024:
             raise EntryTooLarge(
@@ -79,7 +80,7 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         return self._send(partition, key, None)
 
     def find(self, partition: int, key: bytes) -> bytes | None:
-        """Read an entry of one partition, acknowledged or not; None where the partition is not here (it is not opened)."""
+        """Read an entry of one partition, acknowledged or not. None also where the partition is not here: it is not opened."""
         database = self._rocks._dbs.get(partition)
         return None if database is None else database.get(key)
 
@@ -96,12 +97,12 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         return sum(1 for _ in self.keys_of(partition))
 
     def restored(self, partition: int) -> tuple[int, tuple[int, str] | None]:
-        """How far the changelog is in the store: the next offset, and the latest record in it (offset, digest)."""
+        """How far the store holds its changelog: the offset after it, and the latest record in it (offset, digest)."""
         persisted = self._rocks.persisted_offset(TP(self.changelog_topic_name, partition))
         return 0 if persisted is None else persisted + 1, self._rocks.witness(partition)
 
     def stored_bytes(self) -> int:
-        """What the partitions opened here take, by RocksDB's own count: files, and memory that is not in them yet."""
+        """What the partitions opened here take, as RocksDB counts it: its files, and what is in memory and not in them yet."""
         databases = [database for database in self._rocks._dbs.values() if database is not None]
         return sum(database.property_int_value(name) or 0 for database in databases for name in _SIZES)
 
@@ -115,13 +116,14 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         return sent
 
     def _persisted(self, sent: "asyncio.Future[Any]", key: bytes, value: bytes | None) -> None:
-        """Move the offset kept in RocksDB, from which recovery goes on, past an entry of ours that follows it directly.
+        """Move the offset kept in RocksDB, from which a recovery goes on, past an entry of ours (step 7).
 
-        Between it and an entry further on are entries of another worker, which are not in our store: woken from a sleep,
-        this one writes behind its successor's claim, and skipping that claim it would claim and pay again.
+        Only past one that follows that offset directly. Entries in between are another worker's, and not in our store: a worker
+        that was put to sleep writes behind its successor's claim when it is woken, and a recovery that skipped that claim
+        would have the job claimed and paid once more.
 
-        Acknowledgements come by the batch, all in one turn of the event loop: the store is written once for them, after it.
-        A kill before that makes recovery read again what the store already holds.
+        Acknowledgements come by the batch, all in one turn of the event loop. The store is written once for them, after it; a
+        kill before that makes a recovery read again what the store holds already.
         """
         if sent.cancelled() or sent.exception() is not None:
             return
@@ -141,6 +143,6 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
     def _keep_moved(self, place: TP) -> None:
         moved = self._moved.pop(place.partition)
         if place.partition not in self._rocks._dbs or self._rocks.persisted_offset(place) != moved.since:
-            return  # it has moved away, or Faust has restored it anew, meanwhile
+            return  # meanwhile the partition has moved away, or Faust has restored it anew
         self._rocks.set_persisted_offset(place, moved.offset)
         self._rocks.set_witness(place.partition, moved.offset, digest(moved.key, moved.value))

@@ -48,7 +48,7 @@ class _Judged:
 
 
 class Collect:
-    """The body of the agent. `handle` has no await: nothing comes between what it reads and what it writes."""
+    """The agent's body. `handle` has no await between what it reads and writes: step 1 of streams.kafka.consumer."""
 
     def __init__(
         self,

@@ -49,7 +49,7 @@ class _Effects:
 
 
 class Reconcile:
-    """The body of the agent. `handle` has no await: nothing comes between what it reads and what it writes."""
+    """The agent's body. `handle` has no await between what it reads and writes: step 1 of streams.kafka.consumer."""
 
     def __init__(self, tables: Tables, outbox: Outbox, dead_letters: DeadLetters, metrics: Metrics, clock: Clock) -> None:
         self._tables, self._outbox = tables, outbox

@@ -1,4 +1,4 @@
-"""The Faust app of a worker: its topics, its tables' class, and Faust's defaults that must be changed (docs: engine)."""
+"""The Faust app of a worker: its topics, its tables' class, and those of Faust's defaults that must be changed."""
 
 import faust
 from faust.types import TopicT, TransportT
@@ -29,15 +29,16 @@ def make_app(settings: Settings) -> RoundbatchApp:
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
-        recovery_consistency_check=False,  # agents.partitions.same_log looks closer, and says what to do
+        recovery_consistency_check=False,  # agents.partitions.same_log compares more, and its error says what to do
         table_standby_replicas=settings.standby_replicas,
         stream_buffer_maxsize=settings.stream_buffer_maxsize,
-        stream_wait_empty=True,  # with False, SIGTERM in mid-event committed the half-done record
+        stream_wait_empty=True,  # with False, a SIGTERM in the middle of a record committed it half done
         broker_commit_interval=settings.commit_interval_s,
         broker_session_timeout=settings.broker_session_timeout_s,
         broker_heartbeat_interval=settings.broker_heartbeat_s,
         consumer_auto_offset_reset="earliest",
-        consumer_metadata_max_age_ms=30_000,  # a topic that is deleted and made again is assigned again, and noticed, only then
+        # How long until a topic that was deleted and made again is assigned again, and so noticed (aiokafka's default: 5 min).
+        consumer_metadata_max_age_ms=30_000,
         producer_acks=-1,
         producer_max_request_size=MAX_RECORD_BYTES,
         worker_redirect_stdouts=False,
@@ -45,5 +46,5 @@ def make_app(settings: Settings) -> RoundbatchApp:
 
 
 def raw_topic(app: RoundbatchApp, name: str) -> TopicT:
-    """A topic whose records we decode ourselves: Faust acknowledges what it cannot decode, and it is gone."""
+    """A topic whose records we decode ourselves: Faust acks a record that it cannot decode, which is then lost."""
     return app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", allow_empty=True)

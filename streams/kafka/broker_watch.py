@@ -1,4 +1,4 @@
-"""Says which brokers Kafka's clients are told of, when that changes."""
+"""Logs which brokers Kafka names to its clients, when that changes."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ _log = structlog.get_logger("broker_watch")
 
 
 class BrokerWatch:
-    """A listener of a client's metadata: a broker that Kafka itself has given up, or has again."""
+    """A listener of a client's metadata: it logs brokers that Kafka lists no more, or again."""
 
     def __init__(self) -> None:
         self._listed: frozenset[int] = frozenset()

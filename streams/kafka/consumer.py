@@ -1,13 +1,33 @@
 """A consumer that commits only what we have acknowledged ourselves, strictly in offset order.
 
-Faust acks records of its own accord: those that were buffered when a rebalance changed the generation are skipped and acked
-(streams.py, `value is skipped_value`), and an event whose agent fails is acked too. Each would commit past a record that
-nobody handled. And of acks out of order it commits too far (transport/consumer.py `_new_offset`: with 37 open and 38 acked,
-39 is committed). So Faust's own acks do nothing here; `AckQueue` is the only way to one.
+How a record is made durable, from its handling to its committed offset. Other modules refer to these steps by number.
 
-Nor may Faust choose which records we see. It drops those below a read offset that a fetch loop from before a seek may have set
-after it (seen: a view at 45, and 63 came next), and books what it has not delivered as a gap that may be committed. Here every
-record that is fetched is delivered; agents.loops puts repeated and missing ones right.
+Step 1. A handler (agents.records) reads tables, decides, writes and sends, without an await in between. Each write and each
+        send gives a future: the effects of the record.
+Step 2. A table write goes into RocksDB, where later reads see it at once, and as a record to the table's changelog
+        (`AcknowledgedTable.put` in tables.acknowledged).
+Step 3. One idempotent producer with acks=all sends all of it (streams.kafka.outbox); a future is done when the in-sync replicas
+        have its record. A send that fails ends the process before step 6, so that the record will be read again.
+Step 4. The record waits in the ack queue of its topic partition until its own effects are done, and those of every record
+        before it (`AckQueue`).
+Step 5. It is acked (`OrderedConsumer.acknowledge`). Only now is it acted upon: windows that it filled may close, and jobs of
+        which it is a fact may go on (agents.loops).
+Step 6. The next commit, every COMMIT_INTERVAL_S, takes the offset after the last acked record (`OrderedConsumer._new_offset`).
+Step 7. Apart from that, once a table write is acknowledged the store notes how far it holds the changelog, for a recovery to go
+        on from there (`AcknowledgedTable._persisted`).
+
+Killed before step 6, the record is read again: the handler puts the same bytes and sends the same bytes. Killed before step 7,
+a recovery reads again what the store holds already.
+
+Faust would break steps 4 and 6. It acks records of its own accord: those that were buffered when a rebalance changed the
+generation are skipped and acked (streams.py, `value is skipped_value`), and an event whose agent fails is acked too. Each would
+commit past a record that nobody handled. And where acks come out of order it commits too far (transport/consumer.py
+`_new_offset`: with 37 open and 38 acked, 39 is committed). So Faust's own acks do nothing here, and a record gets acked only by
+way of `AckQueue`.
+
+Nor may Faust choose which records we see. After a seek, a fetch loop from before it may still set the read offset, and Faust
+drops records below that (seen: a view at 45, and 63 came next); and it books what it has not delivered as a gap that may be
+committed. Here every record that is fetched is delivered; agents.loops puts repeated and missing ones right.
 """
 
 import asyncio
@@ -27,11 +47,12 @@ from streams.kafka.handover import Handover
 from streams.kafka.security import ISOLATION_LEVEL
 from streams.kafka.unreadable import located
 
-# aiokafka has one fetch under way for each broker. A partition that is handled meanwhile gets its next records only by the
-# next fetch, so each hop through the log could wait this long; Faust fixes it at 1,500 ms.
+# aiokafka has one fetch under way for each broker, which may wait this long for records. A partition that is not in that fetch,
+# for its records are being handled, gets the next ones only by the fetch after it. So each hop (a record sent to the work topic
+# and read back) could wait this long; Faust fixes it at 1,500 ms.
 FETCH_MAX_WAIT_MS = 50
 FULL_WAIT_S = 0.01
-GATHER_S = 0.004  # as the producer's linger: added to each hop, where a batch job takes minutes
+GATHER_S = 0.004  # about the producer's linger. It is added to each hop: nothing beside the minutes of a batch job
 
 
 class PromptThread(AIOKafkaConsumerThread):
@@ -56,15 +77,17 @@ class PromptThread(AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Transport) -> Any:
         consumer: Any = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
-        # Faust reads what was aborted, too, unless it writes in transactions itself. Set before the start, which reads it.
+        # Faust reads records of aborted transactions too, unless it writes in transactions itself. aiokafka reads this
+        # attribute when the consumer starts, so it is set before.
         consumer._isolation_level = ISOLATION_LEVEL
         return consumer
 
 
 class _ReadOffsets(dict[TP, int | None]):
-    """Faust's read offsets, never known: with none known it delivers what it fetches.
+    """Faust's read offsets, never known: where none is known Faust delivers whatever it fetches.
 
-    For changelogs too, whose recovery passes over what it has seen itself: a record that was dropped left it waiting for ever.
+    It is so for changelogs too. Their recovery passes over repeated records by itself, but a record that was dropped left it
+    waiting for ever.
     """
 
     def __getitem__(self, tp: TP) -> int | None:
@@ -86,21 +109,23 @@ class OrderedConsumer(Consumer):
     async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's signature
         """Faust's own, with two waits put right.
 
-        Just after records came, what follows closely may gather: a record at a time costs as much as twenty. And a partition
-        whose stream was full is left out for the length of one call, which without records of others lasts its timeout, 1 s.
+        Just after records came it waits a moment, so that those that follow closely come together: one record at a time costs
+        as much as twenty. And Faust leaves a partition whose stream was full out of one call, which lasts 1 s (its timeout)
+        when no other partition has records: such a call is given a shorter timeout.
         """
         if self._came_just_now:
             await asyncio.sleep(GATHER_S)
-        # Of those that are ours: one revoked while its stream was full stays in Faust's set until that stream is read.
+        # Only partitions that are ours count: one that was revoked while its stream was full stays in Faust's set until that
+        # stream is read.
         wait_s = FULL_WAIT_S if self._buffered_partitions & self.assignment() else timeout
         records, active_partitions = await super()._wait_next_records(wait_s)
-        if records and self.flow_active:  # else Faust drops them
+        if records and self.flow_active:  # Faust drops them when the flow is not active
             self._thread.handover.received()
         self._came_just_now = bool(records)
         return records, active_partitions
 
     async def wait_first(self, *waited: Any, timeout: Any = None) -> WaitResults:  # noqa: ASYNC109 - Faust's signature
-        """Faust's own, but for a record that could be put into its stream at once: four tasks a record less."""
+        """Faust's own, but without its four tasks for a record that went into its stream without waiting."""
         first = waited[0]
         if isinstance(first, asyncio.Future) and first.done() and not self.should_stop:
             for other in waited[1:]:
@@ -110,6 +135,7 @@ class OrderedConsumer(Consumer):
         return await super().wait_first(*waited, timeout=timeout)
 
     def _new_offset(self, tp: TP) -> int | None:
+        """The offset to commit (step 6): the one after the last record acked, None where nothing was acked since."""
         acked = self._acked[tp]
         if not acked:
             return None
@@ -129,24 +155,25 @@ class OrderedConsumer(Consumer):
         return False
 
     def acknowledge(self, message: Message) -> None:
-        """Mark a record as done; its offset is committed with the next commit."""
+        """Mark a record as done (step 5); its offset is committed with the next commit."""
         super().ack(message)
 
     def ends(self, tp: TP) -> tuple[int, int]:
-        """Where a partition ended at its last fetch: before the first open transaction, and altogether. 0, 0: not known."""
+        """Where a partition ended at its last fetch: before its first open transaction, and its very end. 0, 0: not known."""
         consumer: Any = self._thread._consumer
         subscription = None if consumer is None else consumer._subscription.subscription
         if subscription is None or subscription.assignment is None or tp not in subscription.assignment.tps:
             return 0, 0
-        state = subscription.assignment.state_value(tp)  # set by the fetcher in its own thread: read at once, one by one
+        # The fetcher sets these in its own thread, so they are read into variables of ours before they are looked at.
+        state = subscription.assignment.state_value(tp)
         stable, end = state.lso, state.highwater
         return (0, 0) if stable is None or end is None else (stable, end)
 
     async def seek_back(self, tp: TP, offset: int) -> bool:
         """Read on from an offset. False when the partition is not ours any more.
 
-        Done in the thread in whose event loop aiokafka's consumer lives: Faust's own `seek` calls it from ours, which wakes its
-        fetcher from the wrong loop (with PYTHONASYNCIODEBUG it raises, without it is a race).
+        The seek is done in the thread in whose event loop aiokafka's consumer lives. Faust's own `seek` does it in ours and so
+        wakes aiokafka's fetcher from the wrong loop: with PYTHONASYNCIODEBUG that raises, without it is a race.
         """
         thread = self._thread
 
@@ -160,7 +187,7 @@ class OrderedConsumer(Consumer):
         return bool(await thread.call_thread(seek))
 
     def abandon(self, message: Message) -> None:
-        """Let go of a record that will not be acknowledged: a rebalance would wait for it, and it is read again."""
+        """Let go of a record that will not be acknowledged, for a rebalance would wait for it. It is read again later."""
         self._unacked_messages.discard(message)
 
 
@@ -171,7 +198,10 @@ class OrderedTransport(Transport):
 
 
 class AckQueue:
-    """The records of one topic partition whose writes and sends are under way; each is acked when those before it are."""
+    """The records of one topic partition whose effects are under way (step 4).
+
+    A record is acked when its own effects are done and all records before it are acked.
+    """
 
     def __init__(self, acknowledge: Callable[[Message], None], acked: Callable[[int], None]) -> None:
         self._acknowledge = acknowledge

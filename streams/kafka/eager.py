@@ -1,4 +1,4 @@
-"""Coroutines that are run at once as far as they go without waiting (Python 3.12 has such tasks; we run on 3.11 too)."""
+"""Coroutines that are run immediately, as far as they go without waiting (Python 3.12 has such tasks; we run on 3.11 too)."""
 
 import asyncio
 import types
@@ -9,7 +9,7 @@ R = TypeVar("R")
 
 
 def begun(work: "Coroutine[Any, Any, R]") -> "asyncio.Future[R]":
-    """Begin a coroutine here and now; a future that is done when it never had to wait, else a task for what is left of it."""
+    """Begin a coroutine immediately. Returns a done future where it never had to wait, otherwise a task for the rest."""
     try:
         waits_for = work.send(None)
     except StopIteration as end:
@@ -32,7 +32,7 @@ def _steps(work: "Coroutine[Any, Any, R]", waits_for: object) -> "Generator[Any,
         sent: Any = None
         try:
             sent = yield waits_for
-        except BaseException as error:  # noqa: BLE001 - a cancellation, or the failure of what was waited for: it is the coroutine's
+        except BaseException as error:  # noqa: BLE001 - a cancellation, or what was waited for failed: the coroutine gets it
             raised = error
         try:
             waits_for = work.send(sent) if raised is None else work.throw(raised)

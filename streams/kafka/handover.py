@@ -1,8 +1,9 @@
-"""Records on their way from the thread that fetches them to ours: what was taken and did not arrive is read again.
+"""Records on their way from the thread that fetches them to ours: what was given out and did not arrive is fetched again.
 
-aiokafka counts a record as consumed once it has given it out. Faust may not take it: a fetch that was waiting when a rebalance
-began gives out records while the flow is stopped, and they are dropped; or the task that waited has been cancelled. Records of
-a request topic come again by the seek to the committed offset, those of a changelog never, and the recovery waits for ever.
+aiokafka counts a record as consumed once it has given it out, but it may not arrive: a fetch that was waiting when a rebalance
+began gives out its records while Faust's flow is stopped, and Faust drops them; or the task that waited for them was cancelled.
+Records of a request topic come again when Faust seeks to the committed offset. Those of a changelog would never come again, and
+the recovery of their table would wait for them for ever.
 """
 
 import asyncio
@@ -15,10 +16,10 @@ Records = dict[TP, list[Any]]
 
 
 class Wanted(Container[TP]):
-    """The partitions that a fetch may give out, as they are at each moment, none being none.
+    """The partitions that a fetch may give out, as they are at each moment. Where there are none, it gives out none.
 
-    aiokafka takes an empty set for all partitions, and the set of a waiting fetch is emptied when a rebalance begins: it gave
-    out the records of the changelogs, which nobody had asked for yet.
+    aiokafka takes an empty set to mean all partitions. When a rebalance begins, the set of a fetch that waits is emptied: it
+    then gave out records of the changelogs, which nobody had asked for yet.
     """
 
     def __init__(self, partitions: Container[TP]) -> None:
@@ -39,7 +40,7 @@ class Handover:
         self._taken: dict[TP, tuple[int, int]] = {}
 
     async def fetch(self, consumer: Any, wanted: Container[TP], fetch: Callable[[Wanted], Awaitable[Records]]) -> Records:
-        """What `fetch` gives out, after what an earlier one gave out and nobody received has been put back."""
+        """What `fetch` gives out; before it, what the fetch before gave out and nobody received is put back."""
         async with self._lock:
             self._put_back(consumer)
             records = await fetch(Wanted(wanted))
@@ -54,12 +55,12 @@ class Handover:
         taken, self._taken = self._taken, {}
         for tp, (first, after) in taken.items():
             position = _position(consumer, tp)
-            if position is not None and position >= after:  # else somebody has sought elsewhere meanwhile
+            if position is not None and position >= after:  # otherwise somebody has sought to another offset since
                 consumer.seek(tp, first)
 
 
 def _position(consumer: Any, tp: TP) -> int | None:
-    """Where the consumer reads on; None where the partition is not ours, or that is not known yet."""
+    """The offset at which the consumer reads on; None where the partition is not ours, or the offset is not known yet."""
     subscription = consumer._subscription.subscription
     if subscription is None or subscription.assignment is None or tp not in subscription.assignment.tps:
         return None

@@ -1,7 +1,7 @@
-"""The ends of topics, asked by a client of our own.
+"""Where topics begin and end, asked by a client of our own.
 
-Faust's consumer lives in a thread that answers between two fetches: each question takes up to the fetch timeout of 1 s
-(measured: 6 s to ask four of them one after another).
+Faust's consumer lives in a thread that answers only between two fetches, so that each question takes up to the fetch timeout of
+1 s (measured: 6 s for four questions one after another).
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class LogEnds:
         return (await self.of([(topic, partition)]))[topic, partition][0]
 
     async def written(self, topic: str, partition: int) -> int:
-        """The offset after the last record of the log, be it of a transaction that is still open."""
+        """The offset after the last record of the log, those of open transactions included."""
         place = TopicPartition(topic, partition)
         async with security.consumer(self._kafka, isolation_level="read_uncommitted") as client:
             return int((await client.end_offsets([place]))[place])
@@ -49,7 +49,7 @@ class LogEnds:
     async def first_record(self, topic: str, partition: int, first: int, after: int) -> int | None:
         """The offset of the first record in [first, after), or None where none can be read there.
 
-        Markers, what was aborted, what compaction or retention has removed are none.
+        Transaction markers, records of aborted transactions, and what compaction or retention has removed cannot be read.
         """
         found = await self._first(topic, partition, first, after)
         return None if found is None else int(found.offset)
@@ -57,7 +57,7 @@ class LogEnds:
     async def record(self, topic: str, partition: int, offset: int) -> Any:
         """The record at this offset as aiokafka gives it; None where there is none (any more).
 
-        None as well behind a transaction that is open: it cannot be read before that ends, be it in hours.
+        None also behind an open transaction: a record there cannot be read before the transaction ends, which may take hours.
         """
         if offset >= (await self.of([(topic, partition)]))[topic, partition][1]:
             return None

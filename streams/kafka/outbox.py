@@ -1,6 +1,7 @@
-"""The one producer of the worker: every send gives a future that is done when the broker has acknowledged.
+"""The one producer of the worker: step 3 of streams.kafka.consumer. Each send gives a future, done when Kafka has acknowledged.
 
-Sending is synchronous, so that a handler can read tables, write and send without an await between.
+`send` only puts a record into a queue, so that a handler can read tables, write and send without an await in between. A task
+takes the records from the queue to aiokafka's producer in their order.
 """
 
 import asyncio
@@ -32,7 +33,8 @@ from streams.kafka.sends import Headers, Send, TooLarge
 log = structlog.get_logger("outbox")
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024  # own topics and the producer allow this; inbound records are capped at 1 MiB
-# Else 5 min: a client asks only brokers that it knows, and one that came back meanwhile it does not know.
+# How often the producer asks which brokers there are; aiokafka's default is 5 min. A client asks only brokers that it knows,
+# and those that have come back since it last asked it does not know.
 METADATA_MAX_AGE_MS = 30_000
 _BATCH_BYTES, _LEAST_BATCH_BYTES = 256 * 1024, 16 * 1024
 _REFUSED_S = 60.0  # how long it is remembered which size a topic has refused: its limit may be raised
@@ -40,12 +42,13 @@ _RECONNECT_S = 1.0
 
 
 class Outbox:
-    """Sends records, those of each topic in the order given. A failed send ends the process: its record must be read again.
+    """Sends records, those of each topic in the order given. A send that fails ends the process: its record must be read again.
 
-    A send that Kafka does not acknowledge has not failed: it waits until a broker does. What has been paid for is in it.
+    A send that Kafka does not acknowledge has not failed: it waits until a broker does, for it may hold what has been paid for.
 
-    A *lasting* send is one to a topic of somebody else (results), whose faults are no reason to stop. While the topic is not
-    there its records wait, and hold up no other's; one that it refuses for its size is the sender's to replace (TooLarge).
+    A *lasting* send is one to a topic of somebody else (results), whose faults are no reason to stop the worker. While that
+    topic does not exist its records are parked, and hold up no other topic's. Where it refuses a record for its size, the
+    send's future gets TooLarge, and the sender replaces the record.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class Outbox:
         self._producer: AIOKafkaProducer | None = None
         self._pump: asyncio.Task[None] | None = None
         self._number = 0
-        self._handed = 0  # at the producer
+        self._handed = 0  # records that aiokafka's producer has, and Kafka has not acknowledged
         self._idle = asyncio.Event()
         self._idle.set()
         self._again: list[Send] = []  # to be sent once more, by a new producer
@@ -90,7 +93,8 @@ class Outbox:
             request_timeout_ms=self._request_timeout_ms,
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
-        # aiokafka fails what has waited for a partition's leader for longer than a request may take; one may be away for hours.
+        # aiokafka fails a record that has waited for its partition's leader for longer than a request may take. A leader may be
+        # away for hours, so this limit is taken away.
         accumulator: Any = producer._message_accumulator
         accumulator._batch_ttl = math.inf
         producer.client.cluster.add_listener(BrokerWatch())
@@ -119,7 +123,7 @@ class Outbox:
         return done
 
     def silent_s(self) -> float:
-        """For how long nothing has been acknowledged although something was sent; 0 when all is."""
+        """For how long nothing has been acknowledged although something was sent; 0 when everything is acknowledged."""
         return time.monotonic() - self._moved_s if self._in_flight else 0.0
 
     async def room(self) -> None:
@@ -154,7 +158,7 @@ class Outbox:
         if send.lasting and not self._may_go(send):
             return
         if send.alone:
-            await self._idle.wait()  # else it might share a batch
+            await self._idle.wait()  # so that nothing else can be in its batch
         self._count(send, 1)
         try:
             acknowledged = await _taken(self._current(), send)
@@ -172,7 +176,8 @@ class Outbox:
             self._settle()
             send.fail(TooLarge(send.topic, send.size))
             return False
-        # A topic that is not known is asked for aside: the producer would wait for it, and all others behind it.
+        # A topic that the producer does not know is asked for by a task of its own (parked): the producer would wait for it,
+        # with all other records behind it.
         known = self._current().client.cluster.partitions_for_topic(send.topic) is not None
         if known and send.topic not in self.parked:
             return True
@@ -202,7 +207,7 @@ class Outbox:
             self._idle.clear()
 
     def _settle(self) -> None:
-        """A send is over, well or not."""
+        """Note that a send is over, well or not."""
         self._in_flight -= 1
         self._moved_s = time.monotonic()
         if self._in_flight <= self._high_water:
@@ -211,13 +216,14 @@ class Outbox:
             self._drained.set()
 
     def _failed(self, send: Send, error: BaseException) -> None:
-        """Send a lasting one again where that can help. Else end the process.
+        """Send a lasting record again where that can help; otherwise end the process.
 
-        But first tell whoever waits: a line of acknowledgements stops it too, and names its record.
+        Whoever waits for the send is told first: an ack queue ends the process too, and can name the record that led to the
+        send.
         """
         if send.lasting and isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
             self._too_large(send)
-        elif send.lasting and isinstance(error, OutOfOrderSequenceNumber):  # a batch before it was refused
+        elif send.lasting and isinstance(error, OutOfOrderSequenceNumber):  # Kafka has refused a batch before it
             self._send_anew(send)
         elif send.lasting and isinstance(error, UnknownTopicOrPartitionError):
             self.parked.add(send)
@@ -227,7 +233,10 @@ class Outbox:
             asyncio.get_running_loop().call_soon(failstop.stop, f"send to {send.topic}", error)
 
     def _too_large(self, send: Send) -> None:
-        """Kafka judges a whole batch. What may have been refused for its company is sent alone."""
+        """Send a refused record again alone, or tell its sender.
+
+        Kafka refuses a whole batch of records for its size: a record that was not alone in it may be small enough.
+        """
         if not send.alone and send.size < self._batch_bytes:
             send.alone = self._smaller = True
             self._send_anew(send)
@@ -247,7 +256,11 @@ class Outbox:
         self._wake.set()
 
     async def _begin_anew(self) -> None:
-        """Go on with a new producer: after a refused batch Kafka takes nothing more of the old one in that partition."""
+        """Go on with a new producer.
+
+        The sequence numbers of a refused batch are used up, and Kafka takes nothing more in that partition from an idempotent
+        producer with a gap in its numbers.
+        """
         await self._idle.wait()
         self._renew = False
         if self._smaller:
@@ -271,7 +284,7 @@ class Outbox:
     async def _is_there(self, topic: str) -> bool:
         """Whether brokers say that the topic has partitions that can be written to."""
         if self._producer is None:
-            return False  # a new one is on its way
+            return False  # a new producer is being connected
         client = self._producer.client
         await client.add_topic(topic)
         await client.force_metadata_update()
@@ -283,12 +296,12 @@ class Outbox:
 
 
 async def _taken(producer: AIOKafkaProducer, send: Send) -> "asyncio.Future[Any]":
-    """Give a record to the producer, for as long as it has no room: what its partition has not acknowledged fills a batch."""
+    """Give a record to the producer; while that has no room (the partition's batch is full and unacknowledged), wait."""
     while True:
         try:
             acknowledged: asyncio.Future[Any] = await producer.send(
                 send.topic, send.value, key=send.key, partition=send.partition, headers=send.headers
             )
-        except KafkaTimeoutError:  # it has not taken the record, and says so after a request's time
+        except KafkaTimeoutError:  # it has waited for as long as a request may take, and has not taken the record
             continue
         return acknowledged

@@ -1,7 +1,8 @@
-"""Records whose topic is not there: they wait, in their order, until it is back, and hold up no other topic's.
+"""Parked records: their topic does not exist. They wait, in their order, until it does, and hold up no other topic's records.
 
-Kafka's client would wait for a topic that it does not know with all others behind it, and give up after 40 s. A deleted topic
-may be made again hours later, and what has been paid for must not be lost. What the client has taken before goes first.
+Kafka's client would wait for a topic that it does not know with all other records behind it, and give up after 40 s. A deleted
+topic may be made again hours later, and results that have been paid for must not be lost. Records of that topic which the
+client had taken before are sent first.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ _LOOK_S = 0.5
 
 
 class Parked:
-    """The records that wait, by topic. `is_there` asks the brokers; `unpark` takes them back in order."""
+    """The records that wait, by topic. `is_there` asks the brokers for a topic; `unpark` gets the records back, in order."""
 
     def __init__(self, is_there: Callable[[str], Awaitable[bool]], unpark: Callable[[list[Send]], None]) -> None:
         self._is_there, self._unpark = is_there, unpark
@@ -30,11 +31,11 @@ class Parked:
         return topic in self._waiting
 
     def count(self, topic: str, records: int) -> None:
-        """Count what Kafka's client has taken, and not sent yet."""
+        """Count records of a topic that Kafka's client has taken (or, negative, has sent)."""
         self._handed[topic] += records
 
     def add(self, send: Send) -> None:
-        """Let a record wait for its topic; the first one begins to look for it."""
+        """Let a record wait for its topic; with the first one a task begins to look for the topic."""
         waiting = self._waiting.setdefault(send.topic, [])
         waiting.append(send)
         if len(waiting) == 1:

@@ -1,7 +1,7 @@
-"""What Kafka lets this worker do, asked at start: a right that is missing shows here, and not when a result is to be sent.
+"""What Kafka lets this worker do, asked at start: a missing right is found then, and not when a result is to be sent.
 
-aiokafka has no request that asks for it, so the two that do are described here in its own terms. A Kafka that does not know
-them (before 2.3, and some that only speak its protocol) tells nothing: then a missing right shows when it is used.
+aiokafka has no requests that ask for rights, so the two that do are described here as it describes its own. A Kafka that does
+not know them (before 2.3, and some that only speak its protocol) tells nothing: there a missing right shows when it is used.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ READ, WRITE = frozenset({Operation.READ}), frozenset({Operation.WRITE})
 
 
 class MissingRights(Exception):
-    """Kafka does not let the worker do what it must; a line for each resource, with its operations and the remedy."""
+    """Kafka does not let the worker do what it must. A line for each resource: the missing operations, and the remedy."""
 
 
 class _Metadata8(Response):  # type: ignore[misc]
@@ -148,12 +148,12 @@ class _GroupsRequest(Request[_GroupsRequest3]):  # type: ignore[misc]
 class Seen:
     """A topic as Kafka shows it to this worker. allowed None: Kafka does not tell."""
 
-    replicas: tuple[int, ...]  # of each partition; none: there is no such topic, or it is hidden from us
+    replicas: tuple[int, ...]  # how many each partition has; empty: there is no such topic, or it is hidden from us
     allowed: Operations | None
 
 
 async def of_topics(client: AIOKafkaClient, names: Iterable[str]) -> dict[str, Seen]:
-    """What is there, and what we may do there. A topic that we may not even see looks like one with no rights."""
+    """Which of these topics exist, and what we may do there. One that we may not even see looks like one without any rights."""
     request = _TopicsRequest(sorted(set(names)))
     found: dict[str, Seen] = {}
     for topic in (await client.send(client.get_random_node(), request)).to_object()["topics"]:
@@ -185,13 +185,13 @@ async def of_group(client: AIOKafkaClient, group: str) -> Operations | None:
 
 
 async def may_be_idempotent(client: AIOKafkaClient) -> bool:
-    """Whether our producer gets its id: by Write on any topic, and before Kafka 2.8 by IdempotentWrite on the cluster."""
+    """Whether our producer gets its id: that takes Write on any topic, before Kafka 2.8 IdempotentWrite on the cluster."""
     answer = await client.send(client.get_random_node(), InitProducerIdRequest(None, 60_000))
     return bool(answer.error_code != errors.ClusterAuthorizationFailedError.errno)
 
 
 async def partitions(kafka: KafkaSettings, needs: Mapping[str, Operations]) -> dict[str, int]:
-    """How many partitions each of these topics has that is there; looking makes none. Raises MissingRights."""
+    """The number of partitions of each of these topics that exists. Looking creates none. Raises MissingRights."""
     client = security.client(kafka)
     try:
         await client.bootstrap()
@@ -214,7 +214,7 @@ def lacking(kafka: KafkaSettings, needs: Mapping[str, Operations], seen: Mapping
 
 
 def lacking_group(kafka: KafkaSettings, group: str, allowed: Operations | None) -> list[str]:
-    """The same for the consumer group, where Read is needed."""
+    """Likewise for the consumer group, where Read is needed: one line, or none."""
     return [] if allowed is None or Operation.READ in allowed else [_line(kafka, "group", group, [Operation.READ])]
 
 

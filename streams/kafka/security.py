@@ -1,6 +1,7 @@
 """Every client of Kafka is made here, or gets from here what its library needs to be let in (`settings.kafka`).
 
-`check` connects as they will, for the libraries keep to themselves why they were not let in: they log it, and try again.
+`check` connects once as the clients will. The libraries do not raise the reason why they were not let in: they log it, and try
+again.
 """
 
 import asyncio
@@ -27,8 +28,8 @@ from streams.system_words import system_words
 if TYPE_CHECKING:
     from faust.auth import Credentials
 
-# How everything of ours reads: no record of a transaction that was aborted, none of one that is open. The end of a partition is
-# then where the first open transaction begins (its last stable offset), for what stands behind that is not delivered yet.
+# How everything of ours reads: no records of aborted transactions, none of open ones. The end of a partition is then where its
+# first open transaction begins (the last stable offset), for records behind that are not delivered yet.
 ISOLATION_LEVEL = "read_committed"
 
 _HOSTNAME_MISMATCH = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL
@@ -157,7 +158,7 @@ async def check(kafka: KafkaSettings) -> None:
 
 
 async def _other(kafka: KafkaSettings, access: dict[str, Any], host: str, port: int) -> str | None:
-    """None where this broker lets us in, else why it does not answer: one broker may be away."""
+    """Why a broker does not answer, for one may be away; None where it lets us in."""
     try:
         async with asyncio.timeout(_OTHER_BROKER_S):
             await _brokers(kafka, access, host, port)
@@ -168,7 +169,7 @@ async def _other(kafka: KafkaSettings, access: dict[str, Any], host: str, port: 
 
 async def _brokers(kafka: KafkaSettings, access: dict[str, Any], host: str, port: int) -> list[tuple[str, int]]:
     """Connect, and ask for the brokers' addresses. Errors: KafkaRefused; OSError and KafkaError where there was no answer."""
-    opened: list[object] = []  # told at its close by a connection that was open
+    opened: list[object] = []  # a connection that was open calls on_close when it is closed; one that never was does not
     connection = AIOKafkaConnection(
         host, port, client_id="roundbatch-check", on_close=lambda *reason: opened.append(reason), **access
     )
@@ -176,11 +177,11 @@ async def _brokers(kafka: KafkaSettings, access: dict[str, Any], host: str, port
         await connection.connect()
         answer = await connection.send(MetadataRequest([]))
         if not answer.brokers and kafka.kafka_sasl_mechanism == "OAUTHBEARER":
-            # The refusal of a token is no error but a challenge (RFC 7628), which aiokafka takes for success. What it asks next
-            # is refused, and this answer has no field for that: it is empty.
+            # Kafka refuses a token by a challenge and not by an error (RFC 7628), and aiokafka takes that for success. The next
+            # request is then refused, but its answer has no field to say so: it is empty.
             raise SaslAuthenticationFailed("it answers nothing after the token")
         return [(broker[1], broker[2]) for broker in answer.brokers]
-    except (OSError, KafkaError, ValueError) as error:  # ValueError: aiokafka on a server that does not know the password
+    except (OSError, KafkaError, ValueError) as error:  # ValueError: aiokafka's, for a server that does not know the password
         refused = _refusal(kafka, f"{host}:{port}", error)
         if refused is not None:
             raise KafkaRefused(refused) from None
@@ -192,7 +193,7 @@ async def _brokers(kafka: KafkaSettings, access: dict[str, Any], host: str, port
 
 
 def _refusal(kafka: KafkaSettings, at: str, error: BaseException) -> str | None:
-    """What Kafka, or our check of it, objects to; None where the error says nothing of that."""
+    """What Kafka, or our check of its certificate, objects to; None where the error says nothing of that."""
     causes = [error]
     while (cause := causes[-1].__cause__) is not None:
         causes.append(cause)

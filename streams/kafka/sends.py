@@ -16,7 +16,7 @@ class TooLarge(ValueError):
 
 @dataclass(slots=True)
 class Send:
-    """A record in the outbox; `number` is its place in the order of all, `alone`: it may not share a batch."""
+    """A record in the outbox; `number`: its place in the order of all sends. `alone`: it may not share a batch with others."""
 
     number: int
     topic: str
@@ -30,7 +30,7 @@ class Send:
 
     @property
     def size(self) -> int:
-        """Its bytes, but for the framing."""
+        """The record's bytes, without Kafka's framing."""
         headers = sum(len(name) + len(value) for name, value in self.headers or ())
         return len(self.value or b"") + len(self.key or b"") + headers
 

@@ -19,7 +19,7 @@ from aiokafka.errors import AuthenticationFailedError, KafkaConnectionError
 from settings.kafka import KafkaSettings
 
 _ANSWER_S = 10.0
-#: A token is asked for anew when so much of its life is over: connections are made at any time, and clocks differ.
+#: A token is fetched anew when this part of its life is over: connections are made at any time, and clocks differ.
 _USED_FOR = 0.8
 _LIFE_S = 300.0  # where the server does not say how long a token is good
 _SHOWN_LENGTH = 200
@@ -27,11 +27,11 @@ _TRY_AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_M
 
 
 class TokenRefused(AuthenticationFailedError):  # type: ignore[misc]
-    """There is no token for these settings; trying again does not help. Its text holds no secret."""
+    """There is no token for these settings; trying again does not help. The message holds no secret."""
 
 
 class TokenUnavailable(KafkaConnectionError):  # type: ignore[misc]
-    """There is no token at present. aiokafka tries again after an error of its own kind; another would end its tasks."""
+    """There is no token at present. An error of aiokafka's own kind, for it then tries again: another would end its tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Token:
 
 
 class Tokens(AbstractTokenProvider):  # type: ignore[misc]
-    """Gives the token in hand, or a new one when that is near its end. For every event loop and thread of a process."""
+    """Gives the present token, or a new one when that is near its end. May be used from every event loop and thread."""
 
     def __init__(self, get: Callable[[], Token], now: Callable[[], float] = time.time) -> None:
         self._get, self._now = get, now
@@ -55,7 +55,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
         return (await asyncio.to_thread(self.current)).value
 
     def current(self) -> Token:
-        """The same at once, as librdkafka needs it: it blocks while a new one is fetched."""
+        """The same without await, as librdkafka needs it: it blocks while a new token is fetched."""
         now = self._now()
         if now >= self._renew_s:
             token = self._get()
@@ -78,7 +78,7 @@ def _of_client(kafka: KafkaSettings) -> Token:
     form = {"grant_type": "client_credentials"}
     if kafka.kafka_oauth_scope is not None:
         form["scope"] = kafka.kafka_oauth_scope
-    # Not percent-encoded, as Kafka's own client and librdkafka do it.
+    # Id and secret are not percent-encoded, though RFC 6749 asks for it: Kafka's own client and librdkafka do not do it either.
     basic = base64.b64encode(f"{client}:{secret.get_secret_value()}".encode()).decode()
     request = urllib.request.Request(
         url, urllib.parse.urlencode(form).encode(), {"Authorization": f"Basic {basic}", "Accept": "application/json"}
@@ -107,7 +107,7 @@ def _of_client(kafka: KafkaSettings) -> Token:
 
 
 def _whole(refusal: urllib.error.HTTPError) -> bytes:
-    """The body of a refusal, empty where it does not come: the status says enough."""
+    """The body of a refusal; empty where the body does not arrive, for the status says enough."""
     try:
         return refusal.read()
     except (OSError, http.client.HTTPException):
@@ -115,7 +115,7 @@ def _whole(refusal: urllib.error.HTTPError) -> bytes:
 
 
 def _reason(text: bytes, secret: str) -> str:
-    """The server's own words (RFC 6749), should they hold the secret without it."""
+    """The server's own words (RFC 6749); the secret is taken out, should they repeat it."""
     try:
         said = json.loads(text)
         words = " ".join(str(said[name]) for name in ("error", "error_description") if name in said)
@@ -125,7 +125,7 @@ def _reason(text: bytes, secret: str) -> str:
 
 
 def _of_msk(region: str) -> Token:
-    # An extra, and heavy.
+    # Imported only where it is used: an optional dependency, and slow to import.
     import botocore.exceptions
     import botocore.session
     from aws_msk_iam_sasl_signer import MSKAuthTokenProvider

@@ -25,7 +25,7 @@ _MOST_BYTES = "max.message.bytes"
 _WEEK_MS = 7 * 24 * 3600 * 1000
 _MIN_INSYNC = "min.insync.replicas"
 _MAY_NOT_CREATE = (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno)
-_REPLICAS_FOR_TWO = 3  # with two of two needed, one broker away would stop every send
+_REPLICAS_FOR_TWO = 3  # where both of two replicas are needed, one broker that is away stops every send
 
 
 class UnfitTopics(Exception):
@@ -41,7 +41,7 @@ class Topic:
     config: Mapping[str, str] = field(default_factory=dict)
     create_with: int = 1  # partitions, where partitions is None and the topic is missing
     operations: Operations = WRITE  # what the worker does there and cannot do without
-    sent_bytes: int = 0  # the largest record that is sent there; others decide what their topic takes, so less is only told
+    sent_bytes: int = 0  # the largest record that is sent there. The topic is somebody else's: taking less is only warned about
 
 
 def needed(settings: Settings) -> tuple[Topic, ...]:
@@ -71,12 +71,12 @@ def needed(settings: Settings) -> tuple[Topic, ...]:
 
 
 def _kept_by_two(replication_factor: int) -> dict[str, str]:
-    """With three replicas or more an acknowledged record is on two brokers, whatever the cluster's own default: that is 1."""
+    """With three replicas or more: an acknowledged record is on two brokers. Kafka's own default is one."""
     return {_MIN_INSYNC: "2"} if replication_factor >= _REPLICAS_FOR_TWO else {}
 
 
-# What must be so in a topic that exists, and not only in one that we create: without it records are lost or refused (a
-# compacted request topic keeps one record a batch), and deadlines, claims and retention count from any producer's clock.
+# The configuration that an existing topic must have too, not only one that we create. Without it records are lost (a compacted
+# request topic keeps one record a batch) or refused, and deadlines, claims and retention would count from any producer's clock.
 _VERIFIED = frozenset({"cleanup.policy", _MOST_BYTES, "message.timestamp.type"})
 
 
@@ -138,7 +138,7 @@ async def _create(admin: AIOKafkaAdminClient, missing: list[Topic], replication_
 
 
 def _creating(topic: Topic, replication_factor: int) -> str:
-    """The command that makes it as we would."""
+    """The command that creates a topic as the worker would."""
     configs = "".join(f" --config {name}={value}" for name, value in topic.config.items())
     count = topic.partitions or topic.create_with
     return (
@@ -182,7 +182,7 @@ async def _verify(admin: AIOKafkaAdminClient, existing: list[tuple[Topic, tuple[
 
 
 def _seen_to(topic: Topic) -> str:
-    """What an operator must see to where we cannot look."""
+    """The configuration that an operator must see to where we may not read it."""
     least = {name: value for name, value in topic.config.items() if name == _MIN_INSYNC}
     return ", ".join(f"{name}={value}" for name, value in (_verified(topic) | least).items())
 
@@ -192,7 +192,7 @@ def _verified(topic: Topic) -> dict[str, str]:
 
 
 def _less_safe(topic: Topic, replicas: int, has: Mapping[str, str], replication_factor: int) -> str:
-    """In what an existing topic keeps records less safely than one that we would make; empty where it does not."""
+    """In which respect an existing topic keeps records less safely than one of ours; empty where it does not."""
     found = [] if replicas >= replication_factor else [f"replicas={replicas} of {replication_factor}"]
     needs, least = int(topic.config.get(_MIN_INSYNC, "0")), has.get(_MIN_INSYNC, "")
     if least.isdigit() and int(least) < needs:

@@ -1,7 +1,7 @@
-"""Records that Kafka gives and that its client cannot decode: which one it is.
+"""Which record it is that Kafka delivers and its client cannot decode.
 
-aiokafka fails for a whole fetch and names no record: a batch that was damaged on a disk, or is compressed by what this machine
-has no library for.
+The batch was damaged on a disk, or is compressed by a codec for which this machine has no library. aiokafka then fails the
+whole fetch, and does not say which record it failed at.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ class Unreadable(ValueError):
 
 
 async def fetched(consumer: Any, places: Sequence[TopicPartition]) -> dict[TopicPartition, list[Any]]:
-    """What the consumer of a command has fetched meanwhile. Raises Unreadable, which names the record, and KafkaError."""
+    """What a consumer has fetched since the last time. Raises Unreadable, which names the record, and KafkaError."""
     try:
         return dict(await consumer.getmany(timeout_ms=200))
     except Exception as error:
@@ -46,7 +46,7 @@ async def located(error: BaseException, consumer: Any, places: Iterable[TopicPar
         end = consumer.highwater(place)
         if end is not None and offset >= end:
             continue
-        consumer.seek(place, offset)  # aiokafka has taken apart what it had fetched
+        consumer.seek(place, offset)  # the failure has used up what aiokafka had fetched
         while True:
             try:
                 found = await consumer.getmany(place, timeout_ms=_WAIT_MS, max_records=1)
@@ -61,7 +61,7 @@ async def located(error: BaseException, consumer: Any, places: Iterable[TopicPar
 
 
 def _of_a_record(error: BaseException) -> bool:
-    """Whether it may come from decoding; others are of the connection, the group, the rights, or of a consumer that stops."""
+    """Whether an error may come from decoding. Others come of the connection, group, rights, or a consumer that stops."""
     if isinstance(error, CorruptRecordException | UnsupportedCodecError):
         return True
     return not isinstance(error, KafkaError | ConsumerStoppedError)

@@ -1,1 +1,1 @@
-"""What stands on the wire: request events, the worker's own records, result events."""
+"""The records on Kafka: request events, the worker's own records, result events (docs/contract.md)."""

@@ -1,4 +1,4 @@
-"""The body of one comparison as producers send it, and what is wrong with one that is none."""
+"""The body of one comparison as producers send it (docs/contract.md#requests), and what is wrong with one that is not valid."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -8,12 +8,12 @@ from pydantic_core import ErrorDetails
 
 from domain.answer import writable
 
-MAX_NAME = 256  # characters of a provider's or model's name: the result repeats it, and must stay below a broker's 1 MB
+MAX_NAME = 256  # characters of a provider's or model's name: the result repeats it, and must stay below 1 MB
 MAX_TOPIC = 249  # Kafka's own limit for a topic's name
 MAX_PROBLEMS = 3  # a problem travels in an error event and in a header; a body can have thousands of bad blocks
 MAX_SHOWN = 80  # characters of a value repeated in a problem
 
-# Fields whose value a problem may repeat. No other: texts of students and prompts stay out of logs, headers and events.
+# Fields whose value a problem may quote. No others: what students wrote, and prompts, stay out of logs, headers and events.
 _SHOWN = frozenset(
     {
         "callback_topic",
@@ -35,12 +35,12 @@ def _plain(name: str) -> str:
     return name
 
 
-# The result names provider and model, and must be fit for every store.
+# The result names provider and model, so these must be text that every store takes.
 Name = Annotated[str, Field(max_length=MAX_NAME), AfterValidator(_plain)]
 
 
 class _Part(BaseModel):
-    """Fields that we do not know are passed over: producers may be ahead of us."""
+    """A piece of a request. Fields that it does not know are ignored: producers may be newer than this worker."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -56,7 +56,7 @@ class PromptBlock(_Part):
 
 
 class CallOverrides(_Part):
-    """What the request sets for its own call. Any provider's name passes: which ones there are is the worker's to judge."""
+    """What the request sets for its own call. Any provider's name is valid here; whether it is configured is judged later."""
 
     provider_override: Name | None = None
     model_override: Name | None = None
@@ -92,14 +92,14 @@ class ComparisonBody(_Part):
 
 
 def describe(error: ValidationError) -> str:
-    """Say what is wrong with a body: field, limit, and the value where it can hold no prompt."""
+    """Say what is wrong with a body: the field, its limit, and the value where it cannot be a prompt."""
     found = error.errors(include_url=False, include_context=False)
     told = "; ".join(_describe_one(detail) for detail in found[:MAX_PROBLEMS])
     return told if len(found) <= MAX_PROBLEMS else f"{told}; and {len(found) - MAX_PROBLEMS} more"
 
 
 def shown(value: object) -> str:
-    """Return a value for a message, cut to MAX_SHOWN characters; of lists and objects their type alone."""
+    """Return a value for a message, cut to MAX_SHOWN characters; of a list or an object only its type."""
     if isinstance(value, str):
         return repr(value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…")
     if value is None or isinstance(value, bool | float):

@@ -26,7 +26,7 @@ class EventEnvelope(BaseModel, Generic[Data]):
 
 
 def encode(envelope: EventEnvelope[Any]) -> bytes:
-    """Encode as the platform's own services do: json.dumps with its defaults, so ASCII-escaped and with nulls present."""
+    """Encode as the platform's own services do: by json.dumps with its defaults, so ASCII-escaped and with nulls present."""
     return json.dumps(envelope.model_dump(mode="json")).encode()
 
 

@@ -21,7 +21,7 @@ def single_event(
     source_service: str = PRODUCER,
     traceparent: str | None = None,
 ) -> bytes:
-    """Encode one comparison. The body is not checked; without a readable correlation_id the envelope gets the event id's."""
+    """Encode one comparison. The body is not checked; without a readable id in it the envelope gets the event id."""
     event_id = event_id or uuid4()
     return _event(SINGLE_EVENT, body, event_id, _correlation_id(body, event_id), event_timestamp, source_service, traceparent)
 

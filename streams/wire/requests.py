@@ -1,7 +1,7 @@
 """Inbound records: one comparison, or a whole round of them, read without failing on bad content.
 
-A bad member of a good record must end alone, in an error event of its own, so what is wrong with it is a value here
-(`InboundMember.problem`). Only a record in which there is nothing to answer raises Undecodable.
+A bad member of a good record must end alone, in an error event of its own. So what is wrong with it is a value
+(`InboundMember.problem`) and no exception. Only a record in which nothing can be answered raises Undecodable.
 """
 
 import hashlib
@@ -25,12 +25,12 @@ MAX_RECORD_BYTES = 1_048_576
 MAX_PROMPT_BYTES = 400_000
 MAX_MEMBERS = 10_000
 MAX_PARTS = 10_000
-# Bytes of a member's metadata as the result will carry it (ASCII-escaped, up to three times its UTF-8). The result repeats
-# all of it, and the consumer's topic takes 1 MB by a broker's default: a larger one could be answered by no event at all.
+# Bytes of a member's metadata as the result will carry it (ASCII-escaped, up to three times its UTF-8). The result repeats all
+# of it, and a topic takes 1 MB by a broker's default: with more metadata than this no event could answer the request.
 MAX_METADATA_BYTES = 500_000
-MAX_TRACESTATE = 512  # characters, the least that W3C Trace Context asks to be propagated
+MAX_TRACESTATE = 512  # characters: W3C Trace Context asks that at least so many be propagated
 
-# What is kept of metadata that cannot be repeated whole: without essay ids the consumer cannot place even an error.
+# What is kept of metadata that is too large to be repeated: without essay ids the consumer cannot place even an error event.
 _KEPT_KEYS = ("essay_a_id", "essay_b_id", "bos_batch_id", "cj_batch_id")
 _MAX_KEPT = 200
 _INT64 = 1 << 63
@@ -40,12 +40,12 @@ _LAX = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 class Undecodable(ValueError):
-    """Nothing in the record can be answered; the message says why, without quoting it."""
+    """Nothing in the record can be answered; the message says why, without quoting the record."""
 
 
 @dataclass(frozen=True, slots=True)
 class InboundMember:
-    """One comparison of a record: its checked body, or the problem that it has, never both.
+    """One comparison of a record, with its checked body or its problem, never both.
 
     `metadata` is the caller's, to be repeated verbatim ({} where there is none). `content_sha256` is a hex digest of the
     member's own JSON with sorted keys: the same body hashes the same alone and in a round ("" where it was read `judged`).
@@ -62,7 +62,7 @@ class InboundMember:
 
     @property
     def prompt_sha256(self) -> str:
-        """The contract's: of the blocks' contents joined with a blank line, else of user_prompt, else of no bytes."""
+        """Of the blocks' contents joined with a blank line; without blocks of user_prompt; without either of no bytes."""
         fields = self.raw if isinstance(self.raw, dict) else {}
         return hashlib.sha256(_prompt(fields).encode()).hexdigest()
 
@@ -81,8 +81,8 @@ class InboundRecord:
 def read_record(raw: bytes | None, *, max_prompt_bytes: int = MAX_PROMPT_BYTES, judged: bool = False) -> InboundRecord:
     """Read the bytes of one inbound record.
 
-    `judged`: its members were accepted or rejected before, so their content is neither hashed nor searched for numbers that
-    cannot be stored (half of the time it takes); all else is the same.
+    `judged`: collect has accepted or rejected its members before. Then their content is not hashed, and not searched for
+    numbers that cannot be stored, which halves the time; everything else is the same.
 
     Raises Undecodable, and nothing else, where no comparison can be found or the only one has no correlation id.
     """
@@ -107,7 +107,7 @@ def _envelope(raw: bytes | None) -> dict[str, Any]:
     if len(raw) > MAX_RECORD_BYTES:
         raise Undecodable(f"the record has {len(raw):,} bytes, at most {MAX_RECORD_BYTES:,}: send the round in parts")
     try:
-        # Unlike json.loads it refuses NaN, lone surrogates and deep nesting: what it reads can be written again.
+        # Unlike json.loads, from_json refuses NaN, lone surrogates and deep nesting: what it reads can be written again.
         envelope = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         raise Undecodable(f"not JSON: {error}") from error
@@ -150,7 +150,7 @@ def _member(
     fields = raw if isinstance(raw, dict) else {}
     metadata = fields.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
-    # Where all of the content is finite and small enough, its metadata is too.
+    # Where the whole member is small enough and its numbers are finite, so is its metadata: it need not be looked at by itself.
     if not finite or len(content) > MAX_METADATA_BYTES or (judged and not _plainly_repeatable(metadata)):
         metadata, refused = _repeatable(metadata)
         problem = problem or refused
@@ -194,7 +194,7 @@ def _canonical(raw: Any) -> tuple[bytes, bool]:
 
 
 def _plainly_repeatable(metadata: dict[str, Any]) -> bool:
-    """Whether a glance shows that an event can carry it: texts, truth values and nulls alone, far below the limit."""
+    """Whether a quick look is enough to know that an event can carry it: only plain values, far below the limit."""
     characters = 0
     for key, value in metadata.items():
         characters += len(key)
@@ -236,7 +236,7 @@ def _uuid(value: object) -> UUID | None:
 
 
 def _trace(metadata: object) -> tuple[str | None, str | None]:
-    """Return W3C traceparent and tracestate; one that is malformed is dropped, for it would break the reader's trace."""
+    """Return W3C traceparent and tracestate. A malformed one is dropped, for it would break the trace of whoever reads it."""
     if not isinstance(metadata, dict):
         return None, None
     parent, state = metadata.get("traceparent"), metadata.get("tracestate")

@@ -1,4 +1,4 @@
-"""The result event: what ends every comparison, as a pure function of the request and its stored outcome."""
+"""The result event, which ends every comparison: a pure function of the request and its stored outcome."""
 
 import hashlib
 import json
@@ -19,13 +19,13 @@ EVENT_TYPE = "LLMComparisonResultV1"
 SOURCE_SERVICE = "llm_provider_service"
 SCHEMA_VERSION = 1
 OPERATION = "comparison"
-_NAMES = ("essay_a_id", "essay_b_id", "bos_batch_id", "cj_batch_id")  # which consumers know a comparison by
+_NAMES = ("essay_a_id", "essay_b_id", "bos_batch_id", "cj_batch_id")  # by which consumers know a comparison
 _NAME_BYTES = 200
 _SAID_CHARACTERS = 200
 MAX_EVENT_BYTES = 1_000_000  # a broker's default takes 1,048,588 with key, headers and framing
 MODES = frozenset({"per_request", "serial_bundle", "batch_api"})
 
-# Never to change: the consumer deduplicates by event id, and a repeated publication must carry the same one.
+# Must never change: the consumer removes duplicates by event id, so an event sent again must have the same one.
 _NAMESPACE = UUID("1d0f1b0c-54a5-5c0e-9a53-6e1f7d8f2b6e")
 _NAMESPACE_BYTES = _NAMESPACE.bytes
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -105,9 +105,10 @@ class ResultMessage:
 
 
 def smallest(member: InboundMember, outcome: Outcome, size: int) -> tuple[InboundMember, Outcome]:
-    """What is to be told where an event of `size` bytes is too large: an error, and of the metadata what names the comparison.
+    """What to send instead of an event of `size` bytes that its topic does not take: the smallest error event.
 
-    The outcome's own error stays, cut short; an answer that cannot be delivered is one.
+    Of the metadata only what names the comparison is left. An outcome that is an error keeps it, cut short; an answer that
+    cannot be delivered becomes one.
     """
     fault = outcome.fault
     if fault is None:
@@ -153,7 +154,7 @@ def result_message(
         "data": _result(member, outcome, name, _wire_time(_utc(requested_ms)), _wire_time(completed)),
         "metadata": trace_metadata(traceparent, tracestate),
     }
-    # Checked in the form that is sent: to dump the model again would take as long as to check it, and give the same.
+    # Checked in the form that is sent: dumping the checked model would take as long again, and give the same.
     ResultEvent.model_validate(event)
     value = json.dumps(event).encode()
     if len(value) > MAX_EVENT_BYTES:
@@ -211,13 +212,13 @@ def _error_detail(fault: Fault, correlation_id: str, completed: str) -> dict[str
 
 
 def _request_metadata(member: InboundMember, outcome: Outcome, usage: Usage) -> dict[str, Any]:
-    """Return the caller's metadata first and whole; ours only under keys that the caller has not used."""
+    """Return the caller's metadata, whole and first, then ours under keys that the caller has not used."""
     added: dict[str, Any] = {
         "resolved_provider": outcome.provider,
         "queue_processing_mode": outcome.mode,
     }
-    # The consumer allows this key only where it asked for a model itself; `model` names it in every event. A body that was
-    # refused has resolved nothing of its own.
+    # The consumer allows this key only where the request itself named a model; `model` is in every event anyway. A body that
+    # was refused has named none.
     if member.body is not None and member.body.llm_config_overrides.model_override:
         added["resolved_model"] = outcome.model
     added["prompt_sha256"] = member.prompt_sha256
@@ -241,5 +242,5 @@ def _utc(ms: int) -> datetime:
 
 
 def _wire_time(moment: datetime) -> str:
-    """As the platform's models write it: Z, and no fraction where there is none."""
+    """A time as the platform's models write it: with Z, and without a fraction where that is 0."""
     return moment.isoformat().removesuffix("+00:00") + "Z"

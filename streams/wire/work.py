@@ -1,4 +1,4 @@
-"""The records of the work topic: a closed list, each with a version. All that decides something is one of them."""
+"""The records of the work topic: a closed list, each with a version. Whatever decides something is one of these records."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from domain.outcome import Outcome
 from domain.reconciling import JobEnd, Overdue
 from domain.reply import ErrorCode
 
-VERSION: Literal[2] = 2  # 2: a plan knows of refusals, a retry has details
+VERSION: Literal[2] = 2  # 2 added: `refused` and `without` of a plan, `details` of a retry
 
 
 class NewerRecord(Exception):
@@ -18,20 +18,20 @@ class NewerRecord(Exception):
 
 
 class _Record(BaseModel):
-    # `v` is to be raised with any change that an older worker could not read: a field, a kind, a reason.
+    # Raise VERSION with every change that an older worker could not read: a new field, kind of record, or reason.
     model_config = ConfigDict(frozen=True, extra="forbid")
     v: Literal[1, 2] = VERSION
 
 
 class JobPlanned(_Record):
-    """A window was closed, or a part of it: these members, in these lines. Sent by collect and timers."""
+    """A window was closed, or a part of it: its members are to be sent in these lines. Sent by collect and timers."""
 
     kind: Literal["job_planned"] = "job_planned"
     plan: Plan
 
 
 class SubmitClaimed(_Record):
-    """The dispatcher of `worker_run` wants to submit the job, within start_within_s of its own clock."""
+    """The dispatcher of the process `worker_run` wants to submit the job, within start_within_s by its own clock."""
 
     kind: Literal["submit_claimed"] = "submit_claimed"
     job_id: str
@@ -41,7 +41,7 @@ class SubmitClaimed(_Record):
 
 
 class Submitted(_Record):
-    """The provider's id of the job; adopted: found at the provider, not returned by the create call."""
+    """The provider's id of the job. adopted: it was found in the provider's list, and not returned by the create call."""
 
     kind: Literal["submitted"] = "submitted"
     job_id: str
@@ -58,7 +58,7 @@ class Outcomes(_Record):
 
 
 class JobEnded(_Record):
-    """The job is over; claim_offset names the claim that the sender knows of, None for none."""
+    """The job is over. claim_offset: the claim that the sender knows of, None where it knows of none."""
 
     kind: Literal["job_ended"] = "job_ended"
     job_id: str
@@ -78,10 +78,10 @@ class DeadlinePassed(_Record):
 
 
 class CancelRequested(_Record):
-    """Members still pending are no longer wanted: those of the batch's rounds, and those with these correlation ids.
+    """Somebody wants pending members no more: those of the batch's rounds, and those with these correlation ids.
 
-    Sent by the CLI to every partition: which one holds a batch is the producer's partitioner's business. It decides nothing;
-    reconcile answers it with the Outcomes that do.
+    Sent by the CLI to every partition, for only the producer's partitioner knows which one holds a batch. It decides nothing:
+    reconcile answers it with Outcomes, and these decide.
     """
 
     kind: Literal["cancel_requested"] = "cancel_requested"
@@ -106,7 +106,7 @@ def encode(record: WorkRecord) -> bytes:
 
 
 def decode(raw: bytes) -> WorkRecord:
-    """Read a record; raises NewerRecord, or pydantic.ValidationError for what is none of ours."""
+    """Read a record. Raises NewerRecord, and pydantic.ValidationError for bytes that are not one of our records."""
     try:
         return _ADAPTER.validate_json(raw)
     except ValidationError:
