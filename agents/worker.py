@@ -65,7 +65,7 @@ class Worker:
         self._state_dir = StateDir(settings.state_dir)
         self._failstops = FailStopCount(settings.state_dir)
         self.metrics = Metrics(CollectorRegistry())
-        self._outbox = Outbox(settings, linger_ms=settings.linger_ms)
+        self._outbox = Outbox(settings)
         self._log_ends = LogEnds(settings)
         self._app = make_app(settings)
         tables = declare(self._app, settings, self._outbox)
@@ -126,7 +126,7 @@ class Worker:
             self._accounts,
             self._money,
         )
-        needed = () if settings.embedded_broker else topics.needed(settings)
+        needed = () if settings.testing.embedded_broker else topics.needed(settings)
         self._topic_watch = TopicWatch(settings, [topic.name for topic in needed])
         self._worker_status.watch_topics(self._topic_watch)
         self._watch_loops()
@@ -181,7 +181,7 @@ class Worker:
         self._state_dir.open()
         self._starting.at(f"connect to Kafka at {self.settings.kafka_bootstrap_servers}")
         await security.check(self.settings)
-        if not self.settings.embedded_broker:
+        if not self.settings.testing.embedded_broker:
             self._starting.at("look at the topics and the group, and at the rights there")
             await topics.prepare(self.settings)
         self._worker_status.register(self._tables, self._failstops.now)

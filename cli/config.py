@@ -80,18 +80,44 @@ def shown(entry: Entry) -> Any:
 
 
 def markdown_table() -> str:
-    """The table of docs/configuration.md: a row for each setting, with its default, its limits and what it does."""
+    """The tables of docs/configuration.md: a row for each setting, with its default, its limits and what it does.
+
+    One row for what every provider has. What is for tests alone comes last, in a table of its own.
+    """
     from settings import env as settings_env
     from settings.settings import Settings
 
+    head = ["| variable | default | allowed | what |", "|---|---|---|---|"]
+    operation, testing = list(head), list(head)
+    for together in _one_for_all_providers(settings_env.entries(Settings(), {})):
+        of_tests = together[0].variable.startswith(f"{settings_env.PREFIX}TESTING__")
+        (testing if of_tests else operation).append(_row(together))
+    return "\n".join([*operation, "", "### For tests and the demo, not for operation", "", *testing]) + "\n"
+
+
+def _one_for_all_providers(entries: list[Entry]) -> list[list[Entry]]:
+    """The entries, those of one name at several providers together; a provider's own ones stay where they are."""
+    from settings import env as settings_env
+    from settings.settings import PROVIDERS
+
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        name = entry.variable.removeprefix(settings_env.PREFIX)
+        block, _, tail = name.partition("__")
+        found.setdefault(f"*__{tail}" if block.lower() in PROVIDERS else name, []).append(entry)
+    return list(found.values())
+
+
+def _row(together: list[Entry]) -> str:
+    """The row of one setting, or of the same one at several providers."""
+    from settings import env as settings_env
+
     bare = {prefixed: name for name, prefixed in settings_env.BARE_NAMES.items()}
-    rows = ["| variable | default | allowed | what |", "|---|---|---|---|"]
-    for entry in settings_env.entries(Settings(), {}):
-        also = f"<br>or `{bare[entry.variable]}`" if entry.variable in bare else ""
-        default = "–" if entry.value is None else f"`{_short(_text(entry.value))}`"
-        cells = (f"`{entry.variable}`{also}", default, allowed(entry.field), entry.field.description or "")
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows) + "\n"
+    names = (f"`{name}`" + (f" or `{bare[name]}`" if name in bare else "") for name in (entry.variable for entry in together))
+    defaults = dict.fromkeys("–" if entry.value is None else f"`{_short(_text(entry.value))}`" for entry in together)
+    described = dict.fromkeys(entry.field.description or "" for entry in together)
+    cells = ("<br>".join(names), "<br>".join(defaults), allowed(together[0].field), " ".join(described))
+    return f"| {' | '.join(cells)} |"
 
 
 def allowed(field: FieldInfo) -> str:

@@ -88,7 +88,6 @@ class Case:
         scaled = {
             "POLL_FIRST_S": 5.0 / pace.scale,
             "POLL_MAX_S": 300.0 / pace.scale,
-            "LIMITS_MINUTE_S": 60.0 / pace.scale,
         }
         block: dict[str, object] = dict(scaled)
         if self.layout:
@@ -96,9 +95,11 @@ class Case:
             block["BATCH_BUNDLE_SIZE" if self.batched else "BUNDLE_SIZE"] = self.bundle_size
         if self.nightly:
             block["NIGHTLY_CRON"] = night_cron(pace.scale)
-        return {"ROUNDBATCH_LLM_BATCHING_STRATEGY": self.strategy} | {
-            f"ROUNDBATCH_{self.provider.upper()}__{name}": str(value) for name, value in block.items()
+        of_all = {
+            "ROUNDBATCH_LLM_BATCHING_STRATEGY": self.strategy,
+            "ROUNDBATCH_TESTING__LIMITS_MINUTE_S": str(60.0 / pace.scale),
         }
+        return of_all | {f"ROUNDBATCH_{self.provider.upper()}__{name}": str(value) for name, value in block.items()}
 
 
 def night_cron(scale: float) -> str:

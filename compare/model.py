@@ -60,7 +60,9 @@ class Model:
         self._provider = VirtualProvider(case, limits, pace, self._events, judge_error_rate=JUDGE_ERROR_RATE)
         self._batch = case.work.batch(case.provider, case.model, case.mode, callback_topic=RESULTS)
         self._core = AccountLimits(
-            Charging(case.provider), concurrent_calls=self._block.max_concurrent_calls, minute_s=self._block.limits_minute_s
+            Charging(case.provider),
+            concurrent_calls=self._block.max_concurrent_calls,
+            minute_s=self._settings.testing.limits_minute_s,
         )
         self._waiting: dict[Call, tuple[Job, int]] = {}
         self._queues: dict[str, deque[int]] = {}
@@ -208,8 +210,7 @@ class Model:
         self._poll_after(job, self._events.now() + self._pace.batch_s / self._pace.scale, polls=0)
 
     def _poll_after(self, job: Job, ends_s: float, polls: int) -> None:
-        block = self._block
-        wait_s = block.polls.wait_s(polls)
+        wait_s = self._settings.polls(self._case.provider).wait_s(polls)
         self._events.after(wait_s + self._hops.http_s, partial(self._poll, job, ends_s, polls + 1))
 
     def _poll(self, job: Job, ends_s: float, polls: int) -> None:

@@ -40,7 +40,7 @@ class Topics:
 EMBEDDED = Topics(
     "huleedu.llm_provider.comparison_requested.v1",
     "huleedu.llm_provider.comparison_result.v1",
-    {"ROUNDBATCH_EMBEDDED_BROKER": "true", "ROUNDBATCH_PARTITIONS": str(broker.PARTITIONS)},
+    {"ROUNDBATCH_TESTING__EMBEDDED_BROKER": "true", "ROUNDBATCH_PARTITIONS": str(broker.PARTITIONS)},
 )
 OWN_KAFKA = Topics(
     "roundbatch-demo.comparison_requested.v1",

@@ -1,1 +1,4 @@
 """The settings of a worker: names, defaults, limits, and where a value came from."""
+
+#: Every setting's variable begins so.
+PREFIX = "ROUNDBATCH_"

@@ -11,9 +11,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
+from settings import PREFIX, former
 from settings.kafka import KafkaSettings
 
-PREFIX = "ROUNDBATCH_"
 #: Names that other tools use already; the prefixed one wins.
 BARE_NAMES = {
     **{name.upper(): f"{PREFIX}{name.upper()}" for name in KafkaSettings.model_fields},
@@ -24,6 +24,7 @@ BARE_NAMES = {
 }
 #: Names with our prefix that are no settings: they are for tests.
 TEST_NAMES = frozenset({"ROUNDBATCH_CRASH_AT", "ROUNDBATCH_STOP_AT", "ROUNDBATCH_TEST_KAFKA", "ROUNDBATCH_LIVE"})
+_NO_FIELDS = TEST_NAMES | former.RENAMED.keys() | former.FIXED.keys()
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -88,8 +89,8 @@ def read(model: type[S], env: Mapping[str, str] | None = None) -> S:
     known = {variable_of(path): field for path, field in fields(model)}
     files = {f"{name}{FILE}" for name, field in known.items() if is_secret(field)}
     for name in given:
-        if name.upper().startswith(PREFIX) and name not in known and name not in TEST_NAMES and name not in files:
-            raise UnusableSettings(_unknown(name, [*known, *files]))
+        if name.upper().startswith(PREFIX) and name not in known and name not in _NO_FIELDS and name not in files:
+            raise UnusableSettings(former.refusal(name) or _unknown(name, [*known, *files]))
     sources = _sources(model, given)
     source = EnvSettingsSource(model)
     source.env_vars = {name.lower(): _value(given, name, origin) for name, origin in sources.items() if name in known}
@@ -109,11 +110,20 @@ def kafka_variables(env: Mapping[str, str]) -> dict[str, str]:
 def _sources(model: type[BaseModel], env: Mapping[str, str]) -> dict[str, str]:
     """Prefixed name → name of the variable that gives its value, or the file with its value.
 
-    Empty ones count as not set: compose files pass them so. Errors: UnusableSettings for a secret that is given twice.
+    Empty ones count as not set: compose files pass them so. Errors: UnusableSettings for a secret that is given twice, and for
+    two former names of one setting with different values.
     """
     given = {name for name, value in env.items() if value.strip()}
     bare = {name: origin for origin, name in BARE_NAMES.items() if origin in given}
-    found = bare | {name: name for name in given if name.startswith(PREFIX)}
+    renamed: dict[str, str] = {}
+    for origin, name in former.RENAMED.items():
+        if origin in given:
+            other = renamed.setdefault(name, origin)
+            if env[other].strip() != env[origin].strip() and name not in given:
+                raise UnusableSettings(
+                    f"{other}={env[other]!r} and {origin}={env[origin]!r} are one setting now, {name}: set that one instead"
+                )
+    found = bare | renamed | {name: name for name in given if name.startswith(PREFIX)}
     unprefixed = {name: origin for origin, name in BARE_NAMES.items()}
     for path, field in fields(model):
         name = variable_of(path)
@@ -143,7 +153,10 @@ def _value(env: Mapping[str, str], name: str, origin: str) -> str:
 
 
 def _is_file(name: str, origin: str) -> bool:
-    return origin not in (name, *(bare for bare, prefixed in BARE_NAMES.items() if prefixed == name))
+    return origin.endswith(FILE) and origin.removesuffix(FILE) in (
+        name,
+        *(bare for bare, prefixed in BARE_NAMES.items() if prefixed == name),
+    )
 
 
 def _unknown(name: str, known: list[str]) -> str:

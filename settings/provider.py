@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 from croniter import CroniterBadDateError, croniter
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from domain.back_off import BackOff
 from domain.nightly import Schedule
 from domain.strategies import STRATEGIES
 from settings.time_zone import TimeZone
 
 MIB = 1024 * 1024
+_JOB_BYTES = "Encoded size of one batch job; below the provider's own limit: Anthropic 256 MB, OpenAI 200 MB."
 
 
 def known_strategy(name: str) -> str:
@@ -41,7 +41,7 @@ class ProviderSettings(BaseModel):
     )
     max_output_tokens: int = Field(default=400, ge=64, le=32_000, description="Output limit of one comparison.")
     max_job_items: int = Field(default=10_000, ge=1, le=10_000, description="Comparisons in one batch job.")
-    max_job_bytes: int = Field(description="Encoded size of one batch job.", ge=1_024)
+    max_job_bytes: int = Field(ge=1_024, description=_JOB_BYTES)
     max_job_tokens: int = Field(
         default=1_000_000_000,
         ge=1_000,
@@ -63,7 +63,6 @@ class ProviderSettings(BaseModel):
     nightly_time_zone: TimeZone = Field(default="UTC", description="Its time zone, as Europe/Stockholm.")
     poll_first_s: float = Field(default=5.0, gt=0, description="Wait before the first look at a batch.")
     poll_max_s: float = Field(default=300.0, gt=0, description="Longest wait between two looks.")
-    poll_factor: float = Field(default=1.5, ge=1, le=10, description="Each wait is this many times the one before.")
     max_concurrent_calls: int = Field(
         default=16, ge=1, le=1_000, description="Synchronous calls in flight at once, per worker."
     )
@@ -76,12 +75,6 @@ class ProviderSettings(BaseModel):
         default=None,
         ge=1,
         description="Likewise for input tokens: uncached ones at Anthropic; at OpenAI its limit of tokens.",
-    )
-    output_tokens_per_minute: int | None = Field(
-        default=None, ge=1, description="Likewise for output tokens (Anthropic; OpenAI has no such limit)."
-    )
-    limits_minute_s: float = Field(
-        default=60.0, gt=0, le=60.0, description="How long the provider's minute lasts: shorter only at a simulator in a hurry."
     )
     max_enqueued_items: int | None = Field(
         default=None,
@@ -150,11 +143,6 @@ class ProviderSettings(BaseModel):
             raise ValueError(f"POLL_FIRST_S={self.poll_first_s:g} must be at most POLL_MAX_S={self.poll_max_s:g}")
         return self
 
-    @property
-    def polls(self) -> BackOff:
-        """The waits between two looks at a batch."""
-        return BackOff(self.poll_first_s, self.poll_max_s, self.poll_factor)
-
 
 class AnthropicSettings(ProviderSettings):
     """The Anthropic account."""
@@ -162,8 +150,9 @@ class AnthropicSettings(ProviderSettings):
     PROVIDER_JOB_BYTES: ClassVar[int] = 256_000_000
 
     model: str = Field(default="claude-haiku-5-5", min_length=1, description="Model of requests that name none.")
-    max_job_bytes: int = Field(
-        default=32 * MIB, ge=1_024, description="Encoded size of one batch job; below the provider's 256 MB."
+    max_job_bytes: int = Field(default=32 * MIB, ge=1_024, description=_JOB_BYTES)
+    output_tokens_per_minute: int | None = Field(
+        default=None, ge=1, description="Likewise for output tokens, which OpenAI does not limit."
     )
 
 
@@ -173,6 +162,4 @@ class OpenAISettings(ProviderSettings):
     PROVIDER_JOB_BYTES: ClassVar[int] = 200_000_000
 
     model: str = Field(default="gpt-6-luna", min_length=1, description="Model of requests that name none.")
-    max_job_bytes: int = Field(
-        default=100 * MIB, ge=1_024, description="Encoded size of one batch job; below the provider's 200 MB."
-    )
+    max_job_bytes: int = Field(default=100 * MIB, ge=1_024, description=_JOB_BYTES)

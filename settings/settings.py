@@ -1,22 +1,26 @@
 """All settings of a worker: their names, defaults, limits, and what follows from them."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain import strategies
+from domain.back_off import BackOff
 from settings import env as settings_env
+from settings import former
 from settings import warnings as settings_waits
 from settings.budget import BudgetSettings
 from settings.env import UnusableSettings
 from settings.kafka import KafkaSettings
 from settings.provider import MIB, AnthropicSettings, OpenAISettings, ProviderSettings, known_strategy
+from settings.testing import ForTesting
 
 __all__ = ["PROVIDERS", "TABLES", "Settings", "UnusableSettings", "load_settings"]
 
@@ -71,9 +75,6 @@ class Settings(KafkaSettings, BaseSettings):
         default=1, ge=1, le=32_767, description="Of the topics that the worker creates; 3 in production."
     )
     inbound_retention_s: float = Field(default=7 * DAY_S, gt=0, description="How long the request topic keeps a record.")
-    embedded_broker: bool = Field(
-        default=False, description="For the demo only: topics appear on first use and are not verified."
-    )
     state_dir: Path = Field(
         default=Path("build/state"),
         description="The tables' local store, relative to where the worker starts; in production a volume of its own.",
@@ -108,20 +109,8 @@ class Settings(KafkaSettings, BaseSettings):
 
     # Retries and claims
     attempts: int = Field(default=3, ge=1, le=20, description="Tries of one comparison before its error event.")
-    retry_batch_min: int = Field(default=4, ge=1, description="Fewer comparisons than this are tried again as single calls.")
     backoff_first_s: float = Field(default=30.0, ge=0, description="First wait after a refusal by the account.")
     backoff_max_s: float = Field(default=900.0, ge=0, description="Longest such wait.")
-    near_deadline_s: float = Field(default=1_800.0, ge=0, description="This close to its deadline a retry is a single call.")
-    start_within_s: float = Field(
-        default=130.0,
-        gt=0,
-        description="A claim not called upon for this long has run out; above the create timeout, which includes an upload.",
-    )
-    create_timeout_s: float = Field(default=120.0, gt=0, description="A batch create without an answer is of unknown outcome.")
-    list_settle_s: float = Field(
-        default=180.0, gt=0, description="Between the two scans that may conclude that a job is absent."
-    )
-    clock_skew_s: float = Field(default=60.0, ge=0, description="Largest difference assumed between two machines' clocks.")
     tidy_files_every_s: float = Field(
         default=HOUR_S, ge=0, description="How often uploaded files that belong to no batch are deleted; 0: never."
     )
@@ -146,34 +135,22 @@ class Settings(KafkaSettings, BaseSettings):
     tracing: bool = Field(
         default=False, description="Continue the traces of requests (OpenTelemetry, the extra `tracing`; OTEL_… says where to)."
     )
-    commit_interval_s: float = Field(default=1.0, gt=0, le=60, description="How often offsets are committed.")
-    done_flush_s: float = Field(default=0.2, gt=0, le=60, description="How often finished requests are announced.")
-    linger_ms: int = Field(default=5, ge=0, le=1_000, description="How long the producer gathers records.")
     broker_session_timeout_s: float = Field(
         default=30.0, gt=0, description="A worker silent for this long loses its partitions."
     )
-    broker_heartbeat_s: float = Field(
-        default=3.0, gt=0, description="Between two signs of life; at most a third of the session."
-    )
 
     # Memory and disk
-    stream_buffer_maxsize: int = Field(default=32, ge=1, le=4_096, description="Records read ahead per stream.")
-    recovery_buffer_size: int = Field(
-        default=50, ge=1, le=100_000, description="Changelog records applied at once in recovery."
-    )
     max_inflight_bytes: int = Field(default=128 * MIB, ge=1_024, description="Encoded jobs and calls held at once, per worker.")
     max_pending_bytes: int = Field(
         default=2_048 * MIB, ge=1_024, description="Unanswered requests on disk; above it intake pauses."
     )
-    rocksdb_block_cache_bytes: int = Field(default=32 * MIB, ge=MIB, description="Per table and partition.")
-    rocksdb_write_buffer_bytes: int = Field(
-        default=8 * MIB, ge=MIB, description="Per table and partition, up to three of them."
-    )
-    rocksdb_max_open_files: int = Field(default=128, ge=16, description="Per table and partition.")
 
     budget: BudgetSettings = Field(default_factory=lambda: BudgetSettings())
     anthropic: AnthropicSettings = Field(default_factory=lambda: AnthropicSettings())
     openai: OpenAISettings = Field(default_factory=lambda: OpenAISettings())
+    testing: ForTesting = Field(default_factory=lambda: ForTesting())
+
+    _former: tuple[str, ...] = PrivateAttr(default=())
 
     @classmethod
     def settings_customise_sources(
@@ -227,12 +204,6 @@ class Settings(KafkaSettings, BaseSettings):
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
         broken = [*self._at_most("quiet_s", "window_age_s"), *self._at_most("backoff_first_s", "backoff_max_s")]
-        if self.broker_heartbeat_s > self.broker_session_timeout_s / 3:
-            # Kafka's own advice: two heartbeats may be lost before the broker gives the partitions away.
-            broken.append(
-                f"{variable('broker_heartbeat_s')}={self.broker_heartbeat_s:g} must be at most a third of "
-                f"{variable('broker_session_timeout_s')}={self.broker_session_timeout_s:g}"
-            )
         for provider in PROVIDERS:
             # A job above it could never be encoded: it would wait for room for ever.
             if self.provider(provider).max_job_bytes > self.max_inflight_bytes:
@@ -275,6 +246,14 @@ class Settings(KafkaSettings, BaseSettings):
         return self.inbound_retention_s + max(self.longest_wait_s, self.nightly_longest_wait_s) + DAY_S
 
     @property
+    def broker_heartbeat_s(self) -> float:
+        """Between two heartbeats, in seconds: three may be lost before the session is over.
+
+        Not above Kafka's own 3 s where the session is long, for a worker learns of a rebalance by the answer to one.
+        """
+        return min(3.0, self.broker_session_timeout_s / 4)
+
+    @property
     def changelog_topics(self) -> tuple[str, ...]:
         """The changelog topics of the tables, in the order of TABLES; Faust's own names."""
         return tuple(f"{self.app_id}-{table}-changelog" for table in TABLES)
@@ -287,7 +266,7 @@ class Settings(KafkaSettings, BaseSettings):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What an operator should know and what still lets the worker start; a line each."""
-        return (*self._missing_keys(), *settings_waits.warnings(self))
+        return (*self._former, *self._missing_keys(), *settings_waits.warnings(self))
 
     def _missing_keys(self) -> tuple[str, ...]:
         if not self.configured_providers:
@@ -310,6 +289,11 @@ class Settings(KafkaSettings, BaseSettings):
             raise KeyError(name)
         block: ProviderSettings = getattr(self, name)
         return block
+
+    def polls(self, provider: str) -> BackOff:
+        """The waits between two looks at a batch; KeyError for a name that is no provider."""
+        block = self.provider(provider)
+        return BackOff(block.poll_first_s, block.poll_max_s, self.testing.poll_factor)
 
     def longest_wait_of(self, strategy: str) -> float:
         """How long a request under a strategy may wait for its answer, in seconds."""
@@ -338,4 +322,6 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
 
     Errors: UnusableSettings, one line that says what, which value, what is allowed; never a secret.
     """
-    return settings_env.read(Settings, env)
+    settings = settings_env.read(Settings, env)
+    settings._former = tuple(former.lines(os.environ if env is None else env))
+    return settings

@@ -1,11 +1,18 @@
 """Declares the four tables on the app, with RocksDB bounded: Faust's default is a 2 GiB cache per partition and table."""
 
+from settings.provider import MIB
 from settings.settings import Settings
 from streams.kafka.app import RoundbatchApp
 from streams.kafka.outbox import Outbox
 from tables import jobs, outcomes, requests, rounds
 from tables.acknowledged import AcknowledgedTable
 from tables.view import Tables
+
+_RESTORED_AT_ONCE = 50  # records of a changelog
+# Each of these is per table and partition: docs/configuration.md says what they come to.
+BLOCK_CACHE_BYTES = 32 * MIB
+WRITE_BUFFER_BYTES = 8 * MIB  # and up to three of them
+_MAX_OPEN_FILES = 128
 
 
 def declare(app: RoundbatchApp, settings: Settings, outbox: Outbox) -> Tables:
@@ -18,12 +25,12 @@ def declare(app: RoundbatchApp, settings: Settings, outbox: Outbox) -> Tables:
             key_type=bytes,
             value_type=bytes,
             partitions=settings.partitions,
-            recovery_buffer_size=settings.recovery_buffer_size,
+            recovery_buffer_size=_RESTORED_AT_ONCE,
             options={
                 "driver": "rocksdict",
-                "block_cache_size": settings.rocksdb_block_cache_bytes,
-                "write_buffer_size": settings.rocksdb_write_buffer_bytes,
-                "max_open_files": settings.rocksdb_max_open_files,
+                "block_cache_size": BLOCK_CACHE_BYTES,
+                "write_buffer_size": WRITE_BUFFER_BYTES,
+                "max_open_files": _MAX_OPEN_FILES,
                 **({} if ttl_s is None else {"ttl": int(ttl_s)}),
             },
         )

@@ -10,7 +10,7 @@ from providers.limits.account_limits import AccountLimits
 from providers.limits.charging import Charging
 from providers.limits.limiter import Limiter
 from providers.openai.adapter import OpenAIProvider
-from settings.provider import ProviderSettings
+from settings.provider import AnthropicSettings, ProviderSettings
 from settings.settings import Settings
 
 _ADAPTERS: Mapping[str, type[AnthropicProvider | OpenAIProvider]] = {"anthropic": AnthropicProvider, "openai": OpenAIProvider}
@@ -39,7 +39,7 @@ def open_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
             spool_folder=str(settings.state_dir),  # not /tmp, which may be memory
             **where,
         )
-        accounts[name] = Account(name, provider, Limiter(_limits(name, block)))
+        accounts[name] = Account(name, provider, Limiter(_limits(name, block, settings.testing.limits_minute_s)))
     return accounts
 
 
@@ -50,12 +50,12 @@ def share_accounts(accounts: Mapping[str, Account], share: float) -> None:
             account.limiter.set_share(share)
 
 
-def _limits(name: str, block: ProviderSettings) -> AccountLimits:
+def _limits(name: str, block: ProviderSettings, minute_s: float) -> AccountLimits:
     return AccountLimits(
         Charging(name),
         concurrent_calls=block.max_concurrent_calls,
         requests_per_minute=block.requests_per_minute,
         input_tokens_per_minute=block.input_tokens_per_minute,
-        output_tokens_per_minute=block.output_tokens_per_minute,
-        minute_s=block.limits_minute_s,
+        output_tokens_per_minute=block.output_tokens_per_minute if isinstance(block, AnthropicSettings) else None,
+        minute_s=minute_s,
     )

@@ -72,8 +72,8 @@ class FindLost:
 
     async def _scan(self, provider: Provider, job: Job, attempt: Attempt, claim: Claim) -> tuple[str | None, int]:
         """One complete scan: the provider's id of the job, or None with the number of batches that may still be it."""
-        skew_ms = int(max(self._settings.clock_skew_s, _LEAST_MARGIN_S) * 1000)
-        last_ms = claim.append_ms + int((claim.start_within_s + self._settings.create_timeout_s) * 1000) + skew_ms
+        skew_ms = int(max(self._settings.testing.clock_skew_s, _LEAST_MARGIN_S) * 1000)
+        last_ms = claim.append_ms + int((claim.start_within_s + self._settings.testing.create_timeout_s) * 1000) + skew_ms
         candidates = await provider.candidates(claim.append_ms - skew_ms)
         undecided = 0
         for candidate in candidates:
@@ -106,8 +106,7 @@ class FindLost:
 
     def delay_s(self, job: Job, attempt: Attempt) -> float:
         """The wait before the next look."""
-        block = self._settings.provider(job.plan.provider)
-        return block.polls.wait_s(attempt.finds)
+        return self._settings.polls(job.plan.provider).wait_s(attempt.finds)
 
     def hold(self, job: Job, attempt: Attempt, why: str) -> float:
         """Report a job that is neither seen nor certainly absent; it is looked for until its deadline."""

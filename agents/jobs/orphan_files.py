@@ -30,7 +30,7 @@ class OrphanFiles:
         self._every_s, self._accounts, self._clock, self._sleep = settings.tidy_files_every_s, accounts, clock, sleep
         self.heartbeat = silent()
         # Beyond it no claim holds, so that no batch can be made of the file any more.
-        self._least_age_s = settings.create_timeout_s + settings.start_within_s + _MARGIN_S
+        self._least_age_s = settings.testing.create_timeout_s + settings.testing.start_within_s + _MARGIN_S
 
     async def run(self) -> None:
         """Tidy every `tidy_files_every_s`, the first time after so long; with 0 never. Failures are logged, never raised."""

@@ -59,8 +59,7 @@ class ReadResults:
 
     def delay_s(self, job: Job, attempt: Attempt) -> float:
         """The wait before the next look; not beyond the moment at which the job is to be escalated."""
-        block = self._settings.provider(job.plan.provider)
-        wait_s = block.polls.wait_s(attempt.polls)
+        wait_s = self._settings.polls(job.plan.provider).wait_s(attempt.polls)
         escalate_at_ms, now_ms = job.plan.escalate_at_ms, self._clock.now_ms()
         if escalate_at_ms is None or attempt.cancel_sent or now_ms >= escalate_at_ms:
             return wait_s
@@ -205,7 +204,7 @@ class ReadResults:
         log.warning(
             "results_not_whole", **attempt.about, missing_lines=len(missing), reads=attempt.short_reads + 1, why=str(why)
         )
-        wait_s = self._settings.provider(job.plan.provider).polls.wait_s(attempt.short_reads)
+        wait_s = self._settings.polls(job.plan.provider).wait_s(attempt.short_reads)
         attempt.short_reads += 1
         if attempt.short_reads >= _SHORT_READS_TO_HOLD:
             self._find_lost.hold(job, attempt, str(why))

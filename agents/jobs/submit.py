@@ -69,7 +69,7 @@ class SubmitJob:
             work.SubmitClaimed(
                 job_id=job.job_id,
                 worker_run=self._worker_run,
-                start_within_s=self._settings.start_within_s,
+                start_within_s=self._settings.testing.start_within_s,
                 key_hash=self._accounts[job.plan.provider].provider.key_hash,
             ),
         )
@@ -138,7 +138,7 @@ class SubmitJob:
         try:
             async with self._inflight.hold(_size(view, job)):
                 provider_job_id = await provider.create(
-                    job.job_id, chain((first,), prompts), start=start, timeout_s=self._settings.create_timeout_s
+                    job.job_id, chain((first,), prompts), start=start, timeout_s=self._settings.testing.create_timeout_s
                 )
         except StartRefused as error:
             self._pauses.told_nothing(account, subject)

@@ -32,10 +32,10 @@ def policy(settings: Settings, provider: str) -> Policy:
     """What a job planned now carries for its replanning."""
     return Policy(
         attempts=settings.attempts,
-        retry_batch_min=settings.retry_batch_min,
+        retry_batch_min=settings.testing.retry_batch_min,
         backoff_first_s=settings.backoff_first_s,
         backoff_max_s=settings.backoff_max_s,
-        near_deadline_s=settings.near_deadline_s,
+        near_deadline_s=settings.testing.near_deadline_s,
         escalate_before_s=settings.escalate_before_s,
         layout=settings.provider(provider).bundle_layout,
     )
@@ -43,4 +43,5 @@ def policy(settings: Settings, provider: str) -> Policy:
 
 def absence_rule(settings: Settings) -> AbsenceRule:
     """When a job of unknown fate is certainly absent."""
-    return AbsenceRule(settings.create_timeout_s, settings.clock_skew_s, settings.list_settle_s)
+    times = settings.testing
+    return AbsenceRule(times.create_timeout_s, times.clock_skew_s, times.list_settle_s)

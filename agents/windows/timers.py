@@ -83,7 +83,7 @@ class Timers:
             self._views.look_at_transactions()
         announce = self._clock.running_s() >= self._next_done_s
         if announce:
-            self._next_done_s = self._clock.running_s() + self._settings.done_flush_s
+            self._next_done_s = self._clock.running_s() + self._settings.testing.done_flush_s
         for view in self._views:
             self._views.mend_stall(view)
             if view.check_caught_up(self._clock.now_ms()):

@@ -8,6 +8,8 @@ from streams.kafka import security
 from streams.kafka.consumer import OrderedTransport
 from streams.kafka.outbox import MAX_RECORD_BYTES
 
+_READ_AHEAD = 32  # records per stream
+
 
 class RoundbatchApp(faust.App):
     """A Faust app whose consumer commits what we acknowledge."""
@@ -31,9 +33,9 @@ def make_app(settings: Settings) -> RoundbatchApp:
         web_enabled=False,
         recovery_consistency_check=False,  # agents.partitions.same_log compares more, and its error says what to do
         table_standby_replicas=settings.standby_replicas,
-        stream_buffer_maxsize=settings.stream_buffer_maxsize,
+        stream_buffer_maxsize=_READ_AHEAD,
         stream_wait_empty=True,  # with False, a SIGTERM in the middle of a record committed it half done
-        broker_commit_interval=settings.commit_interval_s,
+        broker_commit_interval=settings.testing.commit_interval_s,
         broker_session_timeout=settings.broker_session_timeout_s,
         broker_heartbeat_interval=settings.broker_heartbeat_s,
         consumer_auto_offset_reset="earliest",

@@ -37,6 +37,7 @@ MAX_RECORD_BYTES = 4 * 1024 * 1024  # own topics and the producer allow this; in
 # and those that have come back since it last asked it does not know.
 METADATA_MAX_AGE_MS = 30_000
 _BATCH_BYTES, _LEAST_BATCH_BYTES = 256 * 1024, 16 * 1024
+_LINGER_MS = 5  # how long the producer gathers records
 _REFUSED_S = 60.0  # how long it is remembered which size a topic has refused: its limit may be raised
 _RECONNECT_S = 1.0
 
@@ -52,7 +53,7 @@ class Outbox:
     """
 
     def __init__(
-        self, kafka: KafkaSettings, *, linger_ms: int, high_water: int = 5_000, request_timeout_ms: int = 40_000
+        self, kafka: KafkaSettings, *, linger_ms: int = _LINGER_MS, high_water: int = 5_000, request_timeout_ms: int = 40_000
     ) -> None:
         self._kafka = kafka
         self._linger_ms = linger_ms

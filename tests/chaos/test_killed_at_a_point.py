@@ -32,7 +32,7 @@ class Row:
         return f"{self.words}, {self.point}{', quiet' if self.quiet else ''}"
 
 
-NEVER_COMMITTED = {"ROUNDBATCH_COMMIT_INTERVAL_S": "60"}
+NEVER_COMMITTED = {"ROUNDBATCH_TESTING__COMMIT_INTERVAL_S": "60"}
 ROWS = (
     Row("before a request's puts are acknowledged", "between_request_puts"),
     Row("before a request's puts are acknowledged", "after_request_puts"),
@@ -48,7 +48,7 @@ ROWS = (
     Row("while polling or fetching", "after_outcomes_sent"),
     Row("between Outcomes read and its offset committed", "after_outcomes_read"),
     Row("between Outcomes read and its offset committed", "before_requests_done_put", NEVER_COMMITTED, sent_again=True),
-    Row("between Outcomes committed and RequestsDone", "after_job_ended_read", {"ROUNDBATCH_DONE_FLUSH_S": "60"}),
+    Row("between Outcomes committed and RequestsDone", "after_job_ended_read", {"ROUNDBATCH_TESTING__DONE_FLUSH_S": "60"}),
     # A batch refused by content is halved: the second half must not be taken for the whole when the record is read again.
     Row("between the puts of two plans", "after_first_plan_put:2", refused=True),
 )

@@ -12,7 +12,7 @@ from tests.harness.deployment import Deployment
 from tests.harness.worker import WorkerProcess
 
 # Two workers that run need longer than one of them: a rebalance takes Faust up to 3 s on a busy machine.
-LONG_SESSION = {"ROUNDBATCH_BROKER_SESSION_TIMEOUT_S": "6", "ROUNDBATCH_BROKER_HEARTBEAT_S": "1"}
+LONG_SESSION = {"ROUNDBATCH_BROKER_SESSION_TIMEOUT_S": "6"}
 ONE_EACH = Counter({"anthropic": 1, "openai": 1})
 
 

@@ -61,20 +61,19 @@ class Deployment:
     def environment(self, state: str = "a", **more: str) -> dict[str, str]:
         """The environment of a worker; `state` names its state directory."""
         fast = {
-            "ROUNDBATCH_START_WITHIN_S": "3",
-            "ROUNDBATCH_CREATE_TIMEOUT_S": "3",
-            "ROUNDBATCH_CLOCK_SKEW_S": "0.5",
-            "ROUNDBATCH_LIST_SETTLE_S": "1",
+            "ROUNDBATCH_TESTING__START_WITHIN_S": "3",
+            "ROUNDBATCH_TESTING__CREATE_TIMEOUT_S": "2.9",
+            "ROUNDBATCH_TESTING__CLOCK_SKEW_S": "0.5",
+            "ROUNDBATCH_TESTING__LIST_SETTLE_S": "1",
             "ROUNDBATCH_QUIET_S": "0.5",
             "ROUNDBATCH_WINDOW_AGE_S": "5",
             "ROUNDBATCH_BACKOFF_FIRST_S": "0.3",
             "ROUNDBATCH_BACKOFF_MAX_S": "2",
-            "ROUNDBATCH_NEAR_DEADLINE_S": "1",
-            "ROUNDBATCH_COMMIT_INTERVAL_S": "0.2",
+            "ROUNDBATCH_TESTING__NEAR_DEADLINE_S": "1",
+            "ROUNDBATCH_TESTING__COMMIT_INTERVAL_S": "0.2",
             "ROUNDBATCH_SHUTDOWN_TIMEOUT_S": "10",
             # A killed worker's partitions are given away after the session; 6 s is the broker's least.
             "ROUNDBATCH_BROKER_SESSION_TIMEOUT_S": "6",
-            "ROUNDBATCH_BROKER_HEARTBEAT_S": "1",
         }
         for provider in ("ANTHROPIC", "OPENAI"):
             fast[f"ROUNDBATCH_{provider}__POLL_FIRST_S"] = "0.2"

@@ -90,7 +90,7 @@ def test_a_provider_whose_clock_is_five_minutes_off_is_not_paid_twice(deployed: 
 
 def test_a_batch_that_the_list_shows_late_is_not_taken_for_absent(deployed: Deployment) -> None:
     # Without the settling time a job would be absent 6.5 s after its claim: before the list shows it.
-    deployed.env["ROUNDBATCH_LIST_SETTLE_S"] = "6"
+    deployed.env["ROUNDBATCH_TESTING__LIST_SETTLE_S"] = "6"
     worker = deployed.worker()
     for provider in PROVIDERS:
         deployed.simulator.faults(

@@ -24,8 +24,8 @@ def test_a_large_window_is_streamed_beside_small_rounds(deployed: Deployment, pr
         "ROUNDBATCH_LLM_BATCHING_STRATEGY": "nightly",
         f"{block}MAX_JOB_ITEMS": str(MOST_ITEMS),
         f"{block}NIGHTLY_CRON": "*/15 * * * * *",
-        "ROUNDBATCH_START_WITHIN_S": "40",
-        "ROUNDBATCH_CREATE_TIMEOUT_S": "30",
+        "ROUNDBATCH_TESTING__START_WITHIN_S": "40",
+        "ROUNDBATCH_TESTING__CREATE_TIMEOUT_S": "30",
     }
     worker = deployed.worker()
     other = "openai" if provider == "anthropic" else "anthropic"

@@ -193,7 +193,7 @@ async def test_07_a_fact_is_written_with_two_values_when_settings_change(world: 
 
 
 async def test_08_a_request_is_never_deleted_when_its_end_was_not_announced(world: World) -> None:
-    a = await world.start(done_flush_s=60.0)
+    a = await world.start(testing={"done_flush_s": 60.0})
     world.provider.ends_at_once = True
     world.request("m0", "m1")
     while set(world.events()) != {"m0", "m1"}:
@@ -356,7 +356,7 @@ async def test_17_a_job_is_forgotten_when_the_claim_given_back_was_not_the_one_t
 async def test_18_a_claim_that_runs_out_while_the_job_is_uploaded_is_not_called_upon(world: World) -> None:
     a = await claiming(world, "m0", "m1")
     first = only_job(a)
-    world.provider.while_uploading = lambda: world.clock.advance(a.settings.start_within_s)
+    world.provider.while_uploading = lambda: world.clock.advance(a.settings.testing.start_within_s)
     await world.run(a, seconds=5)
     world.provider.while_uploading = lambda: None
     await world.finish(a)

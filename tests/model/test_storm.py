@@ -63,7 +63,7 @@ class Storm:
             "backoff_max_s": 120.0,
             "longest_wait_s": choice((2_400.0, 12_600.0)),
             "escalate_before_s": choice((0.0, 600.0)),
-            "retry_batch_min": choice((1, 3)),
+            "testing": {"retry_batch_min": choice((1, 3))},
             "openai": openai,
         }
         if some() < 0.5:

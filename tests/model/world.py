@@ -43,7 +43,8 @@ class World:
     def settings(**fields: Any) -> Settings:
         """Settings of a worker with OpenAI as its only provider."""
         openai = {"api_key": "key", "model": fields.pop("model", "gpt-6-luna"), **fields.pop("openai", {})}
-        return Settings(**{"default_provider": "openai", "retry_batch_min": 1, "openai": openai, **fields})
+        testing = {"retry_batch_min": 1, **fields.pop("testing", {})}
+        return Settings(**{"default_provider": "openai", "openai": openai, "testing": testing, **fields})
 
     def worker(self, disk: Disk | None = None, **settings: Any) -> ModelWorker:
         """Start a process without a partition."""

@@ -12,6 +12,7 @@ from providers.limits.account_limits import only_concurrent
 from providers.limits.limiter import Limiter
 from providers.protocol import JobNotVisible, ProviderDown
 from settings.settings import Settings
+from settings.testing import ForTesting
 from tests.model.log import ModelClock
 from tests.model.provider import ModelProvider
 
@@ -40,7 +41,7 @@ class Files(ModelProvider):
 
 def tidying(clock: ModelClock, *providers: Files, every_s: float = 3600.0) -> OrphanFiles:
     accounts = {str(number): Account(str(number), one, Limiter(only_concurrent(1))) for number, one in enumerate(providers)}
-    settings = Settings(create_timeout_s=120, start_within_s=130, tidy_files_every_s=every_s)
+    settings = Settings(testing=ForTesting(create_timeout_s=120, start_within_s=130), tidy_files_every_s=every_s)
 
     async def sleep(seconds: float) -> None:
         clock.advance(seconds)

@@ -181,7 +181,7 @@ def test_the_worker_takes_the_settings_it_is_given(topics: services.Topics) -> N
     assert settings.request_topic == topics.request
     assert settings.allowed_callback_topics == (topics.result,)
     assert settings.partitions == broker.PARTITIONS
-    assert settings.embedded_broker == (topics is services.EMBEDDED)
+    assert settings.testing.embedded_broker == (topics is services.EMBEDDED)
 
 
 def test_ones_own_kafka_is_taken_where_it_is_named() -> None:

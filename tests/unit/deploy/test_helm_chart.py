@@ -13,6 +13,7 @@ import yaml  # type: ignore[import-untyped]
 from agents import worker
 from settings.env import fields, is_secret, variable_of
 from settings.settings import Settings, load_settings
+from tables.declared import BLOCK_CACHE_BYTES, WRITE_BUFFER_BYTES
 from tests.brokers.certificates import Authority
 from tests.harness.helm import (
     CHART,
@@ -95,7 +96,7 @@ def test_a_large_number_is_written_out() -> None:
     """Helm reads numbers as floats: 4294967296 would come as 4.294967296e+09, which is no whole number to the settings."""
     environment = environment_of(render("secured"))
     assert environment["ROUNDBATCH_MAX_PENDING_BYTES"] == "4294967296"
-    assert environment["ROUNDBATCH_DONE_FLUSH_S"] == "0.25"
+    assert environment["ROUNDBATCH_TESTING__DONE_FLUSH_S"] == "0.25"
     assert environment["ROUNDBATCH_HONOR_REQUEST_MODE"] == "false"
 
 
@@ -324,7 +325,6 @@ def test_ci_brings_the_helm_that_is_named_here() -> None:
 def test_memory_limits_hold_what_the_tables_may_take() -> None:
     """The worst case: all partitions on one worker. The rest of the process has been seen at 378 MiB."""
     mib = 2**20
-    cache, buffer = (Settings.model_fields[f"rocksdb_{name}_bytes"].default for name in ("block_cache", "write_buffer"))
-    most_mib = math.ceil((cache + 3 * buffer) * 4 * PARTITIONS / mib) + 378
+    most_mib = math.ceil((BLOCK_CACHE_BYTES + 3 * WRITE_BUFFER_BYTES) * 4 * PARTITIONS / mib) + 378
     limit = container_of(render("minimal"))["resources"]["limits"]["memory"]
     assert int(limit.removesuffix("Gi")) * 1024 > most_mib

@@ -89,7 +89,7 @@ def test_other_programs_variables_are_left_alone() -> None:
         ("ROUNDBATCH_LONGEST_WAIT_S", "0", "greater than 0"),
         ("ROUNDBATCH_LONGEST_WAIT_S", "inf", "finite number"),
         ("ROUNDBATCH_LONGEST_WAIT_S", "nan", "finite number"),
-        ("ROUNDBATCH_EMBEDDED_BROKER", "maybe", "valid boolean"),
+        ("ROUNDBATCH_TESTING__EMBEDDED_BROKER", "maybe", "valid boolean"),
         ("ROUNDBATCH_HEALTH_PORT", "70000", "less than or equal to 65535"),
         ("ROUNDBATCH_LOG_LEVEL", "loud", "'INFO'"),
         ("ROUNDBATCH_DEFAULT_PROVIDER", "google", "anthropic, openai"),
@@ -119,7 +119,10 @@ def test_a_refusal_names_variable_value_and_what_is_allowed(name: str, value: st
     [
         ({"ROUNDBATCH_QUIET_S": "31"}, ["ROUNDBATCH_QUIET_S=31", "at most ROUNDBATCH_WINDOW_AGE_S=30"]),
         ({"ROUNDBATCH_BACKOFF_FIRST_S": "901"}, ["ROUNDBATCH_BACKOFF_FIRST_S=901", "ROUNDBATCH_BACKOFF_MAX_S=900"]),
-        ({"ROUNDBATCH_BROKER_HEARTBEAT_S": "11"}, ["a third of ROUNDBATCH_BROKER_SESSION_TIMEOUT_S=30"]),
+        (
+            {"ROUNDBATCH_TESTING__CREATE_TIMEOUT_S": "130"},
+            ["ROUNDBATCH_TESTING__CREATE_TIMEOUT_S=130 must be below START_WITHIN_S=130: lower it, or raise the other"],
+        ),
         ({"ROUNDBATCH_WATCHDOG_S": "9"}, ["ROUNDBATCH_WATCHDOG_S=9", "0 (never) or at least 60"]),
         ({"ROUNDBATCH_MAX_INFLIGHT_BYTES": "50000000"}, ["ROUNDBATCH_OPENAI__MAX_JOB_BYTES=104857600", "50000000"]),
         ({"ROUNDBATCH_ANTHROPIC__POLL_FIRST_S": "301"}, ["ROUNDBATCH_ANTHROPIC__POLL_FIRST_S=301", "POLL_MAX_S=300"]),
