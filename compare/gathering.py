@@ -66,7 +66,7 @@ class Gathering:
 
     def _look_ms(self, window: Window) -> int:
         if STRATEGIES[window.strategy].closes is Closes.SCHEDULE:
-            provider = next(iter(window.members.values())).provider
+            provider = next(iter(window.members.values())).resolved.provider
             return self._schedules[provider].next_tick_ms(window.opened_ms or 0)
         quiet_ms = window.last_ms + int(self._settings.quiet_s * 1000)
         return min(quiet_ms, window.first_ms + int(self._settings.window_age_s * 1000))

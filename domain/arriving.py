@@ -1,11 +1,10 @@
 """How the comparisons of one inbound record are judged on arrival: accepted, rejected, duplicate or in conflict."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.comparison import Member
 from domain.partition.state import Known
-from domain.reply import Fault
 from domain.rounds import Arrival, RoundEntry, Standing
 
 # Arrivals in one entry. 1 MiB of the smallest answerable comparisons is some 14,000; each takes 450 B to 1.2 KB here, with its
@@ -15,24 +14,11 @@ MAX_ARRIVALS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One position of an inbound record as read, with what settings resolved; fault: why it cannot be accepted."""
+    """One position of an inbound record as it stands by itself: accepted, or rejected for its fault."""
 
-    position: int
-    correlation_id: str
-    content_sha256: str
     round_key: str
     announced: int | None
-    strategy: str
-    provider: str
-    model: str
-    profile: str
-    prompt_bytes: int
-    deadline_ms: int
-    bundle_hint: int = 0
-    batch: str = ""
-    max_tokens: int = 0
-    essays: tuple[int, int] | None = None
-    fault: Fault | None = None
+    arrival: Arrival
 
 
 def arrive(
@@ -52,17 +38,15 @@ def arrive(
     announced: dict[str, int] = {}
     here: dict[str, Known] = {}
     for candidate in candidates:
-        member = Member(offset, candidate.position)
-        before = known.get(candidate.correlation_id)
-        first = before if before is not None and before.member.offset < offset else here.get(candidate.correlation_id)
+        arrival = candidate.arrival
+        before = known.get(arrival.correlation_id)
+        first = before if before is not None and before.member.offset < offset else here.get(arrival.correlation_id)
         if first is None:
-            here[candidate.correlation_id] = Known(member, candidate.content_sha256)
-            standing = Standing.ACCEPTED if candidate.fault is None else Standing.REJECTED
-        elif first.content_sha256 == candidate.content_sha256:
-            standing = Standing.DUPLICATE
+            here[arrival.correlation_id] = Known(Member(offset, arrival.position), arrival.content_sha256)
         else:
-            standing = Standing.CONFLICT
-        rounds.setdefault(candidate.round_key, []).append(_arrival(candidate, standing))
+            same = first.content_sha256 == arrival.content_sha256
+            arrival = replace(arrival, standing=Standing.DUPLICATE if same else Standing.CONFLICT, fault=None)
+        rounds.setdefault(candidate.round_key, []).append(arrival)
         if candidate.announced is not None:
             announced[candidate.round_key] = max(announced.get(candidate.round_key, 0), candidate.announced)
     return tuple(
@@ -78,24 +62,4 @@ def arrive(
         )
         for key, arrivals in rounds.items()
         for start in range(0, len(arrivals), MAX_ARRIVALS)
-    )
-
-
-def _arrival(candidate: Candidate, standing: Standing) -> Arrival:
-    return Arrival(
-        position=candidate.position,
-        correlation_id=candidate.correlation_id,
-        content_sha256=candidate.content_sha256,
-        standing=standing,
-        provider=candidate.provider,
-        model=candidate.model,
-        strategy=candidate.strategy,
-        profile=candidate.profile,
-        prompt_bytes=candidate.prompt_bytes,
-        deadline_ms=candidate.deadline_ms,
-        bundle_hint=candidate.bundle_hint,
-        batch=candidate.batch,
-        max_tokens=candidate.max_tokens,
-        essays=candidate.essays,
-        fault=candidate.fault if standing is Standing.REJECTED else None,
     )

@@ -72,7 +72,7 @@ class Window:
     def add(self, pending: Pending) -> None:
         """Gather one more."""
         self.members[pending.member] = pending
-        self.loads.setdefault(pending.provider, Load()).count(pending, 1)
+        self.loads.setdefault(pending.resolved.provider, Load()).count(pending, 1)
         if self.opened_ms is None or pending.arrived_ms < self.opened_ms:
             self.opened_ms, self.tick_ms = pending.arrived_ms, None
 
@@ -80,7 +80,7 @@ class Window:
         """Let one go."""
         pending = self.members.pop(member, None)
         if pending is not None:
-            self.loads[pending.provider].count(pending, -1)
+            self.loads[pending.resolved.provider].count(pending, -1)
 
 
 def due(
@@ -117,7 +117,7 @@ def due(
 def _tick_ms(window: Window, schedules: Mapping[str, Schedule]) -> int:
     """The first tick later than the window's opening: one that downtime has missed is due at once, and once."""
     if window.tick_ms is None:
-        provider = next(iter(window.members.values())).provider
+        provider = next(iter(window.members.values())).resolved.provider
         window.tick_ms = schedules[provider].next_tick_ms(window.opened_ms or 0)
     return window.tick_ms
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from domain.comparison import Member
 from domain.essay_order import by_essays
 from domain.job import ClosedBy, Plan, Policy
+from domain.resolved import Resolved
 from domain.strategies import STRATEGIES, Closes, Strategy
 
 ALL_ROUNDS = "all:"  # begins the key of a window over all rounds of a provider
@@ -14,27 +15,19 @@ ALL_ROUNDS = "all:"  # begins the key of a window over all rounds of a provider
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An accepted comparison that has no outcome yet, with what collect resolved for it."""
+    """An accepted comparison that has no outcome yet."""
 
     member: Member
     round_key: str
-    strategy: str
-    provider: str
-    model: str
-    profile: str
-    prompt_bytes: int
-    deadline_ms: int
     arrived_ms: int
-    bundle_hint: int = 0
-    batch: str = ""
-    max_tokens: int = 0
-    essays: tuple[int, int] | None = None
+    resolved: Resolved
 
     @property
     def window_key(self) -> tuple[str, str]:
         """The window it is gathered in: its round's, or under a schedule the one of its provider over all rounds."""
-        scheduled = STRATEGIES[self.strategy].closes is Closes.SCHEDULE
-        return (f"{ALL_ROUNDS}{self.provider}" if scheduled else self.round_key, self.strategy)
+        strategy = self.resolved.strategy
+        scheduled = STRATEGIES[strategy].closes is Closes.SCHEDULE
+        return (f"{ALL_ROUNDS}{self.resolved.provider}" if scheduled else self.round_key, strategy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +51,12 @@ BYTES_PER_TOKEN = 2.5  # an upper bound of tokens from bytes, for either provide
 
 def encoded_bytes(pending: Pending) -> int:
     """An upper estimate of one comparison's size in a job."""
-    return int(pending.prompt_bytes * ESCAPE_FACTOR) + LINE_OVERHEAD_BYTES
+    return int(pending.resolved.prompt_bytes * ESCAPE_FACTOR) + LINE_OVERHEAD_BYTES
 
 
 def estimated_tokens(pending: Pending) -> int:
     """An upper estimate of one comparison's input tokens."""
-    return math.ceil((pending.prompt_bytes + LINE_OVERHEAD_BYTES) / BYTES_PER_TOKEN)
+    return math.ceil((pending.resolved.prompt_bytes + LINE_OVERHEAD_BYTES) / BYTES_PER_TOKEN)
 
 
 Line = list[Pending]
@@ -83,7 +76,8 @@ def cut(
     """
     groups: dict[tuple[str, str, str], list[Pending]] = {}
     for pending in sorted(window, key=lambda item: item.member):
-        groups.setdefault((pending.strategy, pending.provider, pending.model), []).append(pending)
+        of = pending.resolved
+        groups.setdefault((of.strategy, of.provider, of.model), []).append(pending)
     plans = []
     for (strategy, provider, _), members in groups.items():
         chunks = list(_chunks(_lines(members, STRATEGIES[strategy], limits[provider]), limits[provider]))
@@ -98,7 +92,7 @@ def _lines(members: list[Pending], row: Strategy, limits: JobLimits) -> list[Lin
     lines: list[Line] = []
     open_lines: dict[tuple[str, str], Line] = {}
     for pending in members if most == 1 else _together(members, most):
-        key = (pending.round_key, pending.profile)
+        key = (pending.round_key, pending.resolved.profile)
         line = open_lines.get(key)
         if line is None or not _fits(line, pending, most, limits):
             line = open_lines[key] = []
@@ -111,16 +105,17 @@ def _together(members: list[Pending], most: int) -> Iterable[Pending]:
     """Those of one round and call profile, and of them those that share essays."""
     alike: dict[tuple[str, str, bool], list[Pending]] = {}
     for pending in members:
-        alike.setdefault((pending.round_key, pending.profile, pending.essays is None), []).append(pending)
+        of = pending.resolved
+        alike.setdefault((pending.round_key, of.profile, of.essays is None), []).append(pending)
     for group in alike.values():
-        pairs = [pending.essays for pending in group if pending.essays is not None]
+        pairs = [pending.resolved.essays for pending in group if pending.resolved.essays is not None]
         yield from (group[place] for place in by_essays(pairs, most)) if pairs else group
 
 
 def _fits(line: Line, pending: Pending, most: int, limits: JobLimits) -> bool:
     wanted = [*line, pending]
     return (
-        len(wanted) <= min(min(most, one.bundle_hint or most) for one in wanted)
+        len(wanted) <= min(min(most, one.resolved.bundle_hint or most) for one in wanted)
         and sum(map(encoded_bytes, wanted)) <= limits.max_bytes
         and sum(map(estimated_tokens, wanted)) <= limits.max_tokens
     )
@@ -149,14 +144,15 @@ def _chunks(lines: list[Line], limits: JobLimits) -> Iterable[list[Line]]:
 def _plan(chunk: list[Line], strategy: str, closed_by: ClosedBy, policy: Policy) -> Plan:
     row = STRATEGIES[strategy]
     first = chunk[0][0]
+    resolved = first.resolved
     return Plan(
-        provider=first.provider,
-        model=first.model,
+        provider=resolved.provider,
+        model=resolved.model,
         transport=row.transport,
         mode=row.mode,
         lines=tuple(tuple(pending.member for pending in line) for line in chunk),
-        deadline_ms=min(pending.deadline_ms for line in chunk for pending in line),
-        last_deadline_ms=max(pending.deadline_ms for line in chunk for pending in line),
+        deadline_ms=min(pending.resolved.deadline_ms for line in chunk for pending in line),
+        last_deadline_ms=max(pending.resolved.deadline_ms for line in chunk for pending in line),
         closed_by=closed_by,
         round_key=first.window_key[0],
         policy=policy,

@@ -26,7 +26,7 @@ class Outcome:
     response_time_ms: int = 0
     cost_usd: float = 0.0
     usage: Usage = field(default_factory=Usage)
-    batch: str = ""  # the bos_batch_id that it was paid for
+    paying_batch: str = field(default="", metadata={"alias": "batch"})  # the bos_batch_id it was paid for; in bytes `batch`
 
     @property
     def terminal(self) -> bool:

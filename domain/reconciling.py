@@ -109,7 +109,7 @@ def outcomes(state: PartitionState, job_id: str, came: Sequence[Outcome]) -> Ver
             here.add(outcome.member)
             terminal.append(outcome)
             endings.append(Ending(outcome.member, code=ANSWERED if outcome.fault is None else outcome.fault.code.value))
-    paid = add_up(Paid(outcome.batch, outcome.completed_ms, outcome.cost_usd) for outcome in came)
+    paid = add_up(Paid(outcome.paying_batch, outcome.completed_ms, outcome.cost_usd) for outcome in came)
     return Verdict(endings=tuple(endings), terminal=tuple(terminal), spent=spent, paid=paid)
 
 
@@ -202,7 +202,7 @@ def cancelled(state: PartitionState, append_ms: int, batch: str | None, ids: Ite
     for member in sorted(named):
         pending = state.pending[member]
         job = state.jobs.get(state.owner.get(member, ""))
-        mode = job.plan.mode if job is not None else STRATEGIES[pending.strategy].mode
+        mode = job.plan.mode if job is not None else STRATEGIES[pending.resolved.strategy].mode
         fault = Fault(ErrorCode.SERVICE_UNAVAILABLE, "cancelled on request")
-        outcomes.append(Outcome(member, pending.provider, pending.model, append_ms, mode, fault=fault))
+        outcomes.append(Outcome(member, pending.resolved.provider, pending.resolved.model, append_ms, mode, fault=fault))
     return Verdict(cancelled=tuple(outcomes))

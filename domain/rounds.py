@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.comparison import Member
 from domain.reply import Fault
+from domain.resolved import Resolved
 
 _LONGEST_BATCH = 64
 # preferred_bundle_size is the size of the round, but never above this: at 64 the size is unknown (docs/contract.md#requests).
@@ -22,24 +23,24 @@ class Standing(StrEnum):
     CONFLICT = "conflict"  # same id, other content: dead letter, unanswered
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One position of an inbound record as collect judged it; what settings resolved is kept, not asked again."""
+@dataclass(frozen=True)
+class _Judged:
+    """The fields of an Arrival that come before the resolved ones in the stored bytes; a base of it, never made itself."""
 
+    __slots__ = ()
     position: int
     correlation_id: str
     content_sha256: str
     standing: Standing
-    provider: str = ""
-    model: str = ""
-    strategy: str = ""
-    profile: str = ""
-    prompt_bytes: int = 0
-    deadline_ms: int = 0
-    bundle_hint: int = 0  # preferred_bundle_size, 0 for none
-    batch: str = ""  # bos_batch_id, whose budget pays for it
-    max_tokens: int = 0  # max_tokens_override, 0 for none
-    essays: tuple[int, int] | None = None  # hashes of the two, where they may be bundled
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival(Resolved, _Judged):
+    """One position of an inbound record as collect judged it.
+
+    It is its own Resolved, so that the bytes in the table `rounds` are flat, and the planner is given this very object.
+    """
+
     fault: Fault | None = None
 
 

@@ -37,7 +37,7 @@ class Codec(Generic[V]):
 
     def encode(self, value: V) -> bytes:
         """Value to bytes."""
-        return with_version(self._adapter.dump_json(value), self._version)
+        return with_version(self._adapter.dump_json(value, by_alias=True), self._version)
 
     def decode(self, raw: bytes) -> V:
         """Bytes to value. Raises UnknownVersion, and UnreadableEntry for bytes that no worker has written."""

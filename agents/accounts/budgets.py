@@ -142,8 +142,9 @@ class Budgets:
         for member in view.state.owned(job.job_id):
             pending = view.state.pending.get(member)
             if pending is not None:
-                into, out = tokens.get(pending.batch, (0, 0))
-                tokens[pending.batch] = (into + estimated_tokens(pending), out + (pending.max_tokens or default))
+                of = pending.resolved
+                into, out = tokens.get(of.paying_batch, (0, 0))
+                tokens[of.paying_batch] = (into + estimated_tokens(pending), out + (of.max_tokens or default))
         batch = plan.transport is Transport.BATCH
         usd = {
             name: most_usd(plan.provider, plan.model, batch=batch, prompt_tokens=into, output_tokens=out)

@@ -151,7 +151,7 @@ class CallJob:
 def _has_time(view: PartitionView, job: Job, number: int, now_ms: int) -> bool:
     """Whether a member of the line is still without an outcome, its own deadline ahead: the job's is that of its oldest."""
     pending = (view.state.pending.get(member) for member in job.plan.lines[number])
-    return any(one is not None and now_ms < one.deadline_ms for one in pending)
+    return any(one is not None and now_ms < one.resolved.deadline_ms for one in pending)
 
 
 def _retry_of(job: Job, error: ProviderError) -> Retry:

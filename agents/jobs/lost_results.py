@@ -43,7 +43,7 @@ class LostResults:
                 plan.mode,
                 retry=retry,
                 cost_usd=self._most_usd(view, job, member) * share,
-                batch=pending.batch if (pending := view.state.pending.get(member)) is not None else "",
+                paying_batch=pending.resolved.paying_batch if (pending := view.state.pending.get(member)) is not None else "",
             )
             for member in members
         ]
@@ -65,6 +65,6 @@ class LostResults:
         pending, plan = view.state.pending.get(member), job.plan
         if pending is None:
             return 0.0
-        output = pending.max_tokens or self._settings.provider(plan.provider).max_output_tokens
+        output = pending.resolved.max_tokens or self._settings.provider(plan.provider).max_output_tokens
         usd = most_usd(plan.provider, plan.model, batch=True, prompt_tokens=estimated_tokens(pending), output_tokens=output)
         return usd or 0.0

@@ -153,7 +153,7 @@ def outcomes_of(
             response_time_ms=max(0, response_time_ms),
             cost_usd=cost_share,
             usage=usage,
-            batch=_paying_batch(view, member),
+            paying_batch=_paying_batch(view, member),
         )
         for member, verdict, (usage, cost_share) in zip(line, verdicts, shares, strict=True)
     ]
@@ -170,9 +170,9 @@ def _cause(verdict: Retry | Fault) -> str:
 
 def _paying_batch(view: PartitionView, member: Member) -> str:
     pending = view.state.pending.get(member)
-    return pending.batch if pending is not None else ""
+    return pending.resolved.paying_batch if pending is not None else ""
 
 
 def _weights(view: PartitionView, line: Sequence[Member]) -> list[int]:
     pending = (view.state.pending.get(member) for member in line)
-    return [1 if one is None else max(1, one.prompt_bytes) for one in pending]
+    return [1 if one is None else max(1, one.resolved.prompt_bytes) for one in pending]

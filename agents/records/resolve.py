@@ -4,6 +4,7 @@ from domain import rounds, strategies
 from domain.arriving import Candidate
 from domain.comparison import CallProfile, Member
 from domain.reply import ErrorCode, Fault
+from domain.rounds import Arrival, Standing
 from providers.prompts.layouts import essay_hashes
 from providers.prompts.sources import PromptSource, SourceBlock
 from settings.settings import PROVIDERS, Settings
@@ -58,25 +59,26 @@ def candidate(record: InboundRecord, member: InboundMember, offset: int, append_
     accepted = fault is None
     block = settings.provider(shown) if accepted else None
     line_size = strategy.line_size(block.bundle_size, block.batch_bundle_size) if block else 1
-    return Candidate(
+    arrival = Arrival(
         position=member.position,
         correlation_id=str(member.correlation_id),
         content_sha256=member.content_sha256,
-        round_key=rounds.round_key(member.metadata, Member(offset, member.position)),
-        # A round record tells its end by its parts; the hint of a single request is its round's size.
-        announced=rounds.announced_size(member.metadata) if record.parts is None else None,
-        strategy=strategy.name,
+        standing=Standing.ACCEPTED if accepted else Standing.REJECTED,
         provider=shown,
         model=model,
+        strategy=strategy.name,
         profile=call_profile(member, shown, model, settings).digest() if accepted else "",
         prompt_bytes=len(member.body.user_prompt.encode()) if member.body else 0,
         deadline_ms=append_ms + int(settings.longest_wait_of(strategy.name) * 1000),
         bundle_hint=rounds.bundle_hint(member.metadata),
-        batch=rounds.paying_batch(member.metadata),
+        paying_batch=rounds.paying_batch(member.metadata),
         max_tokens=overrides.max_tokens_override or 0,
         essays=essay_hashes(prompt_source(member)) if accepted and line_size > 1 else None,
         fault=fault,
     )
+    # A round record tells its end by its parts; the hint of a single request is its round's size.
+    announced = rounds.announced_size(member.metadata) if record.parts is None else None
+    return Candidate(rounds.round_key(member.metadata, Member(offset, member.position)), announced, arrival)
 
 
 def _fault(member: InboundMember, provider: str, settings: Settings) -> Fault | None:

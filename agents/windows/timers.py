@@ -115,9 +115,10 @@ class Timers:
 
     def _overdue(self, view: PartitionView, pending: Pending) -> Overdue:
         job = view.state.jobs.get(view.state.owner.get(pending.member, ""))
-        mode = job.plan.mode if job is not None else STRATEGIES[pending.strategy].mode
+        mode = job.plan.mode if job is not None else STRATEGIES[pending.resolved.strategy].mode
         code, message = self._why_waiting(view, pending.member) or (ErrorCode.TIMEOUT, "")
-        return Overdue(pending.member, pending.provider, pending.model, mode, pending.deadline_ms, code, message)
+        of = pending.resolved
+        return Overdue(pending.member, of.provider, of.model, mode, of.deadline_ms, code, message)
 
     def _announce_done(self, view: PartitionView) -> None:
         done = view.announceable()

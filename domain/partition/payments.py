@@ -1,7 +1,7 @@
 """What was paid in one partition, as its outcomes say: by quarter of an hour, and by the batch that it was paid for."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 QUARTER_MS = 900_000  # days begin on a quarter of an hour in every time zone
 
@@ -10,7 +10,7 @@ QUARTER_MS = 900_000  # days begin on a quarter of an hour in every time zone
 class Paid:
     """Money that one work record tells of: USD, for a bos_batch_id ("" where it is not known), when (ms since the epoch)."""
 
-    batch: str
+    paying_batch: str = field(metadata={"alias": "batch"})  # in bytes `batch`
     at_ms: int
     usd: float
 
@@ -29,9 +29,9 @@ class Payments:
             quarter = one.at_ms // QUARTER_MS
             self._last = max(self._last, quarter)
             self._quarters[quarter] = self._quarters.get(quarter, 0.0) + one.usd
-            if one.batch:
-                usd, last = self._batches.get(one.batch, (0.0, quarter))
-                self._batches[one.batch] = (usd + one.usd, max(last, quarter))
+            if one.paying_batch:
+                usd, last = self._batches.get(one.paying_batch, (0.0, quarter))
+                self._batches[one.paying_batch] = (usd + one.usd, max(last, quarter))
 
     def since(self, from_ms: int) -> float:
         """USD paid from this moment on, which begins a quarter."""
@@ -59,7 +59,7 @@ def add_up(came: Iterable[Paid]) -> tuple[Paid, ...]:
     for one in came:
         if one.usd <= 0:
             continue
-        key = (one.batch, one.at_ms // QUARTER_MS)
+        key = (one.paying_batch, one.at_ms // QUARTER_MS)
         before = sums.get(key)
-        sums[key] = one if before is None else Paid(one.batch, before.at_ms, before.usd + one.usd)
+        sums[key] = one if before is None else Paid(one.paying_batch, before.at_ms, before.usd + one.usd)
     return tuple(sums.values())

@@ -107,26 +107,12 @@ class PartitionState:
                         del self.ids[arrival.correlation_id]
 
     def _gather(self, entry: RoundEntry, arrival: Arrival, member: Member, seen_ms: int) -> tuple[str, str]:
-        pending = Pending(
-            member=member,
-            round_key=entry.round_key,
-            strategy=arrival.strategy,
-            provider=arrival.provider,
-            model=arrival.model,
-            profile=arrival.profile,
-            prompt_bytes=arrival.prompt_bytes,
-            deadline_ms=arrival.deadline_ms,
-            arrived_ms=entry.append_ms,
-            bundle_hint=arrival.bundle_hint,
-            batch=arrival.batch,
-            max_tokens=arrival.max_tokens,
-            essays=arrival.essays,
-        )
+        pending = Pending(member, entry.round_key, entry.append_ms, arrival)
         self.pending[member] = pending
         self.pending_bytes += encoded_bytes(pending)
-        self.pending_counts[pending.provider, pending.strategy] += 1
+        self.pending_counts[arrival.provider, arrival.strategy] += 1
         self.rounds.gather(pending.round_key)
-        heapq.heappush(self._deadlines, (pending.deadline_ms, member))
+        heapq.heappush(self._deadlines, (arrival.deadline_ms, member))
         key = pending.window_key
         if member in self.owner:
             return key
@@ -185,7 +171,7 @@ class PartitionState:
         pending = self.pending.pop(member, None)
         if pending is not None:
             self.pending_bytes -= encoded_bytes(pending)
-            self.pending_counts[pending.provider, pending.strategy] -= 1
+            self.pending_counts[pending.resolved.provider, pending.resolved.strategy] -= 1
             self.rounds.end(pending.round_key, code)
         self.retries.pop(member, None)
         self._disown(member)
@@ -262,7 +248,7 @@ class PartitionState:
             if pending is not None:
                 found.append(pending)
         for pending in found:
-            heapq.heappush(self._deadlines, (pending.deadline_ms, pending.member))
+            heapq.heappush(self._deadlines, (pending.resolved.deadline_ms, pending.member))
         return tuple(found)
 
     def oldest_pending_ms(self) -> int | None:

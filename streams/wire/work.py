@@ -102,7 +102,7 @@ _ADAPTER: TypeAdapter[WorkRecord] = TypeAdapter(Annotated[WorkRecord, Field(disc
 
 def encode(record: WorkRecord) -> bytes:
     """The record's bytes: JSON, every field written."""
-    return record.model_dump_json().encode()
+    return record.model_dump_json(by_alias=True).encode()
 
 
 def decode(raw: bytes) -> WorkRecord:

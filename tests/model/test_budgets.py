@@ -187,7 +187,7 @@ async def test_an_answer_that_is_of_no_use_was_paid_too(world: World) -> None:
     world.request("m0")
     await world.finish(worker, seconds=30)
     (came,) = [record for record in world.work_records() if isinstance(record, work.Outcomes)]
-    assert came.outcomes[0].batch == "bos-1"
+    assert came.outcomes[0].paying_batch == "bos-1"
     world.record(came)  # of a member that has ended
     await world.run(worker, seconds=5)
     assert budgets(world).spent_today() == pytest.approx(2 * PAID)

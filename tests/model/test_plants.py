@@ -97,7 +97,10 @@ def event_computed_anew(patch: Patch) -> None:
     def faulty(self: Reconcile, of: PartitionView, record: work.WorkRecord, offset: int, append_ms: int) -> Verdict:
         if isinstance(record, work.DeadlinePassed):
             pending = of.state.pending
-            late = (replace(one, model=pending[one.member].model) if one.member in pending else one for one in record.overdue)
+            late = (
+                replace(one, model=pending[one.member].resolved.model) if one.member in pending else one
+                for one in record.overdue
+            )
             record = work.DeadlinePassed(overdue=tuple(late))
         return decide(self, of, record, offset, append_ms)
 

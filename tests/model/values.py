@@ -9,6 +9,7 @@ from domain.cutting import Pending
 from domain.job import ClosedBy, Plan, Policy, Transport
 from domain.outcome import Outcome
 from domain.reply import Cause, ErrorCode, Fault, Retry
+from domain.resolved import Resolved
 
 HOUR_MS = 3_600_000
 ANSWER = Answer("Essay A", "clearer", 4.0)
@@ -23,8 +24,9 @@ def members(count: int, offset: int = 0) -> tuple[Member, ...]:
 
 def pending(member: Member, **fields: Any) -> Pending:
     """A comparison of round "r" for OpenAI, 1,000 bytes of prompt, deadline at 4 h."""
-    plain = Pending(member, "r", "per_round", "openai", "model", "profile", 1_000, 4 * HOUR_MS, 0)
-    return replace(plain, **fields)
+    plain = Resolved("openai", "model", "per_round", "profile", 1_000, 4 * HOUR_MS)
+    round_key, arrived_ms = fields.pop("round_key", "r"), fields.pop("arrived_ms", 0)
+    return Pending(member, round_key, arrived_ms, replace(plain, **fields))
 
 
 def plan(of: tuple[Member, ...], **fields: Any) -> Plan:

@@ -8,15 +8,13 @@ from hypothesis import strategies as st
 from domain.arriving import MAX_ARRIVALS, Candidate, arrive
 from domain.comparison import Member
 from domain.partition.state import Known, PartitionState
-from domain.rounds import RoundEntry, Standing
+from domain.rounds import Arrival, RoundEntry, Standing
 from tables import rounds
 from tests.model.values import FAULT
 
 
 def candidate(position: int, name: str, content: str = "c", **fields: Any) -> Candidate:
     plain: dict[str, Any] = {
-        "round_key": "cj:1:0",
-        "announced": None,
         "strategy": "per_round",
         "provider": "openai",
         "model": "m",
@@ -24,7 +22,9 @@ def candidate(position: int, name: str, content: str = "c", **fields: Any) -> Ca
         "prompt_bytes": 10,
         "deadline_ms": 9,
     }
-    return Candidate(position=position, correlation_id=name, content_sha256=content, **{**plain, **fields})
+    round_key, announced = fields.pop("round_key", "cj:1:0"), fields.pop("announced", None)
+    standing = Standing.REJECTED if fields.get("fault") else Standing.ACCEPTED
+    return Candidate(round_key, announced, Arrival(position, name, content, standing, **{**plain, **fields}))
 
 
 def standings(entries: tuple[RoundEntry, ...]) -> list[Standing]:

@@ -78,10 +78,10 @@ def test_a_line_of_several_holds_one_round_and_call_profile_and_no_more_than_it_
     for plan in plans(window, openai, anthropic):
         of = {"openai": openai, "anthropic": anthropic}[plan.provider]
         for line in plan.lines:
-            row = STRATEGIES[known[line[0]].strategy]
+            row = STRATEGIES[known[line[0]].resolved.strategy]
             most = of.bundle_size if row.bundles else of.batch_bundle_size if row.transport is Transport.BATCH else 1
-            assert len(line) <= min([most, *(known[member].bundle_hint or most for member in line)])
-            assert len({(known[member].round_key, known[member].profile) for member in line}) == 1
+            assert len(line) <= min([most, *(known[member].resolved.bundle_hint or most for member in line)])
+            assert len({(known[member].round_key, known[member].resolved.profile) for member in line}) == 1
 
 
 def test_a_round_of_twelve_is_bundles_of_eight_and_four() -> None:
@@ -108,7 +108,7 @@ def test_a_plan_is_of_one_provider_model_and_strategy_and_ends_with_its_earliest
 ) -> None:
     known = {one.member: one for one in window}
     for plan in plans(window, openai, anthropic):
-        of = [known[member] for member in plan.members]
+        of = [known[member].resolved for member in plan.members]
         assert {(one.provider, one.model) for one in of} == {(plan.provider, plan.model)}
         assert len({one.strategy for one in of}) == 1
         assert plan.transport is STRATEGIES[of[0].strategy].transport
@@ -141,5 +141,5 @@ def test_a_full_window_keeps_what_is_left_over_beyond_full_plans(
 
     kept = [one for one in lines(every) if one not in lines(full)]
     assert [one for one in lines(every) if one in lines(full)] == lines(full)
-    groups = {(one.strategy, one.provider, one.model) for one in window}
+    groups = {(one.resolved.strategy, one.resolved.provider, one.resolved.model) for one in window}
     assert len(kept) <= len(groups)

@@ -251,9 +251,9 @@ def check(of: PartitionState) -> None:
     assert in_windows | (set(of.owner) & set(of.pending)) == set(of.pending)
     assert {of.owner[member] for member in of.owner} == set(of.jobs)
     assert of.pending_bytes == sum(encoded_bytes(one) for one in of.pending.values())
-    assert +of.pending_counts == Counter((one.provider, one.strategy) for one in of.pending.values())
+    assert +of.pending_counts == Counter((one.resolved.provider, one.resolved.strategy) for one in of.pending.values())
     assert of.oldest_pending_ms() == min((one.arrived_ms for one in of.pending.values()), default=None)
-    assert of.nearest_deadline_ms() == min((one.deadline_ms for one in of.pending.values()), default=None)
+    assert of.nearest_deadline_ms() == min((one.resolved.deadline_ms for one in of.pending.values()), default=None)
     for group in {(one.plan.provider, stage) for one in of.jobs.values() for stage in STAGES}:
         there = [one for one in of.jobs.values() if (one.plan.provider, stage_of(one)) == group]
         assert set(of.stages.entered.keys(group)) == set(of.stages.arrived.keys(group)) == {one.job_id for one in there}
