@@ -2,28 +2,26 @@
 
 import contextlib
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # it does not say what it exports
 
-from tests.brokers.errors import BrokerUnavailable
 from tests.brokers.jars import fetch
 from tests.brokers.java import find_java
 from tests.brokers.node import QUICK, Node, PortTaken
 from tests.brokers.ports import free_ports
 from tests.brokers.properties import Member, Ports
 from tests.brokers.serving import admin_client
+from tests.waiting import until
 
 BROKERS = (1, 2, 3)
 # Apart from the brokers: with two of three gone it must go on deciding, else Kafka cannot say NotEnoughReplicas.
 CONTROLLER = 9
 REPLICAS, MIN_INSYNC = 3, 2
 TRIES = 3
-SETTLED_S = 90.0
 # A broker that is gone is given up after the session: 9 s by default.
 SESSION = {"broker.session.timeout.ms": 3_000, "broker.heartbeat.interval.ms": 500}
 
@@ -48,7 +46,7 @@ class Cluster:
                 node.check_alive()
             return self.listed() == set(BROKERS)
 
-        wait(all_listed, "all three brokers are listed")
+        until(all_listed, "all three brokers are listed")
 
     def end(self) -> None:
         """Kill all four."""
@@ -61,6 +59,13 @@ class Cluster:
             return set(self.admin.list_topics(timeout=1).brokers)
         except KafkaException:
             return set()
+
+    def settle(self) -> None:
+        """Start the brokers that are away, and return once each partition has all of its replicas in sync."""
+        for broker in self.brokers.values():
+            if not broker.runs():
+                broker.start()
+        self.wait_in_sync()
 
     def leaders(self, topic: str) -> dict[int, int]:
         """Partition → the broker that leads it, -1 for none."""
@@ -94,16 +99,7 @@ class Cluster:
             except KafkaException:  # a broker that has just begun to serve
                 return False
 
-        wait(in_sync, "each partition has all of its replicas in sync")
-
-
-def wait(condition: Callable[[], bool], what: str, timeout_s: float = SETTLED_S) -> None:
-    """Wait until the cluster is so."""
-    until = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > until:
-            raise BrokerUnavailable(f"not in {timeout_s:.0f} s: {what}")
-        time.sleep(0.1)
+        until(in_sync, "each partition has all of its replicas in sync")
 
 
 @contextlib.contextmanager

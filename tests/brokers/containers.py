@@ -17,7 +17,7 @@ from tests.brokers.properties import CLUSTER_ID, Ports, server_properties
 from tests.brokers.serving import wait_until_serving
 
 INSIDE = Ports(client=9092, internal=9093, controller=9094)
-START_TIMEOUT_S = 120
+START_TIMEOUT_S = 240
 # The port that clients reach is known, and can be advertised, only when the container runs: it waits for its script.
 WAIT_FOR_SCRIPT = "while [ ! -f /tmp/go ]; do sleep 0.1; done; exec sh /tmp/start.sh"
 START_SCRIPT = f"""set -e

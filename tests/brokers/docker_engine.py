@@ -24,8 +24,8 @@ from tests.brokers.errors import BrokerUnavailable
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 NO_ENGINE = 75  # EX_TEMPFAIL of sysexits.h
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 30
+START_TIMEOUT_S = 240
+STOP_TIMEOUT_S = 240
 BRIDGE = Path("/sys/class/net/docker0")
 
 

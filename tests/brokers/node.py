@@ -11,10 +11,10 @@ from tests.brokers.ports import free_ports
 from tests.brokers.properties import CLUSTER_ID, Member, Ports, server_properties
 from tests.brokers.serving import wait_until_serving
 
-START_TIMEOUT_S = 90
+START_TIMEOUT_S = 240
 # Half of a start's CPU time is the second compiler's, whose code pays off in minutes.
 QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-STOP_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 240
 
 
 class PortTaken(BrokerUnavailable):
@@ -74,6 +74,10 @@ class Node:
     def wait_serving(self) -> None:
         """Return once it serves clients. Raises BrokerUnavailable, its kind PortTaken included."""
         wait_until_serving(self.bootstrap, timeout_s=START_TIMEOUT_S, check_alive=self.check_alive)
+
+    def runs(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.poll() is None
 
     def check_alive(self) -> None:
         """Raise BrokerUnavailable, or its kind PortTaken, where the process has ended."""

@@ -6,8 +6,7 @@ and rights. What is tested comes by the others.
 
 import contextlib
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,14 +26,13 @@ from confluent_kafka.admin import (
 
 from tests.brokers import jars
 from tests.brokers.certificates import Authority, Signed
-from tests.brokers.errors import BrokerUnavailable
 from tests.brokers.java import find_java
 from tests.brokers.node import Node, PortTaken
 from tests.brokers.ports import free_ports
 from tests.brokers.properties import Member
 from tests.brokers.serving import admin_client
+from tests.waiting import LIMIT_S, until
 
-TIMEOUT_S = 30
 MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN", "OAUTHBEARER")
 PLAIN_USERS = {"plain": "plain secret"}
 KEY_PASSWORD = "key secret"
@@ -63,40 +61,40 @@ class SecuredKafka:
         admin = admin_client(self.plain)
         for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
             made = UserScramCredentialUpsertion(name, ScramCredentialInfo(mechanism, 4096), password.encode())
-            admin.alter_user_scram_credentials([made])[name].result(timeout=TIMEOUT_S)
+            admin.alter_user_scram_credentials([made])[name].result(timeout=LIMIT_S)
 
         def known() -> bool:
             try:
-                described = admin.describe_user_scram_credentials([name])[name].result(timeout=TIMEOUT_S)
+                described = admin.describe_user_scram_credentials([name])[name].result(timeout=LIMIT_S)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.RESOURCE_NOT_FOUND:
                     raise
                 return False
             return len(described.scram_credential_infos) == 2
 
-        _until(known, f"user {name}")
+        until(known, f"the broker knows user {name}")
 
     def allow(self, user: str, rights: Iterable[Right]) -> None:
         """Give a user these rights, by the literal names of resources; returns once the broker knows them."""
         admin = admin_client(self.plain)
         wanted = [_binding(user, right) for right in rights]
         for made in admin.create_acls(wanted).values():
-            made.result(timeout=TIMEOUT_S)
-        _until(lambda: set(wanted) <= _rights(admin, user), f"rights of {user}")
+            made.result(timeout=LIMIT_S)
+        until(lambda: set(wanted) <= _rights(admin, user), f"the broker knows the rights of {user}")
 
     def revoke(self, user: str, rights: Iterable[Right] | None = None) -> None:
         """Take these rights from a user, or all; returns once the broker has forgotten them."""
         admin = admin_client(self.plain)
         gone = [_all_of(user)] if rights is None else [_filter(_binding(user, right)) for right in rights]
         for deleted in admin.delete_acls(gone).values():
-            deleted.result(timeout=TIMEOUT_S)
+            deleted.result(timeout=LIMIT_S)
         names = None if rights is None else {_binding(user, right) for right in rights}
 
         def forgotten() -> bool:
             left = _rights(admin, user)
             return not (left if names is None else left & names)
 
-        _until(forgotten, f"no rights of {user}")
+        until(forgotten, f"the broker has forgotten the rights of {user}")
 
 
 @contextlib.contextmanager
@@ -170,7 +168,7 @@ def _security(node: Node, addresses: dict[str, str], store: Path, ca: Path) -> d
 
 
 def _rights(admin: AdminClient, user: str) -> set[AclBinding]:
-    return set(admin.describe_acls(_all_of(user)).result(timeout=TIMEOUT_S))
+    return set(admin.describe_acls(_all_of(user)).result(timeout=LIMIT_S))
 
 
 def _binding(user: str, right: Right) -> AclBinding:
@@ -208,12 +206,3 @@ def _all_of(user: str) -> AclBindingFilter:
         AclOperation.ANY,
         AclPermissionType.ANY,
     )
-
-
-def _until(reached: Callable[[], bool], what: str) -> None:
-    """A change is committed in the controller before the broker's listeners know it."""
-    until = time.monotonic() + TIMEOUT_S
-    while not reached():
-        if time.monotonic() > until:
-            raise BrokerUnavailable(f"the broker did not show {what} within {TIMEOUT_S} s")
-        time.sleep(0.02)

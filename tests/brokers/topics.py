@@ -1,14 +1,11 @@
 """Topics for a test."""
 
-import time
 from collections.abc import Mapping
 
-from confluent_kafka import KafkaException
 from confluent_kafka.cimpl import NewTopic
 
 from tests.brokers.serving import admin_client
-
-TIMEOUT_S = 30
+from tests.waiting import LIMIT_S, until
 
 
 def create_topics(bootstrap: str, partitions: Mapping[str, int], *, config: Mapping[str, str] | None = None) -> None:
@@ -18,28 +15,23 @@ def create_topics(bootstrap: str, partitions: Mapping[str, int], *, config: Mapp
     """
     admin = admin_client(bootstrap)
     wanted = [NewTopic(name, count, 1, config=dict(config or {})) for name, count in partitions.items()]
-    for created in admin.create_topics(wanted, operation_timeout=TIMEOUT_S).values():
-        created.result(timeout=TIMEOUT_S)
-    until = time.monotonic() + TIMEOUT_S
-    missing = dict(partitions)
-    while missing:
+    for created in admin.create_topics(wanted, operation_timeout=LIMIT_S).values():
+        created.result(timeout=LIMIT_S)
+
+    def led() -> bool:
         # A topic is committed in the controller before every broker's metadata shows it.
-        listed = admin.list_topics(timeout=TIMEOUT_S).topics
-        missing = {
-            name: count
+        listed = admin.list_topics(timeout=LIMIT_S).topics
+        return all(
+            name in listed and sum(p.leader >= 0 for p in listed[name].partitions.values()) == count
             for name, count in partitions.items()
-            if name not in listed or sum(p.leader >= 0 for p in listed[name].partitions.values()) != count
-        }
-        if missing and time.monotonic() > until:
-            raise KafkaException(f"no leader within {TIMEOUT_S} s for partitions of {sorted(missing)}")
+        )
+
+    until(led, f"each partition of {sorted(partitions)} has a leader")
 
 
 def delete_topic(bootstrap: str, topic: str) -> None:
     """Delete a topic, and return once it is gone."""
     admin = admin_client(bootstrap)
-    for deleted in admin.delete_topics([topic], operation_timeout=TIMEOUT_S).values():
-        deleted.result(timeout=TIMEOUT_S)
-    until = time.monotonic() + TIMEOUT_S
-    while topic in admin.list_topics(timeout=TIMEOUT_S).topics:
-        if time.monotonic() > until:
-            raise KafkaException(f"{topic} is still there after {TIMEOUT_S} s")
+    for deleted in admin.delete_topics([topic], operation_timeout=LIMIT_S).values():
+        deleted.result(timeout=LIMIT_S)
+    until(lambda: topic not in admin.list_topics(timeout=LIMIT_S).topics, f"topic {topic} is gone")

@@ -1,8 +1,6 @@
 """What must hold after workers were killed."""
 
-import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from streams.wire import work
@@ -52,14 +50,6 @@ def duplicates(deployed: Deployment) -> int:
     return sum(count - 1 for count in deployed.events_per_id().values())
 
 
-def until(condition: Callable[[], bool], what: str, deployed: Deployment, timeout_s: float = 60.0) -> None:
-    """Wait until a condition holds; `what` says it in words for the failure."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, f"not in {timeout_s} s: {what}\n{deployed.logs()}"
-        time.sleep(0.1)
-
-
 def wait_requests_deleted(deployed: Deployment) -> None:
     """Wait until every entry of the table `requests` has been deleted: a prompt that stays, stays for ever."""
 
@@ -67,4 +57,4 @@ def wait_requests_deleted(deployed: Deployment) -> None:
         last = {record.key: record.value for record in deployed.read(f"{deployed.app_id}-requests-changelog")}
         return not any(last.values())
 
-    until(none_left, "every entry of the table `requests` is deleted", deployed)
+    deployed.until(none_left, "every entry of the table `requests` is deleted")

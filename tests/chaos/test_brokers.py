@@ -1,6 +1,7 @@
 """Three brokers that come and go under one worker: each request is answered once, and the worker stays the same process.
 
-The tests run in this order on one cluster and one worker; each begins with all brokers there and nothing under way.
+The tests run in this order on one cluster and one worker; each begins with all brokers there and nothing under way, also after
+one that has failed.
 """
 
 import asyncio
@@ -21,16 +22,16 @@ from settings.kafka import KafkaSettings
 from simulator.process import running_simulator
 from streams import failstop
 from streams.kafka.outbox import Outbox
-from tests.brokers.cluster import REPLICAS, Cluster, running_cluster, wait
-from tests.chaos.checks import a_round, until
+from tests.brokers.cluster import REPLICAS, Cluster, running_cluster
+from tests.chaos.checks import a_round
 from tests.harness.deployment import Deployment, deployment
+from tests.waiting import LIMIT_S, until
 
 WAYS = [(provider, mode) for provider in ("anthropic", "openai") for mode in ("provider_batch_api", "per_request")]
 ROUND = 4
 PAUSE_S = 0.3  # between two rounds: the load, not a wait
 TOO_FEW_S = 20.0  # how long that fault lasts
 LINES_A_CHANGE = 6  # at most, when a broker goes or comes; without log_repeats two brokers away gave 200 a second
-ANSWERED_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +40,17 @@ def cluster() -> Iterator[Cluster]:
         yield started
 
 
+@pytest.fixture
+def life(cluster: Cluster, one_life: Deployment) -> Deployment:
+    """The shared deployment, settled: what the test before has left under way is answered before this one counts anything."""
+    cluster.settle()
+    one_life.simulator.release()
+    one_life.wait_answered()
+    return one_life
+
+
 @pytest.fixture(scope="module")
-def life(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def one_life(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A deployment with one worker, whose topics have three replicas, but one that somebody else has made."""
     folder = tmp_path_factory.mktemp("brokers")
     with (
@@ -55,7 +65,7 @@ def life(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def make(cluster: Cluster, *topics: NewTopic) -> None:
     for created in cluster.admin.create_topics(list(topics)).values():
-        created.result(60)
+        created.result(LIMIT_S)
 
 
 @contextlib.contextmanager
@@ -74,7 +84,7 @@ def rounds_under_way(life: Deployment) -> Iterator[None]:
         sending = thread.submit(send)
         try:
             enough = began + 2 * ROUND * len(WAYS)
-            wait(lambda: len(life.sent) >= enough or sending.done(), "rounds are under way")
+            until(lambda: len(life.sent) >= enough or sending.done(), "rounds are under way")
             yield
         finally:
             over.set()
@@ -86,7 +96,7 @@ def holding(life: Deployment, changes: int) -> Iterator[None]:
     """What must hold through so many brokers that go or come: all answered, none twice, few lines, the same process."""
     before = len(lines(life))
     yield
-    life.wait_answered(ANSWERED_S)
+    life.wait_answered()
     life.check_promises()
     assert [one.process.poll() for one in life.workers] == [None]
     loud = [line for line in lines(life)[before:] if line["level"] not in ("debug", "info")]
@@ -111,7 +121,7 @@ def test_topics_have_three_replicas_of_which_two_acknowledge(cluster: Cluster, l
 def test_a_broker_is_killed_and_comes_back(cluster: Cluster, life: Deployment) -> None:
     with holding(life, changes=2), rounds_under_way(life):
         cluster.brokers[2].kill()
-        wait(lambda: 2 not in cluster.listed(), "broker 2 is given up")
+        until(lambda: 2 not in cluster.listed(), "broker 2 is given up")
         cluster.brokers[2].start()
         cluster.wait_in_sync()
 
@@ -129,8 +139,8 @@ def test_leaders_are_moved(cluster: Cluster, life: Deployment) -> None:
     topics = (life.request_topic, life.work_topic, life.result_topic, f"{life.app_id}-jobs-changelog")
     led = [cluster.leaders(topic) for topic in topics]
     with holding(life, changes=3), rounds_under_way(life):
-        cluster.admin.elect_leaders(ElectionType.PREFERRED).result(60)
-        wait(lambda: [cluster.leaders(topic) for topic in topics] != led, "leaders have moved")
+        cluster.admin.elect_leaders(ElectionType.PREFERRED).result(LIMIT_S)
+        until(lambda: [cluster.leaders(topic) for topic in topics] != led, "leaders have moved")
 
 
 def test_too_few_replicas_for_twenty_seconds(cluster: Cluster, life: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,23 +158,23 @@ def test_too_few_replicas_for_twenty_seconds(cluster: Cluster, life: Deployment,
         life.simulator.hold()
         for number, (provider, mode) in enumerate(WAYS):
             life.send_round(a_round(life, provider, f"held-{number}", size=ROUND, mode=mode), partition=number % 2)
-        until(lambda: len(life.simulator.batches()) == made + 2, "batches are submitted", life)
+        life.until(lambda: len(life.simulator.batches()) == made + 2, "batches are submitted")
         with ThreadPoolExecutor(1) as thread:
             began = threading.Event()
             go_on = threading.Event()
             patient = thread.submit(asyncio.run, send_patiently(cluster.bootstrap, began, go_on))
-            began.wait(60)
+            assert began.wait(LIMIT_S)
             for number in (2, 3):
                 cluster.brokers[number].kill()
-            wait(lambda: cluster.listed() == {1}, "brokers 2 and 3 are given up")
+            until(lambda: cluster.listed() == {1}, "brokers 2 and 3 are given up")
             go_on.set()
             life.simulator.release()
-            until(lambda: "NotEnoughReplicasError" in life.workers[0].log_path.read_text(), "Kafka refuses", life)
+            life.until(lambda: "NotEnoughReplicasError" in life.workers[0].log_path.read_text(), "Kafka refuses")
             time.sleep(TOO_FEW_S)  # the fault, not a wait for anything
             assert not patient.done()
             for number in (2, 3):
                 cluster.brokers[number].start()
-            acknowledged = patient.result(ANSWERED_S)
+            acknowledged = patient.result(LIMIT_S)
         cluster.wait_in_sync()
     assert stopped == []
     assert acknowledged == [1, *range(PATIENT)]

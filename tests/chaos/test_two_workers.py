@@ -7,7 +7,7 @@ import pytest
 
 from domain.reconciling import JobEnd
 from streams.wire import work
-from tests.chaos.checks import SIZE, a_round, batches, endings, until, wait_requests_deleted, work_records
+from tests.chaos.checks import SIZE, a_round, batches, endings, wait_requests_deleted, work_records
 from tests.harness.deployment import Deployment
 from tests.harness.worker import WorkerProcess
 
@@ -25,14 +25,14 @@ def test_the_same_members_are_planned_by_two_workers(deployed: Deployment) -> No
     first.wait_stopped()
     deployed.send_round(rounds[1], partition=1)
     deployed.worker("b")
-    until(lambda: batches(deployed) == ONE_EACH, "the second worker has made both batches", deployed)
+    deployed.until(lambda: batches(deployed) == ONE_EACH, "the second worker has made both batches")
     first.wake()
 
     def planned_twice() -> bool:
         plans = [record.plan for record in work_records(deployed, work.JobPlanned) if record.plan.provider == "anthropic"]
         return len(plans) == 2 and plans[0].members == plans[1].members
 
-    until(planned_twice, "the plan of the worker that slept has arrived", deployed)
+    deployed.until(planned_twice, "the plan of the worker that slept has arrived")
     deployed.simulator.release()
     events = deployed.wait_answered()
 
@@ -79,9 +79,9 @@ def test_stopped_for_longer_than_its_session_then_woken(
     sleeper.wait_stopped()
     assert batches(deployed) == Counter()
     deployed.worker("b")
-    until(lambda: batches(deployed) == Counter({provider: 1}), "the other worker has made the batch", deployed)
+    deployed.until(lambda: batches(deployed) == Counter({provider: 1}), "the other worker has made the batch")
     sleeper.wake()
-    until(lambda: came_second(deployed), "the sleeper has gone on", deployed)
+    deployed.until(lambda: came_second(deployed), "the sleeper has gone on")
     deployed.simulator.release()
     events = deployed.wait_answered()
 
@@ -100,9 +100,9 @@ def test_stopped_after_its_create_call_then_woken(deployed: Deployment, provider
     deployed.send_round(bodies, partition=0)
     sleeper.wait_stopped()
     other = deployed.worker("b")
-    until(lambda: caught_up(other) == 2, "the other worker holds both partitions", deployed)
+    deployed.until(lambda: caught_up(other) == 2, "the other worker holds both partitions")
     sleeper.wake()
-    until(lambda: work_records(deployed, work.Submitted) != [], "the sleeper has gone on", deployed)
+    deployed.until(lambda: work_records(deployed, work.Submitted) != [], "the sleeper has gone on")
     deployed.simulator.release()
     events = deployed.wait_answered()
 
@@ -120,12 +120,12 @@ def test_partition_moved_then_state_directory_lost(deployed: Deployment) -> None
     rounds = [a_round(deployed, provider, provider) for provider in ("anthropic", "openai")]
     for partition, bodies in enumerate(rounds):
         deployed.send_round(bodies, partition=partition)
-    until(lambda: len(work_records(deployed, work.Submitted)) == 2, "both batches are submitted", deployed)
+    deployed.until(lambda: len(work_records(deployed, work.Submitted)) == 2, "both batches are submitted")
 
     second = deployed.worker("b")  # a partition moves to it
-    until(lambda: caught_up(first) == caught_up(second) == 1, "each worker holds a partition", deployed)
+    deployed.until(lambda: caught_up(first) == caught_up(second) == 1, "each worker holds a partition")
     first.kill()  # the other one, too
-    until(lambda: caught_up(second) == 2, "the second worker holds both partitions", deployed)
+    deployed.until(lambda: caught_up(second) == 2, "the second worker holds both partitions")
     second.kill()
     deployed.worker("c")  # with nothing on its disk
     deployed.simulator.release()

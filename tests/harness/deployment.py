@@ -1,40 +1,22 @@
 """One deployment for one test: topics, workers and a simulator of its own, and the accounts of what came out."""
 
-import json
-import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, Message, Producer
 
 from simulator.control import SimulatorControl
 from streams.wire.request_events import round_event, single_event
 from tests.harness import requests
+from tests.harness.kafka_reads import Read, count_offsets, read_topic
 from tests.harness.worker import WorkerProcess
+from tests.waiting import LIMIT_S, until
 
 PARTITIONS = 2
-MOVED = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """One record as a consumer sees it."""
-
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes
-    headers: dict[str, str]
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """The value decoded."""
-        decoded: dict[str, Any] = json.loads(self.value)
-        return decoded
 
 
 @dataclass
@@ -128,23 +110,29 @@ class Deployment:
 
     def send_raw(self, value: bytes | None, *, key: bytes | None = None, partition: int | None = None) -> None:
         """Send any bytes; nothing is counted. Returns once acknowledged."""
-        where = {} if partition is None else {"partition": partition}
-        self._producer.produce(self.request_topic, value=value, key=key, **where)
-        if self._producer.flush(30):
-            raise AssertionError("the broker did not acknowledge a request within 30 s")
+        self._send(self.request_topic, [(key, value)], partition)
 
     def send_all(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
         """Send values with their keys, in this order; nothing is counted. Returns once all are acknowledged."""
-        for key, value in records:
-            self._producer.produce(self.request_topic, value=value, key=key)
-        if self._producer.flush(60):
-            raise AssertionError("the broker did not acknowledge all requests within 60 s")
+        self._send(self.request_topic, records)
 
     def send_work(self, value: bytes, partition: int) -> None:
         """Send any bytes to the work topic."""
-        self._producer.produce(self.work_topic, value=value, partition=partition)
-        if self._producer.flush(30):
-            raise AssertionError("the broker did not acknowledge a work record within 30 s")
+        self._send(self.work_topic, [(None, value)], partition)
+
+    def _send(self, topic: str, records: Iterable[tuple[bytes | None, bytes | None]], partition: int | None = None) -> None:
+        where = {} if partition is None else {"partition": partition}
+        refused: list[KafkaError] = []
+
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                refused.append(error)
+
+        for key, value in records:
+            self._producer.produce(topic, value=value, key=key, on_delivery=delivered, **where)
+        left = self._producer.flush(LIMIT_S)
+        assert not left, f"the broker did not acknowledge {left} records for {topic} within {LIMIT_S:g} s"
+        assert not refused, f"records for {topic} were refused: {refused}"
 
     # -- out -------------------------------------------------------------------------------------------------------
 
@@ -154,13 +142,7 @@ class Deployment:
 
     def count(self, topic: str) -> int:
         """How many offsets of a topic are taken, without reading a record."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": f"{self.name}-counter", "log_level": 0})
-        try:
-            found = consumer.list_topics(topic, timeout=30).topics[topic]
-            ends = (_ends(consumer, TopicPartition(topic, place)) for place in found.partitions)
-            return sum(high - low for low, high in ends)
-        finally:
-            consumer.close()
+        return count_offsets(self.bootstrap, topic)
 
     def results(self) -> list[Read]:
         """Every result event so far."""
@@ -170,21 +152,28 @@ class Deployment:
         """Every dead letter of the request topic so far."""
         return self.read(f"{self.request_topic}.DLQ")
 
-    def wait_answered(self, timeout_s: float = 240.0) -> dict[str, dict[str, Any]]:
+    def until(self, happened: Callable[[], object], what: str, *, every_s: float = 0.05) -> None:
+        """Wait for something; the failure shows the workers' logs."""
+        until(happened, what, self.logs, every_s=every_s)
+
+    def wait_answered(self) -> dict[str, dict[str, Any]]:
         """Wait until every request that was sent has an event; the events by correlation id, the first of each."""
-        until = time.monotonic() + timeout_s
-        while True:
-            found: dict[str, dict[str, Any]] = {}
+        found: dict[str, dict[str, Any]] = {}
+
+        def missing() -> list[str]:
+            return [one for one in self.sent if one not in found]
+
+        def answered() -> bool:
+            found.clear()
             for record in self.results():
                 found.setdefault(record.json["correlation_id"], record.json)
-            missing = [one for one in self.sent if one not in found]
-            if not missing:
-                return found
-            if time.monotonic() > until:
-                raise AssertionError(
-                    f"{len(missing)} of {len(self.sent)} requests have no event after {timeout_s} s\n{self.logs()}"
-                )
-            time.sleep(0.2)
+            return not missing()
+
+        def told() -> str:
+            return f"{len(missing())} of {len(self.sent)} have none\n{self.logs()}"
+
+        until(answered, "each request has an event", told, every_s=0.2)
+        return found
 
     def check_promises(self, *, batch_items_paid_twice: int = 0) -> None:
         """Missing 0, conflicting 0, batch items paid twice 0: what must hold after any storm."""
@@ -208,64 +197,6 @@ class Deployment:
         """End the workers."""
         for one in self.workers:
             one.close()
-
-
-def _ends(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
-    """The first and the next offset; asked again where the partition has just got another leader."""
-    until = time.monotonic() + 30
-    while True:
-        try:
-            low, high = consumer.get_watermark_offsets(place, timeout=30)
-        except KafkaException as failed:
-            if failed.args[0].code() not in MOVED or time.monotonic() > until:
-                raise
-            time.sleep(0.1)
-        else:
-            return low, high
-
-
-def read_topic(bootstrap: str, topic: str) -> list[Read]:
-    """Every record of a topic up to its end now; empty where there is no topic."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": f"{topic}-reader",
-            "log_level": 0,
-            # A fetch that waits at one partition's end holds up the next one's: 1 s a topic by default, 30 ms so.
-            "fetch.wait.max.ms": 10,
-        }
-    )
-    try:
-        found = consumer.list_topics(topic, timeout=30).topics[topic]
-        records: list[Read] = []
-        for partition in found.partitions:
-            records += _read_partition(consumer, topic, partition)
-        return records
-    finally:
-        consumer.close()
-
-
-def _read_partition(consumer: Consumer, topic: str, partition: int) -> Iterable[Read]:
-    low, high = _ends(consumer, TopicPartition(topic, partition))
-    if low >= high:
-        return []
-    consumer.assign([TopicPartition(topic, partition, low)])
-    records: list[Read] = []
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        message = consumer.poll(0.5)
-        if message is None:
-            position = consumer.position([TopicPartition(topic, partition)])[0].offset
-            if position >= high:  # transaction markers and compaction leave gaps
-                break
-            continue
-        if message.error():
-            raise AssertionError(str(message.error()))
-        headers = {name: (value or b"").decode() for name, value in message.headers() or []}
-        records.append(Read(partition, message.offset(), message.key(), message.value() or b"", headers))
-        if message.offset() >= high - 1:
-            break
-    return records
 
 
 def _key(body: dict[str, Any]) -> bytes:

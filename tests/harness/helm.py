@@ -19,7 +19,7 @@ NEEDS_HELM = pytest.mark.skipif(
     shutil.which("helm") is None,
     reason=f"helm is missing: go install helm.sh/helm/v3/cmd/helm@{VERSION} (`.ci/run` does it where there is a Go)",
 )
-_TIMEOUT_S = 120
+_TIMEOUT_S = 240
 
 Resource = dict[str, Any]
 

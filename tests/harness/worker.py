@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -10,10 +9,9 @@ from pathlib import Path
 
 from tests.brokers.ports import free_ports
 from tests.harness.forked import ForkedWorker
+from tests.waiting import LIMIT_S, until
 
-# A start takes 2 s on an idle machine. These are for one that is many times slower, and for broken workers.
-READY_S = 240.0
-EXIT_S = 240.0
+ANSWER_S = 30.0  # to one request over HTTP
 
 
 class WorkerProcess:
@@ -26,38 +24,33 @@ class WorkerProcess:
         log.touch()
         self.process = ForkedWorker({**env, "ROUNDBATCH_HEALTH_PORT": str(self.health_port)}, str(log))
 
-    def wait_ready(self, timeout_s: float = READY_S) -> "WorkerProcess":
+    def wait_ready(self) -> "WorkerProcess":
         """Return once /readyz says so."""
-        until = time.monotonic() + timeout_s
-        while time.monotonic() < until:
-            if self.process.poll() is not None:
-                raise AssertionError(f"the worker ended with {self.process.returncode}:\n{self.tail()}")
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/readyz", timeout=5) as answer:
-                    if answer.status == 200:
-                        return self
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                time.sleep(0.1)  # not listening yet
-            else:
-                time.sleep(0.1)
-        raise AssertionError(f"not ready in {timeout_s} s:\n{self.tail()}")
+        until(self._ready, "the worker is ready", self.tail, every_s=0.1)
+        return self
 
-    def wait_exit(self, timeout_s: float = EXIT_S) -> int:
+    def _ready(self) -> bool:
+        assert self.process.poll() is None, f"the worker ended with {self.process.returncode}:\n{self.tail()}"
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/readyz", timeout=ANSWER_S) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False  # not listening yet
+
+    def wait_exit(self) -> int:
         """Wait for the process to end by itself (a crash point, a fail-stop); its return code, -9 for SIGKILL."""
         try:
-            return self.process.wait(timeout_s)
+            return self.process.wait(LIMIT_S)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"still running after {timeout_s} s:\n{self.tail()}") from None
+            raise AssertionError(f"still running after {LIMIT_S:g} s:\n{self.tail()}") from None
 
-    def wait_stopped(self, timeout_s: float = EXIT_S) -> None:
+    def wait_stopped(self) -> None:
         """Wait until the process is asleep by SIGSTOP (a stop point)."""
-        until = time.monotonic() + timeout_s
-        while time.monotonic() < until:
-            state = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-            if state == "T":
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"not stopped in {timeout_s} s:\n{self.tail()}")
+
+        def asleep() -> bool:
+            return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+        until(asleep, "the worker is asleep", self.tail)
 
     def wake(self) -> None:
         """Wake it from SIGSTOP."""
@@ -66,7 +59,7 @@ class WorkerProcess:
     def kill(self) -> None:
         """kill -9."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(LIMIT_S)
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
@@ -76,7 +69,7 @@ class WorkerProcess:
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that have these labels; 0.0 where there is none."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/metrics", timeout=ANSWER_S) as answer:
             lines = answer.read().decode().splitlines()
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         return sum(
@@ -93,4 +86,4 @@ class WorkerProcess:
         """End it, whatever state it is in."""
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(LIMIT_S)

@@ -1,7 +1,6 @@
 """The topic of somebody else that results go to: it takes less than is sent, and is deleted under the worker."""
 
 import json
-import time
 import urllib.error
 import urllib.request
 
@@ -11,7 +10,6 @@ from tests.brokers.topics import create_topics
 from tests.harness.deployment import PARTITIONS, Deployment
 from tests.harness.worker import WorkerProcess
 
-WAIT_S = 60.0
 LONG = "x" * 20_000  # in the metadata, which a result repeats
 
 
@@ -52,17 +50,12 @@ def test_results_that_are_too_large_and_a_topic_that_is_gone_for_a_while(deploye
 
     delete(deployed, topic)
     deployed.sent.clear()
-    until = time.monotonic() + WAIT_S
-    while not not_ready(worker):
-        assert time.monotonic() < until, deployed.logs()
-        time.sleep(0.1)
+    deployed.until(lambda: not_ready(worker), "the worker sees that the topic is gone")
     assert not_ready(worker) == [f"topic {topic}: it does not exist (any more)"]
     assert worker.metric("roundbatch_topic_missing", topic=topic) == 1
     assert worker.metric("roundbatch_topic_missing") == 1
     deployed.send_round([deployed.body("openai", batch="b") for _ in range(3)], partition=0)
-    while len(deployed.simulator.items()) < 7:
-        assert time.monotonic() < until, deployed.logs()
-        time.sleep(0.1)
+    deployed.until(lambda: len(deployed.simulator.items()) >= 7, "the new round is asked and paid")
 
     create_topics(deployed.bootstrap, {topic: PARTITIONS})
     deployed.wait_answered()

@@ -1,7 +1,6 @@
 """Cancelling on real Kafka, with what `roundbatch jobs` and `roundbatch explain` say before and after."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -33,12 +32,9 @@ def statuses(deployed: Deployment) -> dict[str, int]:
     return {status: found.count(status) for status in found}
 
 
-def wait_until(deployed: Deployment, wanted: dict[str, int], timeout_s: float = 60.0) -> None:
+def wait_until(deployed: Deployment, wanted: dict[str, int]) -> None:
     """Wait until the simulator's batches stand so."""
-    until = time.monotonic() + timeout_s
-    while statuses(deployed) != wanted:
-        assert time.monotonic() < until, f"{statuses(deployed)}\n{deployed.logs()}"
-        time.sleep(0.1)
+    deployed.until(lambda: statuses(deployed) == wanted, f"the batches are {wanted}")
 
 
 @pytest.mark.parametrize("polled", [True, False], ids=["polled", "never polled"])
@@ -53,9 +49,8 @@ def test_a_cancelled_batch_ends_in_events_and_at_the_provider(deployed: Deployme
     for bodies in rounds.values():
         deployed.send_round(bodies)
     wait_until(deployed, {"running": 2})
-    until = time.monotonic() + 30  # between the create and the reading of its Submitted
-    while {job["state"] for job in jobs(deployed)} != {"submitted"}:
-        assert time.monotonic() < until, deployed.logs()
+    # Between the create and the reading of its Submitted a job is claimed.
+    deployed.until(lambda: {job["state"] for job in jobs(deployed)} == {"submitted"}, "both jobs are submitted")
     shown = jobs(deployed)
     assert {job["provider"]: (job["open_members"], job["at_provider"]["phase"]) for job in shown} == {
         "anthropic": (4, "running"),
@@ -110,10 +105,7 @@ def test_a_cancel_that_failed_is_made_by_the_next_worker(deployed: Deployment) -
     for name in PROVIDERS:
         deployed.send_round([deployed.body(name, batch=f"late-{name}") for _ in range(4)])
     events = deployed.wait_answered()
-    until = time.monotonic() + 30
-    while first.log_path.read_text().count("job_not_cancelled") < len(PROVIDERS):
-        assert time.monotonic() < until, deployed.logs()
-        time.sleep(0.1)
+    deployed.until(lambda: first.log_path.read_text().count("job_not_cancelled") >= len(PROVIDERS), "both cancels have failed")
     assert first.stop() == 0  # what it has decided is committed
     assert statuses(deployed) == {"running": 2}
 

@@ -1,6 +1,5 @@
 """Stores damaged on disk while batches are at the provider: restored from their changelogs, and what was paid for is read."""
 
-import time
 from pathlib import Path
 
 from streams.wire import work
@@ -19,13 +18,11 @@ def store(deployed: Deployment, table: str, partition: int) -> Path:
 
 
 def wait_submitted(deployed: Deployment, jobs: int) -> None:
-    until = time.monotonic() + 60
-    while True:
+    def submitted() -> bool:
         records = [work.decode(record.value) for record in deployed.read(deployed.work_topic)]
-        if sum(isinstance(record, work.Submitted) for record in records) == jobs:
-            return
-        assert time.monotonic() < until, deployed.logs()
-        time.sleep(0.2)
+        return sum(isinstance(record, work.Submitted) for record in records) == jobs
+
+    deployed.until(submitted, f"{jobs} batches are submitted")
 
 
 def wiped(worker: WorkerProcess) -> set[str]:

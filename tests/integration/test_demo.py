@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from tests.harness.watched import CHECKOUT, asked_for, exposed, families, fed, named_in
+from tests.waiting import LIMIT_S
 
-LIMIT_S = 120.0
 ROUNDBATCH = str(Path(sys.executable).with_name("roundbatch"))
 
 #: What no demo shows, for nothing goes wrong in one; it must be there all the same.
@@ -82,7 +82,7 @@ class Demo:
         except (OSError, urllib.error.URLError):
             return  # not yet, or no more
         if not self.watched and "llm_provider_queue_depth" in self.fed:
-            done = subprocess.run([ROUNDBATCH, "watch", "--json", "--url", url], capture_output=True, timeout=30)
+            done = subprocess.run([ROUNDBATCH, "watch", "--json", "--url", url], capture_output=True, timeout=LIMIT_S)
             assert done.returncode == 0, done.stderr.decode()
             self.watched = json.loads(done.stdout)
 
@@ -115,7 +115,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Demo]:
         for demo in running.values():
             if demo.popen.poll() is None:
                 demo.popen.terminate()
-            demo.popen.wait(30)
+            demo.popen.wait(LIMIT_S)
     for demo in running.values():
         assert demo.popen.returncode == 0, (demo.out / "stderr").read_text()[-2000:]
         demo.told = json.loads((demo.out / "stdout").read_text())

@@ -10,7 +10,8 @@ import pytest
 
 from simulator.process import running_simulator
 from streams.wire.request_events import round_event, single_event
-from tests.harness.deployment import Deployment, Read, deployment
+from tests.harness.deployment import Deployment, deployment
+from tests.harness.kafka_reads import Read
 
 QUIET_S = 0.5
 

@@ -11,7 +11,7 @@ from settings.kafka import KafkaSettings
 from streams.kafka.outbox import Outbox
 from streams.kafka.sends import TooLarge
 from tests.brokers.topics import create_topics
-from tests.harness.deployment import read_topic
+from tests.harness.kafka_reads import read_topic
 
 WAIT_S = 60.0
 Steps = Callable[[Outbox], Awaitable[None]]

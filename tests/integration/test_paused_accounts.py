@@ -3,7 +3,7 @@ deadline that comes first ends in the account's own error. One worker for all ca
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -61,13 +61,6 @@ def rounds(deployed: Deployment, provider: str, mode: str) -> list[str]:
     return [body["correlation_id"] for one in bodies for body in one]
 
 
-def wait(what: str, holds: Callable[[], bool], deployed: Deployment, timeout_s: float = 20.0) -> None:
-    until = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < until, f"not {what}\n{deployed.logs()}"
-        time.sleep(0.1)
-
-
 def found(deployed: Deployment, ids: list[str]) -> dict[str, dict[str, Any]]:
     return {one.json["correlation_id"]: one.json["data"] for one in deployed.results() if one.json["correlation_id"] in ids}
 
@@ -90,14 +83,16 @@ def test_it_waits_while_the_other_account_works_and_is_answered_when_a_try_succe
     deployed.simulator.faults({**fault, "provider": "anthropic"})
     waiting = rounds(deployed, "anthropic", mode)
     is_paused = {"provider": "anthropic", "reason": reason}
-    wait("paused", lambda: deployed.workers[-1].metric("roundbatch_account_paused", **is_paused) == 1.0, deployed)
+    deployed.until(
+        lambda: deployed.workers[-1].metric("roundbatch_account_paused", **is_paused) == 1.0, "the account is paused"
+    )
     if restarts:
         assert deployed.workers[-1].stop() == 0
         deployed.worker()
         assert deployed.workers[-1].metric("roundbatch_account_paused", **is_paused) == 1.0
 
     working = rounds(deployed, "openai", "per_request")
-    wait("answered by the other account", lambda: len(found(deployed, working)) == 12, deployed)
+    deployed.until(lambda: len(found(deployed, working)) == 12, "all are answered by the other account")
     assert all(data["winner"] for data in found(deployed, working).values())
     before, begun_s = asked(deployed, "anthropic"), time.monotonic()
     time.sleep(1.2)  # in which tries are counted: one a second at most by now, of 12 comparisons that wait
@@ -105,7 +100,7 @@ def test_it_waits_while_the_other_account_works_and_is_answered_when_a_try_succe
     assert not found(deployed, waiting)
 
     deployed.simulator.clear_faults()
-    wait("answered", lambda: len(found(deployed, waiting)) == 12, deployed)
+    deployed.until(lambda: len(found(deployed, waiting)) == 12, "all that waited are answered")
     assert {data["winner"] for data in found(deployed, waiting).values()} == {"Essay A"}
     worker = deployed.workers[-1]
     assert worker.metric("roundbatch_account_paused", provider="anthropic") == 0.0

@@ -5,8 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +22,8 @@ from streams.kafka.log_ends import LogEnds
 from streams.wire.request_events import round_event
 from tests.brokers.topics import create_topics
 from tests.harness.deployment import PARTITIONS, Deployment
-from tests.harness.worker import READY_S, WorkerProcess
+from tests.harness.worker import WorkerProcess
+from tests.waiting import LIMIT_S
 
 CODECS = ("gzip", "snappy", "lz4", "zstd")
 FOUR_MIB = str(4 * 1024 * 1024)
@@ -48,13 +47,6 @@ def send_round(deployed: Deployment, by: Producer, *, batch: str, counted: bool 
         deployed.sent += [body["correlation_id"] for body in bodies]
     by.produce(deployed.request_topic, value=round_event(bodies), partition=partition)
     assert by.flush(30) == 0
-
-
-def wait_for(what: Callable[[], bool], deployed: Deployment, timeout_s: float = 60.0) -> None:
-    until = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < until, deployed.logs()
-        time.sleep(0.1)
 
 
 async def look_behind_a_transaction(deployed: Deployment) -> None:
@@ -124,9 +116,9 @@ def test_compressed_records_empty_ones_transactions_and_what_was_removed_unread(
     send_round(deployed, open_one, batch="open", counted=False)
     held_back = deployed.body("openai", batch="behind")
     deployed.send_round([held_back], partition=0)
-    wait_for(lambda: first.metric("roundbatch_open_transaction_seconds", topic="request") > 0, deployed)
+    deployed.until(lambda: open_transaction_s(first) > 0, "the open transaction is seen")
     # Markers are no lag, and what cannot be read yet is none either.
-    wait_for(lambda: first.metric("roundbatch_consumer_lag_records", topic="request") == 0, deployed)
+    deployed.until(lambda: first.metric("roundbatch_consumer_lag_records", topic="request") == 0, "there is no lag")
     assert held_back["correlation_id"] not in deployed.events_per_id()
     asyncio.run(look_behind_a_transaction(deployed))
     assert first.stop() == 0
@@ -140,8 +132,12 @@ def test_compressed_records_empty_ones_transactions_and_what_was_removed_unread(
     deployed.check_promises()
     assert set(deployed.events_per_id().values()) == {1}
     assert len(deployed.simulator.items()) == len(deployed.sent)
-    wait_for(lambda: again.metric("roundbatch_open_transaction_seconds", topic="request") == 0, deployed)
+    deployed.until(lambda: open_transaction_s(again) == 0, "no transaction is seen")
     assert again.stop() == 0
+
+
+def open_transaction_s(worker: WorkerProcess) -> float:
+    return worker.metric("roundbatch_open_transaction_seconds", topic="request")
 
 
 def check_removed(worker: WorkerProcess, topic: str, *, records: int) -> None:
@@ -176,7 +172,7 @@ def test_a_record_that_cannot_be_decoded_is_named(deployed: Deployment, without_
     # Not forked from a process that has imported the library already.
     def cli(*words: str) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, **deployed.environment(PYTHONPATH=without_codecs, ROUNDBATCH_HEALTH_PORT="0")}
-        return subprocess.run([sys.executable, "-m", "cli", *words], capture_output=True, text=True, timeout=READY_S, env=env)
+        return subprocess.run([sys.executable, "-m", "cli", *words], capture_output=True, text=True, timeout=LIMIT_S, env=env)
 
     worker = cli("worker")
     assert worker.returncode == EXIT_CODE

@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.brokers.secured import KEY_PASSWORD, PLAIN_USERS, SecuredKafka
 from tests.brokers.topics import create_topics
+from tests.harness.kafka_reads import persistently
 
 
 def _shows(topic: str, **config: object) -> bool:
@@ -17,8 +18,8 @@ def _shows(topic: str, **config: object) -> bool:
     refused: list[KafkaError] = []
     keys = {name if name == "oauth_cb" else name.replace("_", "."): value for name, value in config.items()}
     client = AdminClient({"log_level": 0, "error_cb": refused.append, **keys})
-    until = time.monotonic() + 30
-    while True:
+
+    def look() -> bool:
         try:
             return client.list_topics(topic, timeout=1).topics[topic].error is None
         except KafkaException:
@@ -26,8 +27,9 @@ def _shows(topic: str, **config: object) -> bool:
             fatal = [error for error in refused if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL)]
             if fatal:
                 raise KafkaException(fatal[0]) from None
-            if time.monotonic() > until:
-                raise
+            raise
+
+    return persistently(look)
 
 
 def _token(subject: str) -> str:

@@ -1,21 +1,11 @@
 """SIGTERM, and workers that join and leave: nothing is lost, nothing cancelled, no batch made twice."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 from tests.harness.deployment import Deployment
 from tests.harness.worker import WorkerProcess
 
 PROVIDERS = ("anthropic", "openai")
-
-
-def until(happened: Callable[[], object], deployed: Deployment, timeout_s: float = 60.0, every_s: float = 0.05) -> None:
-    """Wait for something that no event tells of."""
-    end = time.monotonic() + timeout_s
-    while not happened():
-        assert time.monotonic() < end, deployed.logs()
-        time.sleep(every_s)
 
 
 def submitted(worker: WorkerProcess) -> float:
@@ -32,12 +22,12 @@ def test_sigterm_leaves_batches_alone_finishes_calls_and_lets_go_of_those_that_h
     worker = deployed.worker()
     for provider in PROVIDERS:
         deployed.send_round([deployed.body(provider, batch=f"held-{provider}") for _ in range(5)])
-    until(lambda: submitted(worker) == 2, deployed)
+    deployed.until(lambda: submitted(worker) == 2, "both batches are submitted")
     slow = [deployed.body(provider, batch="slow", mode="per_request") for provider in PROVIDERS for _ in range(3)]
     simulator.faults(fault="slow", stall_s=2.0, next=6)
     for body in slow:
         deployed.send_single(body)
-    until(lambda: not simulator.faults(), deployed)  # all six are in flight
+    deployed.until(lambda: not simulator.faults(), "all six are in flight")
 
     assert worker.stop() == 0
 
@@ -46,7 +36,7 @@ def test_sigterm_leaves_batches_alone_finishes_calls_and_lets_go_of_those_that_h
 
     # The next start takes over what the calls brought, and goes on polling.
     worker = deployed.worker(ROUNDBATCH_SHUTDOWN_TIMEOUT_S="1")
-    until(lambda: answered(deployed, slow), deployed)
+    deployed.until(lambda: answered(deployed, slow), "the slow calls are answered")
     assert simulator.ledger()["call_items_paid"] == 6
     assert worker.metric("roundbatch_calls_repeated_total") == 0
     assert submitted(worker) == 2
@@ -54,13 +44,13 @@ def test_sigterm_leaves_batches_alone_finishes_calls_and_lets_go_of_those_that_h
     simulator.faults(fault="hang", next=3, provider="openai")
     for body in hanging:
         deployed.send_single(body)
-    until(lambda: not simulator.faults(), deployed)
+    deployed.until(lambda: not simulator.faults(), "all three hang")
 
     assert worker.stop() == 0  # beyond its time: they are let go of
 
     assert not answered(deployed, hanging)
     worker = deployed.worker()
-    until(lambda: answered(deployed, hanging), deployed)
+    deployed.until(lambda: answered(deployed, hanging), "the calls that hung are answered")
     assert worker.metric("roundbatch_calls_repeated_total", provider="openai") == 3
     simulator.release()
     deployed.wait_answered()
@@ -95,7 +85,7 @@ def test_workers_join_and_leave_while_rounds_are_under_way(deployed: Deployment)
     first = deployed.worker("a")
     send(10)
     second = deployed.worker("b", ready=False)
-    until(lambda: joined(second), deployed, every_s=0.5)
+    deployed.until(lambda: joined(second), "the second worker has partitions", every_s=0.5)
     assert moving()
     second.wait_ready()
     assert [one.metric("roundbatch_partitions_assigned") for one in (first, second)] == [1, 1]
@@ -104,7 +94,7 @@ def test_workers_join_and_leave_while_rounds_are_under_way(deployed: Deployment)
     assert second.stop() == 0
     send(4)
     third = deployed.worker("c", ready=False)
-    until(lambda: joined(third), deployed, every_s=0.5)
+    deployed.until(lambda: joined(third), "the third worker has partitions", every_s=0.5)
     assert first.stop() == 0
     send(10)
     third.wait_ready()

@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from agents.starting import Starting, StartTooLong
 from tests.harness.worker import WorkerProcess
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -27,11 +27,11 @@ def worker_at(servers: str, folder: Path, **more: str) -> WorkerProcess:
 
 
 def wait_for(worker: WorkerProcess, word: str) -> None:
-    until = time.monotonic() + 60
-    while word not in worker.log_path.read_text():
+    def said() -> bool:
         assert worker.process.poll() is None, worker.tail()
-        assert time.monotonic() < until, worker.tail()
-        time.sleep(0.05)
+        return word in worker.log_path.read_text()
+
+    until(said, f"the worker says {word}", worker.tail)
 
 
 def test_sigterm_ends_a_start_that_waits_for_kafka(silent: str, tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_sigterm_ends_a_start_that_waits_for_kafka(silent: str, tmp_path: Path) 
     try:
         wait_for(worker, f"connect to Kafka at {silent}")
         worker.process.send_signal(signal.SIGTERM)
-        assert worker.wait_exit(20) == 0
+        assert worker.wait_exit() == 0
     finally:
         worker.close()
     assert "start_given_up" in worker.tail()

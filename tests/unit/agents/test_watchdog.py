@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,16 @@ from prometheus_client import CollectorRegistry
 from agents.liveness.heartbeats import Heartbeats
 from agents.liveness.watchdog import Watchdog
 from agents.status.loop_gauges import LoopCollector
+from tests.waiting import LIMIT_S, until
 
-LIMIT_S = 100.0
+HUNG_S = 100.0
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 class Process:
     """A watchdog with a clock of the test's; `run` lets time pass with a look every second, `sleep` without."""
 
-    def __init__(self, limit_s: float = LIMIT_S) -> None:
+    def __init__(self, limit_s: float = HUNG_S) -> None:
         self.now = 0.0
         self.heartbeats = Heartbeats(self)
         self.stopped: list[str] = []
@@ -127,9 +127,7 @@ async def test_a_thread_notices_an_event_loop_that_stands_still(monkeypatch: pyt
         return process.now
 
     process.watchdog.start(later)
-    until = time.monotonic() + 20.0
-    while not process.stopped and time.monotonic() < until:  # nothing in this event loop runs meanwhile
-        pass
+    until(lambda: process.stopped, "the watchdog ends the process")  # nothing in this event loop runs meanwhile
     process.watchdog.stop()
     assert process.stopped[0].startswith("watchdog: event_loop: ")
 
@@ -149,11 +147,11 @@ async def main():
     dog.start(clock.running_s)
     await asyncio.sleep(0.1)
     def stuck():
-        time.sleep(30)
+        time.sleep(3600)
     stuck()
 asyncio.run(main())
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, timeout=LIMIT_S)
     assert done.returncode == 70, done.stderr
     assert "in stuck" in done.stderr
     assert "loop_hung" in done.stdout + done.stderr

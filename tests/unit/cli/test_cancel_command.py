@@ -1,7 +1,6 @@
 """`roundbatch cancel` on librdkafka's mock cluster: which records it sends, and to whom."""
 
 import json
-import time
 import uuid
 from collections.abc import Iterator
 
@@ -12,6 +11,7 @@ from typer.testing import CliRunner, Result
 from cli.cancel import request
 from cli.main import app
 from streams.wire import work
+from tests.waiting import until
 
 BATCH_ID = "3F1F5C1E-8F57-4C38-9D8C-000000000001"
 
@@ -41,11 +41,15 @@ def records(servers: str, topic: str, partition: int) -> list[work.WorkRecord]:
     _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
     consumer.assign([TopicPartition(topic, partition, 0)])
     values: list[bytes] = []
-    until = time.monotonic() + 20
-    while len(values) < end and time.monotonic() < until:
+
+    def all_read() -> bool:
         message = consumer.poll(0.5)
         if message is not None and not message.error():
             values.append(message.value() or b"")
+        return len(values) >= end
+
+    if end:
+        until(all_read, f"{end} records are read", every_s=0.0)
     consumer.close()
     return [work.decode(value) for value in values if value != b"{}"]
 

@@ -3,13 +3,13 @@
 import io
 import json
 import logging
-import time
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from streams import logs
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("restored_logging")
 
@@ -99,8 +99,5 @@ def test_a_repetition_that_ended_is_told_by_itself(monkeypatch: pytest.MonkeyPat
     logs.configure("INFO", out)
     logging.getLogger("aiokafka").error("x")
     logging.getLogger("aiokafka").error("x")
-    until = time.monotonic() + 30
-    while "library_log_repeated" not in out.getvalue():
-        assert time.monotonic() < until, out.getvalue()
-        time.sleep(0.01)
+    until(lambda: "library_log_repeated" in out.getvalue(), "the repetition is told", out.getvalue)
     assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == ["library_log", "library_log_repeated"]
