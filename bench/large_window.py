@@ -73,7 +73,7 @@ def main(arguments: argparse.Namespace) -> dict[str, Any]:
     other = "anthropic" if arguments.provider == "openai" else "openai"
     with (
         tempfile.TemporaryDirectory() as folder,
-        running_kafka() as bootstrap,
+        running_kafka(lasting=True) as bootstrap,
         running_simulator(batch_duration_s=1.0, judge_error_rate=0.0) as large,
         running_simulator(batch_duration_s=1.0, judge_error_rate=0.0) as small,
     ):

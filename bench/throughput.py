@@ -30,7 +30,7 @@ def main(arguments: argparse.Namespace) -> None:
     run = f"bench-{uuid.uuid4().hex[:6]}"
     topics = {name: f"{run}.{name}" for name in ("rounds", "singles", "results", "passed")}
     samples: list[Sample] = []
-    with running_kafka() as bootstrap, tempfile.TemporaryDirectory() as folder:
+    with running_kafka(lasting=True) as bootstrap, tempfile.TemporaryDirectory() as folder:
         stamped = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(4 * 1024 * 1024)}
         create_topics(bootstrap, dict.fromkeys(topics.values(), PARTITIONS), config=stamped)
         count = load.preload(

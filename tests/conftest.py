@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from simulator.process import running_simulator
 from tests.brokers import running_kafka
 from tests.brokers.secured import SecuredKafka, running_secured_kafka
 from tests.harness.deployment import Deployment, deployment
+from tests.harness.shared import shared
 
 # An example may take as long as a busy machine makes it take: with Hypothesis's limit of 200 ms tests failed by chance.
 hypothesis.settings.register_profile("roundbatch", deadline=None)
@@ -21,7 +23,7 @@ hypothesis.settings.load_profile("roundbatch")
 
 # What takes longest begins first, so that no process is left alone with it at the end.
 FIRST = ("chaos", "integration", "contract")
-# Tests of these files share nothing but the broker of their process: each goes to whichever process is free.
+# Tests of these files share nothing but the broker: each goes to whichever process is free.
 APART = ("test_killed_at_a_point.py", "test_strategies_killed.py", "test_two_workers.py")
 
 
@@ -49,16 +51,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[str]:
-    """Bootstrap servers of a real Kafka, one for the whole process: tests keep apart by the names of their topics."""
-    with running_kafka() as bootstrap:
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run know."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def kafka(run_folder: Path) -> Iterator[str]:
+    """Bootstrap servers of a real Kafka, one for the whole run: tests keep apart by the names of their topics."""
+    with shared(run_folder, "kafka", running_kafka) as bootstrap:
         yield bootstrap
 
 
 @pytest.fixture(scope="session")
-def secured_kafka() -> Iterator[SecuredKafka]:
-    """A real Kafka with TLS, passwords and access control lists, one for the whole process."""
-    with running_secured_kafka() as started:
+def secured_kafka(run_folder: Path) -> Iterator[SecuredKafka]:
+    """A real Kafka with TLS, passwords and access control lists, one for the whole run."""
+    with shared(run_folder, "secured-kafka", running_secured_kafka) as started:
         yield started
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # it does not say what it exports
 
-from tests.brokers.jars import fetch
-from tests.brokers.java import find_java
-from tests.brokers.node import QUICK, Node, PortTaken
+from tests.brokers.class_archive import java_command
+from tests.brokers.node import Node, PortTaken
+from tests.brokers.one_node import TRIES
 from tests.brokers.ports import free_ports
 from tests.brokers.properties import Member, Ports
 from tests.brokers.serving import admin_client
@@ -21,7 +21,6 @@ BROKERS = (1, 2, 3)
 # Apart from the brokers: with two of three gone it must go on deciding, else Kafka cannot say NotEnoughReplicas.
 CONTROLLER = 9
 REPLICAS, MIN_INSYNC = 3, 2
-TRIES = 3
 # A broker that is gone is given up after the session: 9 s by default.
 SESSION = {"broker.session.timeout.ms": 3_000, "broker.heartbeat.interval.ms": 500}
 
@@ -104,7 +103,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def running_cluster() -> Iterator[Cluster]:
-    """A cluster of this process's own; afterwards ends it and deletes its data. Raises BrokerUnavailable as `jars.running`."""
+    """A cluster of this process's own; afterwards ends it and deletes its data. BrokerUnavailable as of `one_node.running`."""
     for remaining in reversed(range(TRIES)):
         with tempfile.TemporaryDirectory(prefix="roundbatch-kafka-") as folder:
             cluster = _formatted(Path(folder))
@@ -122,8 +121,7 @@ def running_cluster() -> Iterator[Cluster]:
 
 
 def _formatted(folder: Path) -> Cluster:
-    java = find_java()
-    libs = fetch(java)
+    java = java_command()
     ports = free_ports(1 + 2 * len(BROKERS))
     controller_port = ports.pop()
     controllers = {CONTROLLER: controller_port}
@@ -132,7 +130,7 @@ def _formatted(folder: Path) -> Cluster:
         home = folder / str(number)
         home.mkdir()
         own = Ports(0, 0, controller_port) if number == CONTROLLER else Ports(ports.pop(), ports.pop(), 0)
-        nodes[number] = Node(java, libs, home, ports=own, options=("-Xmx256m", *QUICK))
+        nodes[number] = Node(java, home, ports=own)
 
     def format_one(number: int) -> None:
         roles = "controller" if number == CONTROLLER else "broker"

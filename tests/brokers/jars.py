@@ -1,53 +1,20 @@
-"""Apache Kafka from its own jars: one KRaft node as a child process, no container."""
+"""Apache Kafka's own jars, copied by Maven once."""
 
-import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from tests.brokers import debian
 from tests.brokers.errors import BrokerUnavailable
-from tests.brokers.java import Java, find_java
-from tests.brokers.node import Node, PortTaken
+from tests.brokers.java import Java
 from tests.brokers.properties import KAFKA_VERSION
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 POM = Path(__file__).with_name("pom.xml")
 MAVEN_TIMEOUT_S = 600
-# A port that was free when looked at can be taken before the node binds it.
-TRIES = 3
-
-
-@contextlib.contextmanager
-def running() -> Iterator[str]:
-    """A broker of this process: gives its bootstrap servers; afterwards ends it and deletes its data.
-
-    BrokerUnavailable where the jars cannot be had or the node does not start.
-    """
-    java = find_java()
-    libs = fetch(java)
-    for remaining in reversed(range(TRIES)):
-        with tempfile.TemporaryDirectory(prefix="roundbatch-kafka-") as folder:
-            node = Node(java, libs, Path(folder))
-            try:
-                node.format()
-                node.start()
-                try:
-                    node.wait_serving()
-                except PortTaken:
-                    if remaining:
-                        continue
-                    raise
-                yield node.bootstrap
-            finally:
-                # Its data is deleted next, so there is nothing to shut down in order.
-                node.kill()
-        return
 
 
 def fetch(java: Java, cache: Path = CHECKOUT / "build" / "kafka") -> Path:

@@ -12,24 +12,27 @@ FORCE = "ROUNDBATCH_TEST_KAFKA"
 GIVEN = "KAFKA_BOOTSTRAP_SERVERS"
 
 
-def _jars() -> AbstractContextManager[str]:
-    from tests.brokers.jars import running
+def _jars(lasting: bool) -> AbstractContextManager[str]:
+    from tests.brokers.node import LASTING, QUICK
+    from tests.brokers.one_node import running
 
-    return running()
+    return running(LASTING if lasting else QUICK)
 
 
-def _containers() -> AbstractContextManager[str]:
+def _containers(lasting: bool) -> AbstractContextManager[str]:
     from tests.brokers.containers import running
 
     return running()
 
 
-WAYS: dict[str, Callable[[], AbstractContextManager[str]]] = {"jars": _jars, "containers": _containers}
+WAYS: dict[str, Callable[[bool], AbstractContextManager[str]]] = {"jars": _jars, "containers": _containers}
 
 
 @contextlib.contextmanager
-def running_kafka() -> Iterator[str]:
+def running_kafka(*, lasting: bool = False) -> Iterator[str]:
     """Bootstrap servers ("host:port") of a real Kafka for as long as the context lasts.
+
+    Its virtual machine is one for the short work of tests, with `lasting` one whose throughput counts.
 
     `ROUNDBATCH_TEST_KAFKA=jars` or `=containers` takes that way and no other. Otherwise the broker named by
     `KAFKA_BOOTSTRAP_SERVERS`, which is left as it is; else one from Apache Kafka's jars; else one in a container.
@@ -46,14 +49,14 @@ def running_kafka() -> Iterator[str]:
         yield given
         return
     with contextlib.ExitStack() as stack:
-        yield _first_that_starts(stack, [forced] if forced else list(WAYS))
+        yield _first_that_starts(stack, [forced] if forced else list(WAYS), lasting)
 
 
-def _first_that_starts(stack: contextlib.ExitStack, names: list[str]) -> str:
+def _first_that_starts(stack: contextlib.ExitStack, names: list[str], lasting: bool) -> str:
     failures: list[str] = []
     for name in names:
         try:
-            return stack.enter_context(WAYS[name]())
+            return stack.enter_context(WAYS[name](lasting))
         except BrokerUnavailable as failed:
             failures.append(f"  {name}: {failed}")
     raise BrokerUnavailable(

@@ -2,18 +2,20 @@
 
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.brokers.child import end_with_parent
 from tests.brokers.errors import BrokerUnavailable
-from tests.brokers.java import Java
 from tests.brokers.ports import free_ports
 from tests.brokers.properties import CLUSTER_ID, Member, Ports, server_properties
 from tests.brokers.serving import wait_until_serving
 
 START_TIMEOUT_S = 240
-# Half of a start's CPU time is the second compiler's, whose code pays off in minutes.
-QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+# Half of a start's CPU time, and of the first minutes', is the second compiler's, whose code pays off later.
+QUICK = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+# For a broker whose throughput counts.
+LASTING = ("-Xmx512m",)
 STOP_TIMEOUT_S = 240
 
 
@@ -25,11 +27,12 @@ class Node:
     """A node that can be started, ended in three ways, and started again on the same ports and data."""
 
     def __init__(
-        self, java: Java, libs: Path, folder: Path, *, ports: Ports | None = None, options: tuple[str, ...] = ("-Xmx512m",)
+        self, java: Sequence[str], folder: Path, *, ports: Ports | None = None, options: Sequence[str] = QUICK
     ) -> None:
+        """`java` runs a class of Kafka's (tests/brokers/jars.py makes it); `options` are the virtual machine's."""
         self.ports = ports or Ports(*free_ports(3))
         self.bootstrap = f"127.0.0.1:{self.ports.client}"
-        self._command = [str(java.binary), "-cp", f"{libs}/*"]
+        self._java = list(java)
         self._options = options
         self._folder = folder
         self._config = folder / "server.properties"
@@ -39,12 +42,10 @@ class Node:
     def format(self, member: Member | None = None) -> None:
         """Write its configuration, and its identity into its empty log directory, without which it refuses to start."""
         self._config.write_text(server_properties(self.ports, log_dir=str(self._folder / "data"), member=member))
-        java, *options = self._command
         done = subprocess.run(
             [
-                java,
+                *self._java,
                 *QUICK,
-                *options,
                 "kafka.tools.StorageTool",
                 *("format", "--cluster-id", CLUSTER_ID, "--config", self._config),
             ],
@@ -59,10 +60,9 @@ class Node:
 
     def start(self) -> None:
         """Start the process, without a wait."""
-        java, *options = self._command
         with open(self._output, "ab") as log:
             self._process = subprocess.Popen(
-                [*end_with_parent("KILL"), java, *self._options, *options, "kafka.Kafka", str(self._config)],
+                [*end_with_parent("KILL"), *self._java, *self._options, "kafka.Kafka", str(self._config)],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

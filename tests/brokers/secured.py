@@ -24,10 +24,10 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from tests.brokers import jars
 from tests.brokers.certificates import Authority, Signed
-from tests.brokers.java import find_java
+from tests.brokers.class_archive import java_command
 from tests.brokers.node import Node, PortTaken
+from tests.brokers.one_node import TRIES
 from tests.brokers.ports import free_ports
 from tests.brokers.properties import Member
 from tests.brokers.serving import admin_client
@@ -100,12 +100,11 @@ class SecuredKafka:
 @contextlib.contextmanager
 def running_secured_kafka() -> Iterator[SecuredKafka]:
     """One for as long as the context lasts. BrokerUnavailable where the jars or openssl cannot be had, or it does not start."""
-    java = find_java()
-    libs = jars.fetch(java)
+    java = java_command()
     with contextlib.ExitStack() as stack:
-        for remaining in reversed(range(jars.TRIES)):
+        for remaining in reversed(range(TRIES)):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roundbatch-secured-")))
-            node = Node(java, libs, folder)
+            node = Node(java, folder)
             stack.callback(node.kill)
             try:
                 yield _start(node, folder)

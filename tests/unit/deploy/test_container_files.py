@@ -1,6 +1,7 @@
 """What the Dockerfile, the compose file, the locks, the settings and pyproject.toml must agree on."""
 
 import ast
+import functools
 import importlib.metadata
 import json
 import re
@@ -18,6 +19,7 @@ from agents.status.endpoints import PAGE
 from cli import packages as own_packages
 from settings.settings import Settings
 from tests.brokers.image import PUBLISHED
+from tests.waiting import LIMIT_S
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 DOCKERFILE = (CHECKOUT / "Dockerfile").read_text()
@@ -30,6 +32,10 @@ STATE = "/var/lib/roundbatch"
 def packages() -> list[str]:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
     return [name.rstrip("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]]
+
+
+# It reads the metadata of every package that is installed: 0.4 s each time.
+packages_distributions = functools.cache(importlib.metadata.packages_distributions)
 
 
 def stage(name: str) -> str:
@@ -57,7 +63,7 @@ def imported(folder: str) -> set[str]:
 
 def distributions_of(modules: set[str]) -> set[str]:
     """The packages that bring modules, as a lock names them."""
-    there = importlib.metadata.packages_distributions()
+    there = packages_distributions()
     return {re.sub(r"[-_.]+", "-", name).lower() for module in modules for name in there[module]}
 
 
@@ -88,7 +94,7 @@ def test_what_runs_imports_nothing_that_the_lock_for_running_leaves_out() -> Non
 
 def test_the_worker_starts_with_the_packages_of_the_lock_for_running_alone() -> None:
     """What they import in turn too: everything that the lock leaves out cannot be imported in this process."""
-    there = importlib.metadata.packages_distributions()
+    there = packages_distributions()
     lock = set(locked("requirements.lock")) | {"roundbatch", "pip", "setuptools"}
     left_out = {module for module in there if not distributions_of({module}) & lock} | set(own_packages.OPTIONAL)
     assert {"pytest", "scipy", "starlette", "kubernetes_validate"} <= left_out
@@ -111,7 +117,7 @@ from settings.settings import load_settings
 print(json.dumps(type(Worker(load_settings({{"ROUNDBATCH_STATE_DIR": sys.argv[1]}}))).__name__))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script, "/nonexistent"], cwd=CHECKOUT, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", script, "/nonexistent"], cwd=CHECKOUT, capture_output=True, text=True, timeout=LIMIT_S
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout.splitlines()[-1]) == "Worker"
@@ -145,7 +151,7 @@ def run_lines(name: str) -> list[str]:
 def test_what_a_stage_takes_out_of_the_lock_is_that_with_hashes(tmp_path: Path, file: str, names: set[str]) -> None:
     (command,) = [line for line in run_lines("wheel") if line.startswith("awk") and line.endswith(f">{file}")]
     (tmp_path / "requirements-dev.lock").symlink_to(CHECKOUT / "requirements-dev.lock")
-    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, timeout=30)
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, timeout=LIMIT_S)
     cut = (tmp_path / file).read_text()
     assert set(re.findall(r"^([a-z0-9-]+)==", cut, re.MULTILINE)) == names
     assert cut.count("--hash=sha256:") >= 2 * len(names)

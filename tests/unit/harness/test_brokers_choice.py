@@ -15,7 +15,7 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
 
     @contextlib.contextmanager
-    def way(name: str) -> Iterator[str]:
+    def way(name: str, lasting: bool) -> Iterator[str]:
         seen.append(name)
         yield f"{name}:9092"
         seen.append(f"{name} ended")
@@ -28,7 +28,7 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @contextlib.contextmanager
-def fails() -> Iterator[str]:
+def fails(lasting: bool) -> Iterator[str]:
     raise BrokerUnavailable("no such thing here")
     yield ""
 
