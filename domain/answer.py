@@ -1,4 +1,4 @@
-"""The answer of a model: winner, justification, confidence; and whether a text is one, or a bundle of them."""
+"""The answer of a model: winner, justification, confidence. Reads one, or those of a bundle, from the model's text."""
 
 import json
 import re
@@ -8,9 +8,9 @@ from typing import Any
 
 MAX_JUSTIFICATION = 500  # characters; one more and the consumer drops the whole event (docs/contract.md#results)
 MOST_IN_BUNDLE = 64  # comparisons that one call may answer: `preferred_bundle_size` ends there (docs/contract.md#requests)
-# Half a surrogate pair fits into no UTF-8, and PostgreSQL, behind the consumer, stores no NUL. No text has a use for the other
-# controls either: XML takes none of C0, and a terminal that prints a result may obey one (of C1 too, and DEL). Tab and the
-# characters of line ends (LF, CR, NEL) stay: every store takes them.
+# What not every store and reader can take: half a surrogate pair cannot be encoded as UTF-8; PostgreSQL, behind the consumer,
+# stores no NUL; XML allows no other control character of C0; a terminal that prints a result may obey one of C0, C1, or DEL.
+# Tab and the line ends (LF, CR, NEL) stay: every store takes them.
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _WINNERS = {"essay a": "Essay A", "essay b": "Essay B"}
 
@@ -35,13 +35,13 @@ def read_answer(text: str) -> Answer:
     """
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError) as error:  # a thousand "[" are answer enough to end the process otherwise
+    except (ValueError, RecursionError) as error:  # RecursionError: an answer of a thousand "["
         raise UnusableAnswer("the answer is not JSON") from error
     return check_answer(value)
 
 
 def check_answer(value: object) -> Answer:
-    """Check one decoded answer object; providers enforce the schema's shape, but neither ranges nor letter case."""
+    """Check one decoded answer object. Providers enforce the schema's shape, but neither ranges nor letter case."""
     if not isinstance(value, dict):
         raise UnusableAnswer("the answer is not a JSON object")
     winner = value.get("winner")
@@ -71,7 +71,7 @@ def bundle_keys(size: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class BundleText:
-    """What could be read of a bundle's text: for each key that is answered, its answer or why it is none.
+    """What could be read of a bundle's text: for each key that came, its answer, or why it is not usable.
 
     `whole` is False where the text ends, or stops being JSON, before its last brace.
     """
@@ -81,7 +81,7 @@ class BundleText:
 
 
 class _Twice:
-    """Stands for an object in which a name stands twice: which of the two values counts would be a guess."""
+    """Stands for an object with a name that occurs twice: to choose one of its two values would be a guess."""
 
 
 def _object_once(pairs: list[tuple[str, object]]) -> object:
@@ -96,9 +96,9 @@ _SPACE = " \t\n\r"
 def read_bundle(text: str, keys: Sequence[str]) -> BundleText:
     """Read the answers under `keys` from a JSON object that may be cut off anywhere.
 
-    An item is read when its own closing brace is there: the one that was being written is never taken, for a number may be
-    cut. Other keys are ignored, another letter case is accepted, and a key that stands twice, in whatever case, has no
-    answer. Text behind the object leaves nothing: two answers in a row may contradict each other.
+    An item is taken only when its own closing brace is there: in one that was being written when the text was cut, a number may
+    be cut too. Other keys are ignored, another letter case is accepted, and a key that occurs twice, in whatever case, has no
+    answer. Where text follows the object nothing is taken: it may be a second answer that contradicts the first.
     """
     came: dict[str, list[object]] = {}
     at, whole = _skip(text, 0), False
@@ -117,7 +117,7 @@ def read_bundle(text: str, keys: Sequence[str]) -> BundleText:
             at = _skip(text, at)
         else:
             whole = True
-    except (ValueError, RecursionError):  # cut, or broken: what stands before it was read
+    except (ValueError, RecursionError):  # cut or broken here: what came before is kept
         whole = False
     if whole and text[at + 1 :].strip(_SPACE):
         return BundleText({}, whole=False)
@@ -147,12 +147,12 @@ def _checked(values: list[object]) -> Answer | UnusableAnswer:
 
 
 def writable(text: str) -> str:
-    """A provider's text with "?" for every lone surrogate and control character: JSON may hold them, not every store can."""
+    """A provider's text with "?" for every lone surrogate and control character: JSON can hold them, not every store can."""
     return _UNWRITABLE.sub("?", text)
 
 
 def writable_json(value: Any) -> Any:
-    """The same of all the text in a decoded JSON value, names of fields included."""
+    """A decoded JSON value with all of its text made `writable`, names of fields included."""
     if isinstance(value, str):
         return writable(value)
     if isinstance(value, dict):
@@ -161,7 +161,7 @@ def writable_json(value: Any) -> Any:
 
 
 def shorten(text: str, limit: int) -> str:
-    """Cut a text to at most `limit` characters at a word boundary, with an ellipsis; a first word over half of it is cut."""
+    """Cut a text to `limit` characters with an ellipsis, at a word boundary unless that would lose more than half of it."""
     if len(text) <= limit:
         return text
     head = text[: limit - 1]

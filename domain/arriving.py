@@ -7,8 +7,9 @@ from domain.comparison import Member
 from domain.partition.state import Known
 from domain.rounds import Arrival, RoundEntry, Standing
 
-# Arrivals in one entry. 1 MiB of the smallest answerable comparisons is some 14,000; each takes 450 B to 1.2 KB here, with its
-# fault's message, and an entry above 4 MiB could never be written.
+# The most arrivals in one entry of `rounds`. A request record of 1 MiB can hold some 14,000 of the smallest comparisons that
+# can be answered. Each takes 450 B to 1.2 KB in the entry (with its fault's message), and an entry above 4 MiB could never be
+# written.
 MAX_ARRIVALS = 2_000
 
 

@@ -1,4 +1,4 @@
-"""Whether a job's money is there: what it may cost at most, against budgets of which a part is spent and a part reserved."""
+"""Whether there is money for a job: what it may cost at most, against budgets that are partly spent and partly reserved."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,28 +8,28 @@ from zoneinfo import ZoneInfo
 
 from domain.reply import ErrorCode
 
-_ROUNDING_USD = 1e-9  # sums of floats: a job that wants exactly what is left goes
+_ROUNDING_USD = 1e-9  # sums of floats are not exact: a job that wants just what is left must go
 
 
 class Excess(StrEnum):
-    """What becomes of a job that a budget has no room for."""
+    """What becomes of a job that a budget has no room for (setting BUDGET__EXCESS)."""
 
-    HOLD = "hold"  # waits for the next day, a raised budget, money given back, or its deadline
+    HOLD = "hold"  # it waits for the next day, a raised budget, money given back, or its deadline
     REFUSE = "refuse"  # its comparisons end in QUOTA_EXCEEDED
 
 
 class BudgetVerdict(StrEnum):
-    """What is said of a job."""
+    """Whether a job may go."""
 
     GO = "go"
     HOLD = "hold"
     REFUSE = "refuse"
-    SPLIT = "split"  # more than the whole budget: never would it fit, its halves may
+    SPLIT = "split"  # it wants more than the whole budget, so it could never go, but its halves may
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """One budget (USD) and what a job wants of it. `name` as in a sentence: "the budget of the day"."""
+    """One budget (USD) and what a job wants of it. `name` is put into sentences: "the budget of the day"."""
 
     name: str
     limit_usd: float
@@ -39,7 +39,7 @@ class Budget:
 
     @property
     def fits(self) -> bool:
-        """Whether what is wanted is left."""
+        """Whether there is as much left as the job wants."""
         return self.spent_usd + self.reserved_usd + self.wanted_usd <= self.limit_usd + _ROUNDING_USD
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is said of a job, why it is not GO, and the error code of those that end for it."""
+    """The verdict on a job, why it is not GO, and the error code of comparisons that end because of it."""
 
     verdict: BudgetVerdict
     message: str = ""
@@ -59,9 +59,9 @@ class Decision:
 
 
 def decide(budgets: Iterable[Budget], *, members: int, excess: Excess) -> Decision:
-    """Decide on a whole job: a round of which a part is answered is paid in vain.
+    """Decide on a job as a whole, for a round that is answered only in part is paid in vain.
 
-    A job that wants more than a budget's limit is split while it has more than one member, whatever is spent.
+    A job that wants more than a budget's limit is split, however much is spent, as long as it has more than one member.
     """
     over = [budget for budget in budgets if not budget.fits]
     if not over:
@@ -73,7 +73,7 @@ def decide(budgets: Iterable[Budget], *, members: int, excess: Excess) -> Decisi
 
 
 def day_of(now_ms: int, zone: ZoneInfo) -> tuple[int, int]:
-    """The first moment of the day that `now_ms` lies in, and that of the next one (ms since the epoch)."""
+    """The first moment of the day in which `now_ms` lies, and of the next day (ms since the epoch)."""
     day = datetime.fromtimestamp(now_ms / 1000, zone).date()
     begins, ends = (datetime.combine(one, time(), zone) for one in (day, day + timedelta(days=1)))
     return int(begins.timestamp() * 1000), int(ends.timestamp() * 1000)

@@ -1,4 +1,4 @@
-"""When an account is paused, and which one try may find out whether it answers again."""
+"""When an account is paused, and which one job may be sent to find out whether it answers again (the trier)."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -6,11 +6,12 @@ from enum import StrEnum
 from domain.back_off import BackOff
 from domain.reply import ErrorCode
 
-# Failures one after another, none answered between them, before the account is held to be at fault: of three comparisons, or of
-# two that have both been tried again. One alone may be what the provider fails on, and must not stop the others.
+# How many failures in a row, without an answer in between, put the account at fault: those of three different subjects, or four
+# failures of two. One subject alone may itself be what the provider fails on, and must not stop the others.
 FAILING_TO_PAUSE = 3
 FAILURES_OF_TWO_TO_PAUSE = 4
-# A try that has told nothing for so long has been lost (its partition went, its answer never came): another may go.
+# A try of which nothing has been heard for so long is lost (its partition has moved away, or its answer never came), and
+# another job may try.
 TRY_LOST_AFTER_S = 600.0
 _LONGEST_MESSAGE = 300
 
@@ -20,7 +21,7 @@ class Trouble(StrEnum):
 
     QUOTA = "quota"  # spend limit, credit
     KEY = "key"
-    CONFIGURATION = "configuration"  # as a wrong base URL
+    CONFIGURATION = "configuration"  # for example a wrong base URL
     DOWN = "down"
 
 
@@ -33,9 +34,10 @@ OF_CODE = {
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why an account is paused, since when (ms since the epoch), and when it is tried again (the running clock's seconds).
+    """Why an account is paused, since when (ms since the epoch), and when it is tried again (seconds of the running clock).
 
-    `code` and `message` end those whose deadline passes meanwhile. `trier`: the subject that is being tried, "" for none.
+    Comparisons whose deadline passes meanwhile end in `code` and `message`. `trier`: the subject whose job tries the account at
+    present, "" where none does. `tried_at_s`: when it was sent.
     """
 
     trouble: Trouble
@@ -50,13 +52,17 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """One account. A subject is the first comparison of what is sent: planned again it keeps its name, and counts once."""
+    """One account, paused or not.
+
+    A subject names what is sent by its first comparison. Planned again under another job id it is the same subject, so that its
+    failures count as those of one.
+    """
 
     pause: Pause | None = None
-    failing: tuple[str, ...] = ()  # subjects of the failures since the last answer, the latest few
+    failing: tuple[str, ...] = ()  # the subjects of the latest failures since the last answer
 
     def try_is_due(self, now_s: float) -> bool:
-        """Whether the account is paused, and somebody may try it now."""
+        """Whether the account is paused, and a job may be sent to try it now."""
         pause = self.pause
         if pause is None:
             return False
@@ -69,15 +75,16 @@ class Circuit:
         return self.pause is None or self.pause.trier == subject or self.try_is_due(now_s)
 
     def sent(self, subject: str, now_s: float) -> "Circuit":
-        """The subject is being sent; where the account is paused it is the one try."""
+        """Note that a subject is being sent; where the account is paused, it becomes the trier."""
         if self.pause is None or self.pause.trier == subject:
             return self
         return replace(self, pause=replace(self.pause, trier=subject, tried_at_s=now_s))
 
     def answered(self, subject: str) -> "Circuit":
-        """The provider did what it was asked: the account is well.
+        """Note that the provider did what it was asked: the account is well, and a pause ends.
 
-        One that was sent before the pause does not end it, for its spend or key was judged then; only of an outage it tells.
+        The answer to something that was sent before the pause ends only a pause for an outage. Money and key were judged when
+        it was sent, so it says nothing about them now.
         """
         pause = self.pause
         if pause is not None and pause.trier != subject and pause.trouble is not Trouble.DOWN:
@@ -85,7 +92,7 @@ class Circuit:
         return Circuit()
 
     def told_nothing(self, subject: str, now_s: float, back_off: BackOff) -> "Circuit":
-        """The try came back without a word about the account (not sent, throttled, its content refused): another may go."""
+        """Note that the try told nothing about the account (not sent, throttled, content refused): another job may try."""
         pause = self.pause
         if pause is None or pause.trier != subject:
             return self
@@ -94,7 +101,11 @@ class Circuit:
     def refused(
         self, subject: str, code: ErrorCode, message: str, *, certain: bool, now_s: float, now_ms: int, back_off: BackOff
     ) -> "Circuit":
-        """The provider refused or failed. `certain`: it is the account, whatever was asked; else so many must say it first."""
+        """Note that the provider refused or failed.
+
+        `certain`: the account is at fault, whatever was asked, so it is paused at the first failure. Otherwise it is paused
+        when enough different subjects have failed.
+        """
         pause, trouble = self.pause, OF_CODE.get(code, Trouble.DOWN)
         message = message[:_LONGEST_MESSAGE]
         if pause is None:
@@ -107,7 +118,8 @@ class Circuit:
         if pause.trier != subject:  # sent before the pause
             return self
         tries = pause.tries + 1
-        if trouble is Trouble.DOWN and pause.trouble is not Trouble.DOWN:  # nothing is said of what the pause is for
+        # An outage says nothing about the money or key that the account is paused for.
+        if trouble is Trouble.DOWN and pause.trouble is not Trouble.DOWN:
             trouble, code, message = pause.trouble, pause.code, pause.message
         again = Pause(trouble, code, message, pause.since_ms, now_s + back_off.wait_s(tries), tries)
         return Circuit(again)

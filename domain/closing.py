@@ -1,4 +1,4 @@
-"""When a window closes: at once, round complete, full, quiet, too old, or scheduled."""
+"""When a window closes: at once, or when its round is complete, or it is full, quiet, too old, or at a scheduled tick."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,20 +12,20 @@ from domain.strategies import STRATEGIES, Closes
 
 @dataclass(slots=True)
 class Progress:
-    """How much of a round has come: distinct ids, bad ones included, and the parts of its round record."""
+    """How much of a round has come: its distinct ids, bad ones included, and the parts of its round record."""
 
     ids: int = 0
     announced: int | None = None
     parts: int | None = None
     parts_seen: set[int] = field(default_factory=set)
-    late: bool = False  # more has come after the last part
+    late: bool = False  # something has come after the round was complete
 
     @property
     def complete(self) -> bool:
-        """Exactly as many distinct ids as announced, or every part of the round record.
+        """Whether exactly as many distinct ids as announced have come, or every part of the round record.
 
-        More ids than announced, or more after the last part, are latecomers: their window closes by quiet time. Without
-        this each late single request of a round sent in records would be a batch job of its own.
+        Ids beyond the announced number, and what comes after the last part, are latecomers: their window closes when it is
+        quiet. If the round still counted as complete, each late single request would become a batch job of its own.
         """
         if self.parts is not None:
             return not self.late and len(self.parts_seen) >= self.parts
@@ -34,50 +34,50 @@ class Progress:
 
 @dataclass(slots=True)
 class Load:
-    """How much of a window goes to one provider, by the estimates that jobs are cut by."""
+    """How much of a window goes to one provider, by the same estimates as jobs are cut by."""
 
     items: int = 0
     size_bytes: int = 0
     tokens: int = 0
 
     def count(self, pending: Pending, sign: int) -> None:
-        """Add a comparison (1) or take it out (-1)."""
+        """Add a comparison (sign 1) or take it out (sign -1)."""
         self.items += sign
         self.size_bytes += sign * encoded_bytes(pending)
         self.tokens += sign * estimated_tokens(pending)
 
     def reaches(self, limits: JobLimits) -> bool:
-        """Whether it fills a job."""
+        """Whether it is enough to fill a job."""
         return self.items >= limits.max_items or self.size_bytes >= limits.max_bytes or self.tokens >= limits.max_tokens
 
 
 @dataclass(slots=True)
 class Window:
-    """The open gathering of one round under one strategy. Times are the reader's clock, ms since the epoch."""
+    """The open gathering of a round under one strategy. first_ms and last_ms are by the reader's clock, ms since the epoch."""
 
     round_key: str
     strategy: str
     first_ms: int
     last_ms: int
     members: dict[Member, Pending] = field(default_factory=dict)
-    loads: dict[str, Load] = field(default_factory=dict)  # by provider: timers ask many times a second, and never walk it
-    opened_ms: int | None = None  # the append time of its earliest request: a schedule counts from there, over restarts
-    tick_ms: int | None = None  # the first tick after that
+    loads: dict[str, Load] = field(default_factory=dict)  # by provider. Timers ask many times a second, so sums are kept
+    opened_ms: int | None = None  # append time of its earliest request; a schedule counts from there, so restarts do not matter
+    tick_ms: int | None = None  # the schedule's first tick after opened_ms; None: not computed yet
 
     @property
     def size_bytes(self) -> int:
-        """The encoded size of all that is gathered, estimated."""
+        """The estimated encoded size of everything gathered."""
         return sum(load.size_bytes for load in self.loads.values())
 
     def add(self, pending: Pending) -> None:
-        """Gather one more."""
+        """Gather a comparison."""
         self.members[pending.member] = pending
         self.loads.setdefault(pending.resolved.provider, Load()).count(pending, 1)
         if self.opened_ms is None or pending.arrived_ms < self.opened_ms:
             self.opened_ms, self.tick_ms = pending.arrived_ms, None
 
     def remove(self, member: Member) -> None:
-        """Let one go."""
+        """Take a comparison out, if it is here."""
         pending = self.members.pop(member, None)
         if pending is not None:
             self.loads[pending.resolved.provider].count(pending, -1)
@@ -115,7 +115,7 @@ def due(
 
 
 def _tick_ms(window: Window, schedules: Mapping[str, Schedule]) -> int:
-    """The first tick later than the window's opening: one that downtime has missed is due at once, and once."""
+    """The first tick after the window's opening. One that was missed during downtime is due immediately, and only once."""
     if window.tick_ms is None:
         provider = next(iter(window.members.values())).resolved.provider
         window.tick_ms = schedules[provider].next_tick_ms(window.opened_ms or 0)

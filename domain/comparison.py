@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-BLOCK_JOINT = "\n\n"  # a request's prompt blocks joined with a blank line equal its user_prompt (docs/contract.md#requests)
+BLOCK_JOINT = "\n\n"  # between prompt blocks: joined by it they equal the user_prompt (docs/contract.md#requests)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -19,7 +19,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class CallProfile:
-    """What must be equal for two comparisons to share a bundle (design: the *call profile*)."""
+    """What must be equal for two comparisons to share a bundle."""
 
     provider: str
     model: str

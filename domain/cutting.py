@@ -42,8 +42,8 @@ class JobLimits:
 
 
 MAX_MEMBERS = 10_000  # of one job: what its records and facts can name within 4 MiB
-# What the parameters, schema and JSON quoting of one line add to its prompt, at most (measured: 900 B to 1.4 KB a line),
-# and how much JSON escapes may lengthen a text that is mostly ASCII.
+# At most so much do the parameters, the schema and the JSON quoting of one line add to its prompt (measured: 900 B to 1.4 KB),
+# and by so much may JSON escapes lengthen a text that is mostly ASCII.
 LINE_OVERHEAD_BYTES = 2_048
 ESCAPE_FACTOR = 1.2
 BYTES_PER_TOKEN = 2.5  # an upper bound of tokens from bytes, for either provider (docs/providers.md#tokens-and-prices)
@@ -65,14 +65,14 @@ Line = list[Pending]
 def cut(
     window: Iterable[Pending], *, closed_by: ClosedBy, limits: Mapping[str, JobLimits], policies: Mapping[str, Policy]
 ) -> tuple[Plan, ...]:
-    """Cut the members of one window into plans, each comparison in exactly one place.
+    """Cut the members of one window into plans, each comparison into exactly one.
 
-    Grouped by provider and model, in member order, so that the same members give the same plans on every evaluation; a
-    plan ends where the next line would exceed its provider's limits. A line of several holds one round and call profile, and
-    of these comparisons that share essays (domain.essay_order).
+    They are grouped by provider and model, in member order, so that the same members always give the same plans. A plan ends
+    where the next line would exceed the provider's limits. A line of several members holds one round and one call profile, and
+    if possible comparisons that share essays (domain.essay_order).
 
-    A window closed for being full keeps what is left over beyond full plans: it goes with what comes next. It was seen that a
-    night's window sent a batch of one comparison after each full one.
+    A window that closed for being full keeps the last plan, which is not full: its members go with what comes next. Without
+    that, a nightly window was seen to send a batch of one comparison after each full one.
     """
     groups: dict[tuple[str, str, str], list[Pending]] = {}
     for pending in sorted(window, key=lambda item: item.member):
@@ -102,7 +102,7 @@ def _lines(members: list[Pending], row: Strategy, limits: JobLimits) -> list[Lin
 
 
 def _together(members: list[Pending], most: int) -> Iterable[Pending]:
-    """Those of one round and call profile, and of them those that share essays."""
+    """The members by round and call profile, and within these ordered so that those that share essays are together."""
     alike: dict[tuple[str, str, bool], list[Pending]] = {}
     for pending in members:
         of = pending.resolved

@@ -1,26 +1,26 @@
-"""The order in which comparisons go into bundles: those that share essays together, for a bundle holds each essay once."""
+"""The order in which comparisons go into bundles: a bundle may hold each essay once, so those that share essays go together."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-Pair = tuple[int, int]  # two essays, each by any number of its own
+Pair = tuple[int, int]  # two essays, each named by some number
 
-# Pairs that are looked at together: beyond it little is gained, and the time grows with the neighbours of each essay.
+# How many pairs are ordered together: with more little is gained, and the time grows with the neighbours of each essay.
 SLICE = 1_000
 
 
 def by_essays(pairs: Sequence[Pair], size: int) -> Iterator[int]:
-    """The places of all pairs, each run of `size` among few essays where they have essays in common; else in their order.
+    """The positions of all pairs, ordered so that each run of `size` pairs has few essays. Unrelated pairs keep their order.
 
-    A run grows as a clique does: by every pair between the essays that it has, then by the essay with the most pairs to
-    them. A function of the pairs and their order alone.
+    A run takes all pairs between the essays that it has already, then the essay with the most pairs to those, and so on. The
+    order depends on the pairs and their given order alone.
     """
     for start in range(0, len(pairs), SLICE):
         yield from (start + place for place in _Neighbours(pairs[start : start + SLICE]).runs(size))
 
 
 class _Neighbours:
-    """The places of pairs that are left, by each of their essays."""
+    """The pairs that are left, by their positions and by each of their essays."""
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         self._left = dict(enumerate(pairs))
@@ -30,7 +30,7 @@ class _Neighbours:
                 self._of.setdefault(essay, {})[place] = pair
 
     def runs(self, size: int) -> Iterator[int]:
-        """All of them, run after run."""
+        """The positions of all pairs, run after run."""
         while self._left:
             yield from self._run(size)
 

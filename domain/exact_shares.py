@@ -1,4 +1,4 @@
-"""Sharing a number out so that the parts add up to the whole exactly: tokens as integers, money as floats."""
+"""Dividing a number into parts that add up to it exactly: tokens as integers, money as floats."""
 
 import math
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ def whole_shares(total: int, weights: Sequence[int]) -> tuple[int, ...]:
 def float_shares(total: float, weights: Sequence[int]) -> tuple[float, ...]:
     """Parts of `total` in proportion to `weights` that add up to it exactly, in any order and by any way of adding.
 
-    Each part is a whole number of steps, a step being the last binary digit of `total`: so no addition is ever rounded. (The
-    last part as the rest of the others would depend on their order, and Python 3.12 adds floats in another way than 3.11.)
-    Raises ValueError as `whole_shares`, and for a total that is not finite.
+    Each part is a whole number of steps, a step being the last binary digit of `total`, so that no addition is ever rounded.
+    (To take what is left of the total for the last part would not do: that depends on the order of adding, and Python 3.12 adds
+    floats in another way than 3.11.) Raises ValueError as `whole_shares` does, and for a total that is not finite.
     """
     if not math.isfinite(total):
         raise ValueError(f"cannot share {total}: it is not finite")

@@ -34,7 +34,7 @@ class ClosedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings that a job was planned under; replanning asks them, never today's settings."""
+    """The settings under which a job was planned. Replanning uses these and not the present settings."""
 
     attempts: int = 3
     retry_batch_min: int = 4
@@ -47,7 +47,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be sent: lines of 1…n members, how, for whom, and not before when (ms since the epoch)."""
+    """What is to be sent: lines of 1 … n members, how, to whom, and the earliest time (not_before_ms, since the epoch)."""
 
     provider: str
     model: str
@@ -59,15 +59,15 @@ class Plan:
     round_key: str
     policy: Policy
     attempt: int = 1
-    deferrals: int = 0
+    deferrals: int = 0  # waits with a back-off so far
     not_before_ms: int = 0
-    refused: bool = False  # its comparisons have been refused by themselves before: not to be asked a third time
-    without: int = 0  # how often they have been asked again without a parameter that the model does not take
-    last_deadline_ms: int = 0  # of its youngest member; 0: all have the same. Each member's own deadline ends it, by timers
+    refused: bool = False  # each of its comparisons was refused once when it was asked alone; the next refusal ends it
+    without: int = 0  # how often its comparisons were asked again without a parameter that the model does not take
+    last_deadline_ms: int = 0  # of its youngest member, 0: the same for all. Timers end each member at its own deadline
 
     @property
     def escalate_at_ms(self) -> int | None:
-        """When the batch is to be given up for calls; None: never."""
+        """When the batch is to be escalated, that is, given up for calls; None: never."""
         if self.transport is not Transport.BATCH or not self.policy.escalate_before_s:
             return None
         return self.deadline_ms - int(self.policy.escalate_before_s * 1000)
@@ -78,14 +78,14 @@ class Plan:
         return tuple(member for line in self.lines for member in line)
 
     def only(self, members: "frozenset[Member] | set[Member]") -> "Plan":
-        """The same plan with these members alone; lines that become empty go."""
+        """The same plan with only these members; lines that become empty are left out."""
         kept = (tuple(member for member in line if member in members) for line in self.lines)
         return replace(self, lines=tuple(line for line in kept if line))
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to submit, as read back from the log; its offset is its name."""
+    """The right to submit, as read back from the log. A claim is named by its offset."""
 
     offset: int
     worker_run: str
@@ -106,7 +106,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A planned job with what the log has said of it so far."""
+    """A planned job, with what the log has said about it so far."""
 
     job_id: str
     offset: int
@@ -117,7 +117,7 @@ class Job:
 
     @property
     def last_offset(self) -> int:
-        """The work offset of the latest fact; the job may be acted upon once that fact is acknowledged."""
+        """The work offset of its latest fact. The job may be acted upon once the record at that offset is acked."""
         return max(
             self.offset,
             self.claim.offset if self.claim else -1,
@@ -130,9 +130,9 @@ class Job:
 
 
 def make_job_id(partition: int, offset: int, append_ms: int, number: int) -> str:
-    """The id of the number-th job planned by one work record.
+    """The id of the number-th job that one work record plans.
 
-    A function of the log alone. The append time keeps ids apart when a topic is made anew and offsets start at 0 again.
+    It follows from the log alone. The append time is in it because offsets start at 0 again when a topic is made again.
     """
     return f"rb-{partition}-{offset}-{_base36(append_ms)}-{number}"
 

@@ -1,4 +1,4 @@
-"""What is to be done next with an open job: one pure decision for the dispatcher."""
+"""What to do next with an open job: one pure decision, which the dispatcher carries out."""
 
 from enum import StrEnum
 
@@ -8,21 +8,21 @@ from domain.job import Job, Transport
 class Step(StrEnum):
     """The dispatcher's next step."""
 
-    WAIT = "wait"  # for a time or for a record to be read back
+    WAIT = "wait"  # for a time, or until a record of ours has been read back
     CALL = "call"  # ask the open lines by synchronous calls
     CLAIM = "claim"  # send SubmitClaimed
     CREATE = "create"  # the claim is ours and holds: create the batch
-    GIVE_BACK = "give_back"  # the claim is ours, ran out, and was not called upon
-    ESCALATE = "escalate"  # not submitted, and its deadline is near: its members go as calls
-    FIND = "find"  # claimed, perhaps called, not answered: look for it at the provider
-    POLL = "poll"  # submitted: look at it
+    GIVE_BACK = "give_back"  # the claim is ours, and it ran out before it was called upon
+    ESCALATE = "escalate"  # not submitted yet, and its deadline is near: its members go as calls
+    FIND = "find"  # claimed, and perhaps called without an answer: look for it at the provider
+    POLL = "poll"  # submitted: ask the provider how far it is
 
 
 def next_step(job: Job, *, worker_run: str, claim_age_s: float | None, called: bool, now_ms: int) -> Step:
-    """Decide by the job's facts and by what this process remembers of it.
+    """Decide by the job's facts and by what this process remembers of the job.
 
-    claim_age_s: seconds on this process's running clock since it sent its claim, None if it never did. called: whether it
-    has called upon that claim, which it may do once, even if the partition goes and comes back.
+    claim_age_s: seconds of the running clock since this process sent a claim for the job, None if it did not. called: whether
+    it has called upon that claim. It may do so only once, even if the partition moves away and comes back.
     """
     if job.submission is not None:
         return Step.POLL

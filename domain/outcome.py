@@ -1,4 +1,4 @@
-"""What came back for one comparison, in final values: an event is a function of the request and of this."""
+"""What came back for one comparison, in final values: its event follows from the request and from this alone."""
 
 from dataclasses import dataclass, field
 

@@ -1,6 +1,6 @@
 """What one record of the work topic decides, given the state before it. The first deciding record wins.
 
-Each function returns a Verdict: facts to be put, terminal outcomes to be sent as events. None of them writes anything.
+Each function returns a Verdict: facts to be put, and terminal outcomes to be sent as events. None of them writes anything.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,16 +21,17 @@ from domain.strategies import STRATEGIES
 class JobEnd(StrEnum):
     """Why a job has ended: the reason in JobEnded."""
 
-    READ = "read"  # every row or answer there is has been sent as Outcomes
+    READ = "read"  # every row or answer that there is has been sent as Outcomes
     REFUSED_CONTENT = "refused_content"
     REFUSED_ACCOUNT = "refused_account"
-    ACCOUNT_PAUSED = "account_paused"  # refused likewise, and all of the account waits until it answers again
-    OVER_BUDGET = "over_budget"  # not sent: its comparisons end
-    SPLIT = "split"  # not sent: more than the whole of a budget, its halves may fit
+    ACCOUNT_PAUSED = "account_paused"  # refused by the account, and no job of it goes until it answers again
+    OVER_BUDGET = "over_budget"  # not sent, for a budget has no room for it: its comparisons end
+    SPLIT = "split"  # not sent: it wants more than a whole budget, and its halves may fit
     NOT_STARTED = "not_started"
-    STARTED_LATE = "started_late"  # the upload took longer than the claim held: without a wait it would go on for ever
+    # The upload took longer than the claim held. Planned again after a wait: otherwise it would go on for ever.
+    STARTED_LATE = "started_late"
     ABSENT = "absent"
-    ESCALATED = "escalated"  # its deadline is near: what it has not answered goes as calls
+    ESCALATED = "escalated"  # its deadline is near, so what it has not answered goes as calls
 
 
 _CAUSES = {
@@ -50,8 +51,8 @@ _CAUSES = {
 class Verdict:
     """What a record decides. `jobs` are to be put as planned, `endings` as outcomes; `terminal` become events.
 
-    ignored: why nothing follows. spent: members that came with an outcome although they had one already. cancelled: to be
-    sent to the partition itself as Outcomes, which then decide. paid: what all that came has cost, be it used or not.
+    ignored: why nothing follows. spent: how many outcomes came for members that had ended already. cancelled: outcomes to be
+    sent to the work topic, where they then decide. paid: what everything in the record has cost, used or not.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -66,7 +67,7 @@ class Verdict:
 
 
 def planned(state: PartitionState, offset: int, append_ms: int, plan: Plan) -> Verdict:
-    """JobPlanned: keeps the members that no open job holds and that have no outcome."""
+    """JobPlanned: keeps the members that no open job owns and that have no outcome."""
     kept = plan.only({member for member in plan.members if state.is_open(member)})
     if not kept.lines:
         return Verdict(ignored="no member left")
@@ -74,7 +75,7 @@ def planned(state: PartitionState, offset: int, append_ms: int, plan: Plan) -> V
 
 
 def claimed(state: PartitionState, job_id: str, claim: Claim) -> Verdict:
-    """SubmitClaimed: the first of a job that still owns an open member."""
+    """SubmitClaimed: it counts when it is the first claim of a job that still owns an open member."""
     job = state.jobs.get(job_id)
     if job is None:
         return Verdict(ignored="the job owns no open member")
@@ -84,7 +85,7 @@ def claimed(state: PartitionState, job_id: str, claim: Claim) -> Verdict:
 
 
 def submitted(state: PartitionState, job_id: str, submission: Submission) -> Verdict:
-    """Submitted: the first of a claimed job."""
+    """Submitted: it counts when it is the first of an open job."""
     job = state.jobs.get(job_id)
     if job is None:
         return Verdict(ignored="the job owns no open member")
@@ -94,7 +95,7 @@ def submitted(state: PartitionState, job_id: str, submission: Submission) -> Ver
 
 
 def outcomes(state: PartitionState, job_id: str, came: Sequence[Outcome]) -> Verdict:
-    """Outcomes: for each member without an outcome its end; a retryable one leaves it open; a later one is spent."""
+    """Outcomes: each ends its member, unless it is a retry, which leaves it open. For a member that has ended it is spent."""
     endings: list[Ending] = []
     terminal: list[Outcome] = []
     here: set[Member] = set()
@@ -124,9 +125,9 @@ def job_ended(
     message: str,
     code: ErrorCode | None = None,
 ) -> Verdict:
-    """JobEnded: the open members that the job still owns are planned again, or end by an error.
+    """JobEnded: the open members that the job still owns are planned again, or end in an error.
 
-    Ignored if a claim stands that the record does not name: somebody may be creating a batch under it.
+    The record is ignored when the job has a claim that it does not name: somebody may be creating a batch under that claim.
     """
     job = state.jobs.get(job_id)
     if job is None:
@@ -153,7 +154,7 @@ def job_ended(
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """A member whose deadline passed, with what settings had resolved for it; code and message: what it has waited for."""
+    """A member whose deadline has passed, with what settings resolved for it. code, message: what it was waiting for."""
 
     member: Member
     provider: str
@@ -165,7 +166,7 @@ class Overdue:
 
 
 def deadline_passed(state: PartitionState, append_ms: int, overdue: Iterable[Overdue]) -> Verdict:
-    """DeadlinePassed: an end for those without an outcome, TIMEOUT unless they waited for an account or for money."""
+    """DeadlinePassed: ends the members without an outcome, in TIMEOUT unless they waited for an account or for money."""
     open_ones = [late for late in overdue if not state.has_ended(late.member)]
     return Verdict(
         endings=tuple(Ending(late.member, code=late.code.value) for late in open_ones),
@@ -190,9 +191,10 @@ def deadline_passed(state: PartitionState, append_ms: int, overdue: Iterable[Ove
 
 
 def cancelled(state: PartitionState, append_ms: int, batch: str | None, ids: Iterable[str]) -> Verdict:
-    """CancelRequested: how the members that are pending here are to end, for an Outcomes record to decide.
+    """CancelRequested: the outcomes that are to end the members that are pending here, for an Outcomes record to decide.
 
-    Which members these are is no function of the work records alone: collect's progress counts too. So it ends nobody itself.
+    Who is pending depends on how far collect has read, and not on the work records alone: read again, this record might find
+    others. So it ends nobody itself.
     """
     known = (state.ids.get(correlation_id) for correlation_id in ids)
     named = {one.member for one in known if one is not None and one.member in state.pending}

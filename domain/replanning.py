@@ -14,18 +14,19 @@ class Shape(StrEnum):
     """How the open members are cut."""
 
     SAME = "same"  # the same lines, by the same transport
-    SAME_OR_CALLS = "same_or_calls"  # the same lines; few of them, or near the deadline: single calls
-    HALVES = "halves"  # two jobs, until the culprit stands alone
+    SAME_OR_CALLS = "same_or_calls"  # the same lines; single calls instead where few are left or the deadline is near
+    HALVES = "halves"  # two jobs of half the size, and so on until the culprit is alone
     CALLS = "calls"  # the same lines, as calls
-    SMALLER = "smaller"  # the lines in halves, at last alone; few of a batch, or near the deadline: single calls
-    NONE = "none"  # no other try: an error
+    # Each line in halves, down to one member; of a batch single calls where few are left or the deadline is near.
+    SMALLER = "smaller"
+    NONE = "none"  # not tried again: an error
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: attempts used by this cause, the shape of the next try, and whether it waits for a back-off.
+    """One row: how many attempts the cause uses, the shape of the next try, and whether that waits for a back-off.
 
-    refusal, parameter: the next plan remembers it, as `refused` and `without`.
+    refusal, parameter: whether the next plan remembers this cause, in `refused` and in `without`.
     """
 
     attempts_used: int
@@ -57,19 +58,21 @@ TABLE: Mapping[Cause, Row] = {
     Cause.ESCALATED: Row(0, Shape.CALLS, back_off=False),
 }
 
-# Causes that only a line of more than one member can have: there is a smaller one to try, so they use no attempt. Should
-# one befall a member that stood alone, it uses one, or it would be asked for ever.
+# Causes that only a bundle should have. They use no attempt, for there is a smaller bundle to try. Where a member that was
+# alone has one, it uses an attempt, or the member would be asked for ever.
 OF_A_BUNDLE = frozenset({Cause.CUT, Cause.BUNDLE_REFUSED})
 
-# Of the optional parameters that are sent (temperature, effort, verbosity) each may be refused once without an attempt used.
-# Whatever names one of them more often does not follow from what is sent, and counts as any other refusal.
+# Each of the three optional parameters that are sent (temperature, effort, verbosity) may be refused once without using an
+# attempt. More refusals that name a parameter cannot come from what was sent, so they count as any other refusal.
 MOST_PARAMETERS = 3
 
-# Whose deadline passes while an account or a budget is at fault is told so: TIMEOUT would send the reader to the wrong place.
+# Comparisons whose deadline passes while they wait for an account or a budget end in that error: TIMEOUT would send the reader
+# looking in the wrong place.
 SAID_AT_THE_DEADLINE = frozenset({Cause.REFUSED_ACCOUNT, Cause.ACCOUNT_PAUSED, Cause.SPLIT})
 
-# Calls that fail for the provider's own reasons are waited out this often, half an hour by the default back-off. From then
-# on each uses an attempt: the content may be what the provider fails on, and its round would stand until the deadline.
+# How often a call that the provider failed to answer is repeated without using an attempt: half an hour by the default
+# back-off. After that each failure uses one, for the content may be what the provider fails on, and its round would wait until
+# the deadline.
 FAILURES_WAITED_OUT = 6
 
 MISSING = Retry(Cause.MISSING, ErrorCode.EXTERNAL_SERVICE_ERROR, "the provider returned no row for this comparison")
@@ -84,9 +87,10 @@ class Next:
 
 
 def replan(plan: Plan, retries: Mapping[Member, Retry], now_ms: int) -> Next:
-    """Decide for every open member of a job, each with the reason why it is open.
+    """Decide what becomes of every open member of a job that has ended.
 
-    `retries` holds exactly the open members that the job still owns; `now_ms` is the append time of the record that ended it.
+    `retries`: exactly the open members that the job still owns, each with the reason why it is open. `now_ms`: the append time
+    of the record that ended the job.
     """
     if plan.deadline_ms <= now_ms < plan.last_deadline_ms:
         plan = replace(plan, deadline_ms=plan.last_deadline_ms)  # the oldest members' deadline must not end the younger ones
@@ -110,13 +114,13 @@ def replan(plan: Plan, retries: Mapping[Member, Retry], now_ms: int) -> Next:
 
 
 def failed_call(plan: Plan, message: str) -> Retry:
-    """Why a call is open that the provider failed to answer (5xx, unreachable)."""
+    """The retry of a call that the provider failed to answer (5xx, unreachable)."""
     cause = Cause.REFUSED_ACCOUNT if plan.deferrals < FAILURES_WAITED_OUT else Cause.OVERLOADED
     return Retry(cause, ErrorCode.EXTERNAL_SERVICE_ERROR, message)
 
 
 def _cause(plan: Plan, cause: Cause, *, alone: bool) -> Cause:
-    """The cause as it counts here: what is told of several may be about a member that is alone."""
+    """The cause as the table counts it: one that was given for several members may be about a member that is alone."""
     if alone and cause in OF_A_BUNDLE:
         return Cause.UNUSABLE
     if cause is Cause.PARAMETER and plan.without >= MOST_PARAMETERS:
@@ -179,7 +183,7 @@ def _halves(sent: Plan, refused: set[Member]) -> list[Plan]:
     plan = sent.only(refused)
     members = plan.members
     parts: list[tuple[tuple[Member, ...], ...]]
-    if len(members) == 1:  # the last one open of several that were refused together: another may have been at fault
+    if len(members) == 1:  # others refused with it have ended since, and one of those may be at fault
         parts = [plan.lines]
     elif len(plan.lines) == 1:
         middle = len(members) // 2

@@ -39,7 +39,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back for one line; text only when it succeeded, error_type only when it errored."""
+    """What came back for one line. `text` is set only when it succeeded, `error_type` only when it errored."""
 
     custom_id: str
     kind: ReplyKind
@@ -49,7 +49,7 @@ class Reply:
     error_type: str = ""
     error_message: str = ""
     http_status: int | None = None
-    parameter: str = ""  # of a refused request: the optional parameter that the model does not take, by the field of the ask
+    parameter: str = ""  # of a refused request: the field of the Ask that the model does not take, if the refusal names one
     usage: Usage = field(default_factory=Usage)
 
 
@@ -71,20 +71,20 @@ class ErrorCode(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why a member is still open after a try: the rows of the replanning table."""
+    """Why a member is still open after a try. Each cause is a row of domain.replanning.TABLE."""
 
     EXPIRED = "expired"
     OVERLOADED = "overloaded"
     MISSING = "missing"
     UNUSABLE = "unusable"
     CANCELED = "canceled"
-    REFUSED_CONTENT = "refused_content"  # of several comparisons: which one is at fault is not known
+    REFUSED_CONTENT = "refused_content"  # of several comparisons together: which one is at fault is not known
     REFUSED_ALONE = "refused_alone"
-    PARAMETER = "parameter"  # the model takes no such parameter: asked without it
+    PARAMETER = "parameter"  # the model does not take a parameter: asked again without it
     REFUSED_ACCOUNT = "refused_account"
-    ACCOUNT_PAUSED = "account_paused"  # refused likewise, and all of the account waits until it answers again
+    ACCOUNT_PAUSED = "account_paused"  # refused by the account, and no job of it goes until it answers again
     OVER_BUDGET = "over_budget"
-    SPLIT = "split"  # wants more than the whole of a budget
+    SPLIT = "split"  # the job wanted more than a whole budget
     NOT_STARTED = "not_started"
     STARTED_LATE = "started_late"
     ESCALATED = "escalated"
@@ -151,10 +151,10 @@ def judge(reply: Reply) -> Answer | Retry | Fault:
 
 
 def judge_bundle(reply: Reply, size: int) -> tuple[Answer | Retry | Fault, ...]:
-    """Say what follows from one reply for each of the `size` members of its line, in slot order; of size 1 as `judge`.
+    """Say what follows from one reply for each of the `size` members of its line, in slot order. Of size 1 it is `judge`.
 
-    Every item is checked by itself: a usable one stands whatever becomes of the others. What cannot be told of one member
-    (a refusal, a 400) is a Retry for all of them, so that they are asked in smaller bundles until the culprit stands alone.
+    Every item is checked by itself: a usable one is kept whatever the others are. What cannot be blamed on one member (a
+    refusal, a 400) is a Retry for all of them, so that they are asked in smaller bundles until the culprit is alone.
     """
     if size == 1:
         return (judge(reply),)
@@ -205,14 +205,14 @@ def _judge_error(reply: Reply) -> Retry | Fault:
 
 
 def share(usage: Usage, cost_usd: float, weights: Sequence[int]) -> tuple[tuple[Usage, float], ...]:
-    """What each member of a bundle used and cost, by `weights` (bytes of its prompt): the parts add up exactly to the whole.
+    """What each member of a bundle used and cost, in proportion to `weights` (bytes of its prompt). The parts add up exactly.
 
-    The numbers inside `raw` are shared out too, so that results that echo it add up as well. Raises ValueError as
-    `domain.exact_shares`.
+    The numbers inside `raw` are divided too, so that results that echo it add up as well. Raises ValueError as
+    domain.exact_shares does.
     """
     cached = (usage.cache_read_tokens, usage.cache_creation_tokens)
     uncached = usage.prompt_tokens - sum(cached)
-    if uncached >= 0:  # in parts, so that no member has more cached tokens than tokens
+    if uncached >= 0:  # each part by itself, so that no member has more cached tokens than tokens
         prompts = [sum(parts) for parts in zip(*(whole_shares(part, weights) for part in (uncached, *cached)), strict=True)]
     else:
         prompts = list(whole_shares(usage.prompt_tokens, weights))

@@ -1,4 +1,4 @@
-"""Rounds: which one a comparison belongs to, and how each position of an inbound record was judged on arrival."""
+"""Rounds: to which one a comparison belongs, and how each position of an inbound record was judged on arrival."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class RoundEntry:
 
 
 def round_key(metadata: Mapping[str, Any], member: Member) -> str:
-    """The round of a comparison: (cj_batch_id, iteration), else that of bos_batch_id, else a round of its own."""
+    """The key of a round: cj_batch_id and iteration, or bos_batch_id and iteration; with neither id a round of its own."""
     number = iteration(metadata)
     for name in ("cj_batch_id", "bos_batch_id"):
         batch = metadata.get(name)
@@ -73,24 +73,24 @@ def round_key(metadata: Mapping[str, Any], member: Member) -> str:
 
 
 def is_of_batch(key: str, batch: str) -> bool:
-    """Whether a round is one of this cj_batch_id, or of this bos_batch_id where it had no other. Exact: "13" is not "138"."""
+    """Whether a round is of this cj_batch_id, or, where it has none, of this bos_batch_id. Exactly: "13" is not "138"."""
     return key.rpartition(":")[0] in (f"cj:{batch}", f"bos:{batch}")
 
 
 def iteration(metadata: Mapping[str, Any]) -> int:
-    """The number of the comparison's round in its batch; the first one is 0, and so is one that does not say."""
+    """The number of the comparison's round in its cj_batch, from 0; 0 too where the request does not say it."""
     number = metadata.get("comparison_iteration")
     return number if isinstance(number, int) and not isinstance(number, bool) else 0
 
 
 def paying_batch(metadata: Mapping[str, Any]) -> str:
-    """The bos_batch_id whose budget pays, "" where there is none; a longer one than any UUID is cut."""
+    """The bos_batch_id, whose budget pays; "" where there is none. One that is longer than any UUID is cut."""
     batch = metadata.get("bos_batch_id")
     return str(batch)[:_LONGEST_BATCH] if isinstance(batch, str | int) else ""
 
 
 def announced_size(metadata: Mapping[str, Any]) -> int | None:
-    """The size of the round by its hint, or None where there is none or it is capped."""
+    """The size of the round by its hint; None where there is no hint, or it is at its cap and the size unknown."""
     hint = metadata.get("preferred_bundle_size")
     if isinstance(hint, int) and not isinstance(hint, bool) and 1 <= hint < HINT_CAP:
         return hint
@@ -98,6 +98,6 @@ def announced_size(metadata: Mapping[str, Any]) -> int | None:
 
 
 def bundle_hint(metadata: Mapping[str, Any]) -> int:
-    """The most comparisons that the request wants in one call, 0 where it does not say."""
+    """The most comparisons that the request wants in one call; 0 where it does not say."""
     hint = metadata.get("preferred_bundle_size")
     return hint if isinstance(hint, int) and not isinstance(hint, bool) and 1 <= hint <= HINT_CAP else 0

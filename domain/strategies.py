@@ -1,4 +1,4 @@
-"""The strategies: a pair (when a window closes, how it is sent), one row each."""
+"""The strategies. Each is one row of a table: when a window closes, and how it is sent."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,14 +9,14 @@ from domain.job import Transport
 class Closes(StrEnum):
     """When a window closes."""
 
-    AT_ONCE = "at_once"  # with each record
-    ROUND = "round"  # the round is complete, else by quiet, age or size
-    SCHEDULE = "schedule"  # a cron tick, or size; one window over all rounds of a provider
+    AT_ONCE = "at_once"  # as soon as the record that opened it is acknowledged
+    ROUND = "round"  # when the round is complete; otherwise by quiet time, age or size
+    SCHEDULE = "schedule"  # at a cron tick, or by size; one window for all rounds of a provider
 
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """One row of the table. mode: the wire's queue_processing_mode. bundles: calls of several comparisons each."""
+    """One row. mode: queue_processing_mode on the wire. bundles: whether a call holds several comparisons."""
 
     name: str
     closes: Closes
@@ -25,7 +25,7 @@ class Strategy:
     bundles: bool = False
 
     def line_size(self, bundle_size: int, batch_bundle_size: int) -> int:
-        """The most comparisons in one line of its jobs, by the two settings of a provider."""
+        """The most comparisons in one line of a job, by a provider's settings BUNDLE_SIZE and BATCH_BUNDLE_SIZE."""
         if self.bundles:
             return bundle_size
         return batch_bundle_size if self.transport is Transport.BATCH else 1
@@ -44,10 +44,11 @@ DEFAULT = "per_round"
 
 
 def choose(configured: str, requested_mode: object, *, honor_request_mode: bool) -> Strategy:
-    """The row for one request: its own cj_llm_batching_mode where it names one, else the configured row.
+    """The strategy of one request: the one that its cj_llm_batching_mode names, otherwise the configured one.
 
-    `provider_batch_api` asks for a batch: the configured row if it is one, else per_round. An unknown word leaves the
-    configured row. This is the whole precedence: request, then provider, then default (Settings.strategy_for).
+    The mode `provider_batch_api` asks for a batch: that gives the configured strategy if it sends batches, and per_round if
+    not. An unknown word gives the configured strategy. `configured` is the provider's setting or the default one
+    (Settings.strategy_for), so the whole precedence is: request, provider, default.
     """
     row = STRATEGIES[configured]
     if not honor_request_mode:

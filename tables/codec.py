@@ -16,7 +16,7 @@ def with_version(body: bytes, version: int = FIRST_VERSION) -> bytes:
 
 
 def body_of(raw: bytes, version: int = FIRST_VERSION) -> bytes:
-    """A value without its version, which may be an older one. Raises UnknownVersion."""
+    """A value without its version byte. Raises UnknownVersion where that is of a newer worker."""
     if not FIRST_VERSION <= int.from_bytes(raw[:1]) <= version:
         raise UnknownVersion(
             f"a table value has version {raw[:1]!r}, this worker reads up to {version}: run the newer worker again"
@@ -27,8 +27,8 @@ def body_of(raw: bytes, version: int = FIRST_VERSION) -> bytes:
 class Codec(Generic[V]):
     """Encodes the values of one table.
 
-    `version` is to be raised with any change after which an older worker could not read a value, or would decide otherwise.
-    Values of the versions before are read: what they lack has a default.
+    Raise `version` with every change after which an older worker could not read a value, or would decide something else by it.
+    Values of earlier versions are still read: fields that they lack have defaults.
     """
 
     def __init__(self, kind: type[V], version: int = FIRST_VERSION) -> None:

@@ -1,6 +1,6 @@
-"""What can be wrong with a store. None of it is the fault of the record that is being handled: it stops the worker.
+"""What can be wrong with a store. It is never the fault of the record that is being handled, so it stops the worker.
 
-A record that were blamed for it would become a dead letter, acknowledged, and its answers would be lost.
+Were it taken for the record's fault, the record would become a dead letter and be acknowledged, and its answers would be lost.
 """
 
 import datetime as dt
@@ -26,7 +26,7 @@ class UnreadableEntry(StoreFault):
 
 
 class OtherLog(StoreFault, Refusal):
-    """The request or the work topic, which the tables know by its offsets."""
+    """The request or work topic is not the one whose offsets the tables know."""
 
     def __init__(self, topic: str, partition: int, said: str) -> None:
         super().__init__(
@@ -38,7 +38,7 @@ class OtherLog(StoreFault, Refusal):
 
 
 class OtherChangelog(StoreFault, Refusal):
-    """The changelog of a table, of which a state directory holds more than is in it."""
+    """The changelog of a table is not the one that the state directory was restored from."""
 
     def __init__(self, topic: str, partition: int, said: str, state_dir: Path) -> None:
         super().__init__(
@@ -50,20 +50,20 @@ class OtherChangelog(StoreFault, Refusal):
 
 
 def ends_early(after: int, known: int) -> str:
-    """A topic does not reach as far as what is known of it."""
+    """Says that a topic ends before records that are known of it."""
     return f"it ends before offset {after}, and records before offset {known} are known"
 
 
 def other_time(offset: int, found_ms: int, known_ms: int) -> str:
-    """At an offset stands a record of another time."""
+    """Says that the record at an offset has another append time than the one that is known."""
     found, known = (
         dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).isoformat(timespec="milliseconds") for at_ms in (found_ms, known_ms)
     )
     return f"at offset {offset} it has a record of {found}, known is one of {known}"
 
 
-# What RocksDB says where the store is whole and something else is in the way. Looked for first: "the MANIFEST may be corrupted"
-# is added to any of them. The words are those of strerror(3), which RocksDB takes over.
+# What RocksDB says when the store is whole and something else is in the way, in the words of strerror(3). These are looked for
+# first, for RocksDB may add "the MANIFEST may be corrupted" to any of them.
 _NO_DAMAGE = (
     "lock hold by current process",
     "While lock file",

@@ -11,7 +11,7 @@ from tables.acknowledged import AcknowledgedTable
 from tables.codec import Codec
 
 NAME = "jobs"
-PLANNED: Codec[Job] = Codec(Job, version=2)  # 2: a plan knows of refusals
+PLANNED: Codec[Job] = Codec(Job, version=2)  # 2 added: `refused` and `without` of a plan
 CLAIMED: Codec[Claim] = Codec(Claim)
 SUBMITTED: Codec[Submission] = Codec(Submission)
 

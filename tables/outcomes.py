@@ -1,8 +1,8 @@
 """Table `outcomes`: which members ended, and how, and what was paid, by the work record that says so.
 
-partition/work offset → the record's endings. Beside it, for a member whose event the topic has refused for its size,
-partition/work offset/too_large/its offset/its position → endings of none: that it is there is the fact. Gone by dedup
-retention.
+partition/work offset → the record's endings. Where a callback topic has refused a member's event for its size, also
+partition/work offset/too_large/member's offset/member's position → an empty list of endings: the fact is that the entry exists.
+Gone by dedup retention.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ NAME = "outcomes"
 
 @dataclass(frozen=True, slots=True)
 class Endings:
-    """What one work record ended, or left open with its reason, and what all it told of has cost."""
+    """Which members a work record ended, or left open and why, and what everything in the record has cost."""
 
     offset: int
     endings: tuple[Ending, ...]
     paid: tuple[Paid, ...] = ()
 
 
-CODEC: Codec[Endings] = Codec(Endings, version=2)  # 2: more causes of a retry, and its details
+CODEC: Codec[Endings] = Codec(Endings, version=2)  # 2 added: causes of a retry, and its details
 
 
 def key(partition: int, offset: int) -> bytes:
@@ -35,7 +35,7 @@ def key(partition: int, offset: int) -> bytes:
 
 
 def too_large_key(partition: int, offset: int, member: Member) -> bytes:
-    """The key of the entry that says: this member's event was refused for its size."""
+    """The key of the entry that says that this member's event was refused for its size."""
     return f"{partition}/{offset}/too_large/{member.offset}/{member.position}".encode()
 
 

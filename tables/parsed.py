@@ -1,7 +1,8 @@
 """Inbound records of the table `requests`, kept decoded for a while.
 
-A record is read three times: by collect, when its prompts are sent, when its events are made. Where these follow each other
-closely (calls, a fast batch) one decoding serves all; it takes longer than the rest of a comparison's way together.
+A record is read three times: by collect, when its prompts are sent, and when its events are made. Where these follow each other
+closely (calls, a fast batch) one decoding serves all three. Decoding takes longer than everything else that is done for a
+comparison.
 """
 
 from collections import OrderedDict
@@ -10,12 +11,12 @@ from streams.wire.requests import InboundRecord, read_record
 from tables import requests
 from tables.acknowledged import AcknowledgedTable
 
-_ANY_PROMPT = 1 << 30  # collect has judged the size; a setting lowered since must not lose an accepted member
+_ANY_PROMPT = 1 << 30  # collect has judged the size; if the setting was lowered since, an accepted member must not be lost
 _MOST_BYTES = 8 * 1024 * 1024  # of records as they came; decoded they take about twice as much
 
 
 class ParsedRecords:
-    """The latest records, bounded by bytes. Whether a record is still there the table says, never this."""
+    """The latest records, bounded by bytes. Only the table says whether a record still exists, never this cache."""
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         self._most_bytes = most_bytes
@@ -23,7 +24,7 @@ class ParsedRecords:
         self._kept: OrderedDict[tuple[int, int], tuple[int, int, InboundRecord]] = OrderedDict()
 
     def keep(self, partition: int, offset: int, append_ms: int, size: int, record: InboundRecord) -> None:
-        """Keep a record that collect has read; not one with a problem, which depends on the settings of its reading."""
+        """Keep a record that collect has read, unless a member has a problem: that depends on the settings it was read with."""
         if not any(member.problem for member in record.members):
             self._put((partition, offset), append_ms, size, record)
 
@@ -35,7 +36,7 @@ class ParsedRecords:
             self._drop(key)
             return None
         kept = self._kept.get(key)
-        if kept is not None and kept[0] == stored.append_ms:  # offsets begin anew when a topic is made anew
+        if kept is not None and kept[0] == stored.append_ms:  # offsets start at 0 again when a topic is made again
             self._kept.move_to_end(key)
             return stored.append_ms, kept[2]
         record = read_record(stored.raw, max_prompt_bytes=_ANY_PROMPT, judged=True)

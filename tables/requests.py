@@ -31,7 +31,7 @@ def encode(stored: Stored) -> bytes:
 
 
 def find(table: AcknowledgedTable, partition: int, offset: int) -> Stored | None:
-    """The record at an inbound offset, or None when it is finished (or not yet read: ask the view). Raises UnknownVersion."""
+    """The record at an inbound offset; None where it is finished, or not read yet (the view knows). Raises UnknownVersion."""
     value = table.find(partition, key(partition, offset))
     if value is None:
         return None

@@ -1,7 +1,7 @@
-"""Table `rounds`, the windowed one: what each inbound record brought to each round.
+"""Table `rounds`, from which windows are rebuilt: what each inbound record brought to each round.
 
-partition/round/offset[.piece] → domain.rounds.RoundEntry. Gone by dedup retention: known ids must outlive any
-repetition of a request.
+partition/round/offset[.piece] → domain.rounds.RoundEntry. Gone by dedup retention: an id must be known for as long as its
+request may be repeated.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ CODEC = Codec(RoundEntry)
 
 
 def key(partition: int, entry: RoundEntry) -> bytes:
-    """The entry's key. A piece is told by a dot: a round's own name may hold a slash."""
+    """The entry's key. The piece comes after a dot and not after a slash, for a round's key may hold a slash."""
     piece = f".{entry.piece}" if entry.piece else ""
     return f"{partition}/{entry.round_key}/{entry.offset}{piece}".encode()
 

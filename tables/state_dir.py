@@ -1,6 +1,7 @@
-"""The state directory: one worker's alone, and wiped when it is so old that it could bring deleted entries back.
+"""The state directory: used by one worker alone, and wiped when it is so old that it could bring deleted entries back.
 
-Tombstones leave a changelog after delete.retention.ms (7 d); a local store older than that would keep what was deleted.
+Tombstones leave a changelog after delete.retention.ms (7 d). A local store that is older than that would still hold entries
+whose tombstones it can no longer read. It is wiped after 24 h without use, well before.
 """
 
 import errno
@@ -20,7 +21,7 @@ _USED = "last_used"
 
 
 class StateDirUnusable(Exception):
-    """The state directory is not this worker's to use; the message is one line with the remedy."""
+    """This worker cannot use the state directory; the message is one line with the remedy."""
 
 
 class StateDir:
@@ -31,7 +32,7 @@ class StateDir:
         self._lock: int | None = None
 
     def open(self) -> None:
-        """Make it, lock it, wipe its store when unused for 24 h. Raises StateDirUnusable."""
+        """Create the directory, lock it, and wipe its store when it was not used for 24 h. Raises StateDirUnusable."""
         try:
             self._make()
             self._wipe_when_old()
@@ -41,7 +42,7 @@ class StateDir:
             raise self._unusable(Path(error.filename or self.path), error.strerror or repr(error)) from error
 
     def touch(self) -> None:
-        """Note that it is in use."""
+        """Note on disk that the directory is in use at this moment."""
         (self.path / _USED).touch()
 
     def _make(self) -> None:
@@ -62,7 +63,7 @@ class StateDir:
             (self.path / _STORE).mkdir()
 
     def _look_for_what_is_not_ours(self) -> None:
-        """A volume that another user wrote to: RocksDB would fail at some file of it, at some time. A few hundred files."""
+        """Raise for files that we may not read or write: RocksDB would meet them at some later time. A few hundred files."""
         for folder, _, names in os.walk(self.path / _STORE, onerror=_raise):
             for path in (Path(folder), *(Path(folder, name) for name in names)):
                 if not os.access(path, os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)):

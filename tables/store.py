@@ -1,9 +1,9 @@
-"""Faust's RocksDB store with a border: no exception of RocksDB comes out of it.
+"""Faust's RocksDB store, out of which no exception of RocksDB comes.
 
-Faust's recovery logs an exception and goes on without the entry; a handler of ours would take it for a fault of its record. So
-whatever RocksDB refuses ends the process here (exit 70), before anybody can take it for something else. Where files are damaged
-they are marked first, and the next start makes that one store anew, table and partition: it is a cache of its changelog, from
-which Faust restores it, for the offset to go on from is kept inside.
+Faust's recovery would log such an exception and go on without the entry, and a handler of ours would take it for a fault of its
+record. So an error of RocksDB ends the process right here (exit 70). Where files are damaged, the store is marked first, and
+the next start makes this one store (of a table and partition) anew: it is a cache of its changelog. Faust restores all of it
+from there, since the offset from which a recovery goes on is kept inside the store, and is gone with it.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 def digest(key: bytes | None, value: bytes | None) -> str:
-    """What tells a record from others at its offset. (Its timestamp does not: of a batch aiokafka reports the first one's.)"""
+    """Tells a record from another at the same offset. (Timestamps do not: aiokafka gives all of a batch the first one.)"""
     return hashlib.blake2b(b"%d " % len(key or b"") + (key or b"") + (value or b""), digest_size=8).hexdigest()
 
 
@@ -64,7 +64,7 @@ class Database:
             self._failed("restore", error)
 
     def property_int_value(self, name: str) -> int | None:
-        """A number that RocksDB keeps of itself."""
+        """A number that RocksDB keeps about itself."""
         try:
             found: int | None = self._rocks.property_int_value(name)
         except Exception as error:  # noqa: BLE001 - as above
@@ -80,12 +80,15 @@ class Database:
         yield from self._scan(lambda at: at.key())
 
     def _scan(self, take: Callable[[Any], R]) -> Iterator[R]:
-        """rocksdict's own iterators end at a damaged block as if it were the end (seen: 0 of 300 entries, and no error)."""
+        """Iterate, and ask at the end whether that was the end.
+
+        rocksdict's own iterators stop at a damaged block as if it were the end (seen: 0 of 300 entries, and no error).
+        """
         try:
             at = self._rocks.iter()
             at.seek_to_first()
             while at.valid():
-                yield take(at)  # what the reader of the entries raises does not come by here
+                yield take(at)  # exceptions of the code that uses the entries are not raised here
                 at.next()
             at.status()
         except Exception as error:  # noqa: BLE001 - as above
@@ -98,12 +101,12 @@ class Database:
 
 
 def marker(path: Path) -> Path:
-    """The file beside a partition's folder that says it is damaged."""
+    """The file beside a partition's folder whose existence says that the store is damaged."""
     return path.with_name(f"{path.name}.damaged")
 
 
 def mark(path: Path, said: str) -> None:
-    """Have the next start make this store anew. Never raises: the disk may be the very reason, and the exit must follow."""
+    """Have the next start make this store anew. Never raises: the disk itself may be the reason, and the exit must follow."""
     log.error("store_damaged", path=str(path), said=said, then="at the next start it is restored from its changelog")
     try:
         marker(path).write_text(said + "\n")
@@ -112,12 +115,12 @@ def mark(path: Path, said: str) -> None:
 
 
 def stop(what: str, path: Path, error: Exception) -> NoReturn:
-    """End the process; no record is named, for none is to blame."""
+    """End the process. No record is named in the log, for none is to blame."""
     failstop.stop(f"store {path.name}", StoreFailed(f"{what} {path}: {error}"))
 
 
 class GuardedStore(rocksdb.Store):
-    """Opens partitions behind the border; Faust's own reads and writes go through it too."""
+    """Opens every partition as a Database, through which Faust's own reads and writes go too."""
 
     def _open_for_partition(self, partition: int) -> Any:
         path = self.partition_path(partition)
@@ -127,7 +130,7 @@ class GuardedStore(rocksdb.Store):
             return self._open(path)
         except Exception as error:
             if is_locked(str(error)):
-                raise  # Faust asks again: the handle of an assignment before goes when it is collected
+                raise  # Faust tries again: the handle of an earlier assignment is closed when it is garbage collected
             if not is_unopenable(str(error)):
                 stop("open", path, error)
             self._make_anew(path, str(error))
@@ -146,12 +149,12 @@ class GuardedStore(rocksdb.Store):
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-            marker(path).unlink(missing_ok=True)  # the last step: a kill before it begins again
+            marker(path).unlink(missing_ok=True)  # last: after a kill before this the wiping begins again
         except OSError as error:
             stop("wipe", path, error)
 
     def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
-        """Faust's own, and what tells this changelog from another of its name."""
+        """Faust's own; then the latest record is kept as the witness, which tells this changelog from another of its name."""
         events = list(batch)
         super().apply_changelog_batch(events, to_key, to_value)
         latest = {event.message.partition: event.message for event in events}
@@ -163,7 +166,7 @@ class GuardedStore(rocksdb.Store):
         self._db_for_partition(partition).put(_WITNESS, f"{offset} {digest}".encode())
 
     def witness(self, partition: int) -> tuple[int, str] | None:
-        """Offset and digest of that record; None in a store that is empty or of an older version."""
+        """Offset and digest of that record; None in a store that is empty or was written by an older version."""
         found = self._db_for_partition(partition).get(_WITNESS)
         if found is None:
             return None

@@ -1,7 +1,8 @@
 """The view of one partition: its state in memory, and how far the two topics have been read.
 
-Built from the tables at assignment, in slices; dropped at revocation. Facts at or beyond the offset that will be read again
-are left out: the decision on work offset k must see only facts of records before k, and the tables may be ahead of it.
+Built from the tables at assignment, in slices; dropped at a rebalance. The tables may be ahead of the offset from which a topic
+is read again, so facts at or beyond that offset are left out: the decision on work offset k must see only facts of records
+before k.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from tables.acknowledged import AcknowledgedTable
 from tables.parsed import ParsedRecords
 
 _SLICE = 500  # entries between two turns of the event loop
-_BATCH_LIVES_MS = 25 * 3600 * 1000  # at either provider it has expired after 24 h
+_BATCH_LIVES_MS = 25 * 3600 * 1000  # at both providers a batch has expired after 24 h
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +40,23 @@ class Tables:
 
 @dataclass(slots=True)
 class ReadProgress:
-    """How far one topic has been read in this assignment: offsets of the next record, and of the end at assignment."""
+    """How far a topic has been read in this assignment: offsets of the next record, and of the end at the assignment."""
 
     next: int
     end: int
-    acked: int  # records before it are acknowledged, their writes and sends too
-    log_end: int = 0  # where the topic ended when it was last looked at
-    known: int = 0  # the tables tell of records before it
-    witness: tuple[int, int] | None = (
-        None  # offset and append time (ms) of the latest record that they tell of, or that was read
-    )
+    acked: int  # all records before this offset are acked
+    log_end: int = 0  # where the topic ended when we last asked
+    known: int = 0  # the tables tell of records before this offset
+    # Offset and append time (ms) of the latest record that the tables tell of, or that was read.
+    witness: tuple[int, int] | None = None
 
     def read(self, offset: int, append_ms: int) -> None:
-        """A record has been read."""
+        """Note that a record has been read."""
         self.next = offset + 1
         self.tell(offset, append_ms)
 
     def tell(self, offset: int, append_ms: int | None = None) -> None:
-        """The tables tell of a record at this offset, and perhaps when it was appended."""
+        """Note that the tables tell of a record at this offset, and perhaps when it was appended."""
         self.known = max(self.known, offset + 1)
         if append_ms is not None and (self.witness is None or self.witness[0] <= offset):
             self.witness = (offset, append_ms)
@@ -68,7 +68,7 @@ class ReadProgress:
 
     @property
     def lag(self) -> int:
-        """Records of the log that are not acknowledged, as far as its end is known."""
+        """How many records of the log are not acked, as far as its end is known."""
         return max(0, max(self.end, self.log_end) - self.acked)
 
 
@@ -85,16 +85,18 @@ class PartitionView:
     finished: list[tuple[int, int]] = field(default_factory=list)  # (work offset that finished it, inbound offset)
     planning: set[Member] = field(default_factory=set)  # in a JobPlanned that was sent and not read back
     overdue: set[Member] = field(default_factory=set)  # in a DeadlinePassed that was sent and not read back
-    arrived: dict[int, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # windows that an unacked record filled
-    touched: dict[int, tuple[str, ...]] = field(default_factory=dict)  # jobs with a fact of this work offset, not yet acked
+    # By offset of an inbound record that is not acked yet: the windows that it filled.
+    arrived: dict[int, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    # By offset of a work record that is not acked yet: the jobs of which it is a fact.
+    touched: dict[int, tuple[str, ...]] = field(default_factory=dict)
     deferred: deque[Any] = field(default_factory=deque)  # work records that wait for collect
-    abandoned: dict[str, Job] = field(default_factory=dict)  # submitted, and its last open member has just ended otherwise
+    abandoned: dict[str, Job] = field(default_factory=dict)  # submitted jobs whose last open member has ended by something else
     cancels: list[Any] = field(default_factory=list)  # cancellations read before the partition had caught up
     inbound_paused: bool = False
     dead: bool = False
 
     def kill(self) -> list[Any]:
-        """The assignment is over, nothing more may be handled; returns the records that waited, never to be acknowledged."""
+        """End the view with its assignment. Returns the records that waited here, which must not be acknowledged any more."""
         self.dead = True
         waited = list(self.deferred)
         self.deferred.clear()
@@ -105,21 +107,21 @@ class PartitionView:
         return inbound_offset < self.inbound.next
 
     def note_finished(self, work_offset: int) -> None:
-        """Take over the inbound records that the state has just seen finished; they may be announced once this is acked."""
+        """Take over the inbound records that the state has just seen finished, to be announced when work_offset is acked."""
         for offset in self.state.finished:
             if offset in self.retained:
                 self.finished.append((work_offset, offset))
         self.state.finished.clear()
 
     def announceable(self) -> tuple[int, ...]:
-        """Finished inbound offsets whose last outcome and event are acknowledged; given out once."""
+        """The finished inbound offsets whose last outcome and event are acknowledged. Each is returned once."""
         ready = tuple(offset for work_offset, offset in self.finished if work_offset < self.work.acked)
         if ready:
             self.finished = [item for item in self.finished if item[0] >= self.work.acked]
         return ready
 
     def check_caught_up(self, now_ms: int) -> bool:
-        """Whether both topics have just been read to their ends: quiet time and age of open windows count from here."""
+        """Whether both topics have just been read to their ends. Quiet time and age of open windows count from now on."""
         if self.caught_up or not self.work.at_end or not (self.inbound.at_end or self.inbound_paused):
             return False
         self.caught_up = True
@@ -131,8 +133,8 @@ class PartitionView:
 async def build(tables: Tables, partition: int, *, inbound: ReadProgress, work: ReadProgress, now_ms: int) -> PartitionView:
     """Rebuild the view of a partition from its tables.
 
-    `inbound.next` and `work.next` are the offsets that will be read next. After the facts are applied, finished requests
-    that still have an entry are found again: a process killed before RequestsDone would else leave them for ever.
+    `inbound.next` and `work.next` are the offsets that will be read next. After the facts are applied, finished requests that
+    still have an entry are found again: where a process was killed before it sent RequestsDone, they would stay for ever.
     """
     state = PartitionState(partition)
     view = PartitionView(partition, state, inbound, work)
@@ -151,7 +153,7 @@ async def build(tables: Tables, partition: int, *, inbound: ReadProgress, work: 
         await _breathe(count)
     await _apply_work_facts(view, tables, before=work.next, now_ms=now_ms)
     view.note_finished(work.next - 1)
-    state.rounds.take_ended()  # they were told of when they ended
+    state.rounds.take_ended()  # these were logged when they ended
     return view
 
 
@@ -179,7 +181,7 @@ async def _apply_work_facts(view: PartitionView, tables: Tables, *, before: int,
 
 
 def _learn_endings(view: PartitionView, known: outcomes.Endings, now_ms: int) -> None:
-    """Apply endings; jobs that they closed without an answer may run on at the provider, if the process was killed then."""
+    """Apply endings. A batch that is left without open members may still run: the process may have died before cancelling."""
     state = view.state
     unanswered = {state.owner.get(one.member, "") for one in known.endings if one.terminal and one.code != ANSWERED}
     left = [state.jobs[job_id] for job_id in unanswered if job_id in state.jobs]

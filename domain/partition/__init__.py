@@ -1,1 +1,1 @@
-"""The state of one partition in memory, and what is counted of it."""
+"""The state of one partition in memory, with the counts that are kept up beside it."""

@@ -1,10 +1,10 @@
-"""Open jobs by provider and stage, with how long they have stood there and how old their comparisons are."""
+"""Open jobs by provider and stage: how long each has been in its stage, and how old its comparisons are."""
 
 from domain.job import Job
 from domain.partition.tally import Tally
 
 PLANNED, CLAIMED, SUBMITTED = "planned", "claimed", "submitted"
-STAGES = (PLANNED, CLAIMED, SUBMITTED)  # what the log has said last of a job
+STAGES = (PLANNED, CLAIMED, SUBMITTED)  # by the latest fact of a job
 
 Group = tuple[str, str]  # provider, stage
 
@@ -17,16 +17,16 @@ def stage_of(job: Job) -> str:
 
 
 def since_ms(job: Job) -> int:
-    """When it came to its stage: the append time of the fact that the log has said last."""
+    """When a job came to its stage: the append time of its latest fact."""
     latest = job.submission or job.claim or job
     return latest.append_ms
 
 
 class JobStages:
-    """Kept up by the partition's state, and so right after every rebuild.
+    """The stages of a partition's open jobs. The partition's state keeps them up, so they are right after every rebuild.
 
     entered: jobs by the time of their latest fact. arrived: the same jobs by the arrival of the oldest comparison that they
-    were planned with; it counts until the job is over, whether that one has been answered or not.
+    were planned with. That time stays until the job is over, even if that comparison has been answered.
     """
 
     def __init__(self) -> None:
@@ -35,17 +35,17 @@ class JobStages:
         self._arrived_ms: dict[str, int] = {}
 
     def open(self, job: Job, arrived_ms: int) -> None:
-        """A job has been planned."""
+        """Note a job that has been planned."""
         self._arrived_ms[job.job_id] = arrived_ms
         self._enter(job)
 
     def move(self, before: Job, after: Job) -> None:
-        """A fact has come to an open job."""
+        """Note a new fact of an open job."""
         self._leave(before)
         self._enter(after)
 
     def close(self, job: Job) -> None:
-        """A job owns no open member any more."""
+        """Note that a job owns no open member any more."""
         self._leave(job)
         del self._arrived_ms[job.job_id]
 

@@ -1,4 +1,4 @@
-"""What was paid in one partition, as its outcomes say: by quarter of an hour, and by the batch that it was paid for."""
+"""What was paid in one partition, as its outcomes tell: by quarter of an hour, and by paying batch."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ QUARTER_MS = 900_000  # days begin on a quarter of an hour in every time zone
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """Money that one work record tells of: USD, for a bos_batch_id ("" where it is not known), when (ms since the epoch)."""
+    """A payment that a work record tells of: USD, for which bos_batch_id ("": not known), and when (ms since the epoch)."""
 
     paying_batch: str = field(metadata={"alias": "batch"})  # in bytes `batch`
     at_ms: int
@@ -16,7 +16,7 @@ class Paid:
 
 
 class Payments:
-    """Sums. Sizes: four entries an hour and one a batch, for the dedup retention."""
+    """Sums of payments. Memory: four entries an hour and one a batch, for the dedup retention."""
 
     def __init__(self) -> None:
         self._quarters: dict[int, float] = {}
@@ -24,7 +24,7 @@ class Payments:
         self._batches: dict[str, tuple[float, int]] = {}  # batch → USD, and the quarter of its last payment
 
     def learn(self, paid: Iterable[Paid]) -> None:
-        """Add what one record tells."""
+        """Add the payments of one record."""
         for one in paid:
             quarter = one.at_ms // QUARTER_MS
             self._last = max(self._last, quarter)
@@ -34,7 +34,7 @@ class Payments:
                 self._batches[one.paying_batch] = (usd + one.usd, max(last, quarter))
 
     def since(self, from_ms: int) -> float:
-        """USD paid from this moment on, which begins a quarter."""
+        """USD paid from this moment on, which must be the beginning of a quarter of an hour."""
         return sum(self._quarters.get(quarter, 0.0) for quarter in range(from_ms // QUARTER_MS, self._last + 1))
 
     def of_batch(self, batch: str) -> float:
@@ -42,11 +42,11 @@ class Payments:
         return self._batches.get(batch, (0.0, 0))[0]
 
     def by_batch(self) -> Iterator[tuple[str, float]]:
-        """The batches that something was paid for, and what."""
+        """Each batch for which something was paid, with the sum."""
         return ((batch, usd) for batch, (usd, _) in self._batches.items())
 
     def forget(self, before_ms: int) -> None:
-        """Forget what was paid before (the dedup retention), a batch with its last payment."""
+        """Forget payments before this time (the dedup retention); a batch is forgotten with its last payment."""
         first = before_ms // QUARTER_MS
         if self._quarters and min(self._quarters) < first:
             self._quarters = {quarter: usd for quarter, usd in self._quarters.items() if quarter >= first}
@@ -54,7 +54,7 @@ class Payments:
 
 
 def add_up(came: Iterable[Paid]) -> tuple[Paid, ...]:
-    """One Paid for each batch and quarter, in the order in which they come; those of nothing are left out."""
+    """One Paid for each batch and quarter, in the order of their first payments; payments of 0 are left out."""
     sums: dict[tuple[str, int], Paid] = {}
     for one in came:
         if one.usd <= 0:

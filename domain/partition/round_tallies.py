@@ -1,10 +1,10 @@
-"""How the comparisons of a round ended, until none of it is pending."""
+"""How the comparisons of each round have ended so far, until none of the round is pending."""
 
 from collections import Counter
 
 
 class RoundTallies:
-    """Counts by round; one that gets a latecomer after its end is counted anew. One entry a round with pending comparisons."""
+    """Counts by round, for rounds with pending comparisons. A round that gets a latecomer after its end is counted anew."""
 
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
@@ -17,11 +17,11 @@ class RoundTallies:
         return len(self._open)
 
     def gather(self, round_key: str) -> None:
-        """One more is pending."""
+        """Note one more pending comparison."""
         self._open[round_key] += 1
 
     def end(self, round_key: str, code: str) -> None:
-        """One has ended: "answered" or an error code."""
+        """Note that a comparison has ended: `code` is "answered" or an error code."""
         codes = self._codes.setdefault(round_key, Counter())
         codes[code] += 1
         self._open[round_key] -= 1
@@ -30,6 +30,6 @@ class RoundTallies:
             self._ended.append((round_key, self._codes.pop(round_key)))
 
     def take_ended(self) -> list[tuple[str, Counter[str]]]:
-        """The rounds that have come to their end since the last time this was asked, each with how many ended how."""
+        """The rounds that have ended since the last call, each with how many comparisons ended with which code."""
         taken, self._ended = self._ended, []
         return taken

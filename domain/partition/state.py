@@ -1,7 +1,8 @@
-"""What one partition knows: open windows, open jobs, known ids. A view of the tables, rebuilt at assignment.
+"""What one partition knows: open windows, open jobs, known ids. Rebuilt from the tables at assignment.
 
-Built by applying facts in log order; the decisions read it and never write it. Every fact carries its offset, so that the
-decision on work offset k can be given a state that holds only facts of records before k.
+It is built by applying facts in the order of the log (the `learn_…` methods). Decisions read it and leave it as it is; the one
+thing they keep here is a window's next tick, once it has been computed. Every fact carries its offset, so that the decision on
+work offset k can be given a state that holds only facts of records before k.
 """
 
 import heapq
@@ -23,14 +24,14 @@ from domain.rounds import Arrival, RoundEntry, Standing
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A correlation id that was seen: where first, and with what content."""
+    """A correlation id that was seen: where it came first, and with what content."""
 
     member: Member
     content_sha256: str
 
 
 class PartitionState:
-    """One partition's open work. Sizes: one int per inbound record and one entry per id for the dedup retention."""
+    """One partition's open work. Memory: for the dedup retention an int for each inbound record and an entry for each id."""
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
@@ -91,7 +92,7 @@ class PartitionState:
         return gathered
 
     def forget(self, before_ms: int) -> None:
-        """Forget finished records appended before this time (the dedup retention): memory must not grow for ever."""
+        """Forget finished records that were appended before this time (the dedup retention), or memory would grow for ever."""
         self.payments.forget(before_ms)
         while self._remembered and self._remembered[0][0] < before_ms:
             _, offset, entries = self._remembered[0]
@@ -126,7 +127,7 @@ class PartitionState:
     # -- facts of the work topic ---------------------------------------------------------------------------------
 
     def learn_planned(self, job: Job) -> None:
-        """Apply a planned job: it now owns its members that have no outcome."""
+        """Apply a planned job: from now on it owns those of its members that have no outcome."""
         owned, arrived_ms = 0, job.append_ms
         for member in job.plan.members:
             if self.has_ended(member):
@@ -158,7 +159,7 @@ class PartitionState:
         self.jobs[job.job_id] = job
 
     def learn_endings(self, endings: Iterable[Ending]) -> None:
-        """Apply how members ended, or why they are still open."""
+        """Apply how members have ended, or why they are still open."""
         for ending in endings:
             if ending.retry is not None:
                 self.retries[ending.member] = (ending.job_id, ending.retry)
@@ -226,21 +227,21 @@ class PartitionState:
         return self._owned.get(job_id, 0)
 
     def share_open(self, job_id: str) -> float:
-        """The share of a job's members that it still owns without an outcome; 0 when it is not open."""
+        """Which part of a job's members it still owns without an outcome, 0 to 1; 0 when it is not open."""
         job = self.jobs.get(job_id)
         return self._owned.get(job_id, 0) / len(job.plan.members) if job is not None else 0.0
 
     def retries_of(self, job_id: str) -> dict[Member, Retry]:
-        """Why members of this job are still open, as its own outcomes said."""
+        """Why members of this job are still open, as outcomes of the job itself have said."""
         said = {member: self.retries.get(member) for member in self.owned(job_id)}
         return {member: retry[1] for member, retry in said.items() if retry is not None and retry[0] == job_id}
 
     def job_of(self, plan: Plan, offset: int, append_ms: int, number: int) -> Job:
-        """The job that a plan becomes when it is the number-th one put by the record at this offset."""
+        """The job that a plan becomes when it is the number-th one that the record at this offset plans."""
         return Job(make_job_id(self.partition, offset, append_ms, number), offset, append_ms, plan)
 
     def passed_deadlines(self, now_ms: int, most: int) -> tuple[Pending, ...]:
-        """Pending members whose deadline has passed, earliest first, at most `most`; asked again until they have ended."""
+        """Pending members whose deadline has passed, earliest first, at most `most`; each time anew until they have ended."""
         found: list[Pending] = []
         while self._deadlines and self._deadlines[0][0] <= now_ms and len(found) < most:
             _, member = heapq.heappop(self._deadlines)
@@ -256,7 +257,7 @@ class PartitionState:
         for offset, positions in self._waiting.items():  # in the order of the log, and so of arrival
             for position in positions:
                 pending = self.pending.get(Member(offset, position))
-                if pending is not None:  # else rejected, with its error event on the way
+                if pending is not None:  # where it is None the member was rejected, and its error event is on the way
                     return pending.arrived_ms
         return None
 

@@ -1,4 +1,4 @@
-"""How many things stand in each group, and since when the oldest does: kept up as they come and go, never by walking them."""
+"""How many things are in each group, and since when the oldest is: kept up as things come and go, never by walking them."""
 
 import heapq
 from collections.abc import Container, Hashable, Iterator
@@ -9,17 +9,17 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Tally(Generic[G, K]):
-    """Keys in groups, each with a time in ms. A scrape asks it while 100,000 comparisons wait: walking them took 60 ms.
+    """Keys in groups, each key with a time in ms. It is asked at each scrape: walking 100,000 waiting comparisons took 60 ms.
 
-    The oldest of a group is the head of a heap from which keys that have left are taken lazily; it is made anew when most of
-    it is such keys, so that it never holds more than twice the group.
+    The oldest key of a group is the head of a heap. Keys that have left stay in the heap until they come to its head; where
+    they are most of it the heap is made anew, so that it never holds much more than twice the keys of the group.
     """
 
     def __init__(self) -> None:
         self._groups: dict[G, _Group[K]] = {}
 
     def enter(self, group: G, key: K, since_ms: int) -> None:
-        """Put a key into a group, or give the one that is there another time."""
+        """Put a key into a group, or give a key that is there another time."""
         self._groups.setdefault(group, _Group()).add(key, since_ms)
 
     def leave(self, group: G, key: K) -> None:
@@ -38,12 +38,12 @@ class Tally(Generic[G, K]):
         return 0 if found is None else len(found.since_ms)
 
     def keys(self, group: G) -> tuple[K, ...]:
-        """The keys of a group, in the order of their coming."""
+        """The keys of a group, in the order in which they came."""
         found = self._groups.get(group)
         return () if found is None else tuple(found.since_ms)
 
     def oldest_ms(self, group: G, without: Container[K] = ()) -> int | None:
-        """The earliest time in a group, these few keys left out; None where there is none."""
+        """The earliest time in a group, not counting the few keys in `without`; None where no other key is there."""
         found = self._groups.get(group)
         return None if found is None else found.oldest_ms(without)
 
@@ -55,7 +55,7 @@ class _Group(Generic[K]):
     def __init__(self) -> None:
         self.since_ms: dict[K, int] = {}
         self._heap: list[tuple[int, int, K]] = []
-        self._number = 0  # two keys of one time are not compared: they need not be comparable
+        self._number = 0  # decides between entries of the same time, so that keys need not be comparable
 
     def add(self, key: K, since_ms: int) -> None:
         self.since_ms[key] = since_ms
@@ -63,7 +63,7 @@ class _Group(Generic[K]):
         heapq.heappush(self._heap, (since_ms, self._number, key))
 
     def remove(self, key: K) -> bool:
-        """Returns whether the group holds any other."""
+        """Take a key out. Returns whether the group still holds another."""
         self.since_ms.pop(key, None)
         if len(self._heap) > 2 * len(self.since_ms) + self._SPARE:
             self._heap = [(since_ms, number, key) for number, (key, since_ms) in enumerate(self.since_ms.items())]
