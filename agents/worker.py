@@ -27,6 +27,7 @@ from agents.liveness.topic_watch import TopicWatch
 from agents.loops import AgentLoops
 from agents.metrics.counters import Metrics
 from agents.partitions.views import Views
+from agents.planning.rules import absence_rule
 from agents.records.collect import Collect
 from agents.records.dead_letters import DeadLetters
 from agents.records.reconcile import Reconcile
@@ -34,7 +35,6 @@ from agents.starting import Starting
 from agents.status.endpoints import Endpoints
 from agents.status.worker_status import WorkerStatus
 from agents.windows.closer import Closer
-from agents.windows.planning_rules import absence_rule
 from agents.windows.timers import Timers
 from settings.settings import Settings
 from streams import failstop, logs

@@ -1,8 +1,8 @@
 """From request records to jobs, by the worker's own decisions: arrival, windows, cutting, prompts. Time is an argument."""
 
 from agents.jobs.prompts import ask_of, source_of
-from agents.records.resolve import candidate
-from agents.windows.planning_rules import job_limits, policy, schedules
+from agents.planning.resolve import candidate
+from agents.planning.rules import job_limits, policy, schedules
 from domain.arriving import arrive
 from domain.closing import Progress, Window, due
 from domain.comparison import Member

@@ -6,7 +6,7 @@ import structlog
 
 from agents.metrics.counters import Metrics
 from agents.partitions.log_fields import about
-from agents.records.resolve import call_profile, prompt_source
+from agents.planning.resolve import call_profile, prompt_source
 from domain.answer import Answer
 from domain.comparison import CallProfile, Member
 from domain.job import Job, Plan, Transport

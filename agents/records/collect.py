@@ -8,8 +8,8 @@ import structlog
 from faust.types import Message
 
 from agents.metrics.counters import Metrics
+from agents.planning.resolve import candidate
 from agents.records.dead_letters import DeadLetters
-from agents.records.resolve import candidate
 from domain.arriving import Candidate, arrive
 from domain.comparison import Member
 from domain.outcome import Outcome

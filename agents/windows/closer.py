@@ -2,7 +2,7 @@
 
 import structlog
 
-from agents.windows.planning_rules import job_limits, policy, schedules
+from agents.planning.rules import job_limits, policy, schedules
 from domain.closing import Progress, Window, due
 from domain.cutting import ALL_ROUNDS, Pending, cut
 from domain.job import ClosedBy, Plan

@@ -14,8 +14,8 @@ from aiokafka.partitioner import murmur2
 from pydantic import SecretStr
 
 from agents.jobs.prompts import ask_of, source_of
-from agents.records.resolve import candidate
-from agents.windows.planning_rules import job_limits, policy, schedules
+from agents.planning.resolve import candidate
+from agents.planning.rules import job_limits, policy, schedules
 from cli.round_records import RoundRecord
 from domain import strategies
 from domain.arriving import arrive

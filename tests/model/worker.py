@@ -22,12 +22,12 @@ from agents.jobs.submit import SubmitJob
 from agents.loops import AgentLoops
 from agents.metrics.counters import Metrics
 from agents.metrics.money import MoneyCounters
+from agents.planning.rules import absence_rule
 from agents.records.collect import Collect
 from agents.records.dead_letters import DeadLetters
 from agents.records.reconcile import Reconcile
 from agents.records.trace_context import Tracer
 from agents.windows.closer import Closer
-from agents.windows.planning_rules import absence_rule
 from agents.windows.timers import Timers
 from domain.back_off import BackOff
 from domain.circuit import Pause
