@@ -13,12 +13,12 @@ from faust.types import EventT, Message, StreamT
 from agents.jobs.dispatcher import Dispatcher
 from agents.liveness.heartbeats import silent
 from agents.partitions.views import Views
-from agents.records.collect import Collect, append_time_ms
+from agents.records.collect import Collect
 from agents.records.reconcile import MustWait, Reconcile
 from agents.windows.closer import Closer
 from streams import crashpoints, failstop
 from streams.kafka.app import RoundbatchApp
-from streams.kafka.consumer import AckQueue
+from streams.kafka.consumer import AckQueue, append_time_ms
 from streams.kafka.outbox import Outbox
 from tables.view import PartitionView, ReadProgress
 

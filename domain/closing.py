@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from domain.comparison import Member
 from domain.cutting import JobLimits, Pending, encoded_bytes, estimated_tokens
@@ -62,7 +63,6 @@ class Window:
     members: dict[Member, Pending] = field(default_factory=dict)
     loads: dict[str, Load] = field(default_factory=dict)  # by provider. Timers ask many times a second, so sums are kept
     opened_ms: int | None = None  # append time of its earliest request; a schedule counts from there, so restarts do not matter
-    tick_ms: int | None = None  # the schedule's first tick after opened_ms; None: not computed yet
 
     @property
     def size_bytes(self) -> int:
@@ -74,7 +74,7 @@ class Window:
         self.members[pending.member] = pending
         self.loads.setdefault(pending.resolved.provider, Load()).count(pending, 1)
         if self.opened_ms is None or pending.arrived_ms < self.opened_ms:
-            self.opened_ms, self.tick_ms = pending.arrived_ms, None
+            self.opened_ms = pending.arrived_ms
 
     def remove(self, member: Member) -> None:
         """Take a comparison out, if it is here."""
@@ -114,12 +114,22 @@ def due(
     return None
 
 
+def next_due_ms(window: Window, *, quiet_s: float, age_s: float, schedules: Mapping[str, Schedule]) -> int:
+    """When a window that is not due now will be, if nothing else comes: by its schedule, or by quiet time or age."""
+    if STRATEGIES[window.strategy].closes is Closes.SCHEDULE:
+        return _tick_ms(window, schedules)
+    return min(window.last_ms + int(quiet_s * 1000), window.first_ms + int(age_s * 1000))
+
+
 def _tick_ms(window: Window, schedules: Mapping[str, Schedule]) -> int:
     """The first tick after the window's opening. One that was missed during downtime is due immediately, and only once."""
-    if window.tick_ms is None:
-        provider = next(iter(window.members.values())).resolved.provider
-        window.tick_ms = schedules[provider].next_tick_ms(window.opened_ms or 0)
-    return window.tick_ms
+    provider = next(iter(window.members.values())).resolved.provider
+    return _tick_after(schedules[provider], window.opened_ms or 0)
+
+
+@lru_cache(maxsize=1_024)  # timers ask twenty times a second for each open window
+def _tick_after(schedule: Schedule, opened_ms: int) -> int:
+    return schedule.next_tick_ms(opened_ms)
 
 
 def _full(window: Window, limits: Mapping[str, JobLimits]) -> bool:

@@ -1,16 +1,14 @@
 """collect: reads the inbound topic, judges what comes, and puts `rounds` and `requests`."""
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 from faust.types import Message
 
 from agents.metrics.counters import Metrics
-from agents.planning.resolve import candidate
+from agents.planning.planner import Judged, Planner
 from agents.records.dead_letters import DeadLetters
-from domain.arriving import Candidate, arrive
 from domain.comparison import Member
 from domain.outcome import Outcome
 from domain.rounds import Arrival, RoundEntry, Standing, iteration
@@ -18,33 +16,16 @@ from domain.strategies import STRATEGIES, Closes
 from settings.settings import Settings
 from streams import crashpoints
 from streams.clock import Clock
+from streams.kafka.consumer import append_time_ms
 from streams.kafka.outbox import Outbox
 from streams.wire import work
-from streams.wire.requests import InboundMember, InboundRecord, Undecodable, read_record
+from streams.wire.requests import InboundMember, Undecodable
 from tables import requests, rounds
 from tables.faults import OtherLog, other_time
 from tables.view import PartitionView, Tables
 
 log = structlog.get_logger("collect")
 _REJECTED_AT_ONCE = 1_000  # up to 1.2 KB each: the 8,000 that fit into a request record were more than a work record may hold
-
-
-@dataclass(slots=True)
-class _Unanswerable:
-    """A member that no event can answer, and why."""
-
-    member: InboundMember
-    reason: str
-    error: str
-
-
-@dataclass(slots=True)
-class _Judged:
-    """One record after the pure steps: its rounds, and the members that stand outside of any."""
-
-    record: InboundRecord
-    entries: tuple[RoundEntry, ...] = ()
-    unanswerable: list[_Unanswerable] = field(default_factory=list)
 
 
 class Collect:
@@ -61,6 +42,7 @@ class Collect:
     ) -> None:
         self._settings, self._tables, self._outbox = settings, tables, outbox
         self._dead_letters, self._metrics, self._clock = dead_letters, metrics, clock
+        self._planner = Planner(settings)
 
     def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
         """Handle one inbound record; returns the effects that must be done before its offset is acked. Raises OtherLog."""
@@ -90,41 +72,21 @@ class Collect:
         if stored is not None and (stored.append_ms, stored.raw) != (append_ms, message.value or b""):
             raise OtherLog(message.topic, partition, other_time(offset, append_ms, stored.append_ms))
 
-    def _judge(self, view: PartitionView, message: Message, offset: int, append_ms: int) -> _Judged:
-        record = read_record(message.value, max_prompt_bytes=self._settings.max_prompt_bytes)
+    def _judge(self, view: PartitionView, message: Message, offset: int, append_ms: int) -> Judged:
+        record = self._planner.read(message.value)
         age_s = (self._clock.now_ms() - append_ms) / 1000
         if age_s > self._settings.dedup_retention_s:
             raise _TooOld(
                 f"the request is {age_s:.0f} s old, ids are remembered for {self._settings.dedup_retention_s:.0f} s: whether "
                 "it was answered cannot be told; send it again under a new correlation id if it was not"
             )
-        judged = _Judged(record)
-        candidates: list[Candidate] = []
-        for member in record.members:
-            reason = self._unanswerable(member)
-            if reason is None:
-                candidates.append(candidate(record, member, offset, append_ms, self._settings))
-            else:
-                judged.unanswerable.append(reason)
-        judged.entries = arrive(offset, append_ms, candidates, view.state.ids, part=record.part, parts=record.parts)
-        return judged
-
-    def _unanswerable(self, member: InboundMember) -> _Unanswerable | None:
-        if member.correlation_id is None:
-            return _Unanswerable(member, "no_correlation_id", "no correlation id can be read: send a UUID")
-        if member.callback_topic is None:
-            return _Unanswerable(member, "no_callback_topic", "no callback topic can be read")
-        if member.callback_topic not in self._settings.allowed_callback_topics:
-            allowed = ", ".join(self._settings.allowed_callback_topics)
-            said = f"callback topic {member.callback_topic!r} is not allowed; allowed: {allowed}"
-            return _Unanswerable(member, "callback_topic_not_allowed", said)
-        return None
+        return self._planner.arrive(view.state, record, offset, append_ms)
 
     def _put(
         self,
         view: PartitionView,
         message: Message,
-        judged: _Judged,
+        judged: Judged,
         append_ms: int,
         effects: "list[asyncio.Future[Any]]",
     ) -> None:
@@ -157,7 +119,7 @@ class Collect:
         crashpoints.point("after_request_puts", partition)
 
     @staticmethod
-    def _tell_of_rounds(view: PartitionView, judged: _Judged, entries: list[RoundEntry]) -> None:
+    def _tell_of_rounds(view: PartitionView, judged: Judged, entries: list[RoundEntry]) -> None:
         """Say of each round once that it has begun; asked before the view learns of it."""
         parent = judged.record.traceparent
         for entry in entries:
@@ -172,7 +134,7 @@ class Collect:
                     trace_id=parent.split("-")[1] if parent is not None else None,
                 )
 
-    def _warn_of_nights(self, view: PartitionView, judged: _Judged, entries: list[RoundEntry]) -> None:
+    def _warn_of_nights(self, view: PartitionView, judged: Judged, entries: list[RoundEntry]) -> None:
         """Say once for each round after a batch's first that it waits for a night; asked before the view learns of it."""
         said: set[str] = set()
         for entry in entries:
@@ -201,7 +163,7 @@ class Collect:
     def _answer_rejected(
         self,
         message: Message,
-        judged: _Judged,
+        judged: Judged,
         entries: list[RoundEntry],
         append_ms: int,
         effects: "list[asyncio.Future[Any]]",
@@ -245,8 +207,3 @@ def _rejection(member: Member, arrival: Arrival, append_ms: int) -> Outcome:
     # The request's own append time, not the clock: a re-reading sends the same bytes.
     mode = STRATEGIES[arrival.strategy].mode
     return Outcome(member, arrival.provider, arrival.model, append_ms, mode, fault=fault)
-
-
-def append_time_ms(message: Message) -> int:
-    """The record's append time in ms since the epoch; Faust gives seconds as a float."""
-    return round(message.timestamp * 1000)

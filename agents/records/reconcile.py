@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from agents.metrics.counters import Metrics
 from agents.records import decide
-from agents.records.collect import append_time_ms
 from agents.records.dead_letters import DeadLetters
 from agents.records.delivery import Delivery, Event, make_event
 from agents.records.trace_context import Tracer
@@ -21,6 +20,7 @@ from domain.outcome import Outcome
 from domain.reconciling import Verdict
 from streams import crashpoints
 from streams.clock import Clock
+from streams.kafka.consumer import append_time_ms
 from streams.kafka.outbox import Outbox
 from streams.wire import work
 from streams.wire.requests import InboundRecord

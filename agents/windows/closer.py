@@ -2,11 +2,11 @@
 
 import structlog
 
-from agents.planning.rules import job_limits, policy, schedules
-from domain.closing import Progress, Window, due
-from domain.cutting import ALL_ROUNDS, Pending, cut
+from agents.planning.planner import Planner
+from domain.comparison import Member
+from domain.cutting import ALL_ROUNDS, Pending
 from domain.job import ClosedBy, Plan
-from settings.settings import PROVIDERS, Settings
+from settings.settings import Settings
 from streams import crashpoints
 from streams.clock import Clock
 from streams.kafka.outbox import Outbox
@@ -21,9 +21,7 @@ class Closer:
 
     def __init__(self, settings: Settings, outbox: Outbox, clock: Clock) -> None:
         self._settings, self._outbox, self._clock = settings, outbox, clock
-        self._limits = job_limits(settings)
-        self._policies = {provider: policy(settings, provider) for provider in PROVIDERS}
-        self._schedules = schedules(settings)
+        self._planner = Planner(settings)
 
     def close_due(self, view: PartitionView) -> None:
         """Close every window of a partition that is due; nothing while the partition is not caught up."""
@@ -38,33 +36,24 @@ class Closer:
             window = view.state.windows.get(key)
             if window is None:
                 continue
-            progress = view.state.progress.get(window.round_key, Progress())
-            closed_by = due(
-                window,
-                progress,
-                now_ms,
-                quiet_s=self._settings.quiet_s,
-                age_s=self._settings.window_age_s,
-                limits=self._limits,
-                schedules=self._schedules,
-            )
+            closed_by = self._planner.due(view.state, window, now_ms)
             if closed_by is not None:
-                self._close(view, window, closed_by)
+                self._close(view, window.round_key, window.members, closed_by)
 
-    def _close(self, view: PartitionView, window: Window, closed_by: ClosedBy) -> None:
-        if not view.planning.isdisjoint(window.members):
+    def _close(self, view: PartitionView, window_key: str, members: dict[Member, Pending], closed_by: ClosedBy) -> None:
+        if not view.planning.isdisjoint(members):
             return  # a plan of it is on its way: what is left is looked at when that has been read back
-        ready = [pending for pending in window.members.values() if self._acknowledged(view, pending)]
-        if not ready or (closed_by is ClosedBy.COMPLETE and len(ready) < len(window.members)):
+        ready = [pending for pending in members.values() if self._acknowledged(view, pending)]
+        if not ready or (closed_by is ClosedBy.COMPLETE and len(ready) < len(members)):
             return
         crashpoints.point("before_job_planned_sent", view.partition)
-        for plan in cut(ready, closed_by=closed_by, limits=self._limits, policies=self._policies):
+        for plan in self._planner.cut(ready, closed_by):
             view.planning.update(plan.members)
             self._outbox.send(self._settings.work_topic, work.encode(work.JobPlanned(plan=plan)), partition=view.partition)
             log.info(
                 "window_closed",
                 partition=view.partition,
-                **_rounds(window.round_key, plan, ready),
+                **_rounds(window_key, plan, ready),
                 closed_by=closed_by.value,
                 provider=plan.provider,
                 comparisons=len(plan.members),

@@ -14,24 +14,18 @@ from aiokafka.partitioner import murmur2
 from pydantic import SecretStr
 
 from agents.jobs.prompts import ask_of, source_of
-from agents.planning.resolve import candidate
-from agents.planning.rules import job_limits, policy, schedules
+from agents.planning.rehearsal import Rehearsal
 from cli.round_records import RoundRecord
 from domain import strategies
-from domain.arriving import arrive
-from domain.closing import Progress, Window, due
 from domain.comparison import Member
-from domain.cutting import JobLimits, cut
-from domain.job import ClosedBy, Plan, Transport
+from domain.job import ClosedBy, Job, Plan, Transport
 from domain.nightly import Schedule
-from domain.partition.state import PartitionState
 from domain.reply import Usage
 from domain.rounds import Standing
 from domain.strategies import STRATEGIES
 from providers.prices import cost_usd
 from providers.protocol import Ask
 from settings.settings import PROVIDERS, Settings, variable
-from streams.wire.requests import InboundMember, read_record
 
 BYTES_PER_TOKEN = 4  # the mean of English prose at both providers; limits are kept by an upper bound instead (2.5)
 ANSWER_TOKENS = 100  # of one comparison; 35 to 104 were recorded (docs/contract.md#recorded-workload)
@@ -97,75 +91,58 @@ class _Partition:
 
     def __init__(self, partition: int, settings: Settings, now_ms: int, found: Forecast) -> None:
         self._settings, self._now_ms, self._found = settings, now_ms, found
-        self._state = PartitionState(partition)
-        self._members: dict[Member, InboundMember] = {}
-        self._limits: dict[str, JobLimits] = job_limits(settings)
-        self._schedules: dict[str, Schedule] = schedules(settings)
-        self._policies = {name: policy(settings, name) for name in PROVIDERS}
+        self._rehearsal = Rehearsal(settings, partition)
 
     def predict(self, records: Sequence[RoundRecord]) -> None:
-        for offset, record in enumerate(records):
-            self._arrive(offset, record)
-        for window in self._state.windows.values():
-            self._predict(window)
+        for record in records:
+            self._take(record)
+        places = {key: place for place, key in enumerate(self._rehearsal.state.windows)}
+        jobs: list[Job] = []
+        while closed := self._rehearsal.close(self._now_ms):  # again: what full jobs have left may fill another
+            jobs += closed
+        jobs += self._rehearsal.close(max(self._rehearsal.looks_ms(), default=self._now_ms))  # nothing else comes
+        groups: dict[tuple[str, str, str, str, str], Prediction] = {}
+        for job in sorted(jobs, key=lambda job: places[job.plan.round_key, self._strategy(job.plan)]):
+            plan, strategy = job.plan, self._strategy(job.plan)
+            closes = self._closing(plan, strategy)
+            key = (plan.round_key, strategy, closes, plan.provider, plan.model)
+            if key not in groups:
+                groups[key] = self._group(plan, strategy, closes)
+            self._add(groups[key], plan)
+        self._found.predictions += groups.values()
 
-    def _arrive(self, offset: int, record: RoundRecord) -> None:
-        read = read_record(record.value, max_prompt_bytes=self._settings.max_prompt_bytes)
-        self._members |= {Member(offset, one.position): one for one in read.members}
-        candidates = []
-        for one in read.members:
-            if one.callback_topic in self._settings.allowed_callback_topics:
-                candidates.append(candidate(read, one, offset, self._now_ms, self._settings))
-            else:
-                why = f"dead letter: callback topic {one.callback_topic!r} is not in ROUNDBATCH_ALLOWED_CALLBACK_TOPICS"
-                self._found.not_asked.append((str(one.correlation_id), why))
-        entries = arrive(offset, self._now_ms, candidates, self._state.ids, part=read.part, parts=read.parts)
-        for arrival in (arrival for entry in entries for arrival in entry.arrivals):
+    def _take(self, record: RoundRecord) -> None:
+        judged = self._rehearsal.take(record.value, self._now_ms)
+        for lost in judged.unanswerable:
+            self._found.not_asked.append((str(lost.member.correlation_id), f"dead letter: {lost.error}"))
+        for arrival in (arrival for entry in judged.entries for arrival in entry.arrivals):
             if arrival.standing is Standing.REJECTED and arrival.fault is not None:
                 why = f"error event: {arrival.fault.code.value}: {arrival.fault.message}"
                 self._found.not_asked.append((arrival.correlation_id, why))
             elif arrival.standing is not Standing.ACCEPTED:
                 self._found.not_asked.append((arrival.correlation_id, f"{arrival.standing.value}: the id came before"))
-        self._state.learn_record(offset, entries, self._now_ms)
 
-    def _predict(self, window: Window) -> None:
-        progress = self._state.progress.get(window.round_key, Progress())
-        closed_by = due(
-            window,
-            progress,
-            self._now_ms,
-            quiet_s=self._settings.quiet_s,
-            age_s=self._settings.window_age_s,
-            limits=self._limits,
-            schedules=self._schedules,
-        )
-        groups: dict[tuple[str, str], Prediction] = {}
-        for plan in cut(
-            window.members.values(),
-            closed_by=closed_by or ClosedBy.QUIET,
-            limits=self._limits,
-            policies=self._policies,
-        ):
-            group = groups.get((plan.provider, plan.model))
-            if group is None:
-                group = groups[plan.provider, plan.model] = self._group(window, plan, closed_by)
-            self._add(group, window, plan)
-        self._found.predictions += groups.values()
+    def _strategy(self, plan: Plan) -> str:
+        return self._rehearsal.state.pending[plan.members[0]].resolved.strategy
 
-    def _group(self, window: Window, plan: Plan, closed_by: ClosedBy | None) -> Prediction:
+    def _closing(self, plan: Plan, strategy: str) -> str:
+        schedule = self._rehearsal.planner.schedules[plan.provider]
+        return closing(strategy, plan.closed_by, self._settings, schedule, self._now_ms)
+
+    def _group(self, plan: Plan, strategy: str, closes: str) -> Prediction:
         return Prediction(
-            partition=self._state.partition,
-            window=window.round_key,
+            partition=self._rehearsal.state.partition,
+            window=plan.round_key,
             rounds=[],
-            strategy=window.strategy,
+            strategy=strategy,
             why=[],
-            closes=closing(window, closed_by, self._settings, self._schedules[plan.provider], self._now_ms),
+            closes=closes,
             provider=plan.provider,
             model=plan.model,
             transport=plan.transport.value,
         )
 
-    def _add(self, group: Prediction, window: Window, plan: Plan) -> None:
+    def _add(self, group: Prediction, plan: Plan) -> None:
         batch = plan.transport is Transport.BATCH
         group.comparisons += len(plan.members)
         group.lines += len(plan.lines)
@@ -175,7 +152,7 @@ class _Partition:
         group.line_sizes = dict(sorted(sizes.items()))
         whys = dict.fromkeys((*group.why, *(self._why(member, plan.provider) for member in plan.members)))
         group.why = list(whys)
-        rounds = (*group.rounds, *(window.members[member].round_key for member in plan.members))
+        rounds = (*group.rounds, *(self._rehearsal.state.pending[member].round_key for member in plan.members))
         group.rounds = list(dict.fromkeys(rounds))
         for line in plan.lines:
             usage = self._usage(plan, line)
@@ -188,10 +165,10 @@ class _Partition:
                 group.single_cost_usd = _sum(group.single_cost_usd, single)
 
     def _why(self, member: Member, provider: str) -> str:
-        return reason(self._members[member].metadata.get("cj_llm_batching_mode"), provider, self._settings)
+        return reason(self._rehearsal.members[member].metadata.get("cj_llm_batching_mode"), provider, self._settings)
 
     def _usage(self, plan: Plan, line: tuple[Member, ...]) -> Usage:
-        sources = [source_of(self._members[member], plan, self._settings) for member in line]
+        sources = [source_of(self._rehearsal.members[member], plan, self._settings) for member in line]
         ask = ask_of("predicted-0", plan, sources, self._settings)
         return Usage(input_tokens(ask), ANSWER_TOKENS * len(line))
 
@@ -217,8 +194,8 @@ def reason(mode: object, provider: str, settings: Settings) -> str:
     return f"{asked} of the request" + (f", as {configured}" if chosen == settings.strategy_for(provider) else "")
 
 
-def closing(window: Window, closed_by: ClosedBy | None, settings: Settings, schedule: Schedule, now_ms: int) -> str:
-    """What closes the window, in words."""
+def closing(strategy: str, closed_by: ClosedBy, settings: Settings, schedule: Schedule, now_ms: int) -> str:
+    """What closes a window of this strategy, in words."""
     match closed_by:
         case ClosedBy.AT_ONCE:
             return "at once, with each record"
@@ -226,7 +203,7 @@ def closing(window: Window, closed_by: ClosedBy | None, settings: Settings, sche
             return "full: a job's limit is reached"
         case ClosedBy.COMPLETE:
             return "the round is complete: all its parts have come"
-    if STRATEGIES[window.strategy].closes is strategies.Closes.SCHEDULE:
+    if STRATEGIES[strategy].closes is strategies.Closes.SCHEDULE:
         tick = dt.datetime.fromtimestamp(schedule.next_tick_ms(now_ms) / 1000, dt.UTC)
         return f"schedule {schedule.cron!r} {schedule.zone}, next {tick:%Y-%m-%d %H:%M} UTC"
     return f"quiet for {settings.quiet_s:g} s, or {settings.window_age_s:g} s old"

@@ -240,3 +240,8 @@ class _Entry:
     def __init__(self, message: Message) -> None:
         self.message = message
         self.open = 0
+
+
+def append_time_ms(message: Message) -> int:
+    """The record's append time in ms since the epoch; Faust gives seconds as a float."""
+    return round(message.timestamp * 1000)

@@ -102,7 +102,7 @@ async def test_a_failure_of_a_pure_step_makes_its_record_a_dead_letter_and_no_ot
             raise ArithmeticError("cannot judge this")
         return whole(offset, *rest, **more)
 
-    monkeypatch.setattr("agents.records.collect.arrive", arrive)
+    monkeypatch.setattr("agents.planning.planner.arrive", arrive)
     worker = await world.start()
     send(world, round_event([body("unlucky")]))
     send(world, round_event([body("lucky")]))
