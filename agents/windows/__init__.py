@@ -1,1 +1,1 @@
-"""Windows: when they close, and how what is in them is cut into plans."""
+"""Windows that are due are closed, by the planner's word; and what else happens by time."""

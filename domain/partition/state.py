@@ -1,8 +1,7 @@
 """What one partition knows: open windows, open jobs, known ids. Rebuilt from the tables at assignment.
 
-It is built by applying facts in the order of the log (the `learn_…` methods). Decisions read it and leave it as it is; the one
-thing they keep here is a window's next tick, once it has been computed. Every fact carries its offset, so that the decision on
-work offset k can be given a state that holds only facts of records before k.
+It is built by applying facts in the order of the log (the `learn_…` methods); decisions read it and leave it as it is. Every
+fact carries its offset, so that the decision on work offset k can be given a state that holds only facts of records before k.
 """
 
 import heapq
