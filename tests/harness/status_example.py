@@ -6,7 +6,7 @@ from typing import Any
 
 from agents.accounts.batch_queue import Amount, BatchQueueState
 from agents.jobs.attempt import Attempt
-from agents.status import queue_snapshot, report
+from agents.status import job_listing, queue_snapshot, report
 from domain.job import Claim, Job, Submission, Transport
 from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
@@ -19,17 +19,38 @@ NOW_MS, MINUTE_MS = 1_795_576_000_000, 60_000
 EVIL = "<img src=x onerror=document.title='hit'>"
 MONEY: dict[str, Any] = {
     "accounts": [
-        {"account": "anthropic", "state": "open", "reason": "", "message": "", "waiting_jobs": 0, "next_try_s": 0.0},
+        {
+            "account": "anthropic",
+            "waiting_jobs": 0,
+            "state": "open",
+            "reason": "",
+            "code": "",
+            "message": "",
+            "since_ms": 0,
+            "next_try_s": 0.0,
+            "tries": 0,
+        },
         {
             "account": "openai",
+            "waiting_jobs": 4,
             "state": "paused",
             "reason": "quota",
+            "code": "QUOTA_EXCEEDED",
             "message": "HTTP 429 insufficient_quota",
-            "waiting_jobs": 4,
+            "since_ms": NOW_MS - 18_000,
             "next_try_s": 42.0,
+            "tries": 1,
         },
     ],
-    "day": {"limit_usd": 5.0, "share_usd": 5.0, "spent_usd": 1.8342, "reserved_usd": 0.4},
+    "day": {
+        "limit_usd": 5.0,
+        "share_usd": 5.0,
+        "spent_usd": 1.8342,
+        "reserved_usd": 0.4,
+        "ends_ms": NOW_MS + 9 * 60 * MINUTE_MS,
+    },
+    "batch": {"limit_usd": 2.0, "fullest": [{"batch": "bos-7", "spent_usd": 0.75, "reserved_usd": 0.2}]},
+    "excess": "hold",
     "held": {"jobs": 0, "comparisons": 0},
     "prices": {"list": "genai-prices 0.2.3", "newest": "2026-11-10", "models": [["openai", "gpt-7", False]]},
 }
@@ -71,19 +92,28 @@ def view() -> PartitionView:
     return PartitionView(0, state, ReadProgress(6, 6, 6), ReadProgress(30, 30, 27), caught_up=True)
 
 
-def told(task: "asyncio.Task[Any] | None" = None) -> dict[str, Any]:
-    """The status that the worker would tell; with a task, calls are under way."""
-    shown = view()
-    attempts = {
+def attempts(task: "asyncio.Task[Any] | None" = None) -> dict[str, Attempt]:
+    """What the process knows of the jobs; with a task, calls are under way."""
+    return {
         "job-2": Attempt(0, "job-2", rows_done=6),
         "job-3": Attempt(0, "job-3", task=task),
         "job-0": Attempt(0, "job-0", held=True),
     }
+
+
+def listed(task: "asyncio.Task[Any] | None" = None) -> dict[str, Any]:
+    """The open jobs that the worker would list at /jobs."""
+    return job_listing.listing([view()], attempts(task), "3f9c2a7be1", NOW_MS)
+
+
+def told(task: "asyncio.Task[Any] | None" = None) -> dict[str, Any]:
+    """The status that the worker would tell; with a task, calls are under way."""
+    shown, known = view(), attempts(task)
     limits = {"requests": LimitState(50.0, 31.0), "input_tokens": LimitState(40_000.0, 1_200.0)}
     return report.tell(
         [shown],
-        attempts,
-        queue_snapshot.take([shown], attempts, "me", ("anthropic", "openai"), NOW_MS),
+        known,
+        queue_snapshot.take([shown], known, "me", ("anthropic", "openai"), NOW_MS),
         report.ProcessFacts("3f9c2a7be1", NOW_MS, 93_000.0, ()),
         limits={
             "anthropic": AccountState({}, {}, {}, 0, 0, 16, 1.0),
