@@ -16,12 +16,10 @@ from agents.metrics.topics import INBOUND, WORK
 from agents.partitions.views import Views
 from agents.starting import Starting
 from agents.status import job_listing, queue_snapshot, report
-from agents.status.failstop_gauges import FailStopCollector
 from agents.status.limit_gauges import LimitCollector
-from agents.status.loop_gauges import LoopCollector
+from agents.status.process_gauges import FailStopCollector, LoopCollector, StateCollector
 from agents.status.queue_gauges import QueueCollector
 from agents.status.queue_snapshot import QueueSnapshot
-from agents.status.state_gauges import StateCollector
 from providers.account import Account
 from providers.limits.account_limits import AccountState
 from settings.settings import Settings

@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from agents.liveness.failstop_count import ROW_S, FailStopCount, FailStops
-from agents.status.failstop_gauges import FailStopCollector
+from agents.status.process_gauges import FailStopCollector
 from streams.failstop import Place
 
 NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from agents.liveness.heartbeats import Heartbeats
 from agents.liveness.watchdog import Watchdog
-from agents.status.loop_gauges import LoopCollector
+from agents.status.process_gauges import LoopCollector
 from tests.waiting import LIMIT_S, until
 
 HUNG_S = 100.0
