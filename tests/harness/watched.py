@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
+from prometheus_client.parser import text_string_to_metric_families
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RULES = CHECKOUT / "deploy/prometheus/alerts.yml"
 DASHBOARD = CHECKOUT / "deploy/grafana/dashboards/roundbatch.json"
 _NAME = re.compile(r"\b(?:roundbatch|llm_provider|process)_[a-z0-9_]+")
+#: How the series of a metric are called after it; those of other types bear its own name.
+_SERIES = {"counter": ("_total",), "histogram": ("", "_bucket", "_sum", "_count")}
 
 
 def rules() -> list[dict[str, Any]]:
@@ -33,14 +36,15 @@ def asked_for() -> set[str]:
 
 def exposed(scrape: str) -> set[str]:
     """Names that a scrape holds, with a sample or only declared (a metric with labels has none before its first)."""
-    declared = re.findall(r"^# TYPE (\S+) (\S+)$", scrape, re.MULTILINE)
-    series = {name + suffix for name, kind in declared if kind == "histogram" for suffix in ("_bucket", "_sum", "_count")}
-    return {name for name, _ in declared} | series | set(fed(scrape, least=float("-inf")))
+    found = set(fed(scrape, least=float("-inf")))
+    for family in text_string_to_metric_families(scrape):
+        found |= {family.name + suffix for suffix in _SERIES.get(family.type, ("",))}
+    return found
 
 
 def families(scrape: str) -> set[str]:
-    """The metrics of a scrape, without those of the process."""
-    return {name for name in re.findall(r"^# TYPE (\S+)", scrape, re.MULTILINE) if not name.startswith("process_")}
+    """The metrics of a scrape, without those of the process; a counter without its `_total`."""
+    return {family.name for family in text_string_to_metric_families(scrape) if not family.name.startswith("process_")}
 
 
 def named_in(document: Path) -> set[str]:
@@ -50,5 +54,4 @@ def named_in(document: Path) -> set[str]:
 
 def fed(scrape: str, least: float = 0.0) -> set[str]:
     """Names with a sample above `least`."""
-    samples = [line.rpartition(" ") for line in scrape.splitlines() if line and not line.startswith("#")]
-    return {re.split(r"[{ ]", series)[0] for series, _, value in samples if float(value) > least}
+    return {one.name for family in text_string_to_metric_families(scrape) for one in family.samples if one.value > least}

@@ -7,6 +7,8 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from tests.brokers.ports import free_ports
 from tests.harness.forked import ForkedWorker
 from tests.waiting import LIMIT_S, until
@@ -70,13 +72,9 @@ class WorkerProcess:
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that have these labels; 0.0 where there is none."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/metrics", timeout=ANSWER_S) as answer:
-            lines = answer.read().decode().splitlines()
-        wanted = [f'{key}="{value}"' for key, value in labels.items()]
-        return sum(
-            float(line.rpartition(" ")[2])
-            for line in lines
-            if line.split("{")[0].split(" ")[0] == name and all(part in line for part in wanted)
-        )
+            families = text_string_to_metric_families(answer.read().decode())
+        samples = (sample for family in families for sample in family.samples if sample.name == name)
+        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
     def tail(self, lines: int = 40) -> str:
         """The end of its log."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.harness.watched import CHECKOUT, asked_for, exposed, families, fed, named_in
 from tests.waiting import LIMIT_S
@@ -164,7 +165,8 @@ def test_what_alerts_and_dashboard_ask_for_is_fed(demos: dict[str, Demo]) -> Non
 def test_every_loop_gives_signs_of_life(demos: dict[str, Demo]) -> None:
     """A loop that the watchdog does not know of may hang unnoticed."""
     scrape = (demos["per_round"].out / "metrics.txt").read_text()
-    loops = set(re.findall(r'^roundbatch_loop_silent_seconds\{loop="(\w+)"\}', scrape, re.MULTILINE))
+    samples = [one for family in text_string_to_metric_families(scrape) for one in family.samples]
+    loops = {one.labels["loop"] for one in samples if one.name == "roundbatch_loop_silent_seconds"}
     of_jobs, of_the_worker = {"dispatcher", "job_steps", "money"}, {"event_loop", "outbox", "tidying", "timers", "touch"}
     assert loops == of_jobs | of_the_worker | {"collect", "reconcile"}
 
