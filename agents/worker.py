@@ -33,7 +33,7 @@ from agents.records.dead_letters import DeadLetters
 from agents.records.reconcile import Reconcile
 from agents.starting import Starting
 from agents.status.endpoints import Endpoints
-from agents.status.worker_status import WorkerStatus
+from agents.status.worker_status import Observed, WorkerStatus
 from agents.windows.closer import Closer
 from agents.windows.timers import Timers
 from settings.settings import Settings
@@ -116,28 +116,13 @@ class Worker:
         )
         self._orphan_files = OrphanFiles(settings, self._accounts, self._clock)
         self._tables = tables
-        self._worker_status = WorkerStatus(
-            settings,
-            self.worker_run,
-            self._clock,
-            self.metrics,
-            self._views,
-            self._dispatcher,
-            self._accounts,
-            self._money,
-        )
+        observed = Observed(self.metrics, self._views, self._dispatcher.attempts, self._accounts, self._money)
+        self._worker_status = WorkerStatus(settings, self.worker_run, self._clock, observed)
         needed = () if settings.testing.embedded_broker else topics.needed(settings)
         self._topic_watch = TopicWatch(settings, [topic.name for topic in needed])
         self._worker_status.watch_topics(self._topic_watch)
         self._watch_loops()
-        self._endpoints = Endpoints(
-            settings.health_host,
-            settings.health_port,
-            self.metrics.registry,
-            not_ready=self._worker_status.not_ready,
-            jobs=self._worker_status.jobs,
-            status=self._worker_status.status,
-        )
+        self._endpoints = Endpoints(settings.health_host, settings.health_port, self.metrics.registry, self._worker_status)
         self._stop = asyncio.Event()
         self._worker_status.starting = self._starting = Starting(settings.start_timeout_s)
         self._tasks: list[asyncio.Task[None]] = []

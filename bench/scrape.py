@@ -4,7 +4,6 @@ A scrape holds up the event loop for as long as it takes; the aim is 50 ms with 
 """
 
 import cProfile
-import json
 import pstats
 import statistics
 import time
@@ -16,17 +15,20 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from agents.jobs.attempt import Attempt
 from agents.metrics.counters import Metrics
-from agents.status import queue_snapshot, report
+from agents.status import job_listing, queue_snapshot, report
 from agents.status.queue_gauges import QueueCollector
 from agents.status.queue_snapshot import QueueSnapshot
 from domain.comparison import Member
 from domain.job import ClosedBy, Job, Plan, Policy, Submission, Transport
 from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
+from streams.wire.status.encode import encode
+from streams.wire.status.money import Day, Held, MoneyStatus, PaidBatches, Prices
 from tables.view import PartitionView, ReadProgress
 
 _PENDING = 100_000
 _SCRAPES = 25
+_NO_MONEY = MoneyStatus((), Day(None, None, 0.0, 0.0, 0), PaidBatches(None, ()), "hold", Held(0, 0), Prices("", "", ()))
 
 
 def learn(state: PartitionState, offset: int, append_ms: int, count: int = 2, deadline_ms: int = 2_000_000) -> None:
@@ -59,8 +61,12 @@ class Filled:
     def status(self) -> str:
         """What /status answers."""
         worker, nothing = report.ProcessFacts("me", 1_000_000, 1.0, ()), dict[str, Any]()
-        parts = {"limits": nothing, "enqueued": nothing, "money": nothing, "results": nothing, "silent_s": nothing}
-        return json.dumps(report.tell([self.view], self.attempts, self.snapshot(), worker, **parts))
+        parts = {"limits": nothing, "enqueued": nothing, "results": nothing, "silent_s": nothing}
+        return encode(report.tell([self.view], self.attempts, self.snapshot(), worker, money=_NO_MONEY, **parts))
+
+    def jobs(self) -> str:
+        """What /jobs answers."""
+        return encode(job_listing.listing([self.view], self.attempts, "me", 1_000_000))
 
 
 def filled(pending: int, members_a_job: int) -> Filled:
@@ -96,6 +102,7 @@ def main() -> None:
         metrics.registry.register(QueueCollector(pending.snapshot))
         _print(f"/metrics, jobs of {members_a_job}", lambda metrics=metrics: generate_latest(metrics.registry))
         _print(f"/status, jobs of {members_a_job}", pending.status)
+        _print(f"/jobs, jobs of {members_a_job}", pending.jobs)
     profile = cProfile.Profile()
     profile.runcall(generate_latest, metrics.registry)
     pstats.Stats(profile).sort_stats("tottime").print_stats(8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -21,7 +21,7 @@ WorkerUrls = Annotated[
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 _ANSWER_S = 10.0
 
-Told = dict[str, Any]
+T = TypeVar("T")
 
 
 def worker_url(settings: Settings) -> str:
@@ -34,29 +34,41 @@ def worker_url(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.health_port}"
 
 
-async def ask_all(urls: Sequence[str], path: str) -> tuple[list[Told], list[str]]:
-    """What the workers that answered tell at this path, and why the others did not; asked all at once."""
+async def ask_all(urls: Sequence[str], path: str, shape: type[T]) -> tuple[list[T], list[str]]:
+    """What the workers that answered tell at this path, and why the others did not; asked all at once.
+
+    shape: the dataclass of `streams.wire.status` that stands there. Fields that it does not have, of a newer worker, are passed
+    over; a worker without one that it has is of another version, and told so.
+    """
     import asyncio
 
     import aiohttp
+    from pydantic import TypeAdapter, ValidationError
 
     from streams.system_words import system_words
 
     failures = []
+    decoder = TypeAdapter(shape)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_S)) as session:
 
-        async def ask(url: str) -> Told | None:
+        async def ask(url: str) -> T | None:
             try:
                 async with session.get(f"{url.rstrip('/')}{path}") as answer:
                     answer.raise_for_status()
-                    told: Told = await answer.json()
-                    return told
+                    return decoder.validate_python(await answer.json())
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                where = ".".join(map(str, first["loc"])) or "all of it"
+                failures.append(
+                    f"the worker at {url} is of another version: its {path} has another shape ({where}: {first['msg']}). "
+                    "Run this command with the version of roundbatch that the worker has"
+                )
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                 why = system_words(error) or str(error) or type(error).__name__
                 failures.append(
                     f"no worker answers at {url} ({why}): start it, or name its ROUNDBATCH_HEALTH_HOST and _PORT with --url"
                 )
-                return None
+            return None
 
         found = await asyncio.gather(*(ask(url) for url in urls))
     return [told for told in found if told is not None], failures

@@ -15,11 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from providers.account import Account
+    from providers.protocol import JobStatus
+    from streams.wire.status.open_jobs import OpenJob, OpenJobs
+
+    Looked = Mapping[str, "JobStatus | NotSeen"]  # by job id; of the jobs that the provider has
 
 _LOOK_S = 30.0
 _LOOKS_AT_ONCE = 8
 
-Listing = dict[str, Any]
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NotSeen:
+    """Why a look at the provider told nothing."""
+
+    error: str
 
 
 def jobs(
@@ -34,28 +43,31 @@ def jobs(
     The provider is only looked at; without its key the worker's state is printed alone. Exit 1 where a worker does not answer.
     """
     import asyncio
-    import json
 
     from cli.config import settings_or_exit
+    from streams.wire.status.encode import encode, fields
+    from streams.wire.status.open_jobs import OpenJobs
 
     settings = settings_or_exit()
     urls = url or [worker_url(settings)]
-    listings, failures = asyncio.run(ask_all(urls, "/jobs"))
-    found = [job for listing in listings for job in listing["jobs"]]
-    if look and found:
-        asyncio.run(_look_at_all(found, settings))
+    listings, failures = asyncio.run(ask_all(urls, "/jobs", OpenJobs))
+    found = [job for listing in listings for job in listing.jobs]
+    looked = asyncio.run(_look_at_all(found, settings)) if look and found else {}
     if as_json:
-        typer.echo(json.dumps({"workers": [_worker(listing) for listing in listings], "jobs": found, "failures": failures}))
+        workers = [{name: value for name, value in fields(listing).items() if name != "jobs"} for listing in listings]
+        said_of = {job_id: {"at_provider": seen} for job_id, seen in looked.items()}
+        open_jobs = [{**fields(job), **said_of.get(job.job_id, {})} for job in found]
+        typer.echo(encode({"workers": workers, "jobs": open_jobs, "failures": failures}))
     elif listings:
-        _print_table(listings, found)
+        _print_table(listings, found, looked)
     for failure in failures:
         typer.echo(failure, err=True)
     if failures:
         raise typer.Exit(1)
 
 
-async def _look_at_all(found: Sequence[Listing], settings: Any) -> None:
-    """Put under "at_provider" what the provider says of each submitted job."""
+async def _look_at_all(found: Sequence[OpenJob], settings: Any) -> Looked:
+    """What the provider says of each submitted job."""
     import asyncio
 
     from prometheus_client import CollectorRegistry
@@ -65,59 +77,54 @@ async def _look_at_all(found: Sequence[Listing], settings: Any) -> None:
 
     accounts = open_accounts(settings, Metrics(CollectorRegistry()))
     places = asyncio.Semaphore(_LOOKS_AT_ONCE)
+    looked: dict[str, JobStatus | NotSeen] = {}
 
-    async def one(job: Listing) -> None:
+    async def one(job: OpenJob, provider_job_id: str) -> None:
         async with places:
-            job["at_provider"] = await at_provider(job, accounts)
+            looked[job.job_id] = await at_provider(job.provider, provider_job_id, accounts)
 
     try:
-        await asyncio.gather(*(one(job) for job in found if job["provider_job_id"] is not None))
+        await asyncio.gather(*(one(job, job.provider_job_id) for job in found if job.provider_job_id is not None))
     finally:
         for account in accounts.values():
             await account.provider.close()
+    return looked
 
 
-async def at_provider(job: Listing, accounts: Mapping[str, Account]) -> dict[str, Any]:
-    """What one look says: `{"phase", "detail", "failure", "answered"}`, or `{"error": why there was none}`."""
+async def at_provider(provider: str, provider_job_id: str, accounts: Mapping[str, Account]) -> JobStatus | NotSeen:
+    """What one look at a job says."""
     import asyncio
 
     from providers.protocol import ProviderError
 
-    account = accounts.get(job["provider"])
+    account = accounts.get(provider)
     if account is None:
-        return {"error": f"no key: set {job['provider'].upper()}_API_KEY"}
+        return NotSeen(f"no key: set {provider.upper()}_API_KEY")
     try:
         async with asyncio.timeout(_LOOK_S):
-            status = await account.provider.look(job["provider_job_id"])
+            return await account.provider.look(provider_job_id)
     except (ProviderError, TimeoutError) as error:
-        return {"error": f"{type(error).__name__}: {error}"}
-    seen = dataclasses.asdict(status)
-    return {**seen, "phase": status.phase.value}
+        return NotSeen(f"{type(error).__name__}: {error}")
 
 
-def _worker(listing: Listing) -> Listing:
-    return {name: value for name, value in listing.items() if name != "jobs"}
-
-
-def said(job: Listing) -> str:
-    """The provider's word on a job in one cell."""
-    status = job.get("at_provider")
+def said(status: JobStatus | NotSeen | None) -> str:
+    """The provider's word on a job in one cell; of None, which nobody looked at, a dash."""
     if status is None:
         return "–"
-    if "error" in status:
-        return str(status["error"])
-    answered = f", {status['answered']} answered" if status["answered"] else ""
-    return f"{status['failure'] or status['detail'] or status['phase']}{answered}"
+    if isinstance(status, NotSeen):
+        return status.error
+    answered = f", {status.answered} answered" if status.answered else ""
+    return f"{status.failure or status.detail or status.phase.value}{answered}"
 
 
-def _print_table(listings: Sequence[Listing], found: Sequence[Listing]) -> None:
+def _print_table(listings: Sequence[OpenJobs], found: Sequence[OpenJob], looked: Looked) -> None:
     import datetime as dt
 
     from rich.table import Table
     from rich.text import Text
 
-    partitions = [one for listing in listings for one in listing["partitions"].values()]
-    pending, behind = sum(one["pending"] for one in partitions), sum(not one["caught_up"] for one in partitions)
+    partitions = [one for listing in listings for one in listing.partitions.values()]
+    pending, behind = sum(one.pending for one in partitions), sum(not one.caught_up for one in partitions)
     title = ", ".join(
         (counted(len(found), "open job"), f"{counted(pending, 'comparison')} pending", counted(len(partitions), "partition"))
     )
@@ -125,15 +132,15 @@ def _print_table(listings: Sequence[Listing], found: Sequence[Listing]) -> None:
     for name in ("job, round", "provider, model", "state", "open", "age", "deadline", "at the provider"):
         table.add_column(name, overflow="fold")
     for job in found:
-        deadline = dt.datetime.fromtimestamp(job["deadline_ms"] / 1000, dt.UTC)
+        deadline = dt.datetime.fromtimestamp(job.deadline_ms / 1000, dt.UTC)
         cells = (
-            f"{job['job_id']}\n{job['round']}",
-            f"{job['provider']}\n{job['model']}",
-            f"{job['state']}{' (adopted)' if job['adopted'] else ''}\nattempt {job['attempt']}",
-            f"{job['open_members']} of {job['members']}\nin {counted(job['lines'], 'line')}",
-            str(dt.timedelta(seconds=round(job["age_s"]))),
+            f"{job.job_id}\n{job.round}",
+            f"{job.provider}\n{job.model}",
+            f"{job.state}{' (adopted)' if job.adopted else ''}\nattempt {job.attempt}",
+            f"{job.open_members} of {job.members}\nin {counted(job.lines, 'line')}",
+            str(dt.timedelta(seconds=round(job.age_s))),
             f"{deadline:%m-%d %H:%M}Z",
-            f"{job['provider_job_id']}\n{said(job)}" if job["provider_job_id"] else "–",
+            f"{job.provider_job_id}\n{said(looked.get(job.job_id))}" if job.provider_job_id else "–",
         )
         # Text, not str: a round's name in square brackets would be taken for markup and vanish.
         table.add_row(*(Text(cell) for cell in cells))

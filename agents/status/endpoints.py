@@ -1,8 +1,8 @@
 """The worker's own HTTP endpoints: its page at /, /status, /healthz, /readyz, /metrics, /jobs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -10,6 +10,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from streams.system_words import system_words
+from streams.wire.status.encode import encode
+from streams.wire.status.open_jobs import OpenJobs
+from streams.wire.status.told import Status
 
 log = structlog.get_logger()
 
@@ -26,35 +29,34 @@ class EndpointsUnavailable(Exception):
     """The endpoints cannot listen where the settings say; the message is one line with the remedy."""
 
 
+class Tells(Protocol):
+    """What the endpoints ask at each request: `agents.status.worker_status.WorkerStatus`. It must answer at once."""
+
+    def not_ready(self) -> Sequence[str]:
+        """What is not ready, a line each (`partition 3: catching up`); empty means ready."""
+
+    def status(self) -> Status:
+        """For /status."""
+
+    def jobs(self) -> OpenJobs:
+        """For /jobs."""
+
+
 class Endpoints:
     """A small server in the worker's event loop: a loop that is stuck answers nothing, which is what a probe looks for.
 
-    not_ready: what is not ready, a line each (`partition 3: catching up`); empty means ready. failing: why the worker is
-    stopping by failure, or None. jobs: what /jobs shows, as JSON can hold it; status: what /status tells the page. All are
-    asked at each request and must answer at once.
+    registry: the metrics of /metrics.
     """
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        registry: CollectorRegistry,
-        *,
-        not_ready: Callable[[], Sequence[str]],
-        failing: Callable[[], str | None] = lambda: None,
-        jobs: Callable[[], dict[str, Any]] = dict,
-        status: Callable[[], dict[str, Any]] = dict,
-    ) -> None:
+    def __init__(self, host: str, port: int, registry: CollectorRegistry, worker: Tells) -> None:
         self._host, self._port = host, port
-        self._registry = registry
-        self._not_ready, self._failing = not_ready, failing
-        self._jobs_now, self._status_now = jobs, status
+        self._registry, self._worker = registry, worker
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> int:
         """Listen; returns the port, which port 0 leaves to the system.
 
-        Errors: HealthUnavailable where the address is taken or not this machine's.
+        Errors: EndpointsUnavailable where the address is taken or not this machine's.
         """
         app = web.Application()
         app.add_routes(
@@ -91,14 +93,10 @@ class Endpoints:
             await runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        reason = self._failing()
-        if reason is not None:
-            return web.json_response({"healthy": False, "failing": reason}, status=503)
         return web.json_response({"healthy": True})
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        reason = self._failing()
-        missing = [*self._not_ready(), *([f"stopping: {reason}"] if reason is not None else [])]
+        missing = self._worker.not_ready()
         if missing:
             return web.json_response({"ready": False, "not_ready": missing}, status=503)
         return web.json_response({"ready": True})
@@ -107,10 +105,10 @@ class Endpoints:
         return web.Response(body=PAGE.read_bytes(), headers=_PAGE_HEADERS)
 
     async def _status(self, _: web.Request) -> web.Response:
-        return web.json_response(self._status_now())
+        return web.json_response(self._worker.status(), dumps=encode)
 
     async def _jobs(self, _: web.Request) -> web.Response:
-        return web.json_response(self._jobs_now())
+        return web.json_response(self._worker.jobs(), dumps=encode)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from agents.status.job_listing import STATES
-from agents.status.queue_snapshot import WINDOW, QueueSnapshot
+from agents.status.queue_snapshot import QueueSnapshot
 from domain.strategies import STRATEGIES
+from streams.wire.status.queue import JOB_STATES, WINDOW
 
 
 class QueueCollector(Collector):
@@ -28,7 +28,7 @@ class QueueCollector(Collector):
 def _families(queue: QueueSnapshot) -> list[Metric]:
     # Zeros for every group that may be there: a series that vanishes would leave an alert without data.
     strategies = [(name,) for name in STRATEGIES]
-    states = [(provider, state) for provider in _providers(queue) for state in STATES]
+    states = [(provider, state) for provider in _providers(queue) for state in JOB_STATES]
     pending = [(provider, name) for provider in _providers(queue) for name in STRATEGIES]
     return [
         _gauges(
@@ -51,7 +51,7 @@ def _families(queue: QueueSnapshot) -> list[Metric]:
         _gauges(
             "roundbatch_oldest_comparison_seconds",
             "Age of the oldest comparison by the state of its job; window: it has none yet.",
-            *(("state",), [(state,) for state in (WINDOW, *STATES)], _one(queue.oldest_comparison_s)),
+            *(("state",), [(state,) for state in (WINDOW, *JOB_STATES)], _one(queue.oldest_comparison_s)),
         ),
         _gauges(
             "roundbatch_consumer_lag_records",

@@ -12,11 +12,11 @@ from typing import Generic, TypeVar
 from agents.jobs.attempt import Attempt
 from agents.status.job_listing import job_state
 from domain.partition.job_stages import CLAIMED, since_ms, stage_of
+from streams.wire.status.queue import WINDOW
 from tables.view import PartitionView
 
 G = TypeVar("G", bound=Hashable)
-WINDOW = "window"
-JobGroup = tuple[str, str]  # provider, state of agents.status.job_listing.STATES
+JobGroup = tuple[str, str]  # provider, one of JOB_STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class _Oldest(Generic[G]):
 def take(
     views: Iterable[PartitionView], attempts: Mapping[str, Attempt], worker_run: str, providers: tuple[str, ...], now_ms: int
 ) -> QueueSnapshot:
-    """The queue of these views. `runs` is what this process knows of jobs beyond the log: called, held."""
+    """The queue of these views. `attempts` is what this process knows of jobs beyond the log: called, held."""
     shown = list(views)
     jobs = _Jobs(attempts, worker_run)
     windows, gathering, opened_ms = Counter[str](), 0, dict[str, int]()

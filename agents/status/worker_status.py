@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from agents.accounts.batch_queue import BatchQueueState
 from agents.accounts.money import Money
-from agents.jobs.dispatcher import Dispatcher
+from agents.jobs.attempt import Attempt
 from agents.liveness.failstop_count import FailStops
 from agents.liveness.heartbeats import Heartbeats
 from agents.liveness.topic_watch import TopicWatch
@@ -17,6 +17,8 @@ from agents.partitions.views import Views
 from agents.starting import Starting
 from agents.status import job_listing, queue_snapshot, report
 from agents.status.limit_gauges import LimitCollector
+from agents.status.money import money_status
+from agents.status.money_gauges import MoneyCollector
 from agents.status.process_gauges import FailStopCollector, LoopCollector, StateCollector
 from agents.status.queue_gauges import QueueCollector
 from agents.status.queue_snapshot import QueueSnapshot
@@ -24,25 +26,30 @@ from providers.account import Account
 from providers.limits.account_limits import AccountState
 from settings.settings import Settings
 from streams.clock import Clock
+from streams.wire.status.money import MoneyStatus
+from streams.wire.status.open_jobs import OpenJobs
+from streams.wire.status.told import Status
 from tables.view import Tables
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The parts of a worker that it tells of. attempts: the dispatcher's own, which come and go."""
+
+    metrics: Metrics
+    views: Views
+    attempts: Mapping[str, Attempt]
+    accounts: Mapping[str, Account]
+    money: Money
 
 
 class WorkerStatus:
     """Made once by the worker. Each of its answers is of this moment; none walks what is pending."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        worker_run: str,
-        clock: Clock,
-        metrics: Metrics,
-        views: Views,
-        dispatcher: Dispatcher,
-        accounts: Mapping[str, Account],
-        money: Money,
-    ) -> None:
-        self._settings, self._worker_run, self._clock, self._metrics = settings, worker_run, clock, metrics
-        self._views, self._dispatcher, self._accounts, self._money = views, dispatcher, accounts, money
+    def __init__(self, settings: Settings, worker_run: str, clock: Clock, observed: Observed) -> None:
+        self._settings, self._worker_run, self._clock = settings, worker_run, clock
+        self._metrics, self._views, self._accounts = observed.metrics, observed.views, observed.accounts
+        self._attempts, self._of_money = observed.attempts, observed.money
         self._started_s = clock.running_s()
         self.heartbeats = Heartbeats(clock)
         self.watchdog = Watchdog(self.heartbeats, settings.watchdog_s)
@@ -66,6 +73,7 @@ class WorkerStatus:
             QueueCollector(self.queue),
             FailStopCollector(lambda: failstops(self.lived_s)),
             LimitCollector(self._limits, self._metrics.labels, self._enqueued),
+            MoneyCollector(self._money),
             LoopCollector(self.heartbeats),
             StateCollector(tables),
         ):
@@ -79,22 +87,22 @@ class WorkerStatus:
     def queue(self) -> QueueSnapshot:
         """What waits."""
         providers, now_ms = self._settings.configured_providers, self._clock.now_ms()
-        return queue_snapshot.take(self._views, self._dispatcher.attempts, self._worker_run, providers, now_ms)
+        return queue_snapshot.take(self._views, self._attempts, self._worker_run, providers, now_ms)
 
-    def jobs(self) -> dict[str, Any]:
+    def jobs(self) -> OpenJobs:
         """What /jobs shows."""
-        return job_listing.listing(self._views, self._dispatcher.attempts, self._worker_run, self._clock.now_ms())
+        return job_listing.listing(self._views, self._attempts, self._worker_run, self._clock.now_ms())
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
         """What /status tells the page."""
         return report.tell(
             list(self._views),
-            self._dispatcher.attempts,
+            self._attempts,
             self.queue(),
             report.ProcessFacts(self._worker_run, self._clock.now_ms(), self.lived_s, self.not_ready()),
             limits=self._limits(),
             enqueued=self._enqueued(),
-            money=self._money.status(),
+            money=self._money(),
             results=self._metrics.results(),
             silent_s={name: heartbeat.silent_s for name, heartbeat in self.heartbeats},
         )
@@ -125,10 +133,13 @@ class WorkerStatus:
         topic = self._settings.work_topic if word == WORK else self._settings.request_topic
         return self._views.transactions.longest_s(topic, time.monotonic())
 
+    def _money(self) -> MoneyStatus:
+        return money_status(self._of_money)
+
     def _limits(self) -> dict[str, AccountState]:
         return {name: account.limiter.state() for name, account in self._accounts.items()}
 
     def _enqueued(self) -> dict[tuple[str, str], BatchQueueState]:
         blocks = [self._settings.provider(name) for name in self._accounts]
         limited = any(block.max_enqueued_items or block.max_enqueued_tokens for block in blocks)
-        return self._money.batch_queue.state() if limited else {}  # it looks at every open job
+        return self._of_money.batch_queue.state() if limited else {}  # it looks at every open job

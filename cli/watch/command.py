@@ -25,24 +25,24 @@ def watch(
     Several workers are shown as one. Exit 1 where a worker does not answer (on a terminal it is asked again).
     """
     import asyncio
-    import json
     import sys
 
     from cli.config import settings_or_exit
-    from cli.watch.merge import together
     from cli.watch.view import view
+    from streams.wire.status.encode import encode, fields
+    from streams.wire.status.told import Status, merge
 
     urls = url or [worker_url(settings_or_exit())]
     if sys.stdout.isatty() and not as_json:
         _follow(urls, every_s)
         return
-    statuses, failures = asyncio.run(ask_all(urls, "/status"))
+    statuses, failures = asyncio.run(ask_all(urls, "/status", Status))
     if as_json:
-        typer.echo(json.dumps({**together(statuses), "failures": failures}))
+        typer.echo(encode({**fields(merge(statuses)), "failures": failures}))
     elif statuses:
         from rich.console import Console
 
-        print_whole(view(together(statuses), [], Console().width))
+        print_whole(view(merge(statuses), [], Console().width))
     for failure in failures:
         typer.echo(failure, err=True)
     if failures:
@@ -56,14 +56,14 @@ def _follow(urls: Sequence[str], every_s: float, console: Console | None = None)
 
     from rich.live import Live
 
-    from cli.watch.merge import together
     from cli.watch.view import view
+    from streams.wire.status.told import Status, merge
 
     async def follow() -> None:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while True:
-                statuses, failures = await ask_all(urls, "/status")
-                live.update(view(together(statuses), failures, *live.console.size), refresh=True)
+                statuses, failures = await ask_all(urls, "/status", Status)
+                live.update(view(merge(statuses), failures, *live.console.size), refresh=True)
                 await asyncio.sleep(every_s)
 
     with contextlib.suppress(KeyboardInterrupt):

@@ -1,7 +1,6 @@
 """A status with something of everything, as a worker would tell it."""
 
 import asyncio
-import copy
 from typing import Any
 
 from agents.accounts.batch_queue import Amount, BatchQueueState
@@ -11,49 +10,36 @@ from domain.job import Claim, Job, Submission, Transport
 from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
 from providers.limits.account_limits import AccountState, LimitState
+from streams.wire.status.money import PAUSED, AccountStanding, Day, Held, MoneyStatus, PaidBatch, PaidBatches, Prices
+from streams.wire.status.open_jobs import OpenJobs
+from streams.wire.status.told import Status
 from tables.view import PartitionView, ReadProgress
 from tests.model.values import members, plan
 
 NOW_MS, MINUTE_MS = 1_795_576_000_000, 60_000
 #: In round names it must be shown as it is, and do nothing.
 EVIL = "<img src=x onerror=document.title='hit'>"
-MONEY: dict[str, Any] = {
-    "accounts": [
-        {
-            "account": "anthropic",
-            "waiting_jobs": 0,
-            "state": "open",
-            "reason": "",
-            "code": "",
-            "message": "",
-            "since_ms": 0,
-            "next_try_s": 0.0,
-            "tries": 0,
-        },
-        {
-            "account": "openai",
-            "waiting_jobs": 4,
-            "state": "paused",
-            "reason": "quota",
-            "code": "QUOTA_EXCEEDED",
-            "message": "HTTP 429 insufficient_quota",
-            "since_ms": NOW_MS - 18_000,
-            "next_try_s": 42.0,
-            "tries": 1,
-        },
+MONEY = MoneyStatus(
+    accounts=[
+        AccountStanding("anthropic", 0),
+        AccountStanding(
+            "openai",
+            waiting_jobs=4,
+            state=PAUSED,
+            reason="quota",
+            code="QUOTA_EXCEEDED",
+            message="HTTP 429 insufficient_quota",
+            since_ms=NOW_MS - 18_000,
+            next_try_s=42.0,
+            tries=1,
+        ),
     ],
-    "day": {
-        "limit_usd": 5.0,
-        "share_usd": 5.0,
-        "spent_usd": 1.8342,
-        "reserved_usd": 0.4,
-        "ends_ms": NOW_MS + 9 * 60 * MINUTE_MS,
-    },
-    "batch": {"limit_usd": 2.0, "fullest": [{"batch": "bos-7", "spent_usd": 0.75, "reserved_usd": 0.2}]},
-    "excess": "hold",
-    "held": {"jobs": 0, "comparisons": 0},
-    "prices": {"list": "genai-prices 0.2.3", "newest": "2026-11-10", "models": [["openai", "gpt-7", False]]},
-}
+    day=Day(limit_usd=5.0, share_usd=5.0, spent_usd=1.8342, reserved_usd=0.4, ends_ms=NOW_MS + 9 * 60 * MINUTE_MS),
+    batch=PaidBatches(2.0, [PaidBatch("bos-7", 0.75, 0.2)]),
+    excess="hold",
+    held=Held(jobs=0, comparisons=0),
+    prices=Prices("genai-prices 0.2.3", "2026-11-10", [("openai", "gpt-7", False)]),
+)
 ROUNDS = {  # inbound offset: name, its age in minutes, comparisons that came
     0: ("cj:142:0", 55, 12),
     1: ("cj:140:1", 31, 12),
@@ -101,12 +87,12 @@ def attempts(task: "asyncio.Task[Any] | None" = None) -> dict[str, Attempt]:
     }
 
 
-def listed(task: "asyncio.Task[Any] | None" = None) -> dict[str, Any]:
+def listed(task: "asyncio.Task[Any] | None" = None) -> OpenJobs:
     """The open jobs that the worker would list at /jobs."""
     return job_listing.listing([view()], attempts(task), "3f9c2a7be1", NOW_MS)
 
 
-def told(task: "asyncio.Task[Any] | None" = None) -> dict[str, Any]:
+def told(task: "asyncio.Task[Any] | None" = None) -> Status:
     """The status that the worker would tell; with a task, calls are under way."""
     shown, known = view(), attempts(task)
     limits = {"requests": LimitState(50.0, 31.0), "input_tokens": LimitState(40_000.0, 1_200.0)}
@@ -120,7 +106,27 @@ def told(task: "asyncio.Task[Any] | None" = None) -> dict[str, Any]:
             "openai": AccountState({"gpt-6-luna": limits}, {}, {"gpt-6-luna": 12.0}, 9, 3, 16, 1.0),
         },
         enqueued={("anthropic", ""): BatchQueueState(Amount(240, 500_000), 1_000.0, None, waiting=2, throttled_s=31.5)},
-        money=copy.deepcopy(MONEY),
+        money=MONEY,
         results={"answered": 1_482, "TIMEOUT": 2},
         silent_s={"timers": 0.1, "outbox": 75.0},
     )
+
+
+class Teller:
+    """A worker that tells this, as far as its endpoints ask it."""
+
+    def __init__(self, status: Status | None = None, jobs: OpenJobs | None = None) -> None:
+        self._status, self._jobs = status or told(), jobs or listed()
+        self.lines: list[str] = []
+
+    def not_ready(self) -> list[str]:
+        """What is not ready, as a test has set it."""
+        return self.lines
+
+    def status(self) -> Status:
+        """Of /status."""
+        return self._status
+
+    def jobs(self) -> OpenJobs:
+        """Of /jobs."""
+        return self._jobs

@@ -13,7 +13,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from agents.status.endpoints import PAGE, Endpoints
-from tests.harness.status_example import told
+from streams.wire.status.encode import encode
+from tests.harness.status_example import Teller, told
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # A browser's window is 500 px wide at least: a frame can be as narrow as a phone, and its sizes can be asked from around it.
@@ -39,7 +40,7 @@ const asked = setInterval(() => {
 async def page() -> AsyncIterator[str]:
     """The address of the page."""
     task = asyncio.current_task()
-    health = Endpoints("127.0.0.1", 0, CollectorRegistry(), not_ready=list, status=lambda: told(task))
+    health = Endpoints("127.0.0.1", 0, CollectorRegistry(), Teller(told(task)))
     yield f"http://127.0.0.1:{await health.start()}/"
     await health.stop()
 
@@ -117,7 +118,7 @@ async def on_a_phone() -> AsyncIterator[str]:
     task = asyncio.current_task()
 
     async def status(_: web.Request) -> web.Response:
-        state = told(task)
+        state = json.loads(encode(told(task)))
         state["jobs"]["shown"][0] |= {"round": "cj:" + "0123456789abcdef" * 12, "model": "m" * 120, "attempt": 3}
         state["rounds"]["shown"][0] |= {"round": "r" * 200}
         state["money"]["accounts"][1]["message"] = "https://example.org/" + "x" * 200

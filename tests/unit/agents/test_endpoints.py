@@ -13,24 +13,17 @@ from agents.metrics.counters import Metrics
 from agents.status.endpoints import PAGE, Endpoints, EndpointsUnavailable
 from agents.status.queue_gauges import QueueCollector
 from agents.status.queue_snapshot import QueueSnapshot
+from streams.wire.status.encode import encode
+from tests.harness.status_example import Teller
 
 
 class Worker:
     """What the endpoints ask, set by a test."""
 
     def __init__(self) -> None:
-        self.not_ready: list[str] = []
-        self.failing: str | None = None
+        self.tells = Teller()
         self.metrics = Metrics(CollectorRegistry())
-        self.health = Endpoints(
-            "127.0.0.1",
-            0,
-            self.metrics.registry,
-            not_ready=lambda: self.not_ready,
-            failing=lambda: self.failing,
-            jobs=lambda: {"jobs": []},
-            status=lambda: {"queue": {}},
-        )
+        self.health = Endpoints("127.0.0.1", 0, self.metrics.registry, self.tells)
         self.port = 0
 
     async def get(self, path: str) -> tuple[int, str]:
@@ -57,19 +50,11 @@ async def test_healthy_while_the_loop_turns(worker: Worker) -> None:
     assert (status, json.loads(body)) == (200, {"healthy": True})
 
 
-async def test_unhealthy_when_stopping_by_failure(worker: Worker) -> None:
-    worker.failing = "changelog send failed"
-    status, body = await worker.get("/healthz")
-    assert (status, json.loads(body)) == (503, {"healthy": False, "failing": "changelog send failed"})
-    status, body = await worker.get("/readyz")
-    assert (status, json.loads(body)["not_ready"]) == (503, ["stopping: changelog send failed"])
-
-
 async def test_ready_or_what_is_not(worker: Worker) -> None:
     assert await worker.get("/readyz") == (200, '{"ready": true}')
-    worker.not_ready = ["partition 3: catching up", "tables: recovering"]
+    worker.tells.lines = ["partition 3: catching up", "tables: recovering"]
     status, body = await worker.get("/readyz")
-    assert (status, json.loads(body)) == (503, {"ready": False, "not_ready": worker.not_ready})
+    assert (status, json.loads(body)) == (503, {"ready": False, "not_ready": worker.tells.lines})
     assert (await worker.get("/healthz"))[0] == 200
 
 
@@ -80,8 +65,9 @@ async def test_metrics_are_those_of_the_registry(worker: Worker) -> None:
     assert 'roundbatch_pending_comparisons{provider="openai",strategy="per_round"} 7.0' in body
 
 
-async def test_jobs_are_shown_as_json(worker: Worker) -> None:
-    assert await worker.get("/jobs") == (200, '{"jobs": []}')
+async def test_jobs_and_status_are_told_as_json(worker: Worker) -> None:
+    assert await worker.get("/jobs") == (200, encode(worker.tells.jobs()))
+    assert await worker.get("/status") == (200, encode(worker.tells.status()))
 
 
 async def test_the_page_is_shown_and_may_load_nothing_else(worker: Worker) -> None:
@@ -89,7 +75,6 @@ async def test_the_page_is_shown_and_may_load_nothing_else(worker: Worker) -> No
         assert (answer.status, answer.content_type) == (200, "text/html")
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert (await answer.text()) == PAGE.read_text()
-    assert await worker.get("/status") == (200, '{"queue": {}}')
 
 
 async def test_other_paths_are_not_found(worker: Worker) -> None:
@@ -101,7 +86,7 @@ async def test_the_bound_port_is_logged(worker: Worker, log_lines: list[MutableM
 
 
 async def test_a_taken_port_is_refused_with_the_remedy(worker: Worker) -> None:
-    other = Endpoints("127.0.0.1", worker.port, CollectorRegistry(), not_ready=list)
+    other = Endpoints("127.0.0.1", worker.port, CollectorRegistry(), worker.tells)
     with pytest.raises(EndpointsUnavailable, match=f"127.0.0.1:{worker.port} .* ROUNDBATCH_HEALTH_PORT"):
         await other.start()
     await other.stop()

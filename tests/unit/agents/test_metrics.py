@@ -6,11 +6,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from agents.metrics.buckets import JOB_SECONDS, RESULT_SECONDS
 from agents.metrics.counters import UNANSWERED, Metrics
 from agents.metrics.labels import BoundedValues
-from agents.status.job_listing import STATES
 from agents.status.queue_gauges import QueueCollector
 from agents.status.queue_snapshot import QueueSnapshot
 from domain.reply import Usage
 from providers.prices import cost_usd
+from streams.wire.status.queue import JOB_STATES
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_gauges_are_taken_at_each_scrape(metrics: Metrics) -> None:
     assert value(metrics, "roundbatch_partitions_assigned") == 4
     assert value(metrics, "roundbatch_partitions_caught_up") == 3
     current = 1
-    assert [value(metrics, "roundbatch_jobs", provider="openai", state=state) for state in STATES] == [0, 0, 0, 0, 0, 1]
+    assert [value(metrics, "roundbatch_jobs", provider="openai", state=state) for state in JOB_STATES] == [0, 0, 0, 0, 0, 1]
     assert value(metrics, "roundbatch_pending_bytes") == 9
     assert value(metrics, "roundbatch_partitions_paused") == 1
 

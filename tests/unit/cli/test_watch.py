@@ -1,14 +1,13 @@
 """`roundbatch watch`: what is drawn of a status, several workers as one, and what the command prints."""
 
 import asyncio
-import copy
 import io
 import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -17,27 +16,30 @@ from typer.testing import CliRunner
 from cli.asking import worker_url
 from cli.main import app
 from cli.watch.command import _follow
-from cli.watch.merge import together
 from cli.watch.view import span, view
 from settings.settings import load_settings
+from streams.wire.status.encode import encode
+from streams.wire.status.limits import Left, QueueUse
+from streams.wire.status.money import MoneyStatus
+from streams.wire.status.queue import PendingCount
+from streams.wire.status.told import MergedStatus, Status, merge
 from tests.harness.status_example import EVIL, told
 
 
 @pytest.fixture
-async def status() -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(json.dumps(told(asyncio.current_task())))
-    return made
+async def status() -> Status:
+    return told(asyncio.current_task())
 
 
-def drawn(told: dict[str, Any], *failures: str, width: int = 130) -> str:
+def drawn(told: MergedStatus, *failures: str, width: int = 130) -> str:
     console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     with console.file:
         console.print(view(told, failures, width))
     return console.export_text()
 
 
-async def test_what_a_person_wants_to_see(status: dict[str, Any]) -> None:
-    text = drawn(together([status]), "no worker answers at http://b")
+async def test_what_a_person_wants_to_see(status: Status) -> None:
+    text = drawn(merge([status]), "no worker answers at http://b")
     for shown in (
         " ready   1 worker, 1 partition\n",
         "silent: outbox for 75 s",
@@ -62,18 +64,23 @@ async def test_what_a_person_wants_to_see(status: dict[str, Any]) -> None:
     assert " ".join(told_of) == "cj:142:0 anthropic claude-haiku-5-5 held 0 of 12 13 min 55 min 13 min"
 
 
-async def test_of_a_single_one_and_of_none(status: dict[str, Any]) -> None:
-    status["queue"]["waiting"], status["jobs"]["open"], status["rounds"]["open"] = 1, 1, 1
-    text = drawn(together([status]))
+async def test_of_a_single_one_and_of_none(status: Status) -> None:
+    one = replace(
+        status,
+        queue=replace(status.queue, waiting=1),
+        jobs=replace(status.jobs, open=1),
+        rounds=replace(status.rounds, open=1),
+    )
+    text = drawn(merge([one]))
     assert "1 comparison waits, the oldest 55 min, " in text
     assert "1 job open" in text
     assert "1 round open" in text
-    status["queue"].update(waiting=0, oldest_s=None, nearest_deadline_s=None)
-    assert "nothing waits; 1,482 answered" in drawn(together([status]))
+    none = replace(status, queue=replace(status.queue, waiting=0, oldest_s=None, nearest_deadline_s=None))
+    assert "nothing waits; 1,482 answered" in drawn(merge([none]))
 
 
-async def test_80_columns_are_enough(status: dict[str, Any]) -> None:
-    lines = drawn(together([status]), width=80).splitlines()
+async def test_80_columns_are_enough(status: Status) -> None:
+    lines = drawn(merge([status]), width=80).splitlines()
     assert any(
         line.split() == ["cj:139:0", "openai", "gpt-6-luna", "submitted", "6", "of", "12", "12", "min", "14", "min", "2.5", "h"]
         for line in lines
@@ -81,30 +88,32 @@ async def test_80_columns_are_enough(status: dict[str, Any]) -> None:
     assert any("1,200 of 40,000" in line for line in lines)
 
 
-async def test_workers_together(status: dict[str, Any]) -> None:
-    other = copy.deepcopy(status)
-    other["queue"].update(oldest_s=None, nearest_deadline_s=100.0, waiting=0)
-    other["money"]["accounts"][0].update(state="trying", waiting_jobs=2)
-    both = together([status, other])
-    assert [worker["run"] for worker in both["workers"]] == ["3f9c2a7be1"] * 2
-    assert (both["queue"]["waiting"], both["queue"]["oldest_s"], both["queue"]["nearest_deadline_s"]) == (66, 3_300.0, 100.0)
-    assert both["queue"]["pending"] == [{"provider": "openai", "strategy": "per_round", "count": 132}]
-    assert [(stage["state"], stage["count"]) for stage in both["queue"]["stages"]][:2] == [("window", 4), ("planned", 2)]
-    assert both["results"] == {"answered": 2_964, "TIMEOUT": 4}
-    assert (both["rounds"]["open"], both["jobs"]["open"], len(both["jobs"]["shown"])) == (12, 8, 8)
-    assert both["jobs"]["shown"][0]["age_s"] == both["jobs"]["shown"][1]["age_s"] > both["jobs"]["shown"][2]["age_s"]
-    openai = both["limits"][1]
-    assert (openai["under_way"], openai["pause_s"]) == (6, 12.0)
-    assert tuple(openai["left"][0][name] for name in ("kind", "limit", "remaining")) == ("requests", 100.0, 62.0)
-    (queue,) = both["enqueued"]
-    assert (queue["used"], queue["limit"], queue["waiting"]) == (480, 2_000.0, 4)
-    assert both["money"]["day"]["spent_usd"] == pytest.approx(2 * 1.8342)
-    assert both["money"]["day"]["limit_usd"] == 5.0
-    assert [(one["account"], one["state"], one["waiting_jobs"]) for one in both["money"]["accounts"]] == [
+async def test_workers_merge(status: Status) -> None:
+    anthropic, openai = status.money.accounts
+    other = replace(
+        status,
+        queue=replace(status.queue, waiting=0, oldest_s=None, nearest_deadline_s=100.0),
+        money=replace(status.money, accounts=[replace(anthropic, state="trying", waiting_jobs=2), openai]),
+    )
+    both = merge([status, other])
+    assert [worker.run for worker in both.workers] == ["3f9c2a7be1"] * 2
+    assert (both.queue.waiting, both.queue.oldest_s, both.queue.nearest_deadline_s) == (66, 3_300.0, 100.0)
+    assert both.queue.pending == [PendingCount("openai", "per_round", 132)]
+    assert [(stage.state, stage.count) for stage in both.queue.stages][:2] == [("window", 4), ("planned", 2)]
+    assert both.results == {"answered": 2_964, "TIMEOUT": 4}
+    assert (both.rounds.open, both.jobs.open, len(both.jobs.shown)) == (12, 8, 8)
+    assert both.jobs.shown[0].age_s == both.jobs.shown[1].age_s > both.jobs.shown[2].age_s
+    limits = both.limits[1]
+    assert (limits.under_way, limits.pause_s) == (6, 12.0)
+    assert limits.left[0] == Left("gpt-6-luna", "requests", 100.0, 62.0)
+    assert both.enqueued == [QueueUse("anthropic", "", "items", 480, 2_000.0, 4)]
+    assert isinstance(both.money, MoneyStatus)
+    assert both.money.day.spent_usd == pytest.approx(2 * 1.8342)
+    assert both.money.day.limit_usd == 5.0
+    assert [(one.account, one.state, one.waiting_jobs) for one in both.money.accounts] == [
         ("anthropic", "trying", 2),
         ("openai", "paused", 8),
     ]
-    assert set(together([])) == set(both)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +136,7 @@ def test_a_length_of_time_is_one_word(seconds: float | None, said: str) -> None:
 @pytest.fixture
 def worker(request: pytest.FixtureRequest) -> Iterator[str]:
     """A worker's health port, as far as this command asks it."""
-    answer = json.dumps(told()).encode()
+    answer = encode(told()).encode()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -192,10 +201,10 @@ def test_a_port_that_only_the_worker_knows_must_be_named(command: str) -> None:
 
 def test_on_a_terminal_it_looks_again_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that does not answer at first is asked again; Ctrl-C is the way out, and no error."""
-    looks: list[tuple[list[dict[str, Any]], list[str]]] = [([], ["no worker answers at http://w"]), ([told()], [])]
+    looks: list[tuple[list[Status], list[str]]] = [([], ["no worker answers at http://w"]), ([told()], [])]
 
-    async def ask_all(urls: list[str], path: str) -> tuple[list[dict[str, Any]], list[str]]:
-        assert (urls, path) == (["http://w"], "/status")
+    async def ask_all(urls: list[str], path: str, shape: type[Status]) -> tuple[list[Status], list[str]]:
+        assert (urls, path, shape) == (["http://w"], "/status", Status)
         if not looks:
             raise KeyboardInterrupt
         return looks.pop(0)
