@@ -1,7 +1,7 @@
 """The `roundbatch` command: one module a subcommand.
 
-A subcommand's module imports only typer at its top; what is heavy (Faust, the SDKs, matplotlib) is imported inside the
-function, so that `roundbatch config` answers at once.
+A subcommand's module imports only typer at its top; what is heavy (Faust, the SDKs, matplotlib, rich) is imported inside the
+function that needs it, so that `roundbatch --help` answers at once. `tests/unit/cli/test_start_up.py` holds it to that.
 """
 
 from typing import Annotated
@@ -16,7 +16,8 @@ from cli.watch import command as watch
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",  # of docstrings: a paragraph is filled as wide as the terminal is
+    rich_markup_mode=None,  # rich takes longer to load than everything else that --help needs
+    context_settings={"max_content_width": 128},
     help="Comparative Judgement rounds, through LLM batch jobs, on Kafka.",
 )
 

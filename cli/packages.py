@@ -1,6 +1,5 @@
 """Whether our top-level packages are ours: `agents`, `domain`, `tables` and the like are names that others use too."""
 
-import importlib.metadata
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +79,8 @@ def _shared(home: Path) -> Iterator[tuple[str, str]]:
 
     In one site-packages both write into the same folder, the later one over the earlier: the place alone looks right.
     """
+    import importlib.metadata  # loads the parser of mail; --help does not come here
+
     for distribution in importlib.metadata.distributions(path=[str(home)]):
         other = distribution.metadata["Name"]
         if other == DISTRIBUTION:

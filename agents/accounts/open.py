@@ -1,19 +1,19 @@
 """Opens an account for each provider that has a key."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agents.metrics.counters import Metrics
 from providers.account import Account
-from providers.anthropic.adapter import AnthropicProvider
 from providers.limits.account_limits import AccountLimits
 from providers.limits.charging import Charging
 from providers.limits.limiter import Limiter
-from providers.openai.adapter import OpenAIProvider
 from settings.provider import AnthropicSettings, ProviderSettings
 from settings.settings import Settings
 
-_ADAPTERS: Mapping[str, type[AnthropicProvider | OpenAIProvider]] = {"anthropic": AnthropicProvider, "openai": OpenAIProvider}
+if TYPE_CHECKING:
+    from providers.anthropic.adapter import AnthropicProvider
+    from providers.openai.adapter import OpenAIProvider
 
 
 def open_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
@@ -32,7 +32,7 @@ def open_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
                 metrics.temperature_dropped(provider, model)
 
         where: dict[str, Any] = {} if block.base_url is None else {"base_url": block.base_url}
-        provider = _ADAPTERS[name](
+        provider = _adapter(name)(
             block.api_key.get_secret_value(),
             on_http=on_http,
             on_dropped=on_dropped,
@@ -41,6 +41,17 @@ def open_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
         )
         accounts[name] = Account(name, provider, Limiter(_limits(name, block, settings.testing.limits_minute_s)))
     return accounts
+
+
+def _adapter(name: str) -> "type[AnthropicProvider | OpenAIProvider]":
+    """The adapter, imported here: its SDK takes up to a second to load, and without a key nobody needs it."""
+    if name == "anthropic":
+        from providers.anthropic.adapter import AnthropicProvider
+
+        return AnthropicProvider
+    from providers.openai.adapter import OpenAIProvider
+
+    return OpenAIProvider
 
 
 def share_accounts(accounts: Mapping[str, Account], share: float) -> None:
