@@ -74,6 +74,13 @@ def test_a_job_ends_at_the_limit() -> None:
     assert (one.batch_jobs, one.lines) == (3, 10)
 
 
+def test_what_a_full_window_keeps_for_its_next_job_is_told_too() -> None:
+    mine = settings(llm_batching_strategy="nightly", partitions=1, openai={"max_job_items": 4})
+    full, kept = predicted(bodies(10), mine)
+    assert (full.closes, full.batch_jobs, full.comparisons) == ("full: a job's limit is reached", 2, 8)
+    assert (kept.batch_jobs, kept.comparisons, kept.closes.split()[0]) == (1, 2, "schedule")
+
+
 def test_two_providers_of_a_round_are_told_apart() -> None:
     found = predicted([*bodies(2), *bodies(3, "anthropic")], settings())
     assert sorted((one.provider, one.comparisons) for one in found) == [("anthropic", 3), ("openai", 2)]
