@@ -13,7 +13,7 @@ LAYOUT ?= auto
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-containers check bench compare lock kafka-up kafka-down clean
+.PHONY: help demo test test-under-load chaos test-unit test-containers check bench compare lock kafka-up kafka-down clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -29,8 +29,16 @@ demo: $(VENV)/installed ## two assignments through batch jobs at both (simulated
 	$(BIN)/roundbatch demo --strategy $(STRATEGY) --layout $(LAYOUT)
 
 # Three processes on two cores: tests on Kafka wait (for sessions to run out, polls, deadlines) far more than they compute.
+PYTEST_ALL := $(BIN)/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
+
 test: $(VENV)/installed ## all tests; integration and chaos tests start a real Kafka of their own
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(PYTEST_ALL) $(ARGS)
+
+test-under-load: $(VENV)/installed ## the same beside two busy loops: no test may depend on how fast the machine is
+	$(BIN)/python -m tests.harness.under_load $(PYTEST_ALL) $(ARGS)
+
+chaos: $(VENV)/installed ## the long storm: two workers killed in turn, again and again
+	$(BIN)/python -m pytest tests/chaos -m long $(ARGS)
 
 test-unit: $(VENV)/installed ## the unit and contract tests alone
 	$(BIN)/python -m pytest tests/unit tests/model tests/contract $(ARGS)

@@ -12,11 +12,11 @@ from tests.chaos.test_two_workers import LONG_SESSION
 from tests.harness.deployment import Deployment
 
 SEED = 20261124
-KILLS = 6
 WAYS = [(provider, mode) for provider in ("anthropic", "openai") for mode in ("provider_batch_api", "per_request")]
 
 
-def test_two_workers_killed_in_turn(deployed: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.long)])
+def test_two_workers_killed_in_turn(deployed: Deployment, kills: int, capsys: pytest.CaptureFixture[str]) -> None:
     deployed.env |= LONG_SESSION
     chance = random.Random(SEED)
     began = time.monotonic()
@@ -24,8 +24,8 @@ def test_two_workers_killed_in_turn(deployed: Deployment, capsys: pytest.Capture
     for one in workers:
         one.wait_ready()
     rounds: list[tuple[str, Bodies]] = []
-    wiped = 0
-    for kill in range(KILLS):
+    wiped = set(chance.sample(range(kills), kills // 2))  # the kills with which a state directory is lost
+    for kill in range(kills):
         for provider, mode in WAYS:
             bodies = a_round(deployed, provider, f"{provider}-{mode}-{kill}", mode=mode)
             rounds.append((f"{provider} {mode}", bodies))
@@ -33,9 +33,7 @@ def test_two_workers_killed_in_turn(deployed: Deployment, capsys: pytest.Capture
         time.sleep(chance.uniform(0.0, 1.0))  # the moment of the kill, not a wait for anything
         turn = kill % 2
         workers[turn].kill()
-        wipe = chance.random() < 0.5
-        wiped += wipe
-        state = f"{turn}-{kill}" if wipe else workers[turn].state
+        state = f"{turn}-{kill}" if kill in wiped else workers[turn].state
         workers[turn] = deployed.worker(state)
 
     events = deployed.wait_answered()
@@ -46,10 +44,10 @@ def test_two_workers_killed_in_turn(deployed: Deployment, capsys: pytest.Capture
         found[way] = found.get(way, Counter()) + endings(events, bodies)
     with capsys.disabled():
         sys.stdout.write(
-            f"\nstorm, seed {SEED}: {KILLS} kills, {wiped} with the state wiped, {len(events)} requests, 0 missing, "
+            f"\nstorm, seed {SEED}: {kills} kills, {len(wiped)} with the state wiped, {len(events)} requests, 0 missing, "
             f"0 conflicting, 0 batch items paid twice, {duplicates(deployed)} events sent again (same bytes), "
             f"batches {dict(batches(deployed))}, {time.monotonic() - began:.0f} s\n"
         )
-    assert found == {f"{provider} {mode}": Counter({"right": KILLS * SIZE}) for provider, mode in WAYS}
+    assert found == {f"{provider} {mode}": Counter({"right": kills * SIZE}) for provider, mode in WAYS}
     wait_requests_deleted(deployed)
     assert [one.stop() for one in workers] == [0, 0]
