@@ -1,4 +1,4 @@
-"""A worker's process, forked from one that has imported everything: a start costs 0.3 s of a core, not 3 s."""
+"""A worker's process, forked from one that has imported everything (warm.py): a start costs 0.5 s of a core, not 3 s."""
 
 import multiprocessing
 import os
@@ -7,7 +7,7 @@ from subprocess import TimeoutExpired
 from typing import cast
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["agents.worker", "cli.main", "cli.worker", "uvloop"])
+_FORKS.set_forkserver_preload(["agents.worker", "cli.main", "cli.worker", "uvloop", "tests.harness.warm"])
 FOREIGN = ("ROUNDBATCH_", "ANTHROPIC_", "OPENAI_", "KAFKA_")
 
 
