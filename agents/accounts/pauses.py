@@ -1,4 +1,4 @@
-"""The accounts' circuits: what refuses an account pauses it, its jobs wait, one try now and then finds out how it is.
+"""Paused accounts: a refusal pauses an account, its jobs wait, and now and then one job tries whether it answers again.
 
 The worker goes on: other accounts are asked, batches that are known are polled and read.
 """

@@ -45,7 +45,7 @@ class Places:
     def release(self, job_id: str) -> None:
         """Give the place back, if the job has one, and wake the next where a place is free.
 
-        A job that was woken and may not go after all says so here, without having taken a place: else nobody would.
+        A job that was woken and may not go after all says so here, without having taken a place, so that the next one is woken.
         """
         self._taken.discard(job_id)
         while self._next and len(self._taken) < self._size:

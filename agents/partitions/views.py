@@ -21,8 +21,9 @@ from tables.view import PartitionView, ReadProgress, Tables
 
 log = structlog.get_logger("views")
 
-# Without a record handled before the end of a topic: long enough to be no busy worker, where no partition has moved either, and
-# where others have. Records of 0.9 MB that were read ahead for one partition kept another waiting for more than a second.
+# How long a partition must stand still before the end of a topic until it counts as stalled: shorter where no partition of the
+# worker has moved, longer where others have, for then the worker may just be busy. (Records of 0.9 MB that were read ahead for
+# one partition kept another waiting for more than a second.)
 _ALL_STALLED_S = 1.0
 _ONE_STALLED_S = 10.0
 _RECOVERED_LOOK_S = 0.005
@@ -203,6 +204,6 @@ class Views:
             paused = topic == self._settings.request_topic and view.inbound_paused
             end = max(reading.end, reading.log_end)
             if reading.next < end and not paused and self.missing_records.is_real(view, topic, reading.next, end):
-                if reading.acked == reading.next:  # else records before them are still under way
+                if reading.acked == reading.next:  # otherwise records before them are still under way
                     reading.acked = end
                 reading.next = end

@@ -62,7 +62,7 @@ class Rows:
         self._cut = False
 
     async def take(self, chunks: AsyncIterator[bytes]) -> None:
-        """Read one file of rows; what is none is told to `on_unreadable` with its line's number and length.
+        """Read one file of rows. A line that is no row is passed to `on_unreadable`, by its number and length.
 
         Raises ProviderDown when the disk does not take them.
         """

@@ -137,7 +137,7 @@ class Limiter:
         self._timer = None
         try:
             self._let_go()
-        except Exception as error:  # else the calls would wait for ever
+        except Exception as error:  # without this the calls would wait for ever
             for granted in self._waiting.values():
                 if not granted.done():
                     granted.set_exception(error)
