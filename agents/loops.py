@@ -4,14 +4,15 @@ What must not end in a skipped record is in here: no exception leaves a loop, no
 that waits for collect holds up its own partition only.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import structlog
 from faust.types import EventT, Message, StreamT
 
-from agents.jobs.dispatcher import Dispatcher
-from agents.liveness.heartbeats import silent
+from agents.jobs.due import DueJobs
+from agents.liveness.heartbeats import Heartbeat
 from agents.partitions.views import Views
 from agents.records.collect import Collect
 from agents.records.reconcile import MustWait, Reconcile
@@ -32,91 +33,78 @@ def events(stream: StreamT[bytes]) -> AsyncIterator[EventT[bytes]]:
     return found
 
 
-class AgentLoops:
-    """Feeds collect and reconcile."""
+class Delivered:
+    """What both loops ask of a record before it is handled: whose it is, whether it is the next one, and is there room."""
 
-    def __init__(
-        self,
-        app: RoundbatchApp,
-        views: Views,
-        collect: Collect,
-        reconcile: Reconcile,
-        closer: Closer,
-        dispatcher: Dispatcher,
-        outbox: Outbox,
-    ) -> None:
-        self._app, self._views, self._outbox = app, views, outbox
-        self._collect, self._reconcile = collect, reconcile
-        self._closer, self._dispatcher = closer, dispatcher
-        self._lines: dict[int, tuple[AckQueue, AckQueue]] = {}
-        self.collecting, self.reconciling = silent(), silent()  # heartbeats
-        self.stopping = False
+    def __init__(self, app: RoundbatchApp, views: Views, outbox: Outbox, stop: asyncio.Event) -> None:
+        self._app, self._views, self._outbox, self._stop = app, views, outbox, stop
 
-    def open_lines(self, view: PartitionView) -> None:
-        """Begin new ack queues for a partition that has just been assigned."""
-        self._lines[view.partition] = (
-            AckQueue(self._acknowledge, lambda offset: self._inbound_acked(view, offset)),
-            AckQueue(self._acknowledge, lambda offset: self._work_acked(view, offset)),
-        )
+    async def room(self) -> None:
+        """Wait until more may be sent. Not in a loop's turn: Kafka may be gone for an hour, and no loop is to blame."""
+        await self._outbox.room()
 
-    async def collect(self, stream: StreamT[bytes]) -> None:
-        """The agent of the inbound topic."""
-        async for event in events(stream):
-            with failstop.guard("collect", failstop.place_of(event.message)):
-                await self._outbox.room()  # not in the turn: Kafka may be gone for an hour, and no loop is to blame
-                with self.collecting.turn():
-                    await self._collect_one(event)
-
-    async def _collect_one(self, event: EventT[bytes]) -> None:
-        view = await self._view(event)
-        if view is None or not self._is_next(view, event.message, view.inbound, view.inbound.next):
-            return
-        effects = self._collect.handle(view, event.message)
-        self._lines[view.partition][0].add(event.message, effects)
-        self._resume(view)
-
-    async def reconcile(self, stream: StreamT[bytes]) -> None:
-        """The agent of the work topic."""
-        async for event in events(stream):
-            with failstop.guard("reconcile", failstop.place_of(event.message)):
-                await self._outbox.room()
-                with self.reconciling.turn():
-                    await self._reconcile_one(event)
-
-    async def _reconcile_one(self, event: EventT[bytes]) -> None:
-        view = await self._view(event)
-        waiting = view.deferred[-1].offset + 1 if view is not None and view.deferred else 0
-        if view is None or not self._is_next(view, event.message, view.work, max(view.work.next, waiting)):
-            return
-        view.deferred.append(event.message)
-        self._resume(view)
-
-    async def _view(self, event: EventT[bytes]) -> PartitionView | None:
+    async def view(self, event: EventT[bytes]) -> PartitionView | None:
         """The view for an event; None, with the event let go of, when its partition is going or the worker stops."""
         await self._views.recovered()
         message = event.message
-        view = None if self.stopping else await self._views.get(message.partition)
+        view = None if self._stop.is_set() else await self._views.get(message.partition)
         # Taken before a rebalance and looked at after it, a record would be handled out of turn.
         stale = message.generation_id != self._app.consumer_generation_id
-        if view is None or view.dead or stale or self.stopping:
+        if view is None or view.dead or stale or self._stop.is_set():
             log.debug("record_let_go", topic=message.topic, partition=message.partition, offset=message.offset)
             self._consumer.abandon(message)
             return None
         return view
 
-    def _is_next(self, view: PartitionView, message: Message, reading: ReadProgress, expected: int) -> bool:
+    def is_next(self, view: PartitionView, message: Message, progress: ReadProgress, expected: int) -> bool:
         """Whether a record is the next to be handled. One that came before is let go of, and so is one that came too early."""
         offset = message.offset
-        if offset < expected and reading.witness is not None and append_time_ms(message) > reading.witness[1]:
+        if offset < expected and progress.witness is not None and append_time_ms(message) > progress.witness[1]:
             self._views.same_log.suspect(view)  # younger than what came after it: of a topic made again, read on from its start
-        if offset == expected or (
-            offset > expected and self._views.missing_records.is_real(view, message.topic, expected, offset)
-        ):
+        if offset == expected:
+            return True
+        if offset > expected and self._views.missing_records.is_real(view, message.topic, expected, offset):
             return True
         self._consumer.abandon(message)
         return False
 
-    def _resume(self, view: PartitionView) -> None:
+    def acknowledge(self, message: Message) -> None:
+        """All that the record led to is done."""
+        self._consumer.acknowledge(message)
+
+    @property
+    def _consumer(self) -> Any:
+        return self._app.consumer
+
+
+class ReconcileLoop:
+    """The agent of the work topic."""
+
+    def __init__(self, delivered: Delivered, reconcile: Reconcile, due: DueJobs, heartbeat: Heartbeat) -> None:
+        self._delivered, self._reconcile, self._due, self._heartbeat = delivered, reconcile, due, heartbeat
+        self._acks: dict[int, AckQueue] = {}
+
+    def built(self, view: PartitionView) -> None:
+        """Begin a new ack queue for a partition that has just been assigned."""
+        self._acks[view.partition] = AckQueue(self._delivered.acknowledge, lambda offset: self._acked(view, offset))
+
+    async def run(self, stream: StreamT[bytes]) -> None:
+        """Handle what comes, for ever."""
+        async for event in events(stream):
+            with failstop.guard("reconcile", failstop.place_of(event.message)):
+                await self._delivered.room()
+                with self._heartbeat.turn():
+                    await self._take(event)
+
+    async def _take(self, event: EventT[bytes]) -> None:
+        view = await self._delivered.view(event)
+        waiting = view.deferred[-1].offset + 1 if view is not None and view.deferred else 0
+        if view is None or not self._delivered.is_next(view, event.message, view.work, max(view.work.next, waiting)):
+            return
+        view.deferred.append(event.message)
+        self.resume(view)
+
+    def resume(self, view: PartitionView) -> None:
         """Handle the work records of a partition in order, until one has to wait for collect."""
         while view.deferred and not view.dead:
             message: Message = view.deferred[0]
@@ -127,26 +115,46 @@ class AgentLoops:
                 except MustWait:
                     return
             view.deferred.popleft()
-            self._lines[view.partition][1].add(message, effects)
+            self._acks[view.partition].add(message, effects)
 
-    def _inbound_acked(self, view: PartitionView, offset: int) -> None:
-        view.inbound.acked = offset + 1
-        keys = view.arrived.pop(offset, ())
-        self._closer.close(view, keys)
-
-    def _work_acked(self, view: PartitionView, offset: int) -> None:
+    def _acked(self, view: PartitionView, offset: int) -> None:
         crashpoints.point("after_work_acked", view.partition)
         view.work.acked = offset + 1
         for job_id in view.touched.pop(offset, ()):
-            self._dispatcher.consider(view.partition, job_id)
+            self._due.consider(view.partition, job_id)
 
-    def _acknowledge(self, message: Message) -> None:
-        self._consumer.acknowledge(message)
 
-    @property
-    def _consumer(self) -> Any:
-        return self._app.consumer
+class CollectLoop:
+    """The agent of the request topic."""
 
-    def stop(self) -> None:
-        """Take nothing more in; records that come are let go of, unacknowledged."""
-        self.stopping = True
+    def __init__(
+        self, delivered: Delivered, collect: Collect, closer: Closer, reconciling: ReconcileLoop, heartbeat: Heartbeat
+    ) -> None:
+        self._delivered, self._collect, self._closer = delivered, collect, closer
+        self._reconciling, self._heartbeat = reconciling, heartbeat
+        self._acks: dict[int, AckQueue] = {}
+
+    def built(self, view: PartitionView) -> None:
+        """Begin a new ack queue for a partition that has just been assigned."""
+        self._acks[view.partition] = AckQueue(self._delivered.acknowledge, lambda offset: self._acked(view, offset))
+
+    async def run(self, stream: StreamT[bytes]) -> None:
+        """Handle what comes, for ever."""
+        async for event in events(stream):
+            with failstop.guard("collect", failstop.place_of(event.message)):
+                await self._delivered.room()
+                with self._heartbeat.turn():
+                    await self._take(event)
+
+    async def _take(self, event: EventT[bytes]) -> None:
+        view = await self._delivered.view(event)
+        if view is None or not self._delivered.is_next(view, event.message, view.inbound, view.inbound.next):
+            return
+        effects = self._collect.handle(view, event.message)
+        self._acks[view.partition].add(event.message, effects)
+        self._reconciling.resume(view)
+
+    def _acked(self, view: PartitionView, offset: int) -> None:
+        view.inbound.acked = offset + 1
+        keys = view.arrived.pop(offset, ())
+        self._closer.close(view, keys)

@@ -8,18 +8,16 @@ MARKS: a file that gets one JSON line when the first inbound record is handled (
 the samples of bench.sampling, from that moment to the stop.
 """
 
+import asyncio
 import json
 import resource
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import agents.worker
-from agents.metrics.counters import Metrics
-from agents.records.collect import Collect
-from agents.worker import Worker
+from agents.wiring import Edges, open_edges
 from bench import sampling
 from bench.instant import InstantProvider
 from bench.processes import resident_bytes
@@ -29,10 +27,39 @@ from providers.limits.account_limits import only_concurrent
 from providers.limits.limiter import Limiter
 from settings.settings import PROVIDERS, Settings, load_settings
 from streams import logs
+from streams.kafka.outbox import Outbox
 
 
-def instant_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
-    """An instant account for each provider, in place of agents.accounts.open.open_accounts."""
+class MarkedOutbox(Outbox):
+    """Marks the moment of its first send, a table entry of the first inbound record; ends the samples when the worker stops."""
+
+    def __init__(self, settings: Settings, marks: Path, profile: Path | None) -> None:
+        super().__init__(settings)
+        self._marks, self._profile = marks, profile
+        self._sampler = Sampler() if profile is not None else None
+        self._send = super().send
+
+    def send(self, *record: Any, **fields: Any) -> "asyncio.Future[Any]":
+        """Mark, and get out of the way."""
+        self.send = self._send  # type: ignore[method-assign]
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        mark = {"started_s": time.time(), "cpu_s": usage.ru_utime + usage.ru_stime, "resident_bytes": resident_bytes()}
+        self._marks.write_text(json.dumps(mark) + "\n")
+        if self._sampler is not None:
+            self._sampler.start()
+        return self._send(*record, **fields)
+
+    async def drain(self) -> None:
+        """Write what was sampled: the worker stops, and nothing more is to be measured."""
+        if self._sampler is not None and self._profile is not None:
+            self._sampler.stop()
+            self._profile.write_text(sampling.text(self._sampler.stacks))
+            self._sampler = None
+        await super().drain()
+
+
+def instant_accounts(settings: Settings) -> dict[str, Account]:
+    """An instant account for each provider."""
     return {
         name: Account(name, InstantProvider(name), Limiter(only_concurrent(settings.provider(name).max_concurrent_calls)))
         for name in PROVIDERS
@@ -43,48 +70,11 @@ def main(marks: Path, profile: Path | None) -> None:
     """Run the worker by the environment's settings until SIGTERM."""
     settings = load_settings()
     logs.configure(settings.log_level)
-    sampler = Sampler() if profile is not None else None
 
-    def started() -> None:
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        mark = {"started_s": time.time(), "cpu_s": usage.ru_utime + usage.ru_stime, "resident_bytes": resident_bytes()}
-        marks.write_text(json.dumps(mark) + "\n")
-        if sampler is not None:
-            sampler.start()
+    def edges(settings: Settings) -> Edges:
+        return open_edges(settings, MarkedOutbox(settings, marks, profile), instant_accounts(settings))
 
-    _call_before_first(started)
-    agents.worker.open_accounts = instant_accounts  # type: ignore[attr-defined]
-    if profile is not None and sampler is not None:
-        _write_before_stop(sampler, profile)
-    agents.worker.main(settings)
-
-
-def _call_before_first(action: Callable[[], None]) -> None:
-    """Have the action called once, directly before the first inbound record is handled."""
-    handle = Collect.handle
-    waiting = [action]
-
-    def first(self: Collect, view: Any, message: Any) -> Any:
-        while waiting:
-            waiting.pop()()
-        return handle(self, view, message)
-
-    Collect.handle = first  # type: ignore[method-assign]
-
-
-def _write_before_stop(sampler: Sampler, profile: Path) -> None:
-    shut_down = Worker._shut_down
-
-    async def write_first(self: Worker) -> None:
-        sampler.stop()
-        _write(sampler, profile)
-        await shut_down(self)
-
-    Worker._shut_down = write_first  # type: ignore[method-assign]
-
-
-def _write(sampler: Sampler, profile: Path) -> None:
-    profile.write_text(sampling.text(sampler.stacks))
+    agents.worker.main(settings, edges)
 
 
 if __name__ == "__main__":

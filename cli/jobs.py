@@ -70,12 +70,9 @@ async def _look_at_all(found: Sequence[OpenJob], settings: Any) -> Looked:
     """What the provider says of each submitted job."""
     import asyncio
 
-    from prometheus_client import CollectorRegistry
-
     from agents.accounts.open import open_accounts
-    from agents.metrics.counters import Metrics
 
-    accounts = open_accounts(settings, Metrics(CollectorRegistry()))
+    accounts = open_accounts(settings)
     places = asyncio.Semaphore(_LOOKS_AT_ONCE)
     looked: dict[str, JobStatus | NotSeen] = {}
 

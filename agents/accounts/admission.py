@@ -1,11 +1,12 @@
 """Whether a job may go to its provider now: its account is not paused, there is a place, room in its batches, and its money."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from agents.accounts.batch_queue import BatchQueue
 from agents.accounts.budgets import Budgets
 from agents.accounts.pauses import Pauses, subject_of
 from agents.accounts.places import Places
+from agents.accounts.wake import Wake
 from domain.budget import BudgetVerdict, Decision
 from domain.comparison import Member
 from domain.job import Job, Transport
@@ -17,7 +18,9 @@ from tables.view import PartitionView
 class Admission:
     """Jobs that may not go are remembered, and woken when they may."""
 
-    def __init__(self, places: Mapping[str, int], pauses: Pauses, budgets: Budgets, batch_queue: BatchQueue) -> None:
+    def __init__(
+        self, places: Mapping[str, int], pauses: Pauses, budgets: Budgets, batch_queue: BatchQueue, wake: Wake
+    ) -> None:
         """`places`: by account, how many of its jobs are claimed or called at once."""
         self._pauses, self._budgets, self._batch_queue = pauses, budgets, batch_queue
         # Jobs between claim and submission, and jobs being called. Both hold prompts in memory.
@@ -25,11 +28,7 @@ class Admission:
             Transport.BATCH: {account: Places(places[account]) for account in places},
             Transport.CALL: {account: Places(places[account]) for account in places},
         }
-        self._wake: Callable[[int, str], bool] = lambda partition, job_id: False
-
-    def wakes(self, wake: Callable[[int, str], bool]) -> None:
-        """Whom to call with the partition and id of a job that may go; it says False when the job wants nothing more."""
-        self._wake = self._pauses.wake = self._budgets.wake = self._batch_queue.wake = wake
+        self._wake = wake
 
     def has_account(self, account: str) -> bool:
         """Whether this worker has a key for it."""

@@ -7,10 +7,10 @@ of the account that its partitions are of all.
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from agents.accounts.wake import Wake
 from agents.partitions.views import Views
 from domain.cutting import estimated_tokens
 from domain.job import Job, JobKey, Transport
@@ -44,9 +44,8 @@ class BatchQueueState:
 class BatchQueue:
     """Room in the batch queues of the accounts. `wake(partition, job id)` is called for a job that may be tried again."""
 
-    def __init__(self, settings: Settings, views: Views, clock: Clock) -> None:
-        self._settings, self._views, self._clock = settings, views, clock
-        self.wake: Callable[[int, str], bool] = lambda partition, job_id: False
+    def __init__(self, settings: Settings, views: Views, clock: Clock, wake: Wake) -> None:
+        self._settings, self._views, self._clock, self._wake = settings, views, clock, wake
         self._sizes: dict[JobKey, tuple[Queue, Amount]] = {}
         self._admitted: dict[JobKey, Job] = {}  # not seen as claimed yet
         self._used: defaultdict[Queue, Amount] = defaultdict(lambda: Amount(0, 0))
@@ -96,7 +95,7 @@ class BatchQueue:
                 if key in self._alive and not self._fits(queue, room, size):
                     break
                 self._waits.discard(key)
-                if key in self._alive and self.wake(*key):
+                if key in self._alive and self._wake(*key):
                     room = Amount(room.items + size.items, room.tokens + size.tokens)
 
     def _first(self, queue: Queue) -> tuple[int, JobKey] | None:

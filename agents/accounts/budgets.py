@@ -5,12 +5,13 @@ reserved by its jobs that are claimed or submitted. Calls under way are reserved
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import structlog
 
+from agents.accounts.wake import Wake
 from agents.metrics.money import MoneyCounters
 from agents.partitions.log_fields import about
 from agents.partitions.views import Views
@@ -47,8 +48,8 @@ class _Held:
 class Budgets:
     """Budgets of this worker. With several, each has the share of the day's budget that its partitions are of all."""
 
-    def __init__(self, settings: Settings, views: Views, counters: MoneyCounters, clock: Clock) -> None:
-        self._settings, self._views, self._counters, self._clock = settings, views, counters, clock
+    def __init__(self, settings: Settings, views: Views, counters: MoneyCounters, clock: Clock, wake: Wake) -> None:
+        self._settings, self._views, self._counters, self._clock, self._wake = settings, views, counters, clock, wake
         self._budget = settings.budget
         self._zone, self._excess = ZoneInfo(settings.budget.time_zone), Excess(settings.budget.excess)
         self._reserved: dict[tuple[int, str], _Reserved] = {}
@@ -57,7 +58,6 @@ class Budgets:
         # answers have set some free. With 500 jobs under way a walk takes 1 ms.
         self._total: defaultdict[str, float] = defaultdict(float)
         self._look_at_s = float("-inf")
-        self.wake: Callable[[int, str], bool] = lambda partition, job_id: False
 
     @property
     def limited(self) -> bool:
@@ -225,6 +225,6 @@ class Budgets:
             if not gone and not all(budget.fits for budget in self._budgets(held.usd, reserved)):
                 continue
             self._held.pop(key, None)
-            if not gone and self.wake(*key):
+            if not gone and self._wake(*key):
                 for batch, usd in held.usd.items():
                     reserved[batch] += usd

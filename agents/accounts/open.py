@@ -1,9 +1,8 @@
 """Opens an account for each provider that has a key."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from agents.metrics.counters import Metrics
 from providers.account import Account
 from providers.limits.account_limits import AccountLimits
 from providers.limits.charging import Charging
@@ -16,26 +15,38 @@ if TYPE_CHECKING:
     from providers.openai.adapter import OpenAIProvider
 
 
-def open_accounts(settings: Settings, metrics: Metrics) -> dict[str, Account]:
-    """The accounts by provider name."""
+def _told_nobody(*_: str) -> None:
+    return None
+
+
+def open_accounts(
+    settings: Settings,
+    *,
+    on_http: Callable[[str, str, str], object] = _told_nobody,
+    on_dropped: Callable[[str, str, str], object] = _told_nobody,
+) -> dict[str, Account]:
+    """The accounts by provider name.
+
+    on_http is called with provider, endpoint and status after each attempt of a call; on_dropped with provider, model and the
+    parameter that a request had asked for and that this model does not take.
+    """
     accounts = {}
     for name in settings.configured_providers:
         block = settings.provider(name)
         if block.api_key is None:
             continue
 
-        def on_http(endpoint: str, status: int | str, provider: str = name) -> None:
-            metrics.http_operation(provider, endpoint, str(status))
+        def told_http(endpoint: str, status: int | str, provider: str = name) -> None:
+            on_http(provider, endpoint, str(status))
 
-        def on_dropped(parameter: str, model: str, provider: str = name) -> None:
-            if parameter == "temperature":
-                metrics.temperature_dropped(provider, model)
+        def told_dropped(parameter: str, model: str, provider: str = name) -> None:
+            on_dropped(provider, model, parameter)
 
         where: dict[str, Any] = {} if block.base_url is None else {"base_url": block.base_url}
         provider = _adapter(name)(
             block.api_key.get_secret_value(),
-            on_http=on_http,
-            on_dropped=on_dropped,
+            on_http=told_http,
+            on_dropped=told_dropped,
             spool_folder=str(settings.state_dir),  # not /tmp, which may be memory
             **where,
         )

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -14,6 +15,17 @@ log = structlog.get_logger("circuits")
 
 FILE = "paused_accounts.json"
 _ADAPTER: TypeAdapter[dict[str, tuple[str, Pause]]] = TypeAdapter(dict[str, tuple[str, Pause]])
+
+
+class PauseStore(Protocol):
+    """What remembers the pauses beyond the process."""
+
+    def read(self) -> Mapping[str, tuple[str, Pause]]:
+        """By account: the hash of the key that the pause is about, and the pause."""
+        ...
+
+    def write(self, pauses: Mapping[str, tuple[str, Pause]]) -> None:
+        """Replace all that is remembered."""
 
 
 class PauseFile:

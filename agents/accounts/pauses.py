@@ -4,12 +4,13 @@ The worker goes on: other accounts are asked, batches that are known are polled 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
 
-from agents.accounts.pause_file import PauseFile
+from agents.accounts.pause_file import PauseStore
+from agents.accounts.wake import Wake
 from agents.metrics.money import MoneyCounters
 from domain.back_off import BackOff
 from domain.circuit import Circuit, Pause
@@ -40,42 +41,47 @@ class Pauses:
     """One circuit an account, and the jobs that wait for it."""
 
     def __init__(
-        self, keys: Mapping[str, str], back_off: BackOff, file: PauseFile, counters: MoneyCounters, clock: Clock
+        self,
+        keys: Mapping[str, str],
+        back_off: BackOff,
+        store: PauseStore,
+        counters: MoneyCounters,
+        clock: Clock,
+        wake: Wake,
     ) -> None:
-        """`keys`: by account, the hash of its key. A pause of another key is not taken over from the file."""
-        self._keys, self._back_off, self._file = keys, back_off, file
-        self._counters, self._clock = counters, clock
-        self._pauses = dict.fromkeys(keys, Circuit())
+        """`keys`: by account, the hash of its key. A pause of another key is not taken over from the store."""
+        self._keys, self._back_off, self._store = keys, back_off, store
+        self._counters, self._clock, self._wake = counters, clock, wake
+        self._circuits = dict.fromkeys(keys, Circuit())
         self._waiting: dict[str, dict[JobKey, _Waiting]] = {account: {} for account in keys}
         self._woken: dict[str, Counter[str]] = {account: Counter() for account in keys}  # subjects, to try, in this pause
         self._wake_at_s = dict.fromkeys(keys, float("-inf"))
-        self.wake: Callable[[int, str], bool] = lambda partition, job_id: False  # False: the job wants nothing more
 
     def recall(self) -> None:
         """Take over the pauses of the process before; each may be tried at once."""
-        for account, (key_hash, pause) in self._file.read().items():
+        for account, (key_hash, pause) in self._store.read().items():
             if self._keys.get(account) == key_hash:
                 now_s = self._clock.running_s()
                 again = Pause(pause.trouble, pause.code, pause.message, pause.since_ms, now_s)
-                self._pauses[account] = Circuit(again)
+                self._circuits[account] = Circuit(again)
                 log.warning("account_paused", account=account, trouble=pause.trouble.value, said=pause.message, recalled=True)
 
     # -- what the dispatcher asks ----------------------------------------------------------------------------------
 
     def pause_of(self, account: str) -> Pause | None:
         """Why the account is paused; None when it is not."""
-        return self._pauses[account].pause
+        return self._circuits[account].pause
 
     def lets(self, account: str, subject: str) -> bool:
         """Whether this subject may be sent now."""
-        return self._pauses[account].lets(subject, self._clock.running_s())
+        return self._circuits[account].lets(subject, self._clock.running_s())
 
     def sending(self, account: str, subject: str) -> bool:
         """Whether this subject may be sent now, and it is going to be: of a paused account it is the one try."""
         now_s = self._clock.running_s()
-        if not self._pauses[account].lets(subject, now_s):
+        if not self._circuits[account].lets(subject, now_s):
             return False
-        self._pauses[account] = self._pauses[account].sent(subject, now_s)
+        self._circuits[account] = self._circuits[account].sent(subject, now_s)
         return True
 
     def wait(self, account: str, job: JobKey, subject: str, deadline_ms: int, members: int) -> None:
@@ -93,14 +99,14 @@ class Pauses:
 
     def answered(self, account: str, subject: str) -> None:
         """The provider did what it was asked."""
-        self._become(account, self._pauses[account].answered(subject))
+        self._become(account, self._circuits[account].answered(subject))
 
     def told_nothing(self, account: str, subject: str) -> None:
         """Not sent after all, throttled, or its content refused."""
         pause = self.pause_of(account)
         if pause is not None and pause.trier == subject:
             self._counters.probed(account, "unclear")
-        self._become(account, self._pauses[account].told_nothing(subject, self._clock.running_s(), self._back_off))
+        self._become(account, self._circuits[account].told_nothing(subject, self._clock.running_s(), self._back_off))
 
     def failed(self, account: str, subject: str, error: ProviderError) -> bool:
         """Whether the account is paused now: then what failed waits with all the others, and uses no attempt."""
@@ -118,7 +124,7 @@ class Pauses:
 
     def _refused(self, account: str, subject: str, code: ErrorCode, message: str, *, certain: bool, refused: bool) -> bool:
         before = self.pause_of(account)
-        after = self._pauses[account].refused(
+        after = self._circuits[account].refused(
             subject,
             code,
             message,
@@ -135,7 +141,7 @@ class Pauses:
         return after.pause is not None
 
     def _become(self, account: str, circuit: Circuit) -> None:
-        before, self._pauses[account] = self._pauses[account].pause, circuit
+        before, self._circuits[account] = self._circuits[account].pause, circuit
         pause = circuit.pause
         if pause is not None and before is None:
             self._counters.paused(account, pause.trouble.value)
@@ -149,25 +155,25 @@ class Pauses:
             log.info("account_resumed", account=account, after_s=waited_s, jobs=len(waiting))
             self._save()
             for partition, job_id in sorted(waiting, key=lambda job: waiting[job].deadline_ms):
-                self.wake(partition, job_id)
+                self._wake(partition, job_id)
 
     def _save(self) -> None:
-        paused = {account: circuit.pause for account, circuit in self._pauses.items() if circuit.pause is not None}
-        self._file.write({account: (self._keys[account], pause) for account, pause in paused.items()})
+        paused = {account: circuit.pause for account, circuit in self._circuits.items() if circuit.pause is not None}
+        self._store.write({account: (self._keys[account], pause) for account, pause in paused.items()})
 
     # -- as time passes --------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
         """Wake one waiting job of each paused account whose next try is due: those that have tried least, then the smallest."""
         now_s = self._clock.running_s()
-        for account, circuit in self._pauses.items():
+        for account, circuit in self._circuits.items():
             if not circuit.try_is_due(now_s) or now_s < self._wake_at_s[account]:
                 continue
             waiting, woken = self._waiting[account], self._woken[account]
             while waiting:
                 job = min(waiting, key=lambda one: (woken[waiting[one].subject], waiting[one]))
                 subject = waiting.pop(job).subject
-                if self.wake(*job):
+                if self._wake(*job):
                     woken[subject] += 1
                     # It tries within the second; one that cannot (no place, no money) leaves the try to another.
                     self._wake_at_s[account] = now_s + min(1.0, self._back_off.first_s)

@@ -1,26 +1,22 @@
 """A synchronous job: each open line is one call; outcomes are settled in chunks as they come."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
-from agents.accounts.pauses import Pauses, subject_of
+from agents.accounts.pauses import subject_of
 from agents.jobs.attempt import Attempt
-from agents.jobs.prompts import JobPrompts, outcomes_of
-from agents.metrics.counters import Metrics
+from agents.jobs.prompts import outcomes_of
+from agents.jobs.tools import JobTools
 from domain.job import Job
 from domain.outcome import Outcome
 from domain.reconciling import JobEnd
 from domain.replanning import failed_call
 from domain.reply import Cause, ErrorCode, Reply, Retry
-from providers.account import Account
 from providers.protocol import AccountRefused, ContentRefused, OutcomeUnknown, ProviderError, StartRefused
-from settings.settings import Settings
 from streams import crashpoints
-from streams.clock import Clock
-from streams.kafka.outbox import Outbox
 from streams.wire import work
 from tables.view import PartitionView
 
@@ -31,18 +27,14 @@ _SETTLE_S = 0.03  # answers that come within this are settled by one record
 class CallJob:
     """Runs the calls of one job after another's, bounded by the account's limiter."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        accounts: Mapping[str, Account],
-        prompts: JobPrompts,
-        outbox: Outbox,
-        metrics: Metrics,
-        clock: Clock,
-        pauses: Pauses,
-    ) -> None:
-        self._settings, self._accounts, self._prompts, self._outbox = settings, accounts, prompts, outbox
-        self._metrics, self._clock, self._pauses = metrics, clock, pauses
+    def __init__(self, tools: JobTools) -> None:
+        self._settings, self._accounts, self._prompts, self._records = (
+            tools.settings,
+            tools.accounts,
+            tools.prompts,
+            tools.records,
+        )
+        self._pauses, self._metrics, self._clock = tools.pauses, tools.metrics, tools.clock
 
     async def run(self, view: PartitionView, job: Job, attempt: Attempt, wanted: Callable[[], bool]) -> None:
         """Ask every open line once. `wanted` is asked before each call; JobEnded follows only when every line was asked.
@@ -93,14 +85,14 @@ class CallJob:
         log.info("job_called", **attempt.about, comparisons=len(job.plan.members), attempt=job.plan.attempt)
         crashpoints.point("after_outcomes_sent", view.partition)
         ended = work.JobEnded(job_id=job.job_id, claim_offset=None, reason=JobEnd.READ)
-        await self._send(view, ended)
+        await self._records.send(view.partition, ended)
 
     def _lets(self, view: PartitionView, job: Job, number: int) -> bool:
         return self._pauses.lets(job.plan.provider, subject_of(view.partition, job.plan.lines[number][0]))
 
     def _settle(self, view: PartitionView, job: Job, came: list[Outcome], sends: "list[asyncio.Future[Any]]") -> None:
         if came:
-            sends.append(self._send(view, work.Outcomes(job_id=job.job_id, outcomes=tuple(came))))
+            sends.append(self._records.send(view.partition, work.Outcomes(job_id=job.job_id, outcomes=tuple(came))))
             came.clear()
 
     async def _ask(self, view: PartitionView, job: Job, number: int, wanted: Callable[[], bool]) -> list[Outcome]:
@@ -143,9 +135,6 @@ class CallJob:
             response_time_ms=now_ms - started_ms,
             metrics=self._metrics,
         )
-
-    def _send(self, view: PartitionView, record: work.WorkRecord) -> "asyncio.Future[Any]":
-        return self._outbox.send(self._settings.work_topic, work.encode(record), partition=view.partition)
 
 
 def _has_time(view: PartitionView, job: Job, number: int, now_ms: int) -> bool:

@@ -1,11 +1,11 @@
 """dispatcher: looks at open jobs when their facts are acknowledged or their time has come, and does the next step.
 
-Tasks, not agents: they write no table and send only to the work topic. One heap of (time, job), no task per waiting job.
+Tasks, not agents: they write no table and send only to the work topic.
 """
 
 import asyncio
-import heapq
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -13,17 +13,18 @@ import structlog
 from agents.accounts.admission import Admission
 from agents.jobs.attempt import Attempt
 from agents.jobs.call import CallJob
+from agents.jobs.due import DueJobs
 from agents.jobs.find_lost import FindLost
 from agents.jobs.read_results import ReadResults
 from agents.jobs.submit import SubmitJob
-from agents.liveness.heartbeats import silent
+from agents.jobs.tools import JobTools
+from agents.liveness.heartbeats import Heartbeat
 from agents.partitions.log_fields import about
 from agents.partitions.views import Views
 from domain.budget import BudgetVerdict
 from domain.job import Job
 from domain.next_step import Step, next_step
 from streams import failstop
-from streams.clock import Clock
 from tables.view import PartitionView
 
 log = structlog.get_logger("dispatcher")
@@ -32,63 +33,45 @@ _BEAT_S = 10.0  # at least one turn, and sign of life, in so long
 _SKIPPED_S = 0.2
 
 
+@dataclass(frozen=True, slots=True)
+class JobSteps:
+    """What takes the steps."""
+
+    submit: SubmitJob
+    read_results: ReadResults
+    find_lost: FindLost
+    call: CallJob
+
+
 class Dispatcher:
-    """Schedules the steps of all open jobs of this worker's partitions."""
+    """Takes the steps of all open jobs of this worker's partitions, until `stop` is set."""
 
     def __init__(
-        self,
-        views: Views,
-        submit: SubmitJob,
-        read_results: ReadResults,
-        find_lost: FindLost,
-        call: CallJob,
-        admission: Admission,
-        clock: Clock,
-        worker_run: str,
+        self, tools: JobTools, steps: JobSteps, views: Views, due: DueJobs, admission: Admission, stop: asyncio.Event
     ) -> None:
-        self._views, self._call_job = views, call
-        self._submit, self._read_results, self._find_lost = submit, read_results, find_lost
-        self._admission = admission
-        admission.wakes(self._wakes)
-        self._clock, self._worker_run = clock, worker_run
-        self._due: list[tuple[float, int, str]] = []
-        self._wake = asyncio.Event()
+        self._clock, self._worker_run = tools.clock, tools.worker_run
+        self._submit, self._read_results, self._find_lost, self._call_job = (
+            steps.submit,
+            steps.read_results,
+            steps.find_lost,
+            steps.call,
+        )
+        self._views, self._due, self._admission, self._stop = views, due, admission, stop
         self.attempts: dict[str, Attempt] = {}
         self._abandoning: set[asyncio.Future[Any]] = set()
-        self.stopping = False
-        self.heartbeat = silent()
 
-    def consider(self, partition: int, job_id: str, delay_s: float = 0.0) -> None:
-        """Look at a job, now or later."""
-        heapq.heappush(self._due, (self._clock.running_s() + delay_s, partition, job_id))
-        self._wake.set()
-
-    def consider_all(self, view: PartitionView) -> None:
-        """Look at every open job of a partition: it has just been built, or has caught up."""
-        for job_id in (*view.state.jobs, *view.abandoned):
-            self.consider(view.partition, job_id)
-
-    async def run(self) -> None:
+    async def run(self, heartbeat: Heartbeat) -> None:
         """Work off what is due, until cancelled."""
         while True:
-            self.heartbeat.beat()
-            wait_s = _BEAT_S
-            while self._due:
-                wait_s = self._due[0][0] - self._clock.running_s()
-                if wait_s > 0:
-                    break
-                _, partition, job_id = heapq.heappop(self._due)
+            heartbeat.beat()
+            while (job := self._due.take()) is not None:
                 with failstop.guard("dispatcher"):
-                    self._look(partition, job_id)
-            self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), timeout=max(0.001, wait_s))
-            except TimeoutError:
-                continue
+                    self._look(*job)
+            await self._due.wait(_BEAT_S)
 
     def _look(self, partition: int, job_id: str) -> None:
         view = self._views.current(partition)
-        if view is None or not view.caught_up or self.stopping:
+        if view is None or not view.caught_up or self._stop.is_set():
             return  # every job is considered when the partition has caught up
         job = view.state.jobs.get(job_id)
         attempt = self.attempts.get(job_id)
@@ -103,7 +86,7 @@ class Dispatcher:
         if attempt.submission_sent and job.submission is None:
             return  # on its way through the log
         if not self._admission.has_account(job.plan.provider):
-            self.consider(
+            self._due.consider(
                 partition, job_id, self._find_lost.hold(job, attempt, f"provider {job.plan.provider} has no key in this worker")
             )
             return
@@ -171,14 +154,7 @@ class Dispatcher:
         """Look again when the job may start, or must be given up for calls."""
         times = [at for at in (job.plan.not_before_ms, job.plan.escalate_at_ms) if at is not None and at > now_ms]
         if times:
-            self.consider(view.partition, job.job_id, (min(times) - now_ms) / 1000)
-
-    def _wakes(self, partition: int, job_id: str) -> bool:
-        view = self._views.current(partition)
-        if view is None or job_id not in view.state.jobs:
-            return False
-        self.consider(partition, job_id)
-        return True
+            self._due.consider(view.partition, job.job_id, (min(times) - now_ms) / 1000)
 
     def _poll(self, view: PartitionView, job: Job, attempt: Attempt) -> None:
         """Poll now, or for the first time when the batch is old enough for a look."""
@@ -189,13 +165,13 @@ class Dispatcher:
                 # Once: it is looked at for its Submitted and for the step that sent it, and polls would go on in two lines.
                 if attempt.first_poll_s <= self._clock.running_s():
                     attempt.first_poll_s = self._clock.running_s() + early_s
-                    self.consider(view.partition, job.job_id, early_s)
+                    self._due.consider(view.partition, job.job_id, early_s)
                 return
         self._spawn(view, job, attempt, self._read_results.poll(view, job, attempt))
 
     async def _call(self, view: PartitionView, job: Job, attempt: Attempt) -> float | None:
         attempt.alive_s = None  # calls stand at the limiter for as long as it takes; each has its own time limit
-        await self._call_job.run(view, job, attempt, lambda: not self.stopping and not view.dead)
+        await self._call_job.run(view, job, attempt, lambda: not self._stop.is_set() and not view.dead)
         if attempt.over:
             return None
         # Calls were skipped, because the partition went (if it has come back, its view asks what is left) or the account was
@@ -217,7 +193,7 @@ class Dispatcher:
         delay_s = done.result()
         # None: a record was sent, and its reading back leads on. Looked at once more all the same: with several brokers that
         # record may be read and acked before its own send is acknowledged, and that look found this task still at work.
-        self.consider(partition, job_id, _READ_BACK_S if delay_s is None else delay_s)
+        self._due.consider(partition, job_id, _READ_BACK_S if delay_s is None else delay_s)
 
     def silent_s(self) -> float:
         """For how long the step that hangs the longest has given no sign of life; 0 with none under way."""
@@ -226,7 +202,7 @@ class Dispatcher:
         ]
         return self._clock.running_s() - min(alive) if alive else 0.0
 
-    def relinquish(self, view: PartitionView) -> None:
+    def dropped(self, view: PartitionView) -> None:
         """Give back the claims of a partition that is going and that nobody has called upon."""
         for attempt in self.attempts.values():
             if attempt.partition == view.partition and attempt.task is None:
@@ -235,9 +211,8 @@ class Dispatcher:
                 if (job := view.state.jobs.get(attempt.job_id)) is not None and self._admission.has_account(attempt.provider):
                     self._admission.not_sent(view.partition, job)
 
-    async def stop(self, timeout_s: float) -> None:
-        """Begin nothing more; let steps under way finish within the time, then let go of them. Nothing is cancelled there."""
-        self.stopping = True
+    async def finish(self, timeout_s: float) -> None:
+        """Let steps under way finish within the time, then let go of them. Nothing is cancelled at a provider."""
         for attempt in self.attempts.values():
             self._submit.relinquish(attempt)
         tasks = [attempt.task for attempt in self.attempts.values() if attempt.task is not None]

@@ -4,20 +4,15 @@ OpenAI shows our job id in a batch's metadata. Anthropic shows times and counts 
 while an unclaimed batch of the claim's time and count exists there, unknown holds.
 """
 
-from collections.abc import Callable, Mapping
-
 import structlog
 
 from agents.jobs.attempt import Attempt
-from agents.jobs.records import JobRecords
-from agents.metrics.counters import Metrics
+from agents.jobs.tools import JobTools
+from agents.partitions.views import Views
 from domain.absence import AbsenceRule
 from domain.job import Claim, Job
 from domain.reconciling import JobEnd
-from providers.account import Account
 from providers.protocol import Candidate, Provider, ProviderError
-from settings.settings import Settings
-from streams.clock import Clock
 
 log = structlog.get_logger("finding")
 # How far a batch's time at the provider may lie from the claim's, the broker's, at least: beyond it a batch is taken for
@@ -28,19 +23,10 @@ _LEAST_MARGIN_S = 600.0
 class FindLost:
     """Looks for jobs at their provider. Methods return the seconds until the next look, None when a record leads on."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        accounts: Mapping[str, Account],
-        records: JobRecords,
-        metrics: Metrics,
-        clock: Clock,
-        absence: AbsenceRule,
-        taken: Callable[[], frozenset[str]],
-    ) -> None:
-        """`taken`: the provider's ids that other jobs of this worker are known to have."""
-        self._settings, self._accounts, self._records = settings, accounts, records
-        self._metrics, self._clock, self._absence, self._taken = metrics, clock, absence, taken
+    def __init__(self, tools: JobTools, views: Views, absence: AbsenceRule) -> None:
+        self._settings, self._accounts, self._records = tools.settings, tools.accounts, tools.records
+        self._metrics, self._clock = tools.metrics, tools.clock
+        self._views, self._absence = views, absence
 
     async def find(self, job: Job, attempt: Attempt) -> float | None:
         """Look once: adopt the job, or conclude that it is certainly absent, or look again later."""
@@ -75,13 +61,13 @@ class FindLost:
         skew_ms = int(max(self._settings.testing.clock_skew_s, _LEAST_MARGIN_S) * 1000)
         last_ms = claim.append_ms + int((claim.start_within_s + self._settings.testing.create_timeout_s) * 1000) + skew_ms
         candidates = await provider.candidates(claim.append_ms - skew_ms)
-        undecided = 0
+        undecided, known = 0, self._known()
         for candidate in candidates:
             if candidate.job_id is not None:
                 if candidate.job_id == job.job_id:
                     return candidate.provider_job_id, 0
                 continue
-            if not self._may_be(candidate, job, claim.append_ms - skew_ms, last_ms):
+            if candidate.provider_job_id in known or not self._may_be(candidate, job, claim.append_ms - skew_ms, last_ms):
                 continue
             if not candidate.ended:
                 undecided += 1
@@ -97,12 +83,16 @@ class FindLost:
                 return candidate.provider_job_id, 0
         return None, undecided
 
-    def _may_be(self, candidate: Candidate, job: Job, first_ms: int, last_ms: int) -> bool:
-        """By what a batch shows before it has ended: no other job's, made while the claim could be called upon, no larger."""
-        if candidate.provider_job_id in self._taken():
-            return False
+    @staticmethod
+    def _may_be(candidate: Candidate, job: Job, first_ms: int, last_ms: int) -> bool:
+        """By what a batch shows before it has ended: made while the claim could be called upon, no larger."""
         # Members that had ended before the call were left out of it: no more lines than planned, perhaps fewer.
         return first_ms <= candidate.created_ms <= last_ms and 0 < candidate.total <= len(job.plan.lines)
+
+    def _known(self) -> frozenset[str]:
+        """The provider's ids of all jobs of this worker that have one."""
+        submissions = (job.submission for view in self._views for job in view.state.jobs.values())
+        return frozenset(one.provider_job_id for one in submissions if one is not None)
 
     def delay_s(self, job: Job, attempt: Attempt) -> float:
         """The wait before the next look."""

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
-from agents.liveness.heartbeats import silent
+from agents.liveness.heartbeats import Heartbeat
 from providers.account import Account
 from providers.protocol import Provider, ProviderError
 from settings.settings import Settings
@@ -24,11 +24,12 @@ class OrphanFiles:
         settings: Settings,
         accounts: Mapping[str, Account],
         clock: Clock,
+        heartbeat: Heartbeat,
         *,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._every_s, self._accounts, self._clock, self._sleep = settings.tidy_files_every_s, accounts, clock, sleep
-        self.heartbeat = silent()
+        self._heartbeat = heartbeat
         # Beyond it no claim holds, so that no batch can be made of the file any more.
         self._least_age_s = settings.testing.create_timeout_s + settings.testing.start_within_s + _MARGIN_S
 
@@ -36,7 +37,7 @@ class OrphanFiles:
         """Tidy every `tidy_files_every_s`, the first time after so long; with 0 never. Failures are logged, never raised."""
         while self._every_s:
             await self._sleep(self._every_s)
-            with self.heartbeat.turn():
+            with self._heartbeat.turn():
                 await self.tidy()
 
     async def tidy(self) -> int:
@@ -46,10 +47,10 @@ class OrphanFiles:
 
     async def _tidy(self, account: str, provider: Provider, before_ms: int) -> int:
         deleted = 0
-        self.heartbeat.beat()
+        self._heartbeat.beat()
         try:
             for file_id in await provider.orphan_files(before_ms):
-                self.heartbeat.beat()  # one that hangs has its own time limit, and there may be hundreds
+                self._heartbeat.beat()  # one that hangs has its own time limit, and there may be hundreds
                 deleted += await self._delete(account, provider, file_id)
         except ProviderError as error:
             log.warning("files_not_listed", account=account, said=str(error))

@@ -1,28 +1,23 @@
 """Reading a submitted batch: polled until it has ended, cancelled when its deadline is near, fetched whole."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 import structlog
 
-from agents.accounts.pauses import Pauses, subject_of
+from agents.accounts.pauses import subject_of
 from agents.jobs.attempt import Attempt
 from agents.jobs.find_lost import FindLost
 from agents.jobs.lost_results import LostResults
 from agents.jobs.prompts import line_of, outcomes_of
-from agents.jobs.records import JobRecords
-from agents.metrics.counters import Metrics
+from agents.jobs.tools import JobTools
 from domain.job import Job, Submission
 from domain.outcome import Outcome
 from domain.reconciling import JobEnd
 from domain.reply import Cause, ErrorCode
 from domain.results import AfterRead, after_read, give_up_at_ms
-from providers.account import Account
 from providers.protocol import FailedBy, JobNotVisible, JobPhase, JobStatus, ProviderError, ResultsNotWhole
-from settings.settings import Settings
 from streams import crashpoints
-from streams.clock import Clock
 from streams.wire import work
 from tables.view import PartitionView
 
@@ -42,19 +37,11 @@ _FAILED_BY = {
 class ReadResults:
     """Methods return the seconds until the next look, None when a record leads on."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        accounts: Mapping[str, Account],
-        records: JobRecords,
-        find_lost: FindLost,
-        metrics: Metrics,
-        clock: Clock,
-        pauses: Pauses,
-    ) -> None:
-        self._settings, self._accounts, self._records, self._pauses = settings, accounts, records, pauses
-        self._find_lost, self._metrics, self._clock = find_lost, metrics, clock
-        self._lost = LostResults(settings, metrics)
+    def __init__(self, tools: JobTools, find_lost: FindLost) -> None:
+        self._settings, self._accounts, self._records = tools.settings, tools.accounts, tools.records
+        self._pauses, self._metrics, self._clock = tools.pauses, tools.metrics, tools.clock
+        self._find_lost = find_lost
+        self._lost = LostResults(tools.settings, tools.metrics)
         self._turn = asyncio.Lock()
 
     def delay_s(self, job: Job, attempt: Attempt) -> float:

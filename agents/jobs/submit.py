@@ -1,26 +1,22 @@
 """Submitting a batch job: claimed, the claim read back, created once."""
 
 import asyncio
-from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
 import structlog
 
-from agents.accounts.pauses import Pauses, subject_of
+from agents.accounts.pauses import subject_of
 from agents.jobs.attempt import Attempt
 from agents.jobs.find_lost import FindLost
 from agents.jobs.inflight_bytes import InflightBytes
-from agents.jobs.prompts import JobPrompts
-from agents.jobs.records import JobRecords
-from agents.metrics.counters import Metrics
+from agents.jobs.tools import JobTools
 from domain.budget import BudgetVerdict, Decision
 from domain.cutting import encoded_bytes
 from domain.job import Job
 from domain.outcome import Outcome
 from domain.reconciling import JobEnd
 from domain.reply import ErrorCode
-from providers.account import Account
 from providers.protocol import (
     AccountRefused,
     ContentRefused,
@@ -31,9 +27,7 @@ from providers.protocol import (
     StartRefused,
     Throttled,
 )
-from settings.settings import Settings
 from streams import crashpoints
-from streams.clock import Clock
 from streams.wire import work
 from tables.view import PartitionView
 
@@ -44,22 +38,11 @@ _COUNTED_AT_ONCE = 200  # waits counted between two turns of the event loop: abo
 class SubmitJob:
     """Methods return the seconds until the next look, None when a record leads on."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        accounts: Mapping[str, Account],
-        prompts: JobPrompts,
-        records: JobRecords,
-        find_lost: FindLost,
-        metrics: Metrics,
-        clock: Clock,
-        worker_run: str,
-        pauses: Pauses,
-    ) -> None:
-        self._settings, self._accounts, self._prompts, self._records = settings, accounts, prompts, records
-        self._find_lost, self._metrics, self._clock, self._worker_run = find_lost, metrics, clock, worker_run
-        self._inflight = InflightBytes(settings.max_inflight_bytes)
-        self._pauses = pauses
+    def __init__(self, tools: JobTools, find_lost: FindLost) -> None:
+        self._settings, self._accounts, self._worker_run = tools.settings, tools.accounts, tools.worker_run
+        self._prompts, self._records, self._find_lost = tools.prompts, tools.records, find_lost
+        self._pauses, self._metrics, self._clock = tools.pauses, tools.metrics, tools.clock
+        self._inflight = InflightBytes(tools.settings.max_inflight_bytes)
 
     def claim(self, view: PartitionView, job: Job, attempt: Attempt) -> None:
         """Ask for the right to submit. The clock is read before the send: the claim must run out here first."""

@@ -7,6 +7,7 @@ nor gave its partitions up.
 from typing import Any
 
 from streams import failstop
+from streams.clock import Clock
 from streams.kafka.app import RoundbatchApp
 
 HALT_S = 60.0
@@ -15,29 +16,32 @@ HALT_S = 60.0
 class RecoveryWatch:
     """Asked at every tick that finds the tables unsettled; `settled` at every other. It also measures how long one takes."""
 
-    def __init__(self, app: RoundbatchApp, now_s: float) -> None:
-        self._app = app
+    def __init__(self, app: RoundbatchApp, clock: Clock) -> None:
+        self._app, self._clock = app, clock
         self._progress: Any = None
         self._since_s = 0.0
-        self._began_s: float | None = now_s  # the first one begins with the process
+        self._began_s: float | None = clock.running_s()  # the first one begins with the process
 
-    def began(self, now_s: float) -> None:
+    def began(self) -> None:
         """The views are dropped; the first call counts."""
         if self._began_s is None:
-            self._began_s = now_s
+            self._began_s = self._clock.running_s()
 
-    def ended(self, now_s: float) -> float | None:
-        """All partitions have caught up: how long that took, None if none had begun."""
+    def ended(self) -> float | None:
+        """All partitions have caught up: how many seconds that took, None if none had begun."""
         began_s, self._began_s = self._began_s, None
-        return None if began_s is None else now_s - began_s
+        return None if began_s is None else self._clock.running_s() - began_s
 
     def settled(self) -> None:
         """All is well."""
         self._progress = None
 
-    def unsettled(self, now_s: float) -> None:
+    def unsettled(self) -> None:
         """Stop the process when nothing has moved for HALT_S although partitions are assigned."""
-        self.began(now_s)
+        self.began()
+        if self._app.should_stop:
+            return
+        now_s = self._clock.running_s()
         tables: Any = self._app.tables
         offsets = tuple(sorted(tables.recovery.active_offsets.items()))
         progress = (self._app.rebalancing_count, self._app.rebalancing, offsets)

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from agents.metrics.buckets import JOB_ITEMS, JOB_SECONDS, RESULT_SECONDS, WAIT_SECONDS
 from agents.metrics.calls import CallMetrics
 from agents.metrics.labels import Labels, children
+from agents.metrics.money import MoneyCounters
 from agents.metrics.paid import PaidMetrics
 from agents.metrics.topics import TopicMetrics
 from domain.strategies import STRATEGIES
@@ -26,6 +27,7 @@ class Metrics:
         self.labels = labels = Labels(registry)
         self._provider, self._model, self._word = labels.provider, labels.model, labels.word
         self.calls, self.paid, self.topics = CallMetrics(labels), PaidMetrics(labels), TopicMetrics(labels)
+        self.money = MoneyCounters(registry)
         self._counter = labels.counter
         self._jobs = self._counter(
             "llm_provider_batch_api_jobs", "Batch jobs by what became of them.", "provider", "model", "status"
@@ -195,9 +197,10 @@ class Metrics:
         self._recovery.set(seconds)
         self._recoveries.inc()
 
-    def temperature_dropped(self, provider: str, model: str) -> None:
-        """A temperature override was not sent, for the model takes none."""
-        self._temperatures.labels(self._provider(provider), self._model(model)).inc()
+    def parameter_dropped(self, provider: str, model: str, parameter: str) -> None:
+        """What a request had asked for was not sent, for the model does not take it; of temperatures it is counted."""
+        if parameter == "temperature":
+            self._temperatures.labels(self._provider(provider), self._model(model)).inc()
 
     def price_unknown(self, provider: str, model: str) -> None:
         """A result went out with cost 0, for the model's price is not known."""

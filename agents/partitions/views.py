@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP, Message
 
+from agents.partitions.listeners import Listeners
 from agents.partitions.missing_records import MissingRecords
 from agents.partitions.open_transactions import OpenTransactions
 from agents.partitions.same_log import SameLog
@@ -44,8 +45,7 @@ class Views:
         self.transactions = OpenTransactions()
         self._rebalances = app.rebalancing_count
         self.generation = 0
-        self.on_built: Callable[[PartitionView], None] = lambda view: None
-        self.on_dropped: Callable[[PartitionView], None] = lambda view: None
+        self.listeners = Listeners()
 
     def _abandon(self, message: Message) -> None:
         consumer: Any = self._app.consumer
@@ -70,6 +70,17 @@ class Views:
         """
         while not self.settled and self._app.flow_control.is_active() and not self._app.should_stop:  # noqa: ASYNC110 -- no event tells it
             await asyncio.sleep(_RECOVERED_LOOK_S)
+
+    @property
+    def rebalancing(self) -> bool:
+        """Whether partitions are being moved, or are about to be given up because Faust stops."""
+        return bool(self._app.rebalancing or self._app.should_stop)
+
+    def note_caught_up(self, view: PartitionView, now_ms: int) -> None:
+        """Tell once that a partition has been read to the ends that its topics had at the assignment."""
+        if view.check_caught_up(now_ms):
+            log.info("caught_up", partition=view.partition)
+            self.listeners.caught_up(view)
 
     def assigned(self) -> list[int]:
         """The partitions of the request topic that this worker holds."""
@@ -117,7 +128,7 @@ class Views:
                 inbound=(view.inbound.next, view.inbound.end),
                 work=(view.work.next, view.work.end),
             )
-            self.on_built(view)
+            self.listeners.built(view)
         return view
 
     def drop(self) -> None:
@@ -132,7 +143,7 @@ class Views:
         self.missing_records.forget()
         self.transactions.forget()
         for view in built:
-            self.on_dropped(view)
+            self.listeners.dropped(view)
             for message in view.kill():
                 self._abandon(message)
         for task in building:

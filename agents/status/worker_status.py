@@ -1,5 +1,6 @@
 """The worker as it is seen from outside: what its metrics, its page and its probes are told, and its loops' signs of life."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from agents.jobs.attempt import Attempt
 from agents.liveness.failstop_count import FailStops
 from agents.liveness.heartbeats import Heartbeats
 from agents.liveness.topic_watch import TopicWatch
-from agents.liveness.watchdog import Watchdog
 from agents.metrics.counters import Metrics
 from agents.metrics.topics import INBOUND, WORK
 from agents.partitions.views import Views
@@ -41,19 +41,18 @@ class Observed:
     attempts: Mapping[str, Attempt]
     accounts: Mapping[str, Account]
     money: Money
+    heartbeats: Heartbeats
 
 
 class WorkerStatus:
     """Made once by the worker. Each of its answers is of this moment; none walks what is pending."""
 
-    def __init__(self, settings: Settings, worker_run: str, clock: Clock, observed: Observed) -> None:
+    def __init__(self, settings: Settings, worker_run: str, clock: Clock, observed: Observed, stop: asyncio.Event) -> None:
         self._settings, self._worker_run, self._clock = settings, worker_run, clock
         self._metrics, self._views, self._accounts = observed.metrics, observed.views, observed.accounts
-        self._attempts, self._of_money = observed.attempts, observed.money
+        self._attempts, self._of_money, self._heartbeats = observed.attempts, observed.money, observed.heartbeats
         self._started_s = clock.running_s()
-        self.heartbeats = Heartbeats(clock)
-        self.watchdog = Watchdog(self.heartbeats, settings.watchdog_s)
-        self.stopping = False
+        self._stop = stop
         self.starting: Starting | None = None
         self._topics: TopicWatch | None = None
 
@@ -74,7 +73,7 @@ class WorkerStatus:
             FailStopCollector(lambda: failstops(self.lived_s)),
             LimitCollector(self._limits, self._metrics.labels, self._enqueued),
             MoneyCollector(self._money),
-            LoopCollector(self.heartbeats),
+            LoopCollector(self._heartbeats),
             StateCollector(tables),
         ):
             self._metrics.registry.register(collector)
@@ -104,13 +103,13 @@ class WorkerStatus:
             enqueued=self._enqueued(),
             money=self._money(),
             results=self._metrics.results(),
-            silent_s={name: heartbeat.silent_s for name, heartbeat in self.heartbeats},
+            silent_s={name: heartbeat.silent_s for name, heartbeat in self._heartbeats},
         )
 
     def not_ready(self) -> list[str]:
         """What /readyz misses."""
         missing = []
-        if self.stopping:
+        if self._stop.is_set():
             missing.append("worker: stopping")
         if self.starting is not None and self.starting.step is not None:
             return [f"start: {self.starting.step}"]

@@ -4,12 +4,11 @@ import time
 
 import httpx2
 import pytest
-from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from agents.accounts.open import open_accounts
 from agents.jobs.orphan_files import OrphanFiles
-from agents.metrics.counters import Metrics
+from agents.liveness.heartbeats import silent
 from providers.protocol import Ask, PromptBlock, StartRefused
 from settings.provider import AnthropicSettings, OpenAISettings
 from settings.settings import Settings
@@ -35,7 +34,7 @@ async def test_orphans_are_deleted_and_the_files_of_batches_stay() -> None:
             anthropic=AnthropicSettings(api_key=SecretStr("key-a"), base_url=simulator.base_url),
             openai=OpenAISettings(api_key=SecretStr("key-o"), base_url=simulator.openai_url),
         )
-        accounts = open_accounts(settings, Metrics(CollectorRegistry()))
+        accounts = open_accounts(settings)
         openai = accounts["openai"].provider
         asks = [Ask("job-0", MODELS["openai"], "Judge.", (PromptBlock("Compare."),), 300)]
         batch = await openai.create("used", asks, start=lambda: True, timeout_s=LONG_S)
@@ -43,7 +42,7 @@ async def test_orphans_are_deleted_and_the_files_of_batches_stay() -> None:
             with pytest.raises(StartRefused):
                 await openai.create(job, asks, start=lambda: False, timeout_s=LONG_S)
 
-        tidying = OrphanFiles(settings, accounts, Tomorrow())
+        tidying = OrphanFiles(settings, accounts, Tomorrow(), silent())
         assert await tidying.tidy() == 2
         assert await tidying.tidy() == 0
 

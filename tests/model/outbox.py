@@ -75,6 +75,10 @@ class MemoryOutbox:
         """Nothing that is in flight will arrive."""
         self._flying.clear()
 
+    def silent_s(self) -> float:
+        """Nothing hangs here: a test decides what arrives."""
+        return 0.0
+
     async def room(self) -> None:
         """There is always room."""
 

@@ -23,7 +23,7 @@ async def test_a_batch_without_room_waits_until_another_has_ended(world: World, 
     worker = await world.start(**limited(**limits))
     await three_rounds(world, worker)
     assert len(world.provider.batches) == 1
-    (state,) = worker.batch_queue.state().values()
+    (state,) = worker.parts.money.batch_queue.state().values()
     assert (state.used.items, state.used.tokens, state.waiting) == (2, 1_662, 2)
     assert state.throttled_s == pytest.approx(30, abs=5)
     world.provider.end_batches()
@@ -63,7 +63,7 @@ async def test_without_a_limit_nothing_is_counted(world: World) -> None:
     worker = await world.start(partitions=1)
     await three_rounds(world, worker)
     assert len(world.provider.batches) == 3
-    assert worker.batch_queue.state() == {}
+    assert worker.parts.money.batch_queue.state() == {}
 
 
 async def test_batches_planned_just_after_the_others_were_counted_are_not_forgotten(world: World) -> None:
@@ -73,7 +73,7 @@ async def test_batches_planned_just_after_the_others_were_counted_are_not_forgot
         world.request(f"m{number}a", f"m{number}b", batch=str(number))
         await world.run(worker, seconds=0.4, step_s=0.2)
     await world.run(worker, seconds=10, step_s=0.2)
-    (state,) = worker.batch_queue.state().values()
+    (state,) = worker.parts.money.batch_queue.state().values()
     assert state.waiting == 2
     await world.finish(worker)
     world.check()
@@ -88,11 +88,11 @@ async def test_a_batch_that_goes_without_being_woken_does_not_hold_up_smaller_on
         world.request(*names, batch=str(number))
         await world.run(worker, seconds=30)
     with monkeypatch.context() as nobody_is_woken:
-        nobody_is_woken.setattr(worker.batch_queue, "tick", lambda: None)
+        nobody_is_woken.setattr(worker.parts.money.batch_queue, "tick", lambda: None)
         world.provider.end_batches()
         await world.run(worker, seconds=120)
         assert len(world.provider.batches) == 1
-        worker.dispatcher.consider_all(worker.view)
+        worker.parts.due.consider_all(worker.view)
         await world.run(worker, seconds=30)
     assert len(world.provider.batches) == 2
     world.request("m3a", batch="3")

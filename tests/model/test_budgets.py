@@ -27,7 +27,7 @@ async def start(world: World, **settings: Any) -> ModelWorker:
 
 
 def budgets(world: World) -> Budgets:
-    return world.workers[-1].budgets
+    return world.workers[-1].parts.money.budgets
 
 
 async def test_a_job_reserves_the_most_it_may_cost_and_pays_what_it_did(world: World) -> None:
@@ -211,7 +211,7 @@ async def test_as_many_held_jobs_are_woken_as_there_is_room_for_the_earliest_dea
         woken.append(job_id)
         return True
 
-    budgets(world).wake = wake
+    budgets(world)._wake = wake
     budgets(world).tick()
     assert woken == []
     worker.view.state.jobs.pop(next(iter(worker.view.state.jobs)))  # what it had reserved is free

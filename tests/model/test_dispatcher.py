@@ -1,44 +1,28 @@
 """What the dispatcher looks at again after a step."""
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from agents.accounts.admission import Admission
 from agents.jobs.attempt import Attempt
-from agents.jobs.dispatcher import Dispatcher
 from tests.model.world import World
 
 
-class StillClock:
-    """A clock that stands."""
-
-    def now_ms(self) -> int:
-        """The epoch."""
-        return 0
-
-    def running_s(self) -> float:
-        """Its second."""
-        return 0.0
-
-
 @pytest.mark.parametrize(("delay_s", "within_s"), [(None, 1.0), (7.0, 7.0)])
-async def test_a_job_is_looked_at_again_also_when_a_record_is_to_lead_on(delay_s: float | None, within_s: float) -> None:
+async def test_a_job_is_looked_at_again_also_when_a_record_is_to_lead_on(
+    world: World, delay_s: float | None, within_s: float
+) -> None:
     """The record may have been read and acked while the step that sent it still waited for its acknowledgement."""
-    nothing: Any = SimpleNamespace()
-    admission = Admission({}, nothing, nothing, nothing)
-    dispatcher = Dispatcher(nothing, nothing, nothing, nothing, nothing, admission, StillClock(), "me")
+    worker = await world.start()
     step: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
     step.set_result(delay_s)
     attempt = Attempt(3, "job")
 
-    dispatcher._stepped(3, "job", attempt, step)  # type: ignore[arg-type]
+    worker.parts.dispatcher._stepped(3, "job", attempt, step)  # type: ignore[arg-type]
 
-    ((at_s, partition, job_id),) = dispatcher._due
-    assert (partition, job_id) == (3, "job")
-    assert 0 < at_s <= within_s
+    ((at_s, key),) = worker.parts.due
+    assert key == (3, "job")
+    assert 0 < at_s - world.clock.running_s() <= within_s
 
 
 async def test_the_first_poll_of_a_job_is_due_once(world: World) -> None:
@@ -48,4 +32,4 @@ async def test_the_first_poll_of_a_job_is_due_once(world: World) -> None:
     await world.run(worker, seconds=30.0)
     now_s = world.clock.running_s()
     assert [batch.job_id for batch in world.provider.batches] != []
-    assert len([due for due, _, _ in worker.dispatcher._due if due > now_s]) == 1
+    assert len([at_s for at_s, _ in worker.parts.due if at_s > now_s]) == 1

@@ -42,7 +42,7 @@ async def test_few_tries_while_it_lasts_and_answers_afterwards(world: World, str
         assert {record.reason for record in ended} == {"account_paused"}
     else:
         assert not ended  # nothing is written of calls that wait
-    assert world.workers[0].budgets.reserved() == 0.0  # what waits for an account takes no money from the others
+    assert world.workers[0].parts.money.budgets.reserved() == 0.0  # what waits for an account takes no money from the others
     world.provider.refusal = None
 
     await world.finish(world.workers[0], seconds=300)
@@ -155,17 +155,18 @@ async def test_a_permission_for_one_model_does_not_pause_the_others(world: World
     forbidden = AccountRefused("HTTP 403", ErrorCode.AUTHENTICATION_ERROR, certain=False)
     await refused(world, "per_request", forbidden, seconds=0)
     worker = world.workers[0]
-    assert worker.pauses.pause_of("openai") is not None  # ten different ones, and no answer between them
+    assert worker.parts.money.pauses.pause_of("openai") is not None  # ten different ones, and no answer between them
     world.provider.refusal = None
     await world.finish(worker, seconds=300)
     world.provider.refusal = forbidden
     world.request("alone", batch="9")
     await world.run(worker, seconds=60)
-    assert worker.pauses.pause_of("openai") is None
+    assert worker.parts.money.pauses.pause_of("openai") is None
 
 
 def pauses(folder: Path, key: str = "key") -> Pauses:
-    made = Pauses({"openai": key}, BackOff(30.0, 900.0), PauseFile(folder), MoneyCounters(CollectorRegistry()), ModelClock())
+    counters = MoneyCounters(CollectorRegistry())
+    made = Pauses({"openai": key}, BackOff(30.0, 900.0), PauseFile(folder), counters, ModelClock(), lambda *_: False)
     made.recall()
     return made
 
@@ -198,7 +199,7 @@ def test_a_waiting_job_is_woken_for_the_try_a_small_one_first_and_another_the_ne
     clock = made._clock
     assert isinstance(clock, ModelClock)
     gone = {"gone"}
-    made.wake = lambda partition, job_id: job_id not in gone and not woken.append(job_id)  # type: ignore[func-returns-value]
+    made._wake = lambda partition, job_id: job_id not in gone and not woken.append(job_id)  # type: ignore[func-returns-value]
     made.failed("openai", "x", SPEND_LIMIT)
     for job_id, deadline_ms, members in (("large", 1, 100), ("late", 9, 2), ("early", 5, 2), ("gone", 0, 1)):
         made.wait("openai", (0, job_id), job_id, deadline_ms, members)

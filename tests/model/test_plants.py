@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from agents.jobs.prompts import JobPrompts
 from agents.jobs.submit import SubmitJob
 from agents.records.collect import Collect
 from agents.records.reconcile import Reconcile
-from agents.windows.timers import Timers
+from agents.windows.backlog import Backlog
 from domain import reconciling
 from domain.comparison import Member
 from domain.job import Job, Plan
@@ -138,7 +138,7 @@ def view_ahead_of_the_log(patch: Patch) -> None:
 
 def call_forgotten(patch: Patch) -> None:
     """What a process has called upon is forgotten with the partition."""
-    patch.setattr(Dispatcher, "relinquish", lambda self, of: self.attempts.clear())
+    patch.setattr(Dispatcher, "dropped", lambda self, of: self.attempts.clear())
 
 
 def job_keeps_what_has_moved_on(patch: Patch) -> None:
@@ -197,17 +197,17 @@ def paused_not_read(patch: Patch) -> None:
 
 def paused_while_reconcile_waits(patch: Patch) -> None:
     """Intake is paused although a work record waits for collect."""
-    bound_pending = Timers._bound_pending
+    bound = Backlog.bound
 
-    def faulty(self: Timers) -> None:
-        waiting = [(of, of.deferred) for of in self._views]
+    def faulty(self: Backlog, views: Iterable[PartitionView]) -> None:
+        waiting = [(of, of.deferred) for of in views]
         for of, _ in waiting:
             of.deferred = deque()
-        bound_pending(self)
+        bound(self, views)
         for of, deferred in waiting:
             of.deferred = deferred
 
-    patch.setattr(Timers, "_bound_pending", faulty)
+    patch.setattr(Backlog, "bound", faulty)
 
 
 def recovery_skips_what_others_wrote(patch: Patch) -> None:

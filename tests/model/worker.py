@@ -7,29 +7,11 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from agents.accounts.admission import Admission
-from agents.accounts.batch_queue import BatchQueue
-from agents.accounts.budgets import Budgets
-from agents.accounts.pause_file import PauseFile
-from agents.accounts.pauses import Pauses
-from agents.jobs.call import CallJob
-from agents.jobs.dispatcher import Dispatcher
-from agents.jobs.find_lost import FindLost
-from agents.jobs.prompts import JobPrompts
-from agents.jobs.read_results import ReadResults
-from agents.jobs.records import JobRecords
-from agents.jobs.submit import SubmitJob
-from agents.loops import AgentLoops
+from agents.liveness.heartbeats import silent
 from agents.metrics.counters import Metrics
-from agents.metrics.money import MoneyCounters
-from agents.planning.rules import absence_rule
-from agents.records.collect import Collect
-from agents.records.dead_letters import DeadLetters
-from agents.records.reconcile import Reconcile
+from agents.partitions.listeners import Listeners
 from agents.records.trace_context import Tracer
-from agents.windows.closer import Closer
-from agents.windows.timers import Timers
-from domain.back_off import BackOff
+from agents.wiring import Edges, assemble
 from domain.circuit import Pause
 from providers.account import Account
 from providers.limits.account_limits import only_concurrent
@@ -43,15 +25,11 @@ from tests.model.provider import ModelProvider
 from tests.model.table import MemoryTable
 
 METRICS = Metrics(CollectorRegistry())  # counted by all, read by nobody
-COUNTERS = MoneyCounters(METRICS.registry)
 _TURNS = 40  # of the event loop: the longest way from a landed record to the next send takes about 25
 
 
-class NoPauses(PauseFile):
-    """Pauses are forgotten with the process: what a restart remembers of them is tried in tests of its own."""
-
-    def __init__(self) -> None:
-        pass
+class NoPauses:
+    """A PauseStore that forgets with the process: what a restart remembers of pauses is tried in tests of its own."""
 
     def read(self) -> dict[str, tuple[str, Pause]]:
         """Nothing."""
@@ -96,6 +74,17 @@ class ModelViews:
         self.missing_records = SimpleNamespace(is_real=lambda view, topic, expected, after: True)
         self.same_log = SimpleNamespace(suspect=lambda view: None)
         self.view: PartitionView | None = None
+        self.listeners = Listeners()
+
+    @property
+    def rebalancing(self) -> bool:
+        """Partitions come and go when a test says so, never half."""
+        return False
+
+    def note_caught_up(self, view: PartitionView, now_ms: int) -> None:
+        """As the real one."""
+        if view.check_caught_up(now_ms):
+            self.listeners.caught_up(view)
 
     def assigned(self) -> list[int]:
         """The partition, while it is assigned."""
@@ -161,68 +150,30 @@ class ModelWorker:
             table: MemoryTable(table, changelog, disk[table], self.outbox)
             for table, changelog in zip(TABLES, settings.changelog_topics, strict=True)
         }
-        self._wire(provider)
-        self.task = asyncio.create_task(self.dispatcher.run(), name=f"dispatcher {name}")
+        edges = self._edges(provider)
+        self._tables = edges.tables
+        self.parts = assemble(settings, edges, name)
+        self.task = asyncio.create_task(self.parts.dispatcher.run(silent()), name=f"dispatcher {name}")
 
-    def _wire(self, provider: ModelProvider) -> None:
-        """Put the parts together as agents.worker does, each with its double where the real one needs a broker."""
-        settings, clock = self.settings, self._clock
+    def _edges(self, provider: ModelProvider) -> Edges:
         app: Any = SimpleNamespace(
             consumer=self.consumer, rebalancing=False, should_stop=False, rebalancing_count=0, consumer_generation_id=0
         )
+        views: Any = self.views
         outbox: Any = self.outbox
-        model_views: Any = self.views
         doubles: Any = self.tables
-        tables = Tables(**doubles)
+        no_log_ends: Any = None  # asked by the real Views alone
         accounts = {"openai": Account("openai", provider, Limiter(only_concurrent(16)))}
-        letters = DeadLetters(settings, outbox, METRICS, clock)
-        prompts = JobPrompts(settings, tables)
-        records = JobRecords(settings, outbox)
-        find_lost = FindLost(settings, accounts, records, METRICS, clock, absence_rule(settings), frozenset)
-        self.pauses = Pauses(
-            {"openai": provider.key_hash},
-            BackOff(settings.backoff_first_s, settings.backoff_max_s),
-            NoPauses(),
-            COUNTERS,
-            clock,
-        )
-        self.pauses.recall()
-        self.budgets = Budgets(settings, model_views, COUNTERS, clock)
-        self.batch_queue = BatchQueue(settings, model_views, clock)
-        self.admission = Admission(
-            {"openai": settings.openai.max_concurrent_calls}, self.pauses, self.budgets, self.batch_queue
-        )
-        self.dispatcher = Dispatcher(
-            model_views,
-            SubmitJob(settings, accounts, prompts, records, find_lost, METRICS, clock, self.name, self.pauses),
-            ReadResults(settings, accounts, records, find_lost, METRICS, clock, self.pauses),
-            find_lost,
-            CallJob(settings, accounts, prompts, outbox, METRICS, clock, self.pauses),
-            self.admission,
-            clock,
-            self.name,
-        )
-        closer = Closer(settings, outbox, clock)
-        collect = Collect(settings, tables, outbox, letters, METRICS, clock)
-        reconcile = self._reconcile = Reconcile(tables, outbox, letters, METRICS, clock)
-        self.intake = AgentLoops(app, model_views, collect, reconcile, closer, self.dispatcher, outbox)
-
-        def caught_up(view: PartitionView) -> None:
-            reconcile.caught_up(view)
-            self.admission.caught_up(view)
-            self.dispatcher.consider_all(view)
-
-        self.timers = Timers(app, settings, model_views, closer, outbox, clock, caught_up, self.admission.why_waiting)
-        self._tables = tables
+        return Edges(app, views, Tables(**doubles), outbox, no_log_ends, accounts, self._clock, NoPauses(), METRICS)
 
     @property
     def tracer(self) -> Tracer | None:
         """What is told of comparisons that have ended; None unless a test sets one."""
-        return self._reconcile.tracer
+        return self.parts.reconciling.tracer
 
     @tracer.setter
     def tracer(self, tracer: Tracer) -> None:
-        self._reconcile.tracer = tracer
+        self.parts.reconciling.tracer = tracer
 
     @property
     def topics(self) -> tuple[str, str]:
@@ -244,15 +195,15 @@ class ModelWorker:
         self.consumer.position, self.consumer.acked = dict(starts), dict(starts)
         inbound, work = (ReadProgress(starts[topic], self._log.end(topic), starts[topic]) for topic in self.topics)
         self.views.view = await views.build(self._tables, PARTITION, inbound=inbound, work=work, now_ms=self._clock.now_ms())
-        self.intake.open_lines(self.views.view)
+        self.views.listeners.built(self.views.view)
 
     async def collect(self, most: int = 1 << 30) -> int:
         """Read inbound records; returns how many."""
-        return await self._read(self.topics[0], self.intake.collect, most)
+        return await self._read(self.topics[0], self.parts.collect.run, most)
 
     async def reconcile(self, most: int = 1 << 30) -> int:
         """Read work records; returns how many."""
-        return await self._read(self.topics[1], self.intake.reconcile, most)
+        return await self._read(self.topics[1], self.parts.reconcile.run, most)
 
     async def _read(self, topic: str, agent: Callable[[Any], Awaitable[None]], most: int) -> int:
         count = 0
@@ -264,16 +215,16 @@ class ModelWorker:
             await agent(_OneEvent(records[0]))
             count += 1
             if topic == self.topics[0]:
-                await self.timers._tick()  # what pauses intake comes at any time
+                await self.parts.timers.tick()  # what pauses intake comes at any time
         await self.settle()
         return count
 
     async def tick(self) -> None:
         """Let the timers tick, and the dispatcher look at every open job."""
-        await self.timers._tick()
-        self.admission.tick()
+        await self.parts.timers.tick()
+        self.parts.money.admission.tick()
         if self.views.view is not None:
-            self.dispatcher._wake.set()  # due by the model's clock; nothing else is looked at
+            self.parts.due.look_again()  # due by the model's clock; nothing else is looked at
         await self.settle()
 
     async def land(self, *topics: str, most: int = 1 << 30) -> int:
@@ -292,7 +243,7 @@ class ModelWorker:
         view = self.views.view
         self.views.drop()
         if view is not None:
-            self.dispatcher.relinquish(view)
+            self.views.listeners.dropped(view)
 
     @staticmethod
     async def settle() -> None:
@@ -304,7 +255,7 @@ class ModelWorker:
         """The process is gone; what it has sent is still in flight, and landing it wakes nobody."""
         self.views.drop()
         self.outbox.deaf = True
-        steps = [attempt.task for attempt in self.dispatcher.attempts.values() if attempt.task is not None]
+        steps = [attempt.task for attempt in self.parts.dispatcher.attempts.values() if attempt.task is not None]
         for task in (self.task, *steps):
             task.cancel()
         await asyncio.gather(self.task, *steps, return_exceptions=True)

@@ -59,7 +59,8 @@ def test_counters(metrics: Metrics) -> None:
     metrics.http_operation("openai", "messages.create", "429")
     metrics.unknown_custom_ids("openai", 2)
     metrics.recovered(1.5)
-    metrics.temperature_dropped("anthropic", "claude-haiku-5-5")
+    metrics.parameter_dropped("anthropic", "claude-haiku-5-5", "temperature")
+    metrics.parameter_dropped("anthropic", "claude-haiku-5-5", "top_p")
     metrics.price_unknown("openai", "gpt-7")
     expected: list[tuple[str, dict[str, str], float]] = [
         ("roundbatch_results_total", {"outcome": "answered", "provider": "anthropic", "mode": "batch_api"}, 1),

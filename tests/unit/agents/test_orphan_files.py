@@ -43,12 +43,14 @@ def tidying(clock: ModelClock, *providers: Files, every_s: float = 3600.0) -> Or
     accounts = {str(number): Account(str(number), one, Limiter(only_concurrent(1))) for number, one in enumerate(providers)}
     settings = Settings(testing=ForTesting(create_timeout_s=120, start_within_s=130), tidy_files_every_s=every_s)
 
+    heartbeat = Heartbeat(clock.running_s, clock.running_s())
+
     async def sleep(seconds: float) -> None:
         clock.advance(seconds)
         if clock.now_ms() > END_MS:
             raise asyncio.CancelledError
 
-    return OrphanFiles(settings, accounts, clock, sleep=sleep)
+    return OrphanFiles(settings, accounts, clock, heartbeat, sleep=sleep)
 
 
 START_MS = ModelClock().now_ms()
@@ -79,12 +81,11 @@ async def test_many_files_that_hang_at_the_provider_are_no_loop_that_hangs() -> 
 
     async def hangs(file_id: str) -> None:
         clock.advance(60)
-        silent_s.append(made.heartbeat.silent_s)
+        silent_s.append(made._heartbeat.silent_s)
         raise ProviderDown("ReadTimeout")
 
     provider.delete_file = hangs  # type: ignore[method-assign]
     made = tidying(clock, provider, provider)
-    made.heartbeat = Heartbeat(clock.running_s, clock.running_s())
     with structlog.testing.capture_logs():
         await made.tidy()
     assert silent_s == [60.0] * 20

@@ -112,9 +112,11 @@ for folder in {("cli", *own_packages.WORKER)!r}:
         module = ".".join(file.with_suffix("").parts).removesuffix(".__init__")
         if module not in ("cli.__main__", "cli.processes_end"):
             importlib.import_module(module)
+from agents.wiring import open_edges
 from agents.worker import Worker
 from settings.settings import load_settings
-print(json.dumps(type(Worker(load_settings({{"ROUNDBATCH_STATE_DIR": sys.argv[1]}}))).__name__))
+settings = load_settings({{"ROUNDBATCH_STATE_DIR": sys.argv[1]}})
+print(json.dumps(type(Worker(settings, open_edges(settings))).__name__))
 """
     done = subprocess.run(
         [sys.executable, "-c", script, "/nonexistent"], cwd=CHECKOUT, capture_output=True, text=True, timeout=LIMIT_S

@@ -1,0 +1,49 @@
+"""Tells of members whose deadline has passed: a DeadlinePassed record, which ends them with an error event."""
+
+from collections.abc import Callable
+
+import structlog
+
+from domain.comparison import Member
+from domain.cutting import Pending
+from domain.reconciling import Overdue
+from domain.reply import ErrorCode
+from domain.strategies import STRATEGIES
+from settings.settings import Settings
+from streams.clock import Clock
+from streams.kafka.outbox import Outbox
+from streams.wire import work
+from tables.view import PartitionView
+
+log = structlog.get_logger("timers")
+_AT_ONCE = 500  # members in one record: about 60 KB
+
+WhyWaiting = Callable[[PartitionView, Member], tuple[ErrorCode, str] | None]
+
+
+class Deadlines:
+    """`why_waiting`: what a member was waiting for, where that is an account or money; it is the error that its event tells."""
+
+    def __init__(self, settings: Settings, outbox: Outbox, clock: Clock, why_waiting: WhyWaiting) -> None:
+        self._topic, self._outbox, self._clock, self._why_waiting = settings.work_topic, outbox, clock, why_waiting
+
+    def report(self, view: PartitionView) -> None:
+        """Send one record for those whose deadline has passed since the last look; nothing while the partition catches up."""
+        if not view.caught_up:
+            return
+        passed = view.state.passed_deadlines(self._clock.now_ms(), _AT_ONCE)
+        late = [pending for pending in passed if pending.member not in view.overdue]
+        if not late:
+            return
+        view.overdue.update(pending.member for pending in late)
+        record = work.DeadlinePassed(overdue=tuple(self._overdue(view, pending) for pending in late))
+        self._outbox.send(self._topic, work.encode(record), partition=view.partition)
+        rounds = list(dict.fromkeys(pending.round_key for pending in late))
+        log.warning("deadlines_passed", partition=view.partition, comparisons=len(late), rounds=rounds)
+
+    def _overdue(self, view: PartitionView, pending: Pending) -> Overdue:
+        job = view.state.jobs.get(view.state.owner.get(pending.member, ""))
+        mode = job.plan.mode if job is not None else STRATEGIES[pending.resolved.strategy].mode
+        code, message = self._why_waiting(view, pending.member) or (ErrorCode.TIMEOUT, "")
+        of = pending.resolved
+        return Overdue(pending.member, of.provider, of.model, mode, of.deadline_ms, code, message)

@@ -1,0 +1,33 @@
+"""Announces requests whose members all have acknowledged events: RequestsDone, upon which their prompts are deleted."""
+
+from settings.settings import Settings
+from streams.clock import Clock
+from streams.kafka.outbox import Outbox
+from streams.wire import work
+from tables.view import PartitionView
+
+_AT_ONCE = 2_000  # offsets in one record
+
+
+class FinishedRequests:
+    """Looks every `done_flush_s` seconds, so that one record tells of many."""
+
+    def __init__(self, settings: Settings, outbox: Outbox, clock: Clock) -> None:
+        self._topic, self._every_s = settings.work_topic, settings.testing.done_flush_s
+        self._outbox, self._clock = outbox, clock
+        self._next_s = 0.0
+
+    def due(self) -> bool:
+        """Whether it is time for the next look; True once."""
+        now_s = self._clock.running_s()
+        if now_s < self._next_s:
+            return False
+        self._next_s = now_s + self._every_s
+        return True
+
+    def announce(self, view: PartitionView) -> None:
+        """Tell of those that have been finished since the last look."""
+        done = view.announceable()
+        for start in range(0, len(done), _AT_ONCE):
+            record = work.RequestsDone(offsets=done[start : start + _AT_ONCE])
+            self._outbox.send(self._topic, work.encode(record), partition=view.partition)
