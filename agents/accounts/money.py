@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from agents.accounts.admission import Admission
 from agents.accounts.batch_queue import BatchQueue
