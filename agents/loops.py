@@ -23,7 +23,7 @@ from streams.kafka.consumer import AckQueue, append_time_ms
 from streams.kafka.outbox import Outbox
 from tables.view import PartitionView, ReadProgress
 
-log = structlog.get_logger("intake")
+log = structlog.get_logger("loops")
 
 
 def events(stream: StreamT[bytes]) -> AsyncIterator[EventT[bytes]]:

@@ -20,7 +20,7 @@ _log = structlog.get_logger("failstop")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecordPlace:
     """The record at which the process stops. Read again after the restart, it may well stop it again."""
 
     topic: str
@@ -32,20 +32,20 @@ class Refusal(Exception):
     """Something that a person must put right; the message is one line with the remedy."""
 
 
-_before_exit: list[Callable[[str, Place | None], None]] = []
+_before_exit: list[Callable[[str, RecordPlace | None], None]] = []
 
 
-def before_exit(action: Callable[[str, Place | None], None]) -> None:
+def before_exit(action: Callable[[str, RecordPlace | None], None]) -> None:
     """Register something quick to do before the exit (counting it); it gets where that was, and the record if there was one."""
     _before_exit.append(action)
 
 
-def place_of(message: Any) -> Place:
+def place_of(message: Any) -> RecordPlace:
     """The place of a record as Faust delivers it."""
-    return Place(message.topic, message.partition, message.offset)
+    return RecordPlace(message.topic, message.partition, message.offset)
 
 
-def stop(where: str, error: BaseException, at: Place | None = None) -> NoReturn:
+def stop(where: str, error: BaseException, at: RecordPlace | None = None) -> NoReturn:
     """Log, flush, and end the process with exit code 70, or 78 for a Refusal; nothing more is committed."""
     if isinstance(error, Refusal):
         _refuse(where, error)
@@ -70,7 +70,7 @@ def _refuse(where: str, refusal: Refusal) -> NoReturn:
 
 
 @contextmanager
-def guard(where: str, at: Place | None = None) -> Iterator[None]:
+def guard(where: str, at: RecordPlace | None = None) -> Iterator[None]:
     """End the process when the body raises; a cancellation passes (Faust cancels agents when it stops)."""
     try:
         yield

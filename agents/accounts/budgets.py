@@ -24,7 +24,7 @@ from settings.settings import Settings
 from streams.clock import Clock
 from tables.view import PartitionView
 
-log = structlog.get_logger("spending")
+log = structlog.get_logger("budgets")
 _LOOK_EVERY_S = 1.0
 
 

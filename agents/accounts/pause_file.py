@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from domain.circuit import Pause
 
-log = structlog.get_logger("circuits")
+log = structlog.get_logger("pause_file")
 
 FILE = "paused_accounts.json"
 _ADAPTER: TypeAdapter[dict[str, tuple[str, Pause]]] = TypeAdapter(dict[str, tuple[str, Pause]])

@@ -20,7 +20,7 @@ from domain.reply import ErrorCode, Reply, ReplyKind
 from providers.protocol import AccountRefused, OutcomeUnknown, ProviderDown, ProviderError
 from streams.clock import Clock
 
-log = structlog.get_logger("circuits")
+log = structlog.get_logger("pauses")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -20,7 +20,7 @@ from streams import crashpoints
 from streams.wire import work
 from tables.view import PartitionView
 
-log = structlog.get_logger("calls")
+log = structlog.get_logger("call")
 _SETTLE_S = 0.03  # answers that come within this are settled by one record
 
 

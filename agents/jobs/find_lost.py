@@ -14,7 +14,7 @@ from domain.job import Claim, Job
 from domain.reconciling import JobEnd
 from providers.protocol import Candidate, Provider, ProviderError
 
-log = structlog.get_logger("finding")
+log = structlog.get_logger("find_lost")
 # How far a batch's time at the provider may lie from the claim's, the broker's, at least: beyond it a batch is taken for
 # another's. A clock five minutes off must not make our own batch absent, and paid again; too wide only holds a job longer.
 _LEAST_MARGIN_S = 600.0

@@ -11,7 +11,7 @@ from providers.protocol import Provider, ProviderError
 from settings.settings import Settings
 from streams.clock import Clock
 
-log = structlog.get_logger("tidying")
+log = structlog.get_logger("orphan_files")
 # On top of the longest time between an upload and its create: clocks differ, and nobody waits for the room.
 _MARGIN_S = 3600.0
 

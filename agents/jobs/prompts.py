@@ -20,7 +20,7 @@ from streams.wire.requests import InboundMember, InboundRecord
 from tables.faults import StoreFault
 from tables.view import PartitionView, Tables
 
-log = structlog.get_logger("asks")
+log = structlog.get_logger("prompts")
 
 
 class JobPrompts:

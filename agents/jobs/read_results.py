@@ -21,7 +21,7 @@ from streams import crashpoints
 from streams.wire import work
 from tables.view import PartitionView
 
-log = structlog.get_logger("reading")
+log = structlog.get_logger("read_results")
 # In one record: settling in chunks is what makes a job cheap, but a chunk is handled in one turn of the event loop. 200 take it
 # 20 ms, and a round elsewhere needs many of them.
 _OUTCOMES_AT_ONCE = 50

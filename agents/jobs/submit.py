@@ -31,7 +31,7 @@ from streams import crashpoints
 from streams.wire import work
 from tables.view import PartitionView
 
-log = structlog.get_logger("submitting")
+log = structlog.get_logger("submit")
 _COUNTED_AT_ONCE = 200  # waits counted between two turns of the event loop: about 1 ms
 
 

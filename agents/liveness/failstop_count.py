@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from streams.failstop import Place
+from streams.failstop import RecordPlace
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ class FailStops:
 
     count: int = 0
     in_a_row: int = 0
-    place: Place | None = None
+    place: RecordPlace | None = None
 
 
 class FailStopCount:
@@ -47,7 +47,7 @@ class FailStopCount:
         found = self.read()
         return replace(found, in_a_row=0, place=None) if lived_s > ROW_S else found
 
-    def add(self, where: str, place: Place | None, now: dt.datetime, lived_s: float) -> None:
+    def add(self, where: str, place: RecordPlace | None, now: dt.datetime, lived_s: float) -> None:
         """Count one more; to be called directly before `os._exit(70)`. `where` is a short name, no message.
 
         Never raises: a full disk may be the very reason, and the exit must follow.
@@ -75,4 +75,4 @@ def _fail_stops(record: dict[str, Any]) -> FailStops:
     count, in_a_row, place = record["count"], record.get("in_a_row", 0), record.get("place")
     if not isinstance(count, int) or not isinstance(in_a_row, int) or count < 0:
         raise ValueError(f"count {count!r}, in_a_row {in_a_row!r}")
-    return FailStops(count, in_a_row, None if place is None else Place(**place))
+    return FailStops(count, in_a_row, None if place is None else RecordPlace(**place))

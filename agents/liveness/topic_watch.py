@@ -11,7 +11,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from settings.kafka import KafkaSettings
 from streams.kafka import security
 
-log = structlog.get_logger("topics")
+log = structlog.get_logger("topic_watch")
 _LOOK_S = 5.0
 
 

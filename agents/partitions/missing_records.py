@@ -19,7 +19,7 @@ from streams.kafka.app import RoundbatchApp
 from streams.kafka.log_ends import LogEnds
 from tables.view import PartitionView
 
-log = structlog.get_logger("gaps")
+log = structlog.get_logger("missing_records")
 _PATIENCE_S = 3.0  # after a seek: beyond it the log is asked again
 
 

@@ -9,7 +9,7 @@ from settings.settings import Settings
 from streams.kafka.app import RoundbatchApp
 from tables.view import PartitionView
 
-log = structlog.get_logger("timers")
+log = structlog.get_logger("backlog")
 _RESUME_AT = 0.8  # of max_pending_bytes: below it requests are read on, so that pausing and reading do not alternate quickly
 
 

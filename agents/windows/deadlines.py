@@ -15,7 +15,7 @@ from streams.kafka.outbox import Outbox
 from streams.wire import work
 from tables.view import PartitionView
 
-log = structlog.get_logger("timers")
+log = structlog.get_logger("deadlines")
 _AT_ONCE = 500  # members in one record: about 60 KB
 
 WhyWaiting = Callable[[PartitionView, Member], tuple[ErrorCode, str] | None]

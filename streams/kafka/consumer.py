@@ -41,7 +41,7 @@ from faust.types import TP, Message
 from mode.services import WaitResults
 
 from streams import failstop
-from streams.failstop import Place
+from streams.failstop import RecordPlace
 from streams.kafka.eager import begun
 from streams.kafka.handover import Handover
 from streams.kafka.security import ISOLATION_LEVEL
@@ -71,7 +71,7 @@ class PromptThread(AIOKafkaConsumerThread):
         except Exception as error:
             unreadable = await located(error, consumer, list(consumer.assignment()))
             if unreadable is not None:
-                failstop.stop("read", unreadable, Place(unreadable.topic, unreadable.partition, unreadable.offset))
+                failstop.stop("read", unreadable, RecordPlace(unreadable.topic, unreadable.partition, unreadable.offset))
             raise
 
     def _create_worker_consumer(self, transport: Transport) -> Any:

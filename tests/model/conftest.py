@@ -14,7 +14,7 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """An empty world, whose processes end at the end of the test. A fail-stop is noted and breaks a promise when checked."""
     made = World()
 
-    def stop(where: str, error: BaseException, at: failstop.Place | None = None) -> NoReturn:
+    def stop(where: str, error: BaseException, at: failstop.RecordPlace | None = None) -> NoReturn:
         made.stopped.append(f"{where}: {error!r}")
         raise Stopped(where) from error
 

@@ -35,7 +35,7 @@ class TwoWorkers(RuleBasedStateMachine):
         self.real_stop = failstop.stop
         failstop.stop = self.stop
 
-    def stop(self, where: str, error: BaseException, at: failstop.Place | None = None) -> NoReturn:
+    def stop(self, where: str, error: BaseException, at: failstop.RecordPlace | None = None) -> NoReturn:
         self.world.stopped.append(f"{where}: {error!r}")
         raise Stopped(where) from error
 

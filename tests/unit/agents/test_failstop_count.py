@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from agents.liveness.failstop_count import ROW_S, FailStopCount, FailStops
 from agents.status.process_gauges import FailStopCollector
-from streams.failstop import Place
+from streams.failstop import RecordPlace
 
 NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
-PLACE = Place("roundbatch.work", 3, 4_711)
+PLACE = RecordPlace("roundbatch.work", 3, 4_711)
 
 
 def test_fail_stops_are_counted_across_restarts(tmp_path: Path) -> None:

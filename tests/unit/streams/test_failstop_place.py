@@ -9,22 +9,22 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from settings.kafka import KafkaSettings
 from streams import failstop
-from streams.failstop import Place
+from streams.failstop import RecordPlace
 from streams.kafka.consumer import AckQueue
 from streams.kafka.outbox import Outbox
 
 RECORD: Any = SimpleNamespace(topic="roundbatch.work", partition=3, offset=4_711)
-PLACE = Place("roundbatch.work", 3, 4_711)
+PLACE = RecordPlace("roundbatch.work", 3, 4_711)
 
 
 @pytest.fixture
-def stops(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Place | None]]:
-    seen: list[tuple[str, Place | None]] = []
+def stops(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, RecordPlace | None]]:
+    seen: list[tuple[str, RecordPlace | None]] = []
     monkeypatch.setattr(failstop, "stop", lambda where, error, at=None: seen.append((where, at)))
     return seen
 
 
-def test_a_handler_that_raises(stops: list[tuple[str, Place | None]]) -> None:
+def test_a_handler_that_raises(stops: list[tuple[str, RecordPlace | None]]) -> None:
     with failstop.guard("reconcile", failstop.place_of(RECORD)):
         raise ValueError
     assert stops == [("reconcile", PLACE)]
@@ -45,7 +45,7 @@ class Refusing:
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-async def test_a_send_of_a_record_that_fails(stops: list[tuple[str, Place | None]], at_once: bool) -> None:
+async def test_a_send_of_a_record_that_fails(stops: list[tuple[str, RecordPlace | None]], at_once: bool) -> None:
     """The line of acknowledgements comes first, for it knows the record; the send that belongs to none stops all the same."""
     outbox, line = (
         Outbox(KafkaSettings(kafka_bootstrap_servers="nowhere:9092"), linger_ms=0),
@@ -63,7 +63,7 @@ async def test_a_send_of_a_record_that_fails(stops: list[tuple[str, Place | None
 
 
 async def test_what_is_not_acknowledged_is_silent(
-    stops: list[tuple[str, Place | None]], monkeypatch: pytest.MonkeyPatch
+    stops: list[tuple[str, RecordPlace | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The watchdog asks it: a broker that answers nothing must not go unnoticed."""
     now = 100.0
