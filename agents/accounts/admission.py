@@ -1,4 +1,4 @@
-"""Whether a job may go to its provider now: its account is not paused, there is a place, room in its batches, and its money."""
+"""Whether a planned job may go now: its account is not paused, there is a place, room in the batch queue, and money."""
 
 from collections.abc import Mapping
 
@@ -16,14 +16,14 @@ from tables.view import PartitionView
 
 
 class Admission:
-    """Jobs that may not go are remembered, and woken when they may."""
+    """Decides on planned jobs. One that may not go is remembered, and woken when it may."""
 
     def __init__(
         self, places: Mapping[str, int], pauses: Pauses, budgets: Budgets, batch_queue: BatchQueue, wake: Wake
     ) -> None:
         """`places`: by account, how many of its jobs are claimed or called at once."""
         self._pauses, self._budgets, self._batch_queue = pauses, budgets, batch_queue
-        # Jobs between claim and submission, and jobs being called. Both hold prompts in memory.
+        # For jobs between claim and submission, and for jobs that are being called: both hold prompts in memory.
         self._places = {
             Transport.BATCH: {account: Places(places[account]) for account in places},
             Transport.CALL: {account: Places(places[account]) for account in places},
@@ -31,7 +31,7 @@ class Admission:
         self._wake = wake
 
     def has_account(self, account: str) -> bool:
-        """Whether this worker has a key for it."""
+        """Whether this worker has a key for the account."""
         return account in self._places[Transport.CALL]
 
     def admit(self, view: PartitionView, job: Job) -> Decision:
@@ -52,7 +52,7 @@ class Admission:
         if decision.verdict is not BudgetVerdict.GO:
             self.release(job.job_id)
             self._batch_queue.not_sent(*key)
-        elif plan.transport is Transport.BATCH:  # a call says so itself, directly before it goes out
+        elif plan.transport is Transport.BATCH:  # a call does this itself, directly before it goes out
             self._pauses.sending(account, subject)
         return decision
 
@@ -63,17 +63,17 @@ class Admission:
                 account.release(job_id)
 
     def not_sent(self, view_partition: int, job: Job) -> None:
-        """The job has not gone, or not all of it: its money is free again, and the try of a paused account too."""
+        """The job has not gone, or not all of it: free its money, and if it was the try of a paused account, that too."""
         self._budgets.not_sent(view_partition, job.job_id)
         self._batch_queue.not_sent(view_partition, job.job_id)
         self._pauses.told_nothing(job.plan.provider, subject_of(view_partition, job.plan.lines[0][0]))
 
     def caught_up(self, view: PartitionView) -> None:
-        """A partition has come: what its jobs have reserved counts from here on."""
+        """A partition has caught up: count what its claimed and submitted jobs have reserved."""
         self._budgets.recall(view)
 
     def tick(self) -> None:
-        """Wake who may go by now."""
+        """Wake the jobs that may go by now."""
         self._pauses.tick()
         self._budgets.tick()
         self._batch_queue.tick()

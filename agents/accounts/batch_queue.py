@@ -1,7 +1,7 @@
-"""What may wait in an account's open batches: a batch that has no room waits until others have ended.
+"""The provider's queue of batches that have not ended, whose size is limited: a batch without room waits until others end.
 
-Derived from the open jobs of this worker's partitions, so it is right after a restart. With several workers each has the share
-of the account that its partitions are of all.
+What is in the queue is derived from the open jobs of this worker's partitions, so it is right after a restart. With several
+workers, each may use as large a part of the limit as it holds of all partitions.
 """
 
 import heapq
@@ -18,8 +18,8 @@ from settings.settings import Settings
 from streams.clock import Clock
 from tables.view import PartitionView
 
-Queue = tuple[str, str]  # account; model, "" where the account's models share one queue
-# Counted anew so often, for batches end; what is admitted between is added at once.
+Queue = tuple[str, str]  # account and model; no model ("") where the account's models share one queue
+# How often the queues are counted anew, for batches end. What is admitted in between is added at once.
 _COUNT_S = 1.0
 
 
@@ -32,7 +32,7 @@ class Amount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BatchQueueState:
-    """One queue: what is in it, what this worker may have in it (None: no limit), jobs held back, seconds in which one was."""
+    """One queue: what is in it, what this worker may have in it (None: no limit), jobs that wait, seconds in which any did."""
 
     used: Amount
     max_items: float | None
@@ -47,7 +47,7 @@ class BatchQueue:
     def __init__(self, settings: Settings, views: Views, clock: Clock, wake: Wake) -> None:
         self._settings, self._views, self._clock, self._wake = settings, views, clock, wake
         self._sizes: dict[JobKey, tuple[Queue, Amount]] = {}
-        self._admitted: dict[JobKey, Job] = {}  # not seen as claimed yet
+        self._admitted: dict[JobKey, Job] = {}  # admitted, and not seen as claimed yet
         self._used: defaultdict[Queue, Amount] = defaultdict(lambda: Amount(0, 0))
         self._counted_s = -math.inf
         self._waiting: dict[Queue, list[tuple[int, JobKey]]] = {}  # heaps by deadline
@@ -57,7 +57,7 @@ class BatchQueue:
         self._ticked_s = clock.running_s()
 
     def admit(self, view: PartitionView, job: Job) -> bool:
-        """Whether a batch may be claimed now: it is counted from now on, or remembered and woken when its turn has come."""
+        """Whether a batch may be claimed now. If so, it counts from now on; if not, it is woken when its turn has come."""
         account = job.plan.provider
         if self._limits(account) == (None, None) or job.plan.transport is not Transport.BATCH:
             return True
@@ -66,18 +66,18 @@ class BatchQueue:
         self._count()
         first = self._first(queue)
         if (first is not None and first < (job.plan.deadline_ms, key)) or not self._has_room(queue, size):
-            self._alive.add(key)  # planned since they were counted, it would be taken for gone, and never woken
+            self._alive.add(key)  # planned after the last count, it would be taken for gone and never woken
             if key not in self._waits:
                 self._waits.add(key)
                 heapq.heappush(self._waiting.setdefault(queue, []), (job.plan.deadline_ms, key))
             return False
-        self._waits.discard(key)  # looked at without being woken, after a rebalance: it must not hold up those behind it
+        self._waits.discard(key)  # looked at without having been woken (a rebalance), it would hold up those behind it
         self._admitted[key] = job
         self._add(queue, size)
         return True
 
     def not_sent(self, partition: int, job_id: str) -> None:
-        """A batch that was admitted will not be created now."""
+        """A batch that was admitted will not be created now: its room is free again."""
         if self._admitted.pop((partition, job_id), None) is not None:
             self._counted_s = -math.inf
 
@@ -99,7 +99,7 @@ class BatchQueue:
                     room = Amount(room.items + size.items, room.tokens + size.tokens)
 
     def _first(self, queue: Queue) -> tuple[int, JobKey] | None:
-        """Who waits and is next; entries of those that wait no more are dropped on the way."""
+        """The next job that waits, with its deadline. Entries of jobs that wait no more are dropped on the way."""
         waiting = self._waiting.get(queue, [])
         while waiting and waiting[0][1] not in self._waits:
             heapq.heappop(waiting)
@@ -136,7 +136,7 @@ class BatchQueue:
         return self._fits(queue, self._used[queue], size)
 
     def _fits(self, queue: Queue, used: Amount, size: Amount) -> bool:
-        if not used.items:  # a job larger than the share would wait for ever
+        if not used.items:  # otherwise a job larger than the share would wait for ever
             return True
         items, tokens = self._share_of(queue[0])
         return (items is None or used.items + size.items <= items) and (tokens is None or used.tokens + size.tokens <= tokens)

@@ -1,7 +1,8 @@
-"""What is spent, reserved and left: a job goes to its provider only when the budgets hold what it may cost at most.
+"""What is spent, reserved and left: a job goes to its provider only when the budgets have room for what it may cost at most.
 
-Nothing is kept but in the log: what was paid is told by the outcomes of the partitions that this worker holds, what is
-reserved by its jobs that are claimed or submitted. Calls under way are reserved in memory, and asked again after a crash.
+All of it follows from the log: what was paid, from the outcomes of the partitions that this worker holds; what is reserved,
+from their jobs that are claimed or submitted. What calls under way reserve is in memory alone: after a crash they are asked
+again.
 """
 
 from collections import defaultdict
@@ -30,7 +31,7 @@ _LOOK_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Reserved:
-    """For one job under way: USD by bos_batch_id, when this share of its members was open."""
+    """For one job under way: USD by paying_batch, as it was when this share of its members was open."""
 
     usd: Mapping[str, float]
     share_open: float
@@ -46,7 +47,7 @@ class _Held:
 
 
 class Budgets:
-    """Budgets of this worker. With several, each has the share of the day's budget that its partitions are of all."""
+    """The budgets of this worker. With several, each may spend as large a part of the day's as it holds of all partitions."""
 
     def __init__(self, settings: Settings, views: Views, counters: MoneyCounters, clock: Clock, wake: Wake) -> None:
         self._settings, self._views, self._counters, self._clock, self._wake = settings, views, counters, clock, wake
@@ -54,18 +55,18 @@ class Budgets:
         self._zone, self._excess = ZoneInfo(settings.budget.time_zone), Excess(settings.budget.excess)
         self._reserved: dict[tuple[int, str], _Reserved] = {}
         self._held: dict[tuple[int, str], _Held] = {}
-        # By batch, as of the last walk over all reservations and with what has come since: too much rather than too little, for
-        # answers have set some free. With 500 jobs under way a walk takes 1 ms.
+        # Reserved USD by paying_batch: the sum of the last walk over all reservations, and what was reserved since. It may be
+        # too much, for answers have freed some, but never too little. It saves walks: one over 500 jobs takes 1 ms.
         self._total: defaultdict[str, float] = defaultdict(float)
         self._look_at_s = float("-inf")
 
     @property
     def limited(self) -> bool:
-        """Whether there is any budget."""
+        """Whether any budget is set."""
         return self._budget.day_usd is not None or self._budget.batch_usd is not None
 
     def admit(self, view: PartitionView, job: Job) -> Decision:
-        """Decide whether a job's money is there; where it is, it is reserved from here on."""
+        """Decide whether the budgets have room for a job; where they have, its money is reserved from here on."""
         key = (view.partition, job.job_id)
         usd = self._most(view, job)
         decision = self._decide(usd, len(view.state.owned(job.job_id))) if self.limited else Decision(BudgetVerdict.GO)
@@ -85,7 +86,7 @@ class Budgets:
         return decision
 
     def not_sent(self, partition: int, job_id: str) -> None:
-        """The job does not go after all, or what it had to ask is left for later."""
+        """Free what a job has reserved: it does not go after all, or leaves what it had to ask for later."""
         self._reserved.pop((partition, job_id), None)
 
     def recall(self, view: PartitionView) -> None:
@@ -107,7 +108,7 @@ class Budgets:
         return decision if decision.verdict is not BudgetVerdict.GO else None
 
     def _decide(self, usd: Mapping[str, float] | None, members: int, *, whole: bool = False) -> Decision:
-        """`whole`: as if all partitions had caught up. Before that, what they have spent is not known."""
+        """`whole`: decide as if all partitions had caught up. Until they have, what was spent is unknown, and jobs wait."""
         if usd is None:
             message = "the price list does not know this model, and a budget cannot hold what has no price"
             return Decision(BudgetVerdict.REFUSE, message, ErrorCode.CONFIGURATION_ERROR)
@@ -135,7 +136,7 @@ class Budgets:
         return found
 
     def _most(self, view: PartitionView, job: Job) -> dict[str, float] | None:
-        """What the open members of a job cost at most, by bos_batch_id; None for a model without a price."""
+        """What the open members of a job cost at most, by paying_batch; None for a model without a price."""
         plan = job.plan
         default = self._settings.provider(plan.provider).max_output_tokens
         tokens: dict[str, tuple[int, int]] = {}
@@ -152,7 +153,7 @@ class Budgets:
         }
         return {name: one for name, one in usd.items() if one is not None} if None not in usd.values() else None
 
-    # -- what is there ---------------------------------------------------------------------------------------------
+    # -- what is spent, reserved and left --------------------------------------------------------------------------
 
     @property
     def share_usd(self) -> float | None:
@@ -171,7 +172,7 @@ class Budgets:
         return day_of(self._clock.now_ms(), self._zone)[1]
 
     def spent_for(self, batch: str) -> float:
-        """USD paid for a batch, in the partitions of this worker."""
+        """USD paid for a paying_batch, in the partitions of this worker."""
         return sum(view.state.payments.of_batch(batch) for view in self._views)
 
     def reserved(self) -> float:
@@ -183,7 +184,7 @@ class Budgets:
         return len(self._held), sum(held.members for held in self._held.values())
 
     def fullest_batches(self, most: int) -> list[tuple[str, float, float]]:
-        """Batches with what is spent and reserved for them, the dearest first."""
+        """The `most` dearest paying_batches, the dearest first: the USD spent and reserved for each."""
         if not most:
             return []
         reserved, spent = self._all_reserved(), defaultdict[str, float](float)
@@ -199,8 +200,9 @@ class Budgets:
             view = self._views.current(key[0])
             share = view.state.share_open(key[1]) if view is not None else 0.0
             if not share:
-                # All answered, planned anew, or no longer here: when it is again, it is recalled. Perhaps gone already: who
-                # asks for a view first after a rebalance drops all, and the dispatcher gives back what it has not sent.
+                # All of the job is answered or planned anew, or its partition is not here; when that comes back, `recall`
+                # reserves again. The entry may be gone already: the first who asks for a view after a rebalance drops all
+                # views, upon which the dispatcher gives back what it has not sent.
                 self._reserved.pop(key, None)
                 continue
             for batch, usd in reserved.usd.items():
@@ -211,12 +213,12 @@ class Budgets:
     # -- as time passes --------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Wake held jobs for which there is room now, those with the earliest deadline first."""
+        """Wake jobs that wait for money and for which there is room now, those with the earliest deadline first."""
         now_s = self._clock.running_s()
         if now_s < self._look_at_s:
             return
         self._look_at_s = now_s + _LOOK_EVERY_S
-        reserved = self._all_reserved().copy()  # the walk forgets what is over, also where there is no budget
+        reserved = self._all_reserved().copy()  # also where no budget is set: the walk forgets reservations that are over
         if not self._held or not self._caught_up():
             return
         for key, held in sorted(self._held.items(), key=lambda item: item[1].deadline_ms):

@@ -1,4 +1,4 @@
-"""Accounts that may be paused and budgets that may be used up: put together, and looked at as time passes."""
+"""Pauses, budgets, the batch queue and admission, put together: what decides whether jobs go, looked at as time passes."""
 
 import asyncio
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _TICK_S = 0.1
 
 
 class Money:
-    """What lets jobs go, as one: looked at as time passes, and told of."""
+    """What decides whether jobs go. The worker runs it; the status reads from it."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Money:
         self.models = tuple((name, settings.provider(name).model) for name in accounts)
 
     def begin(self) -> None:
-        """Take over what was paused, say which prices are used and which are not known."""
+        """Take over what was paused; log which price list is used, and which models it does not know."""
         self.pauses.recall()
         prices = price_list()
         log.info("prices", list=prices.name, newest=prices.newest)
@@ -45,7 +45,7 @@ class Money:
                 log.warning("price_unknown", provider=provider, model=model, said=said)
 
     async def run(self, heartbeat: Heartbeat) -> None:
-        """Wake who may go by now, until cancelled."""
+        """Wake the jobs that may go by now, again and again until cancelled."""
         while True:
             heartbeat.beat()
             with failstop.guard("money"):

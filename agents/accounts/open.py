@@ -66,7 +66,7 @@ def _adapter(name: str) -> "type[AnthropicProvider | OpenAIProvider]":
 
 
 def share_accounts(accounts: Mapping[str, Account], share: float) -> None:
-    """Tell the limiters which part of all partitions this worker holds; without any it keeps the part it had."""
+    """Tell the limiters which part of all partitions this worker holds; a worker without partitions keeps the part it had."""
     for account in accounts.values():
         if 0.0 < share <= 1.0:
             account.limiter.set_share(share)

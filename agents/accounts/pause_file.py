@@ -1,4 +1,4 @@
-"""Which accounts were paused, kept in a small file beside the tables: a restart must not forget what all wait for."""
+"""Which accounts are paused, in a small file beside the tables: after a restart too, no job goes to one that refuses all."""
 
 import json
 import os
@@ -18,7 +18,7 @@ _ADAPTER: TypeAdapter[dict[str, tuple[str, Pause]]] = TypeAdapter(dict[str, tupl
 
 
 class PauseStore(Protocol):
-    """What remembers the pauses beyond the process."""
+    """Keeps the pauses beyond the life of the process."""
 
     def read(self) -> Mapping[str, tuple[str, Pause]]:
         """By account: the hash of the key that the pause is about, and the pause."""
@@ -35,7 +35,7 @@ class PauseFile:
         self.path = state_dir / FILE
 
     def read(self) -> dict[str, tuple[str, Pause]]:
-        """What was written last; nothing where there is no file, or none that can be read."""
+        """What was written last; empty where there is no file, or none that can be read."""
         try:
             return _ADAPTER.validate_json(self.path.read_bytes())
         except FileNotFoundError:

@@ -25,7 +25,7 @@ log = structlog.get_logger("pauses")
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Waiting:
-    """A waiting job, as the choice of the next try goes. `subject`: planned again it has another id, and is the same."""
+    """A waiting job; the least one is chosen for the next try. `subject` stays when it is planned again, under another id."""
 
     members: int
     deadline_ms: int
@@ -38,7 +38,7 @@ def subject_of(partition: int, member: Member) -> str:
 
 
 class Pauses:
-    """One circuit an account, and the jobs that wait for it."""
+    """A circuit breaker for each account (`domain.circuit`), and the jobs that wait for it."""
 
     def __init__(
         self,
@@ -54,11 +54,11 @@ class Pauses:
         self._counters, self._clock, self._wake = counters, clock, wake
         self._circuits = dict.fromkeys(keys, Circuit())
         self._waiting: dict[str, dict[JobKey, _Waiting]] = {account: {} for account in keys}
-        self._woken: dict[str, Counter[str]] = {account: Counter() for account in keys}  # subjects, to try, in this pause
+        self._woken: dict[str, Counter[str]] = {account: Counter() for account in keys}  # how often each subject was woken
         self._wake_at_s = dict.fromkeys(keys, float("-inf"))
 
     def recall(self) -> None:
-        """Take over the pauses of the process before; each may be tried at once."""
+        """Take over the pauses of the process before this one; each account may be tried at once."""
         for account, (key_hash, pause) in self._store.read().items():
             if self._keys.get(account) == key_hash:
                 now_s = self._clock.running_s()
@@ -77,7 +77,7 @@ class Pauses:
         return self._circuits[account].lets(subject, self._clock.running_s())
 
     def sending(self, account: str, subject: str) -> bool:
-        """Whether this subject may be sent now, and it is going to be: of a paused account it is the one try."""
+        """Whether this subject may be sent now. If so, it counts as sent: at a paused account it is the one try."""
         now_s = self._clock.running_s()
         if not self._circuits[account].lets(subject, now_s):
             return False
@@ -85,13 +85,13 @@ class Pauses:
         return True
 
     def wait(self, account: str, job: JobKey, subject: str, deadline_ms: int, members: int) -> None:
-        """Remember a job that waits; it is woken to try the account, small ones first, and when that is well again."""
+        """Remember a job that waits. It is woken to try the account, small jobs first, and when the account answers again."""
         self._waiting[account][job] = _Waiting(members, deadline_ms, subject)
 
     # -- what came of it -------------------------------------------------------------------------------------------
 
     def replied(self, account: str, subject: str, reply: Reply) -> None:
-        """A call was answered. A refused prompt shows that the provider answers, but of spend it may tell nothing."""
+        """A call was answered. A refused prompt does not end a pause: it may not show that the account may spend again."""
         if reply.kind is ReplyKind.SUCCEEDED or self.pause_of(account) is None:
             self.answered(account, subject)
         else:
@@ -102,14 +102,14 @@ class Pauses:
         self._become(account, self._circuits[account].answered(subject))
 
     def told_nothing(self, account: str, subject: str) -> None:
-        """Not sent after all, throttled, or its content refused."""
+        """Nothing was learned of the account: the subject was not sent after all, was throttled, or its content was refused."""
         pause = self.pause_of(account)
         if pause is not None and pause.trier == subject:
             self._counters.probed(account, "unclear")
         self._become(account, self._circuits[account].told_nothing(subject, self._clock.running_s(), self._back_off))
 
     def failed(self, account: str, subject: str, error: ProviderError) -> bool:
-        """Whether the account is paused now: then what failed waits with all the others, and uses no attempt."""
+        """A failure; returns whether the account is paused now. Then what failed waits with all others, and uses no attempt."""
         if not isinstance(error, AccountRefused | ProviderDown | OutcomeUnknown):
             self.told_nothing(account, subject)
             return False
@@ -164,7 +164,7 @@ class Pauses:
     # -- as time passes --------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Wake one waiting job of each paused account whose next try is due: those that have tried least, then the smallest."""
+        """At each paused account whose next try is due, wake one job: of those that tried least often, the smallest."""
         now_s = self._clock.running_s()
         for account, circuit in self._circuits.items():
             if not circuit.try_is_due(now_s) or now_s < self._wake_at_s[account]:
@@ -175,7 +175,7 @@ class Pauses:
                 subject = waiting.pop(job).subject
                 if self._wake(*job):
                     woken[subject] += 1
-                    # It tries within the second; one that cannot (no place, no money) leaves the try to another.
+                    # The job tries within the second. If it cannot (no place, no money), another is woken after that.
                     self._wake_at_s[account] = now_s + min(1.0, self._back_off.first_s)
                     break
 

@@ -1,4 +1,4 @@
-"""A bound on how many jobs of an account are worked on at once. Those that wait go by turns of their rounds."""
+"""A bound on how many jobs of an account are at work at once. Of the jobs that wait, the rounds take turns."""
 
 import heapq
 from collections.abc import Callable
@@ -9,8 +9,9 @@ _Waiting = tuple[int, str, Callable[[], bool]]
 class Places:
     """`size` places. A job that finds none is remembered, and woken when its turn has come.
 
-    Within a round the earliest deadline goes first. Of the rounds that wait it is the one that has had the fewest turns since
-    it came: 12 jobs are not stuck behind 2,000 single calls of another round. With equal turns, the earliest deadline.
+    Within a round the earliest deadline goes first. Of the rounds that wait, the one goes first that has had the fewest turns
+    since it came, so that 12 jobs are not stuck behind 2,000 single calls of another round. With equal turns, the one with the
+    earliest deadline.
     """
 
     def __init__(self, size: int) -> None:
@@ -19,13 +20,13 @@ class Places:
         self._queued: set[str] = set()
         self._rounds: dict[str, list[_Waiting]] = {}  # heaps
         self._turns: dict[str, int] = {}  # of the rounds that wait
-        self._next: list[tuple[int, int, str]] = []  # turns, deadline, round; what no longer agrees with the above is skipped
-        self._turn = 0  # of the round that was last woken: who comes later begins there
+        self._next: list[tuple[int, int, str]] = []  # heap of (turns, deadline, round); outdated entries are skipped
+        self._turn = 0  # turns of the round that was woken last: a round that comes later begins with these
 
     def take(self, job_id: str, deadline_ms: int, wake: Callable[[], bool], round_key: str = "") -> bool:
-        """Take a place (again, if the job has one already), or False; then `wake` is called once a place is free.
+        """Take a place, which a job that has one keeps. False: there is none, and `wake` is called once one is free.
 
-        `wake` says whether the job still wants it: one whose partition has gone must not keep the next one waiting.
+        `wake` returns whether the job still wants it: one whose partition has gone must not keep the next one waiting.
         """
         if job_id in self._taken:
             return True

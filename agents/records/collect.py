@@ -1,4 +1,4 @@
-"""collect: reads the inbound topic, judges what comes, and puts `rounds` and `requests`."""
+"""collect: reads the request topic, judges every comparison that arrives, and puts entries into `rounds` and `requests`."""
 
 import asyncio
 from typing import Any
@@ -25,7 +25,8 @@ from tables.faults import OtherLog, other_time
 from tables.view import PartitionView, Tables
 
 log = structlog.get_logger("collect")
-_REJECTED_AT_ONCE = 1_000  # up to 1.2 KB each: the 8,000 that fit into a request record were more than a work record may hold
+# Outcomes in one work record, of up to 1.2 KB each. A request record can hold 8,000 rejected members: too many for one.
+_REJECTED_AT_ONCE = 1_000
 
 
 class Collect:
@@ -64,7 +65,7 @@ class Collect:
         return effects
 
     def _check_same_log(self, view: PartitionView, message: Message, append_ms: int) -> None:
-        """Raises OtherLog when `requests` remembers another record of this offset: this is no re-reading of it."""
+        """Raises OtherLog when `requests` remembers a different record at this offset: the topic was deleted and made again."""
         partition, offset = message.partition, message.offset
         if offset not in view.retained:
             return
@@ -95,7 +96,7 @@ class Collect:
             effects.append(self._member_letter(message, lost.member, lost.reason, lost.error, answered=False))
         if not judged.entries:
             return
-        # Both entries on every reading, re-readings too: killed between the two puts, one may be there without the other.
+        # Both entries are put on every reading, a re-reading too: after a kill between the two puts only one may be there.
         key = requests.key(partition, offset)
         effects.append(
             self._tables.requests.put(partition, key, requests.encode(requests.Stored(append_ms, message.value or b"")))
@@ -107,7 +108,7 @@ class Collect:
         for entry in judged.entries:
             key = rounds.key(partition, entry)
             found = self._tables.rounds.find(partition, key)
-            # A fact is written once: on a re-read its own bytes are put again, for settings may have changed.
+            # A fact is decided once: on a re-read its stored bytes are put again, for settings may have changed since.
             value = found if found is not None else rounds.CODEC.encode(entry)
             entries.append(rounds.CODEC.decode(value) if found is not None else entry)
             effects.append(self._tables.rounds.put(partition, key, value))
@@ -120,7 +121,7 @@ class Collect:
 
     @staticmethod
     def _tell_of_rounds(view: PartitionView, judged: Judged, entries: list[RoundEntry]) -> None:
-        """Say of each round once that it has begun; asked before the view learns of it."""
+        """Log once for each round that it has begun. To be called before the view learns the entries."""
         parent = judged.record.traceparent
         for entry in entries:
             if entry.round_key not in view.state.progress and not entry.piece:
@@ -135,7 +136,7 @@ class Collect:
                 )
 
     def _warn_of_nights(self, view: PartitionView, judged: Judged, entries: list[RoundEntry]) -> None:
-        """Say once for each round after a batch's first that it waits for a night; asked before the view learns of it."""
+        """Warn once for each round after a cj_batch's first that waits for a night. Called before the view learns them."""
         said: set[str] = set()
         for entry in entries:
             scheduled = [
@@ -157,7 +158,7 @@ class Collect:
                 round=entry.round_key,
                 iteration=number,
                 provider=provider,
-                said="each round of a batch waits for a night of its own: ten rounds are ten nights",
+                said="each round of a cj_batch waits for a night of its own: ten rounds are ten nights",
             )
 
     def _answer_rejected(
@@ -204,6 +205,6 @@ def _rejection(member: Member, arrival: Arrival, append_ms: int) -> Outcome:
     fault = arrival.fault
     if fault is None:
         raise ValueError(f"{member} is rejected without a fault")
-    # The request's own append time, not the clock: a re-reading sends the same bytes.
+    # The request's own append time, not the clock: so a re-reading sends the same bytes.
     mode = STRATEGIES[arrival.strategy].mode
     return Outcome(member, arrival.provider, arrival.model, append_ms, mode, fault=fault)

@@ -1,4 +1,4 @@
-"""Dead letters: what was wrong goes to `<topic>.DLQ`, with where it came from and whether an event answered it."""
+"""Dead letters: what could not be worked on goes to `<topic>.DLQ`, with the reason, its origin and whether it was answered."""
 
 import asyncio
 import json
@@ -16,13 +16,13 @@ log = structlog.get_logger("dead_letters")
 
 
 class DeadLetters:
-    """Writes dead letters; each gives the future of its send."""
+    """Writes dead letters; each method returns the future of its send."""
 
     def __init__(self, settings: Settings, outbox: Outbox, metrics: Metrics, clock: Clock) -> None:
         self._settings, self._outbox, self._metrics, self._clock = settings, outbox, metrics, clock
 
     def record(self, message: Message, *, reason: str, error: str, answered: bool = False) -> "asyncio.Future[Any]":
-        """The whole record as it came. `reason` is a short word for the metric, `error` a sentence without its content."""
+        """Send a whole record as it came. `reason` is a short word for the metric, `error` a sentence without the content."""
         return self._send(message, message.value, reason=reason, error=error, answered=answered)
 
     def member(
@@ -36,7 +36,7 @@ class DeadLetters:
         answered: bool,
         round_key: str | None = None,
     ) -> "asyncio.Future[Any]":
-        """One member of a record, with its position."""
+        """Send one member of a record, with its position."""
         value = json.dumps({"position": position, "comparison": raw}).encode()
         return self._send(message, value, reason=reason, error=error, answered=answered, position=position, round_key=round_key)
 
@@ -63,7 +63,7 @@ class DeadLetters:
         if position is not None:
             headers.append(("position", str(position).encode()))
         if value is None and message.key is None:
-            value = b""  # Kafka's client sends no record that has neither
+            value = b""  # Kafka's client refuses a record with neither key nor value
         sent = self._outbox.send(self._settings.dlq_topic(message.topic), value, key=message.key, headers=headers)
         sent.add_done_callback(lambda _: self._metrics.dead_letter(answered=answered, reason=reason))
         log.warning(

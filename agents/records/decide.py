@@ -1,6 +1,6 @@
-"""What a work record decides: from the record to the decision of domain.reconciling, and its verdict into the state.
+"""What a work record decides: it is handed to its decision in domain.reconciling, and the state learns the verdict.
 
-Reconcile does it on the way, and whoever reads the topic afterwards comes to the same verdicts.
+Reconcile does this with each record; whoever reads the topic afterwards (`roundbatch explain ID`) comes to the same verdicts.
 """
 
 from domain import reconciling
@@ -43,7 +43,7 @@ def decide(state: PartitionState, record: work.WorkRecord, offset: int, append_m
 
 
 def learn(state: PartitionState, verdict: Verdict) -> None:
-    """Apply what was decided; endings first, for a member may end and its siblings be planned again in one turn."""
+    """Apply a verdict. Endings come first: one record may end a member and plan the others of its job again."""
     state.learn_endings(verdict.endings)
     state.payments.learn(verdict.paid)
     for job in verdict.jobs:

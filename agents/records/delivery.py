@@ -1,8 +1,8 @@
 """The event that ends a comparison, on its way to its callback topic, which is somebody else's and may take less than we send.
 
-An event that is refused for its size ends as the smallest error event, and where that is refused too as a dead letter. That it
-was refused is put into `outcomes` first: whoever reads the work record again, after a crash or on another worker, sends the
-same bytes, though the topic's limit may have been raised meanwhile.
+An event that is refused for its size is replaced by the smallest error event, and where that is refused too, by a dead letter.
+That it was refused is put into `outcomes` first. So whoever reads the work record again, after a crash or on another worker,
+sends the same bytes, even if the topic's limit has been raised meanwhile.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ class Delivery:
         self._tables, self._outbox, self._dead_letters = tables, outbox, dead_letters
 
     def send(self, message: Message, event: Event) -> "asyncio.Future[Outcome | None]":
-        """Send the event that this work record has decided; the future gives what it told, None where it is a dead letter."""
+        """Send the event that this work record has decided; its result is what the event told, None for a dead letter."""
         done: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         self._try(message, event, done)
         return done
@@ -117,7 +117,7 @@ class Delivery:
 
 
 def _then(effect: "asyncio.Future[Any]", done: "asyncio.Future[Any]", go_on: Callable[[], None]) -> None:
-    """Go on when an effect is acknowledged; a failure or a cancellation of it is that of `done`."""
+    """Call `go_on` when an effect is acknowledged; when it fails or is cancelled, `done` fails or is cancelled too."""
 
     def acknowledged(effect: "asyncio.Future[Any]") -> None:
         if effect.cancelled():

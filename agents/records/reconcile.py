@@ -45,7 +45,7 @@ class _Effects:
     verdict: Verdict
     events: tuple[Event, ...]
     unsendable: tuple[tuple[Outcome, str, object], ...]
-    too_large: tuple[Member, ...]  # whose events an earlier reading of the record has seen refused for their size
+    too_large: tuple[Member, ...]  # events refused for their size at an earlier reading of the record
 
 
 class Reconcile:
@@ -60,8 +60,8 @@ class Reconcile:
     def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
         """Handle one work record; returns the effects that must be done before its offset is acked.
 
-        Raises MustWait, with nothing written, when collect has to read first; NewerRecord for what a newer worker has written,
-        and StoreFault, which must both stop this one: they are no fault of the record.
+        Raises MustWait, with nothing written, when collect has to read further first. Raises NewerRecord, for a record that a
+        newer worker has written, and StoreFault: both must stop this worker, for neither is a fault of the record.
         """
         offset, append_ms = message.offset, append_time_ms(message)
         effects: list[asyncio.Future[Any]] = []
@@ -84,9 +84,9 @@ class Reconcile:
         return decide.decide(view.state, record, offset, append_ms)
 
     def _as_found(self, view: PartitionView, offset: int, verdict: Verdict) -> tuple[Verdict, tuple[Member, ...]]:
-        """Replace facts by those that an earlier reading of this very record has put: a fact is written once.
+        """Replace facts of a verdict by those that an earlier reading of this very record has put: a fact is decided once.
 
-        With the members whose event was refused for its size.
+        Also returns the members whose event was refused for its size at that reading.
         """
         partition = view.partition
         found_jobs = tuple(self._found(partition, job.job_id, "planned", jobs.PLANNED, job) for job in verdict.jobs)
@@ -184,14 +184,14 @@ class Reconcile:
         crashpoints.point(f"after_{record.kind}_read", partition)
 
     def caught_up(self, view: PartitionView) -> None:
-        """Cancel once more what was cancelled before collect had read all that was there: a worker was down meanwhile."""
+        """Decide again the cancel requests that were read before this: collect has read requests since, which they may mean."""
         for message in view.cancels:
             verdict = self._decide(view, work.decode(message.value or b""), message.offset, append_time_ms(message))
             self._send_cancelled(view, message.topic, verdict)
         view.cancels.clear()
 
     def _send_cancelled(self, view: PartitionView, topic: str, verdict: Verdict) -> "list[asyncio.Future[Any]]":
-        """Send the Outcomes that end what is pending. Sent again they end nobody twice: the first one decides."""
+        """Send the Outcomes that end what is pending. Sending them again ends no member twice: the first one decides."""
         ended = verdict.cancelled
         if ended:
             pending = (view.state.pending.get(outcome.member) for outcome in ended)

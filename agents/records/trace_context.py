@@ -21,7 +21,7 @@ class Traced:
 
 
 class Tracer(Protocol):
-    """What reconcile tells of comparisons that have ended; agents.records.tracing.Tracing is one, with OpenTelemetry."""
+    """Is told by reconcile of comparisons that have ended; agents.records.tracing.Tracing does it with OpenTelemetry."""
 
     def ended(self, traced: Traced, outcome: Outcome, ended_ms: int) -> None:
         """The comparison's event is acknowledged."""
@@ -33,7 +33,7 @@ class Tracer(Protocol):
 
 
 def traced(record: InboundRecord, member: Member, append_ms: int) -> Traced | None:
-    """The trace of one comparison; None where its record came without."""
+    """The trace of one comparison; None where its record came without one."""
     if record.traceparent is None:
         return None
     inbound = record.members[member.position]

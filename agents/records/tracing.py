@@ -1,7 +1,8 @@
 """The trace that a request came with, continued when its comparison ends, hours later and in another process if need be.
 
-Nothing of it lives between the two: where the request's record says a traceparent, the spans are made of what the outcome and
-the record say, with their own times. Imported only where tracing is on; nothing else may import OpenTelemetry.
+Nothing of the trace is kept in between: when the request's record holds a traceparent, all spans are made at the end, from what
+the record and the outcome say and with the times that they hold. This module is imported only where tracing is on, and no other
+may import OpenTelemetry.
 """
 
 import hashlib
@@ -42,7 +43,7 @@ class Tracing:
     def ended(self, traced: Traced, outcome: Outcome, ended_ms: int) -> None:
         """Three spans: the comparison from its request to its event, in it the wait, and the provider's work.
 
-        Never raises: an answer must not be held up by what is told of it.
+        Never raises: a fault of tracing must not hold up an answer.
         """
         try:
             self._make_spans(traced, outcome, max(ended_ms, outcome.completed_ms))
@@ -54,7 +55,7 @@ class Tracing:
         context = self._propagator.extract({name: value for name, value in carrier.items() if value})
         begun_ms = traced.requested_ms
         sent_ms = max(begun_ms, outcome.completed_ms - outcome.response_time_ms)
-        # The same ids for the same comparison: told again after a crash, it is the same span again.
+        # A comparison always gets the same ids: told again after a crash, it is the same span.
         self._ids.give(_ids(traced.correlation_id))
         whole = self._tracer.start_span("roundbatch.comparison", context, SpanKind.CONSUMER, start_time=begun_ms * _NS)
         _describe(whole, traced, outcome)
@@ -71,13 +72,13 @@ class Tracing:
 
 
 class _GivenIds(RandomIdGenerator):
-    """Gives out the span ids that were laid ready, then random ones."""
+    """Gives out the span ids that were prepared, then random ones."""
 
     def __init__(self) -> None:
         self._ready: deque[int] = deque()
 
     def give(self, ids: tuple[int, ...]) -> None:
-        """Lay ids ready for the next spans."""
+        """Prepare ids for the next spans."""
         self._ready = deque(ids)
 
     def generate_span_id(self) -> int:

@@ -1,1 +1,1 @@
-"""Windows that are due are closed, by the planner's word; and what else happens by time."""
+"""What happens as time passes: due windows are closed, passed deadlines reported, finished requests announced."""

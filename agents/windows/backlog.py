@@ -1,4 +1,4 @@
-"""Reads no more requests while too many bytes of prompts wait to be sent: what bounds the worker's memory and disk."""
+"""Pauses intake while too many bytes of prompts are pending, which bounds the worker's memory and disk."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from streams.kafka.app import RoundbatchApp
 from tables.view import PartitionView
 
 log = structlog.get_logger("backlog")
-_RESUME_AT = 0.8  # of max_pending_bytes: below it requests are read on, so that pausing and reading do not alternate quickly
+_RESUME_AT = 0.8  # of max_pending_bytes: intake goes on only below this, so that it does not pause and resume in quick turns
 
 
 class Backlog:
@@ -25,7 +25,7 @@ class Backlog:
         pending = sum(view.state.pending_bytes for view in held)
         for view in held:
             tp = TP(self._topic, view.partition)
-            # While reconcile waits for collect nothing is paused: the record it waits for must come.
+            # A partition whose reconcile waits for collect is not paused: the request that it waits for must be read.
             if pending > self._limit and not view.inbound_paused and not view.deferred:
                 self._app.consumer.pause_partitions({tp})
                 view.inbound_paused = True

@@ -17,18 +17,18 @@ log = structlog.get_logger("closer")
 
 
 class Closer:
-    """Called by collect for what is complete, full or to be sent at once, and by timers for quiet and age."""
+    """Called when a request record is acknowledged (complete, full, at once) and by timers (quiet, too old, scheduled)."""
 
     def __init__(self, settings: Settings, outbox: Outbox, clock: Clock) -> None:
         self._settings, self._outbox, self._clock = settings, outbox, clock
         self._planner = Planner(settings)
 
     def close_due(self, view: PartitionView) -> None:
-        """Close every window of a partition that is due; nothing while the partition is not caught up."""
+        """Close every window of a partition that is due; does nothing until the partition has caught up."""
         self.close(view, tuple(view.state.windows))
 
     def close(self, view: PartitionView, keys: tuple[tuple[str, str], ...]) -> None:
-        """Close those of these windows, by (round, strategy), that are due."""
+        """Close those of the windows with these keys, (round, strategy), that are due."""
         if not view.caught_up or view.dead:
             return
         now_ms = self._clock.now_ms()
@@ -42,7 +42,7 @@ class Closer:
 
     def _close(self, view: PartitionView, window_key: str, members: dict[Member, Pending], closed_by: ClosedBy) -> None:
         if not view.planning.isdisjoint(members):
-            return  # a plan of it is on its way: what is left is looked at when that has been read back
+            return  # a plan of this window is on its way; what it leaves is looked at when it has been read back
         ready = [pending for pending in members.values() if self._acknowledged(view, pending)]
         if not ready or (closed_by is ClosedBy.COMPLETE and len(ready) < len(members)):
             return
@@ -61,12 +61,12 @@ class Closer:
 
     @staticmethod
     def _acknowledged(view: PartitionView, pending: Pending) -> bool:
-        # Killed before the put is acknowledged, a member in a job would have no prompt.
+        # After a kill before the put is acknowledged, a member that is in a job already would have no prompt.
         return pending.member.offset < view.inbound.acked
 
 
 def _rounds(window_key: str, plan: Plan, ready: list[Pending]) -> dict[str, object]:
-    """As agents.partitions.log_fields.about: the members of the plan are in no job yet."""
+    """The round fields of agents.partitions.log_fields.about, which needs a job: these members are in none yet."""
     if not window_key.startswith(ALL_ROUNDS):
         return {"round": window_key}
     members = set(plan.members)

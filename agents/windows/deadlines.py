@@ -1,4 +1,4 @@
-"""Tells of members whose deadline has passed: a DeadlinePassed record, which ends them with an error event."""
+"""Sends a DeadlinePassed record for members whose deadline has passed; it ends each of them with an error event."""
 
 from collections.abc import Callable
 
@@ -22,13 +22,13 @@ WhyWaiting = Callable[[PartitionView, Member], tuple[ErrorCode, str] | None]
 
 
 class Deadlines:
-    """`why_waiting`: what a member was waiting for, where that is an account or money; it is the error that its event tells."""
+    """Reports passed deadlines. `why_waiting` says whether a member waited for an account or money: its event tells that."""
 
     def __init__(self, settings: Settings, outbox: Outbox, clock: Clock, why_waiting: WhyWaiting) -> None:
         self._topic, self._outbox, self._clock, self._why_waiting = settings.work_topic, outbox, clock, why_waiting
 
     def report(self, view: PartitionView) -> None:
-        """Send one record for those whose deadline has passed since the last look; nothing while the partition catches up."""
+        """Send one record for all whose deadline has passed since the last look; nothing before the partition has caught up."""
         if not view.caught_up:
             return
         passed = view.state.passed_deadlines(self._clock.now_ms(), _AT_ONCE)

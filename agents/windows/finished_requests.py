@@ -1,4 +1,4 @@
-"""Announces requests whose members all have acknowledged events: RequestsDone, upon which their prompts are deleted."""
+"""Sends RequestsDone for requests of which every member has an acknowledged event: read back, it deletes their prompts."""
 
 from settings.settings import Settings
 from streams.clock import Clock
@@ -18,7 +18,7 @@ class FinishedRequests:
         self._next_s = 0.0
 
     def due(self) -> bool:
-        """Whether it is time for the next look; True once."""
+        """Whether it is time for the next look; True begins the next wait."""
         now_s = self._clock.running_s()
         if now_s < self._next_s:
             return False
@@ -26,7 +26,7 @@ class FinishedRequests:
         return True
 
     def announce(self, view: PartitionView) -> None:
-        """Tell of those that have been finished since the last look."""
+        """Announce the requests that have been finished since the last look."""
         done = view.announceable()
         for start in range(0, len(done), _AT_ONCE):
             record = work.RequestsDone(offsets=done[start : start + _AT_ONCE])

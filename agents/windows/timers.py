@@ -51,8 +51,8 @@ class Timers:
         """Do once what is due."""
         views, duties = self._views, self._duties
         if views.rebalancing:
-            # Faust waits for every record taken before it gives partitions away: those that wait for collect, which gets
-            # no more records now, would hold it up for ever. Unacknowledged, they are read again.
+            # Before Faust gives partitions away it waits for every record that was taken. Work records that wait for
+            # collect would hold it up for ever, for collect gets no more records now. Dropped here, they are read again.
             views.drop()
         if not views.settled:
             self._recovery.unsettled()
