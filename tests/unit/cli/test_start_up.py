@@ -51,7 +51,7 @@ def test_an_account_loads_the_sdk_of_its_own_provider() -> None:
             "from agents.accounts.open import open_accounts\n"
             "from agents.metrics.counters import Metrics\n"
             "from settings.settings import load_settings\n"
-            'open_accounts(load_settings({"OPENAI_API_KEY": "key"}), Metrics(CollectorRegistry()))'
+            'open_accounts(load_settings({"OPENAI_API_KEY": "key"}), on_http=Metrics(CollectorRegistry()).http_operation)'
         )
     )
     assert loaded & PROVIDER_SDKS == {"openai"}
