@@ -7,8 +7,8 @@ from typing import Any
 import structlog
 
 from agents.accounts.pauses import subject_of
-from agents.jobs.attempt import Attempt
-from agents.jobs.prompts import outcomes_of
+from agents.jobs.attempt import OpenJob
+from agents.jobs.outcomes import outcomes_of
 from agents.jobs.tools import JobTools
 from domain.job import Job
 from domain.outcome import Outcome
@@ -36,16 +36,17 @@ class CallJob:
         )
         self._pauses, self._metrics, self._clock = tools.pauses, tools.metrics, tools.clock
 
-    async def run(self, view: PartitionView, job: Job, attempt: Attempt, wanted: Callable[[], bool]) -> None:
+    async def run(self, this: OpenJob, wanted: Callable[[], bool]) -> None:
         """Ask every open line once. `wanted` is asked before each call; JobEnded follows only when every line was asked.
 
         A line that is refused because of the account is left open: it waits with the job, and nothing is written of it.
         """
+        view, job, attempt = this
         waiting = self._prompts.open_lines(view, job)
         if (
-            job.offset < view.work.end and not attempt.asked
+            job.offset < view.work.end and not attempt.calls_begun
         ):  # planned before this assignment: whether it was asked is not known
-            attempt.asked = True
+            attempt.calls_begun = True
             for _ in waiting:
                 self._metrics.call_repeated(job.plan.provider)
         came: list[Outcome] = []
@@ -81,10 +82,10 @@ class CallJob:
         await asyncio.gather(*sends)
         if skipped:
             return
-        attempt.over = True
         log.info("job_called", **attempt.about, comparisons=len(job.plan.members), attempt=job.plan.attempt)
         crashpoints.point("after_outcomes_sent", view.partition)
         ended = work.JobEnded(job_id=job.job_id, claim_offset=None, reason=JobEnd.READ)
+        attempt.ended(None)
         await self._records.send(view.partition, ended)
 
     def _lets(self, view: PartitionView, job: Job, number: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from agents.accounts.admission import Admission
-from agents.jobs.attempt import Attempt
+from agents.jobs.attempt import Attempt, OpenJob
 from agents.jobs.call import CallJob
 from agents.jobs.due import DueJobs
 from agents.jobs.find_lost import FindLost
@@ -50,12 +50,7 @@ class Dispatcher:
         self, tools: JobTools, steps: JobSteps, views: Views, due: DueJobs, admission: Admission, stop: asyncio.Event
     ) -> None:
         self._clock, self._worker_run = tools.clock, tools.worker_run
-        self._submit, self._read_results, self._find_lost, self._call_job = (
-            steps.submit,
-            steps.read_results,
-            steps.find_lost,
-            steps.call,
-        )
+        self._steps = steps
         self._views, self._due, self._admission, self._stop = views, due, admission, stop
         self.attempts: dict[str, Attempt] = {}
         self._abandoning: set[asyncio.Future[Any]] = set()
@@ -74,104 +69,96 @@ class Dispatcher:
         if view is None or not view.caught_up or self._stop.is_set():
             return  # every job is considered when the partition has caught up
         job = view.state.jobs.get(job_id)
-        attempt = self.attempts.get(job_id)
         if job is None:
-            self._look_at_closed(view, job_id, attempt)
+            self._look_at_closed(view, job_id)
             return
-        if attempt is None:
-            attempt = self.attempts[job_id] = Attempt(partition, job_id, provider=job.plan.provider, about=about(view, job))
-        # Acted upon only when acknowledged: a fact that is lost with this process must not have led to anything.
-        if attempt.task is not None or attempt.is_over(job) or job.last_offset >= view.work.acked:
-            return
-        if attempt.submission_sent and job.submission is None:
-            return  # on its way through the log
-        if not self._admission.has_account(job.plan.provider):
-            self._due.consider(
-                partition, job_id, self._find_lost.hold(job, attempt, f"provider {job.plan.provider} has no key in this worker")
-            )
-            return
-        self._act(view, job, attempt)
+        this = OpenJob(view, job, self._attempt(view, job))
+        has_key = self._admission.has_account(this.account)
+        here = this.attempt.here(job, self._worker_run, self._clock.running_s(), has_key=has_key)
+        now_ms = self._clock.now_ms()
+        self._take(next_step(job, here, acked=view.work.acked, now_ms=now_ms), this, now_ms)
 
-    def _look_at_closed(self, view: PartitionView, job_id: str, attempt: Attempt | None) -> None:
-        """A job that owns no open member any more."""
-        closed = view.abandoned.pop(job_id, None)
+    def _attempt(self, view: PartitionView, job: Job) -> Attempt:
+        known = self.attempts.get(job.job_id)
+        if known is None:
+            known = Attempt(view.partition, job.job_id, job.plan.provider, about(view, job))
+            self.attempts[job.job_id] = known
+        return known
+
+    def _take(self, step: Step, this: OpenJob, now_ms: int) -> None:
+        match step:
+            case Step.NOTHING:
+                pass
+            case Step.HOLD:
+                wait_s = self._steps.find_lost.hold(this, f"provider {this.account} has no key in this worker")
+                self._due.consider(this.view.partition, this.job.job_id, wait_s)
+            case Step.WAIT:
+                self._wait(this, now_ms)
+            case Step.ESCALATE:
+                self._spawn(this, self._steps.submit.escalate(this))
+            case Step.CLAIM | Step.CALL:
+                self._go(this, step, now_ms)
+            case Step.CREATE:
+                self._spawn(this, self._steps.submit.create(this))
+            case Step.GIVE_BACK:
+                self._spawn(this, self._steps.submit.give_back(this))
+            case Step.FIND:
+                self._spawn(this, self._steps.find_lost.find(this))
+            case Step.POLL:
+                self._poll(this)
+
+    def _look_at_closed(self, view: PartitionView, job_id: str) -> None:
+        """A job that owns no open member any more: it is forgotten; a batch of it that still runs is cancelled."""
+        closed, attempt = view.abandoned.pop(job_id, None), self.attempts.get(job_id)
         if attempt is None and closed is not None and closed.submission is not None:  # another process submitted it
-            attempt = self.attempts[job_id] = Attempt(
-                view.partition, job_id, provider=closed.plan.provider, about=about(view, closed)
-            )
+            attempt = self._attempt(view, closed)
             attempt.provider_job_id = closed.submission.provider_job_id
-        if attempt is None or attempt.task is None:
-            self._admission.release(job_id)
-        if attempt is not None and attempt.task is None:
-            self._forget(attempt)
-
-    def _forget(self, attempt: Attempt) -> None:
-        """Forget a job that owns no open member; a batch of it that still runs is cancelled."""
-        del self.attempts[attempt.job_id]
-        if attempt.provider_job_id is not None and not attempt.read and self._admission.has_account(attempt.provider):
-            task = asyncio.create_task(self._read_results.abandon(attempt.provider, attempt), name=f"abandon {attempt.job_id}")
-            self._abandoning.add(failstop.watch(task, f"abandon {attempt.job_id}"))
+        if attempt is not None and attempt.busy:
+            return  # looked at again after the step
+        self._admission.release(job_id)
+        if attempt is None:
+            return
+        del self.attempts[job_id]
+        if attempt.runs_on() and self._admission.has_account(attempt.provider):
+            task = asyncio.create_task(self._steps.read_results.abandon(attempt), name=f"abandon {job_id}")
+            self._abandoning.add(failstop.watch(task, f"abandon {job_id}"))
             task.add_done_callback(self._abandoning.discard)
 
-    def _act(self, view: PartitionView, job: Job, attempt: Attempt) -> None:
-        now_ms = self._clock.now_ms()
-        step = next_step(
-            job,
-            worker_run=self._worker_run,
-            claim_age_s=None if attempt.claim_sent_s is None else self._clock.running_s() - attempt.claim_sent_s,
-            called=attempt.called,
-            now_ms=now_ms,
-        )
-        match step:
-            case Step.WAIT:
-                self._wait(view, job, now_ms)
-            case Step.ESCALATE:
-                self._spawn(view, job, attempt, self._submit.escalate(job, attempt))
-            case Step.CLAIM | Step.CALL:
-                self._go(view, job, attempt, step, now_ms)
-            case Step.CREATE:
-                self._spawn(view, job, attempt, self._submit.create(view, job, attempt))
-            case Step.GIVE_BACK:
-                self._spawn(view, job, attempt, self._submit.give_back(view, job, attempt))
-            case Step.FIND:
-                self._spawn(view, job, attempt, self._find_lost.find(job, attempt))
-            case Step.POLL:
-                self._poll(view, job, attempt)
-
-    def _go(self, view: PartitionView, job: Job, attempt: Attempt, step: Step, now_ms: int) -> None:
+    def _go(self, this: OpenJob, step: Step, now_ms: int) -> None:
         """Claim a batch, or call; where the job may not go it is woken when it may."""
-        decision = self._admission.admit(view, job)
+        decision = self._admission.admit(this.view, this.job)
         if decision.verdict is BudgetVerdict.HOLD:
-            self._wait(view, job, now_ms)
+            self._wait(this, now_ms)
         elif decision.verdict is not BudgetVerdict.GO:
-            self._spawn(view, job, attempt, self._submit.refuse(job, attempt, decision))
+            self._spawn(this, self._steps.submit.refuse(this, decision))
         elif step is Step.CLAIM:
-            self._submit.claim(view, job, attempt)
+            self._steps.submit.claim(this)
         else:
-            self._spawn(view, job, attempt, self._call(view, job, attempt))
+            self._spawn(this, self._call(this))
 
-    def _wait(self, view: PartitionView, job: Job, now_ms: int) -> None:
+    def _wait(self, this: OpenJob, now_ms: int) -> None:
         """Look again when the job may start, or must be given up for calls."""
-        times = [at for at in (job.plan.not_before_ms, job.plan.escalate_at_ms) if at is not None and at > now_ms]
+        plan = this.job.plan
+        times = [at for at in (plan.not_before_ms, plan.escalate_at_ms) if at is not None and at > now_ms]
         if times:
-            self._due.consider(view.partition, job.job_id, (min(times) - now_ms) / 1000)
+            self._due.consider(this.view.partition, this.job.job_id, (min(times) - now_ms) / 1000)
 
-    def _poll(self, view: PartitionView, job: Job, attempt: Attempt) -> None:
+    def _poll(self, this: OpenJob) -> None:
         """Poll now, or for the first time when the batch is old enough for a look."""
+        view, job, attempt = this
         if job.submission is not None and not attempt.polls:
             age_s = (self._clock.now_ms() - job.submission.append_ms) / 1000
-            early_s = self._read_results.delay_s(job, attempt) - age_s
+            early_s = self._steps.read_results.delay_s(this) - age_s
             if early_s > 0:
-                # Once: it is looked at for its Submitted and for the step that sent it, and polls would go on in two lines.
-                if attempt.first_poll_s <= self._clock.running_s():
-                    attempt.first_poll_s = self._clock.running_s() + early_s
+                if attempt.puts_off_first_poll(self._clock.running_s(), early_s):
                     self._due.consider(view.partition, job.job_id, early_s)
                 return
-        self._spawn(view, job, attempt, self._read_results.poll(view, job, attempt))
+        self._spawn(this, self._steps.read_results.poll(this))
 
-    async def _call(self, view: PartitionView, job: Job, attempt: Attempt) -> float | None:
-        attempt.alive_s = None  # calls stand at the limiter for as long as it takes; each has its own time limit
-        await self._call_job.run(view, job, attempt, lambda: not self._stop.is_set() and not view.dead)
+    async def _call(self, this: OpenJob) -> float | None:
+        view, job, attempt = this
+        attempt.takes_its_time()  # calls stand at the limiter for as long as it takes; each has its own time limit
+        await self._steps.call.run(this, lambda: not self._stop.is_set() and not view.dead)
         if attempt.over:
             return None
         # Calls were skipped, because the partition went (if it has come back, its view asks what is left) or the account was
@@ -179,9 +166,10 @@ class Dispatcher:
         self._admission.not_sent(view.partition, job)
         return _SKIPPED_S
 
-    def _spawn(self, view: PartitionView, job: Job, attempt: Attempt, step: Coroutine[Any, Any, float | None]) -> None:
-        attempt.alive_s = self._clock.running_s()
-        task = attempt.task = asyncio.create_task(step, name=f"job {job.job_id}")
+    def _spawn(self, this: OpenJob, step: Coroutine[Any, Any, float | None]) -> None:
+        view, job, attempt = this
+        task = asyncio.create_task(step, name=f"job {job.job_id}")
+        attempt.begin(task, self._clock.running_s())
         failstop.watch(task, f"job {job.job_id}")
         task.add_done_callback(lambda done: self._stepped(view.partition, job.job_id, attempt, done))
 
@@ -205,8 +193,8 @@ class Dispatcher:
     def dropped(self, view: PartitionView) -> None:
         """Give back the claims of a partition that is going and that nobody has called upon."""
         for attempt in self.attempts.values():
-            if attempt.partition == view.partition and attempt.task is None:
-                self._submit.relinquish(attempt)
+            if attempt.partition == view.partition and not attempt.busy:
+                self._steps.submit.relinquish(attempt)
                 self._admission.release(attempt.job_id)
                 if (job := view.state.jobs.get(attempt.job_id)) is not None and self._admission.has_account(attempt.provider):
                     self._admission.not_sent(view.partition, job)
@@ -214,7 +202,7 @@ class Dispatcher:
     async def finish(self, timeout_s: float) -> None:
         """Let steps under way finish within the time, then let go of them. Nothing is cancelled at a provider."""
         for attempt in self.attempts.values():
-            self._submit.relinquish(attempt)
+            self._steps.submit.relinquish(attempt)
         tasks = [attempt.task for attempt in self.attempts.values() if attempt.task is not None]
         if not tasks:
             return

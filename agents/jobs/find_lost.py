@@ -6,7 +6,7 @@ while an unclaimed batch of the claim's time and count exists there, unknown hol
 
 import structlog
 
-from agents.jobs.attempt import Attempt
+from agents.jobs.attempt import OpenJob
 from agents.jobs.tools import JobTools
 from agents.partitions.views import Views
 from domain.absence import AbsenceRule
@@ -28,36 +28,38 @@ class FindLost:
         self._metrics, self._clock = tools.metrics, tools.clock
         self._views, self._absence = views, absence
 
-    async def find(self, job: Job, attempt: Attempt) -> float | None:
+    async def find(self, this: OpenJob) -> float | None:
         """Look once: adopt the job, or conclude that it is certainly absent, or look again later."""
+        job, attempt = this.job, this.attempt
         provider = self._accounts[job.plan.provider].provider
         claim = job.claim
         if claim is None:
             return None
-        attempt.finds += 1
+        attempt.search.looks += 1
         started_ms = self._clock.now_ms()
         try:
-            found, undecided = await self._scan(provider, job, attempt, claim)
+            found, undecided = await self._scan(provider, this, claim)
         except ProviderError as error:  # "could not read" is never "absent"
             log.warning("job_list_unreadable", **attempt.about, said=str(error))
-            return self.delay_s(job, attempt)
+            return self.delay_s(this)
         if found is not None:
             self._metrics.job_adopted(job.plan.provider)
             log.info("job_adopted", **attempt.about, provider_job_id=found)
             await self._records.submitted(attempt, found, adopted=True)
             return None
         if undecided:
-            return self.hold(job, attempt, f"{undecided} batches of its time and size do not tell yet whose they are")
-        attempt.empty_scans_ms.append(started_ms)
-        if self._absence.certainly_absent(claim, tuple(attempt.empty_scans_ms)):
+            return self.hold(this, f"{undecided} batches of its time and size do not tell yet whose they are")
+        attempt.search.empty_scans_ms.append(started_ms)
+        if self._absence.certainly_absent(claim, tuple(attempt.search.empty_scans_ms)):
             if provider.key_hash != claim.key_hash:
-                return self.hold(job, attempt, "only the key that claimed it can say that it is absent")
+                return self.hold(this, "only the key that claimed it can say that it is absent")
             self._metrics.job_absent(job.plan.provider)
-            return await self._records.end(job, attempt, JobEnd.ABSENT, "two scans of the provider's list do not show it")
-        return self.delay_s(job, attempt)
+            return await self._records.end(this, JobEnd.ABSENT, "two scans of the provider's list do not show it")
+        return self.delay_s(this)
 
-    async def _scan(self, provider: Provider, job: Job, attempt: Attempt, claim: Claim) -> tuple[str | None, int]:
+    async def _scan(self, provider: Provider, this: OpenJob, claim: Claim) -> tuple[str | None, int]:
         """One complete scan: the provider's id of the job, or None with the number of batches that may still be it."""
+        job, attempt = this.job, this.attempt
         skew_ms = int(max(self._settings.testing.clock_skew_s, _LEAST_MARGIN_S) * 1000)
         last_ms = claim.append_ms + int((claim.start_within_s + self._settings.testing.create_timeout_s) * 1000) + skew_ms
         candidates = await provider.candidates(claim.append_ms - skew_ms)
@@ -72,13 +74,13 @@ class FindLost:
             if not candidate.ended:
                 undecided += 1
                 continue
-            owner = attempt.owners.get(candidate.provider_job_id)
+            owner = attempt.search.owners.get(candidate.provider_job_id)
             if owner is None:
                 owner = await provider.owner(candidate.provider_job_id)
                 if owner is None:  # ended in the list, and no row can be read yet: it may be ours
                     undecided += 1
                     continue
-                attempt.owners[candidate.provider_job_id] = owner
+                attempt.search.owners[candidate.provider_job_id] = owner
             if owner == job.job_id:
                 return candidate.provider_job_id, 0
         return None, undecided
@@ -94,14 +96,16 @@ class FindLost:
         submissions = (job.submission for view in self._views for job in view.state.jobs.values())
         return frozenset(one.provider_job_id for one in submissions if one is not None)
 
-    def delay_s(self, job: Job, attempt: Attempt) -> float:
+    def delay_s(self, this: OpenJob) -> float:
         """The wait before the next look."""
-        return self._settings.polls(job.plan.provider).wait_s(attempt.finds)
+        job, attempt = this.job, this.attempt
+        return self._settings.polls(job.plan.provider).wait_s(attempt.search.looks)
 
-    def hold(self, job: Job, attempt: Attempt, why: str) -> float:
+    def hold(self, this: OpenJob, why: str) -> float:
         """Report a job that is neither seen nor certainly absent; it is looked for until its deadline."""
+        job, attempt = this.job, this.attempt
         if not attempt.held:
             attempt.held = True
             self._metrics.job_held(job.plan.provider)
             log.error("job_held", **attempt.about, why=why)
-        return self.delay_s(job, attempt)
+        return self.delay_s(this)

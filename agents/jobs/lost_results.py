@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from agents.jobs.attempt import Attempt
+from agents.jobs.attempt import OpenJob
 from agents.metrics.counters import Metrics
 from domain.comparison import Member
 from domain.cutting import estimated_tokens
@@ -26,10 +26,9 @@ class LostResults:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings, self._metrics = settings, metrics
 
-    def booked(
-        self, view: PartitionView, job: Job, attempt: Attempt, missing: Sequence[int], why: ResultsNotWhole, now_ms: int
-    ) -> list[Outcome]:
+    def booked(self, this: OpenJob, missing: Sequence[int], why: ResultsNotWhole, now_ms: int) -> list[Outcome]:
         """One outcome for each member of these lines, with its share of what they cost at most: no usage tells exactly."""
+        view, job, attempt = this
         plan, share = job.plan, lost_share(why.paid, len(missing))
         retry = Retry(Cause.MISSING, ErrorCode.EXTERNAL_SERVICE_ERROR, "its answer was paid for and is lost at the provider")
         owned = set(view.state.owned(job.job_id))

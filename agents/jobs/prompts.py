@@ -1,18 +1,15 @@
-"""From the lines of a job to what is sent, and from what comes back to outcomes."""
+"""From the lines of a job to what is sent: each line's prompt, read out of `requests`."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 
-from agents.metrics.counters import Metrics
 from agents.partitions.log_fields import about
 from agents.planning.resolve import call_profile, prompt_source
-from domain.answer import Answer
 from domain.comparison import CallProfile, Member
-from domain.job import Job, Plan, Transport
+from domain.job import Job, Plan
 from domain.outcome import Outcome
-from domain.reply import ErrorCode, Fault, Reply, Retry, Usage, judge, judge_bundle, share
-from providers.prices import cost_usd
+from domain.reply import ErrorCode, Fault
 from providers.prompts.prompts import PromptSource, ask_for, ask_for_bundle
 from providers.protocol import Ask, StartRefused
 from settings.settings import Settings
@@ -101,78 +98,3 @@ def ask_of(custom_id: str, plan: Plan, sources: Sequence[tuple[PromptSource, Cal
     return ask_for_bundle(
         custom_id, prompts, profile, layout=plan.policy.layout, default_max_tokens=most, expected_reads=reads
     )[0]
-
-
-def line_of(job: Job, reply: Reply) -> int | None:
-    """The line behind a custom id, None for an id that is none of this job's."""
-    job_id, _, number = reply.custom_id.rpartition("-")
-    if job_id != job.job_id or not number.isdecimal() or int(number) >= len(job.plan.lines):
-        return None
-    return int(number)
-
-
-def outcomes_of(
-    view: PartitionView,
-    job: Job,
-    number: int,
-    came: Reply | Retry,
-    *,
-    completed_ms: int,
-    response_time_ms: int,
-    metrics: Metrics,
-) -> list[Outcome]:
-    """The outcomes of a line's members from its reply, or from why there is none.
-
-    Which member a slot of the answer belongs to is its place in the line of the plan, never derived again. Tokens and cost of
-    a bundle are shared out by the length of the prompts, and add up exactly.
-    """
-    plan, line = job.plan, job.plan.lines[number]
-    verdicts: Sequence[Answer | Retry | Fault] = [came] * len(line) if isinstance(came, Retry) else judge_line(came, len(line))
-    shares: Sequence[tuple[Usage, float]] = [(Usage(), 0.0)] * len(line)
-    if isinstance(came, Reply) and (came.usage.prompt_tokens or came.usage.completion_tokens):
-        cost = cost_usd(plan.provider, plan.model, came.usage, batch=plan.transport is Transport.BATCH)
-        if cost is None:
-            metrics.price_unknown(plan.provider, plan.model)
-        metrics.paid.tokens(plan.provider, plan.model, came.usage)
-        if cost is not None:
-            metrics.paid.cost(plan.provider, plan.model, plan.mode, came.usage, cost, batch=plan.transport is Transport.BATCH)
-        shares = [(came.usage, cost or 0.0)] if len(line) == 1 else share(came.usage, cost or 0.0, _weights(view, line))
-    if len(line) > 1:
-        unanswered = [_cause(verdict) for verdict in verdicts if not isinstance(verdict, Answer)]
-        metrics.calls.bundle(plan.provider, plan.model, plan.mode, len(line), unanswered)
-    return [
-        Outcome(
-            member=member,
-            provider=plan.provider,
-            model=plan.model,
-            completed_ms=completed_ms,
-            mode=plan.mode,
-            answer=verdict if isinstance(verdict, Answer) else None,
-            fault=verdict if isinstance(verdict, Fault) else None,
-            retry=verdict if isinstance(verdict, Retry) else None,
-            response_time_ms=max(0, response_time_ms),
-            cost_usd=cost_share,
-            usage=usage,
-            paying_batch=_paying_batch(view, member),
-        )
-        for member, verdict, (usage, cost_share) in zip(line, verdicts, shares, strict=True)
-    ]
-
-
-def judge_line(reply: Reply, size: int) -> Sequence[Answer | Retry | Fault]:
-    """One verdict for each comparison of a line."""
-    return (judge(reply),) if size == 1 else judge_bundle(reply, size)
-
-
-def _cause(verdict: Retry | Fault) -> str:
-    return verdict.cause.value if isinstance(verdict, Retry) else verdict.code.value
-
-
-def _paying_batch(view: PartitionView, member: Member) -> str:
-    pending = view.state.pending.get(member)
-    return pending.resolved.paying_batch if pending is not None else ""
-
-
-def _weights(view: PartitionView, line: Sequence[Member]) -> list[int]:
-    pending = (view.state.pending.get(member) for member in line)
-    return [1 if one is None else max(1, one.resolved.prompt_bytes) for one in pending]

@@ -6,10 +6,10 @@ from typing import Any
 import structlog
 
 from agents.accounts.pauses import subject_of
-from agents.jobs.attempt import Attempt
+from agents.jobs.attempt import Attempt, OpenJob
 from agents.jobs.find_lost import FindLost
 from agents.jobs.lost_results import LostResults
-from agents.jobs.prompts import line_of, outcomes_of
+from agents.jobs.outcomes import line_of, outcomes_of
 from agents.jobs.tools import JobTools
 from domain.job import Job, Submission
 from domain.outcome import Outcome
@@ -44,48 +44,49 @@ class ReadResults:
         self._lost = LostResults(tools.settings, tools.metrics)
         self._turn = asyncio.Lock()
 
-    def delay_s(self, job: Job, attempt: Attempt) -> float:
+    def delay_s(self, this: OpenJob) -> float:
         """The wait before the next look; not beyond the moment at which the job is to be escalated."""
+        job, attempt = this.job, this.attempt
         wait_s = self._settings.polls(job.plan.provider).wait_s(attempt.polls)
         escalate_at_ms, now_ms = job.plan.escalate_at_ms, self._clock.now_ms()
-        if escalate_at_ms is None or attempt.cancel_sent or now_ms >= escalate_at_ms:
+        if escalate_at_ms is None or attempt.cancelled or now_ms >= escalate_at_ms:
             return wait_s
         return min(wait_s, max(0.05, (escalate_at_ms - now_ms) / 1000))
 
-    async def poll(self, view: PartitionView, job: Job, attempt: Attempt) -> float | None:
+    async def poll(self, this: OpenJob) -> float | None:
         """Look once; when the batch has ended, read it."""
+        view, job, attempt = this
         submission = job.submission
         if submission is None:
             return None
-        attempt.polls += 1
-        attempt.provider_job_id = submission.provider_job_id
+        attempt.poll_begins(submission.provider_job_id)
         try:
-            status = await self._look(job, attempt, submission)
+            status = await self._look(this, submission)
             if status.phase is JobPhase.RUNNING:
                 attempt.held, attempt.rows_done = False, status.answered
-                return self.delay_s(job, attempt)
+                return self.delay_s(this)
             crashpoints.point("after_poll", view.partition)
             if status.phase is JobPhase.FAILED:
-                return await self._failed(job, attempt, status)
-            return await self._fetch(view, job, attempt, submission, status)
+                return await self._failed(this, status)
+            return await self._fetch(this, submission, status)
         except JobNotVisible as error:
-            self._find_lost.hold(job, attempt, str(error))
+            self._find_lost.hold(this, str(error))
         except ProviderError as error:
             log.warning("poll_failed", **attempt.about, said=str(error))
-        return self.delay_s(job, attempt)
+        return self.delay_s(this)
 
-    async def _look(self, job: Job, attempt: Attempt, submission: Submission) -> JobStatus:
+    async def _look(self, this: OpenJob, submission: Submission) -> JobStatus:
         """Look at a batch; cancel it when it still runs and its deadline is near.
 
         It is read when it has ended, so that nothing it did is paid again.
         """
+        job, attempt = this.job, this.attempt
         provider = self._accounts[job.plan.provider].provider
         status = await provider.look(submission.provider_job_id)
-        if status.phase is not JobPhase.RUNNING or attempt.cancel_sent or not self._is_late(job):
+        if status.phase is not JobPhase.RUNNING or attempt.cancelled or not self._is_late(job):
             return status
         await provider.cancel(submission.provider_job_id)
-        attempt.cancel_sent = True
-        attempt.polls = 1  # looked at often from here on
+        attempt.was_cancelled()
         log.warning("job_escalated", **attempt.about, provider_job_id=submission.provider_job_id)
         crashpoints.point("after_cancel", attempt.partition)
         return await provider.look(submission.provider_job_id)
@@ -94,20 +95,20 @@ class ReadResults:
         escalate_at_ms = job.plan.escalate_at_ms
         return escalate_at_ms is not None and self._clock.now_ms() >= escalate_at_ms
 
-    async def _failed(self, job: Job, attempt: Attempt, status: JobStatus) -> float | None:
+    async def _failed(self, this: OpenJob, status: JobStatus) -> float | None:
+        job = this.job
         self._count_end(job, "failed")
         message = f"the provider's validation failed: {status.failure or status.detail}"
         reason, code = _FAILED_BY[status.failed_by]
-        return await self._records.end(job, attempt, reason, message, code)
+        return await self._records.end(this, reason, message, code)
 
-    async def _fetch(
-        self, view: PartitionView, job: Job, attempt: Attempt, submission: Submission, status: JobStatus
-    ) -> float | None:
+    async def _fetch(self, this: OpenJob, submission: Submission, status: JobStatus) -> float | None:
         """Send all rows as Outcomes; JobEnded follows when they are acknowledged, or it would plan answered members again.
 
         What came is used at once, also when more must come: then JobEnded waits, and the batch is read again.
         """
-        attempt.read = True
+        view, job, attempt = this
+        attempt.rows.begun = True
         failed: ProviderError | None = None
         chunk: list[Outcome] = []
         unknown = 0
@@ -119,9 +120,8 @@ class ReadResults:
                 if number is None:
                     unknown += 1
                     continue
-                if number in attempt.seen:
+                if not attempt.rows.note(number):
                     continue
-                attempt.seen.add(number)
                 provider.learn(job.plan.model, reply)
                 came = outcomes_of(
                     view,
@@ -132,70 +132,73 @@ class ReadResults:
                     response_time_ms=completed_ms - submission.append_ms,
                     metrics=self._metrics,
                 )
-                attempt.answered += sum(outcome.terminal for outcome in came)
-                attempt.retryable += sum(not outcome.terminal for outcome in came)
+                attempt.rows.answered += sum(outcome.terminal for outcome in came)
+                attempt.rows.retryable += sum(not outcome.terminal for outcome in came)
                 chunk += came
                 self._note_quota(view, job, came)
                 crashpoints.point("during_fetch", view.partition)
                 if len(chunk) >= _OUTCOMES_AT_ONCE:
                     await self._settle_some(view, job, chunk)
-                    attempt.alive_s = self._clock.running_s()
+                    attempt.lives(self._clock.running_s())
                     chunk = []
         except ProviderError as error:
             failed = error
         if chunk:
             await self._settle(view, job, chunk)
         crashpoints.point("after_outcomes_sent", view.partition)
-        self._count_unknown(job, attempt, unknown)
-        if failed is not None and (missing := self._missing(view, job, attempt)):
+        self._count_unknown(this, unknown)
+        if failed is not None and (missing := self._missing(this)):
             if not isinstance(failed, ResultsNotWhole):
                 raise failed  # it could not be read to the end, which says nothing of what is there
-            return await self._not_whole(view, job, attempt, status, missing, failed)
-        return await self._end_read(job, attempt, status, JobEnd.ESCALATED if self._is_late(job) else JobEnd.READ)
+            return await self._not_whole(this, status, missing, failed)
+        return await self._end_read(this, status, JobEnd.ESCALATED if self._is_late(job) else JobEnd.READ)
 
-    async def _end_read(self, job: Job, attempt: Attempt, status: JobStatus, reason: JobEnd, message: str = "") -> float | None:
+    async def _end_read(self, this: OpenJob, status: JobStatus, reason: JobEnd, message: str = "") -> float | None:
+        job, attempt = this.job, this.attempt
         self._count_end(job, status.detail or "ended")
-        missing = len(job.plan.lines) - len(attempt.seen)
-        log.info("job_read", **attempt.about, answered=attempt.answered, retryable=attempt.retryable, missing_lines=missing)
-        return await self._records.end(job, attempt, reason, message, answered=attempt.answered, retryable=attempt.retryable)
+        missing = len(job.plan.lines) - len(attempt.rows.seen)
+        log.info(
+            "job_read", **attempt.about, answered=attempt.rows.answered, retryable=attempt.rows.retryable, missing_lines=missing
+        )
+        return await self._records.end(this, reason, message, answered=attempt.rows.answered, retryable=attempt.rows.retryable)
 
-    def _count_unknown(self, job: Job, attempt: Attempt, unknown: int) -> None:
-        if unknown > attempt.unknown_ids:
-            self._metrics.unknown_custom_ids(job.plan.provider, unknown - attempt.unknown_ids)
+    def _count_unknown(self, this: OpenJob, unknown: int) -> None:
+        job, attempt = this.job, this.attempt
+        if more := attempt.rows.more_unknown(unknown):
+            self._metrics.unknown_custom_ids(job.plan.provider, more)
             log.warning("unknown_custom_ids", **attempt.about, rows=unknown)
-            attempt.unknown_ids = unknown
 
     @staticmethod
-    def _missing(view: PartitionView, job: Job, attempt: Attempt) -> list[int]:
+    def _missing(this: OpenJob) -> list[int]:
         """The lines with an open member of which nothing has been read, here or by a process before this one."""
+        view, job, attempt = this
         open_ones = set(view.state.owned(job.job_id)).difference(view.state.retries_of(job.job_id))
         return [
             number
             for number, line in enumerate(job.plan.lines)
-            if number not in attempt.seen and not open_ones.isdisjoint(line)
+            if number not in attempt.rows.seen and not open_ones.isdisjoint(line)
         ]
 
-    async def _not_whole(
-        self, view: PartitionView, job: Job, attempt: Attempt, status: JobStatus, missing: list[int], why: ResultsNotWhole
-    ) -> float | None:
+    async def _not_whole(self, this: OpenJob, status: JobStatus, missing: list[int], why: ResultsNotWhole) -> float | None:
         """Rows that the provider counts did not come: they were paid, and are read again for as long as the deadline allows."""
+        view, job, attempt = this
         now_ms = self._clock.now_ms()
-        attempt.short_since_ms = attempt.short_since_ms or now_ms
-        if after_read(job.plan, since_ms=attempt.short_since_ms, now_ms=now_ms) is AfterRead.LOST:
-            booked = self._lost.booked(view, job, attempt, missing, why, now_ms)
+        since_ms = attempt.rows.was_short(now_ms)
+        if after_read(job.plan, since_ms=since_ms, now_ms=now_ms) is AfterRead.LOST:
+            booked = self._lost.booked(this, missing, why, now_ms)
             for start in range(0, len(booked), _OUTCOMES_AT_ONCE):
                 await self._settle_some(view, job, booked[start : start + _OUTCOMES_AT_ONCE])
-                attempt.alive_s = self._clock.running_s()
-            return await self._end_read(job, attempt, status, JobEnd.ESCALATED, f"its results are lost: {why}")
+                attempt.lives(self._clock.running_s())
+            return await self._end_read(this, status, JobEnd.ESCALATED, f"its results are lost: {why}")
         self._metrics.short_read(job.plan.provider)
         log.warning(
-            "results_not_whole", **attempt.about, missing_lines=len(missing), reads=attempt.short_reads + 1, why=str(why)
+            "results_not_whole", **attempt.about, missing_lines=len(missing), reads=attempt.rows.short_reads + 1, why=str(why)
         )
-        wait_s = self._settings.polls(job.plan.provider).wait_s(attempt.short_reads)
-        attempt.short_reads += 1
-        if attempt.short_reads >= _SHORT_READS_TO_HOLD:
-            self._find_lost.hold(job, attempt, str(why))
-        return min(wait_s, max(0.05, (give_up_at_ms(job.plan, attempt.short_since_ms) - now_ms) / 1000))
+        wait_s = self._settings.polls(job.plan.provider).wait_s(attempt.rows.short_reads)
+        attempt.rows.short_reads += 1
+        if attempt.rows.short_reads >= _SHORT_READS_TO_HOLD:
+            self._find_lost.hold(this, str(why))
+        return min(wait_s, max(0.05, (give_up_at_ms(job.plan, since_ms) - now_ms) / 1000))
 
     def _note_quota(self, view: PartitionView, job: Job, came: list[Outcome]) -> None:
         """Pause the account when a row says that its money has run out while the batch ran."""
@@ -216,13 +219,13 @@ class ReadResults:
             await self._settle(view, job, chunk)
             await asyncio.sleep(self._clock.running_s() - began_s)
 
-    async def abandon(self, provider: str, attempt: Attempt) -> None:
+    async def abandon(self, attempt: Attempt) -> None:
         """Cancel a batch none of whose members is open any more: what it has not done yet need not be paid."""
-        if attempt.provider_job_id is None or attempt.read or attempt.cancel_sent:
+        if attempt.provider_job_id is None or not attempt.runs_on():
             return
-        attempt.cancel_sent = True
+        attempt.was_cancelled()
         try:
-            await self._accounts[provider].provider.cancel(attempt.provider_job_id)
+            await self._accounts[attempt.provider].provider.cancel(attempt.provider_job_id)
         except ProviderError as error:
             log.warning("job_not_cancelled", **attempt.about, said=str(error))
         else:

@@ -5,8 +5,7 @@ from typing import Any
 
 import structlog
 
-from agents.jobs.attempt import Attempt
-from domain.job import Job
+from agents.jobs.attempt import Attempt, OpenJob
 from domain.reconciling import JobEnd
 from domain.reply import ErrorCode
 from settings.settings import Settings
@@ -28,14 +27,13 @@ class JobRecords:
 
     async def submitted(self, attempt: Attempt, provider_job_id: str, *, adopted: bool = False) -> None:
         """Send Submitted. None: its reading leads on."""
-        attempt.submission_sent, attempt.provider_job_id = True, provider_job_id
+        attempt.submitted(provider_job_id)
         record = work.Submitted(job_id=attempt.job_id, provider_job_id=provider_job_id, adopted=adopted)
         await self.send(attempt.partition, record)
 
     async def end(
         self,
-        job: Job,
-        attempt: Attempt,
+        this: OpenJob,
         reason: JobEnd,
         message: str = "",
         code: ErrorCode | None = None,
@@ -44,7 +42,8 @@ class JobRecords:
         retryable: int = 0,
     ) -> float | None:
         """Send JobEnded, naming the claim that is known. None: its reading leads on."""
-        attempt.over, attempt.named_claim = True, job.claim.offset if job.claim else None
+        job, attempt = this.job, this.attempt
+        attempt.ended(job.claim.offset if job.claim is not None else None)
         if reason is not JobEnd.READ:
             log.warning("job_not_done", **attempt.about, reason=reason.value, message=message, code=code)
         record = work.JobEnded(

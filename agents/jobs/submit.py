@@ -6,8 +6,7 @@ from typing import Any
 
 import structlog
 
-from agents.accounts.pauses import subject_of
-from agents.jobs.attempt import Attempt
+from agents.jobs.attempt import Attempt, OpenJob
 from agents.jobs.find_lost import FindLost
 from agents.jobs.inflight_bytes import InflightBytes
 from agents.jobs.tools import JobTools
@@ -44,18 +43,17 @@ class SubmitJob:
         self._pauses, self._metrics, self._clock = tools.pauses, tools.metrics, tools.clock
         self._inflight = InflightBytes(tools.settings.max_inflight_bytes)
 
-    def claim(self, view: PartitionView, job: Job, attempt: Attempt) -> None:
+    def claim(self, this: OpenJob) -> None:
         """Ask for the right to submit. The clock is read before the send: the claim must run out here first."""
-        attempt.claim_sent_s = self._clock.running_s()
-        attempt.claim = self._records.send(
-            view.partition,
-            work.SubmitClaimed(
-                job_id=job.job_id,
-                worker_run=self._worker_run,
-                start_within_s=self._settings.testing.start_within_s,
-                key_hash=self._accounts[job.plan.provider].provider.key_hash,
-            ),
+        view, job, attempt = this
+        now_s = self._clock.running_s()
+        claim = work.SubmitClaimed(
+            job_id=job.job_id,
+            worker_run=self._worker_run,
+            start_within_s=self._settings.testing.start_within_s,
+            key_hash=self._accounts[this.account].provider.key_hash,
         )
+        attempt.claim.sent(now_s, self._records.send(view.partition, claim))
         crashpoints.point("after_claim_sent", view.partition)
 
     def relinquish(self, attempt: Attempt) -> None:
@@ -63,19 +61,20 @@ class SubmitJob:
 
         Whoever reads the claim next could not tell it from one whose call is of unknown outcome.
         """
-        if attempt.task is None:
+        if not attempt.busy:
             self._give_up_claim(attempt)
 
     def _give_up_claim(self, attempt: Attempt) -> None:
-        if attempt.claim is None or attempt.called or attempt.over:
+        claim = attempt.claim.record
+        if claim is None or attempt.claim.called or attempt.over:
             return
-        attempt.over = True
-        attempt.claim.add_done_callback(lambda claimed: self._given_back(attempt, claimed))
+        attempt.ended(None)
+        claim.add_done_callback(lambda claimed: self._given_back(attempt, claimed))
 
     def _given_back(self, attempt: Attempt, claimed: "asyncio.Future[Any]") -> None:
         if claimed.cancelled():
             return
-        attempt.named_claim = claimed.result().offset
+        attempt.ended(claimed.result().offset)
         ended = work.JobEnded(
             job_id=attempt.job_id,
             claim_offset=attempt.named_claim,
@@ -85,12 +84,13 @@ class SubmitJob:
         self._records.send(attempt.partition, ended)
         log.info("claim_given_back", **attempt.about)
 
-    async def create(self, view: PartitionView, job: Job, attempt: Attempt) -> float | None:
+    async def create(self, this: OpenJob) -> float | None:
         """Create the batch, once."""
+        view, job, attempt = this
         if view.dead:  # a prompt can be read only while the partition is here
             self._give_up_claim(attempt)
             return None
-        account, subject = job.plan.provider, subject_of(view.partition, job.plan.lines[0][0])
+        account, subject = this.account, this.subject
         provider = self._accounts[account].provider
         lines = self._prompts.open_lines(view, job)
         unusable: list[Outcome] = []
@@ -108,15 +108,13 @@ class SubmitJob:
         def start() -> bool:
             nonlocal begun
             if begun:
-                attempt.called = (
-                    False  # the provider has said that the call before this one made nothing: the claim is as before
-                )
+                attempt.claim.made_nothing()
                 if view.dead:
                     return False
             else:
                 self._settle(view, job, unusable)
             begun = True
-            return self._may_start(view, job, attempt)
+            return self._may_start(this)
 
         try:
             async with self._inflight.hold(_size(view, job)):
@@ -129,17 +127,17 @@ class SubmitJob:
                 self._give_up_claim(attempt)
                 return None
             self._metrics.claim_lost(job.plan.provider)
-            return await self._records.end(job, attempt, JobEnd.STARTED_LATE, str(error))
+            return await self._records.end(this, JobEnd.STARTED_LATE, str(error))
         except OutcomeUnknown as error:
             self._pauses.failed(account, subject, error)
             log.warning("job_fate_unknown", **attempt.about, said=str(error))
-            return self._find_lost.delay_s(job, attempt)
+            return self._find_lost.delay_s(this)
         except ProviderError as error:
             paused = self._pauses.failed(account, subject, error)
             reason, code = _refusal(error)
             if paused and not isinstance(error, ContentRefused | Throttled):
                 reason = JobEnd.ACCOUNT_PAUSED  # planned again without a back-off: the pause is the wait
-            return await self._records.end(job, attempt, reason, str(error), code)
+            return await self._records.end(this, reason, str(error), code)
         crashpoints.point("after_create", view.partition)
         self._pauses.answered(account, subject)
         asked = len(lines) - len({outcome.member for outcome in unusable})
@@ -172,31 +170,29 @@ class SubmitJob:
             if place % _COUNTED_AT_ONCE == _COUNTED_AT_ONCE - 1:
                 await asyncio.sleep(0)
 
-    def _may_start(self, view: PartitionView, job: Job, attempt: Attempt) -> bool:
+    def _may_start(self, this: OpenJob) -> bool:
         """Asked directly before the create request, after any upload: the claim must still hold on our own clock."""
+        view, job, attempt = this
         crashpoints.point("before_claim_check", view.partition)
-        if job.claim is None or attempt.claim_sent_s is None or attempt.called:
+        if job.claim is None or not attempt.claim.call_upon(self._clock.running_s(), job.claim.start_within_s):
             return False
-        if self._clock.running_s() - attempt.claim_sent_s >= job.claim.start_within_s:
-            return False
-        attempt.called = True
         crashpoints.point("before_create", view.partition)
         return True
 
-    async def give_back(self, view: PartitionView, job: Job, attempt: Attempt) -> float | None:
+    async def give_back(self, this: OpenJob) -> float | None:
         """The claim ran out before it was called upon."""
-        self._pauses.told_nothing(job.plan.provider, subject_of(view.partition, job.plan.lines[0][0]))
-        self._metrics.claim_lost(job.plan.provider)
-        return await self._records.end(job, attempt, JobEnd.NOT_STARTED, "the claim ran out before the create call")
+        self._pauses.told_nothing(this.account, this.subject)
+        self._metrics.claim_lost(this.account)
+        return await self._records.end(this, JobEnd.NOT_STARTED, "the claim ran out before the create call")
 
-    async def refuse(self, job: Job, attempt: Attempt, decision: Decision) -> float | None:
+    async def refuse(self, this: OpenJob, decision: Decision) -> float | None:
         """A budget has no room for the job: its comparisons end, or its halves are tried."""
         reason = JobEnd.SPLIT if decision.verdict is BudgetVerdict.SPLIT else JobEnd.OVER_BUDGET
-        return await self._records.end(job, attempt, reason, decision.message, decision.code)
+        return await self._records.end(this, reason, decision.message, decision.code)
 
-    async def escalate(self, job: Job, attempt: Attempt) -> float | None:
+    async def escalate(self, this: OpenJob) -> float | None:
         """Not submitted, and its deadline is near: its members go as calls."""
-        return await self._records.end(job, attempt, JobEnd.ESCALATED, "its deadline is near and it has not been submitted")
+        return await self._records.end(this, JobEnd.ESCALATED, "its deadline is near and it has not been submitted")
 
 
 def _refusal(error: ProviderError) -> tuple[JobEnd, ErrorCode]:

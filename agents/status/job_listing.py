@@ -12,14 +12,14 @@ def job_state(job: Job, attempt: Attempt | None, worker_run: str) -> str:
     """One of JOB_STATES."""
     if attempt is not None and attempt.held:
         return "held"
-    if job.plan.transport is Transport.CALL and attempt is not None and attempt.task is not None:
+    if job.plan.transport is Transport.CALL and attempt is not None and attempt.busy:
         return "calling"
     if job.submission is not None:
         return "submitted"
     if job.claim is None:
         return "planned"
     ours = job.claim.worker_run == worker_run
-    return "claimed" if ours and (attempt is None or attempt.task is not None or not attempt.called) else "unknown"
+    return "claimed" if ours and (attempt is None or attempt.busy or not attempt.claim.called) else "unknown"
 
 
 def listing(views: Iterable[PartitionView], attempts: Mapping[str, Attempt], worker_run: str, now_ms: int) -> OpenJobs:

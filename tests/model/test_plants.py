@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agents.jobs.attempt import Attempt
+from agents.jobs.attempt import Attempt, OpenJob
 from agents.jobs.dispatcher import Dispatcher
 from agents.jobs.find_lost import FindLost
 from agents.jobs.prompts import JobPrompts
@@ -41,9 +41,9 @@ def claim_not_read_back(patch: Patch) -> None:
     """The batch is created as soon as the claim has been sent."""
     claim = SubmitJob.claim
 
-    def faulty(self: SubmitJob, of: PartitionView, job: Job, attempt: Attempt) -> None:
-        claim(self, of, job, attempt)
-        attempt.task = asyncio.create_task(self.create(of, job, attempt))
+    def faulty(self: SubmitJob, of: OpenJob) -> None:
+        claim(self, of)
+        of.attempt.task = asyncio.create_task(self.create(of))
 
     patch.setattr(SubmitJob, "claim", faulty)
     patch.setattr(SubmitJob, "_may_start", lambda *_: True)
@@ -59,8 +59,8 @@ def unreadable_taken_for_absent(patch: Patch) -> None:
     """A list that could not be read counts as a scan that did not show the job."""
     find = FindLost.find
 
-    async def faulty(self: FindLost, job: Job, attempt: Attempt) -> float | None:
-        provider = self._accounts[job.plan.provider].provider
+    async def faulty(self: FindLost, of: OpenJob) -> float | None:
+        provider = self._accounts[of.account].provider
         scan = type(provider).candidates
 
         async def swallowing(claimed_ms: int) -> tuple[Candidate, ...]:
@@ -70,7 +70,7 @@ def unreadable_taken_for_absent(patch: Patch) -> None:
                 return ()
 
         patch.setattr(provider, "candidates", swallowing)
-        return await find(self, job, attempt)
+        return await find(self, of)
 
     patch.setattr(FindLost, "find", faulty)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from agents.jobs.attempt import Attempt
+from agents.jobs.attempt import Attempt, LocalClaim
 from agents.status.job_listing import job_state, listing
 from cli.jobs import at_provider, said
 from domain.job import Claim, Job, Submission, Transport
@@ -32,7 +32,7 @@ SUBMISSION = Submission(3, "batch-0", 3_000)
         (JOB, None, "planned"),
         (replace(JOB, claim=CLAIM), Attempt(0, JOB.job_id), "claimed"),
         (replace(JOB, claim=replace(CLAIM, worker_run="other")), None, "unknown"),
-        (replace(JOB, claim=CLAIM), Attempt(0, JOB.job_id, called=True), "unknown"),
+        (replace(JOB, claim=CLAIM), Attempt(0, JOB.job_id, claim=LocalClaim(called=True)), "unknown"),
         (replace(JOB, claim=CLAIM, submission=SUBMISSION), None, "submitted"),
         (replace(JOB, claim=CLAIM), Attempt(0, JOB.job_id, held=True), "held"),
         (replace(JOB, plan=plan(members(3), transport=Transport.CALL)), Attempt(0, JOB.job_id, task=Future()), "calling"),

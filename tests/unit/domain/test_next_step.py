@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.job import Claim, Job, Submission, Transport
-from domain.next_step import Step, next_step
+from domain.next_step import Here, Step, next_step
 from tests.model.values import members, plan
 
 PLANNED = Job("j", 0, 0, plan(members(1), not_before_ms=500))
@@ -17,7 +17,8 @@ CALLS = replace(PLANNED, plan=replace(PLANNED.plan, transport=Transport.CALL))
 
 
 def step(job: Job, **fields: Any) -> Step:
-    return next_step(job, **{"worker_run": "us", "claim_age_s": None, "called": False, "now_ms": 1_000, **fields})
+    times = {"acked": fields.pop("acked", 10), "now_ms": fields.pop("now_ms", 1_000)}
+    return next_step(job, Here(**{"worker_run": "us", **fields}), **times)
 
 
 @pytest.mark.parametrize("job", [PLANNED, CALLS])
@@ -53,3 +54,18 @@ def test_the_claim_of_another_is_never_called_upon(age_s: float | None) -> None:
 @pytest.mark.parametrize("called", [False, True])
 def test_a_submitted_job_is_polled_by_anybody(called: bool) -> None:
     assert step(SUBMITTED, called=called, now_ms=0) is Step.POLL
+
+
+def test_nothing_is_done_for_a_fact_that_is_not_acknowledged() -> None:
+    assert step(SUBMITTED, acked=SUBMITTED.last_offset) is Step.NOTHING
+    assert step(SUBMITTED, acked=SUBMITTED.last_offset + 1) is Step.POLL
+
+
+@pytest.mark.parametrize("job", [PLANNED, OURS, SUBMITTED])
+def test_what_is_under_way_is_waited_for(job: Job) -> None:
+    assert step(job, under_way=True, has_key=False) is Step.NOTHING
+
+
+@pytest.mark.parametrize("job", [PLANNED, OURS, SUBMITTED])
+def test_without_a_key_a_job_is_held(job: Job) -> None:
+    assert step(job, has_key=False) is Step.HOLD
