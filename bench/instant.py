@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable
 
 from domain.reply import Reply, ReplyKind, Usage
-from providers.protocol import Ask, Candidate, JobPhase, JobStatus, Sighting, StartRefused
+from providers.protocol import Ask, Candidate, JobPhase, JobStatus, StartRefused
 
 _ANSWERS = tuple(
     json.dumps({"winner": winner, "justification": "Clearer structure, and the examples carry the argument.", "confidence": 4})
@@ -15,8 +15,6 @@ _ANSWERS = tuple(
 
 class InstantProvider:
     """Keeps the protocol of providers.protocol.Provider: a batch has ended when it is first looked at."""
-
-    can_find = True
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -56,10 +54,6 @@ class InstantProvider:
 
     async def cancel(self, provider_job_id: str) -> None:
         """A batch has ended before it could be stopped."""
-
-    async def find(self, job_id: str, claimed_ms: int) -> Sighting:
-        """No job is ever lost here."""
-        return Sighting(None)
 
     async def candidates(self, claimed_ms: int) -> tuple[Candidate, ...]:
         """None."""

@@ -138,13 +138,6 @@ class JobStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """What one complete scan of the provider's list says of a job: its id, or that it is not there."""
-
-    provider_job_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Candidate:
     """One batch of the account's list, which an unknown job may be.
 
@@ -163,7 +156,6 @@ class Provider(Protocol):
     """One account at one provider. All methods raise ProviderError; SDK retries are off everywhere."""
 
     name: str
-    can_find: bool  # whether a job of unknown fate can be found again
 
     @property
     def key_hash(self) -> str:
@@ -208,13 +200,6 @@ class Provider(Protocol):
 
     async def cancel(self, provider_job_id: str) -> None:
         """Ask the provider to stop a batch; one that has ended is fine. What it answers until it stops is read as ever."""
-        ...
-
-    async def find(self, job_id: str, claimed_ms: int) -> Sighting:
-        """Scan the provider's list back to before `claimed_ms` for the batch of this job, completely or not at all.
-
-        Raises ProviderError, too, while a batch of that time does not tell whose it is (Anthropic, until it has ended).
-        """
         ...
 
     async def candidates(self, claimed_ms: int) -> tuple[Candidate, ...]:

@@ -29,7 +29,6 @@ from providers.protocol import (
     ProviderDown,
     ProviderError,
     ResultsNotWhole,
-    Sighting,
     StartRefused,
 )
 from providers.untaken import Untaken
@@ -66,7 +65,6 @@ class AnthropicProvider:
     """
 
     name = "anthropic"
-    can_find = True
 
     def __init__(
         self,
@@ -218,21 +216,6 @@ class AnthropicProvider:
     def learn(self, model: str, reply: Reply) -> None:
         """Leave a parameter that was refused out of what is sent to this model from now on."""
         self._untaken.learn(model, reply)
-
-    async def find(self, job_id: str, claimed_ms: int) -> Sighting:
-        """Look for the job among the batches that have ended since before the claim.
-
-        Raises ProviderError while one of that time has not ended, or does not tell whose it is: it may be this job's.
-        """
-        untold = 0
-        for candidate in await self.candidates(claimed_ms):
-            owner = candidate.job_id or await self.owner(candidate.provider_job_id) if candidate.ended else None
-            if owner == job_id:
-                return Sighting(candidate.provider_job_id)
-            untold += owner is None
-        if untold:
-            raise ProviderError(f"job {job_id}: {untold} batches of its time do not tell yet whose they are; look again later")
-        return Sighting(None)
 
     async def candidates(self, claimed_ms: int) -> tuple[Candidate, ...]:
         """All batches since SCAN_MARGIN_S before the claim: time and count, for the list shows neither name nor metadata."""

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import aclosing
 from itertools import count as counted
 from typing import IO, Any
 
@@ -30,7 +29,6 @@ from providers.protocol import (
     OutcomeUnknown,
     ProviderDown,
     ProviderError,
-    Sighting,
     StartRefused,
 )
 from providers.untaken import Untaken, takes_temperature
@@ -77,7 +75,6 @@ class OpenAIProvider:
     """
 
     name = "openai"
-    can_find = True
 
     def __init__(
         self,
@@ -248,15 +245,6 @@ class OpenAIProvider:
                 raise
             if text((await self._batch(provider_job_id)).get("status")) not in _OVER:
                 raise
-
-    async def find(self, job_id: str, claimed_ms: int) -> Sighting:
-        """Scan the list, newest first, until SCAN_MARGIN_S before the claim; raise when any page cannot be read to its end."""
-        with mapped(Step.READ, SDK):
-            async with aclosing(scan(self._page, claimed_ms / 1000 - SCAN_MARGIN_S)) as batches:
-                async for batch in batches:
-                    if mapping(batch.get("metadata")).get(JOB_KEY) == job_id:
-                        return Sighting(required_text(batch, "id"))
-        return Sighting(None)
 
     async def candidates(self, claimed_ms: int) -> tuple[Candidate, ...]:
         """All batches since SCAN_MARGIN_S before the claim, each with the job id of its metadata."""

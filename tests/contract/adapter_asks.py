@@ -48,6 +48,19 @@ async def submit(provider: Provider, asks: list[Ask], timeout_s: float = LONG_S)
     return await provider.create("job-1", asks, start=lambda: True, timeout_s=timeout_s)
 
 
+async def look_for(provider: Provider, job_id: str, claimed_ms: int) -> tuple[str | None, int]:
+    """The batch of a job by what lost jobs are found by, and how many batches of its time do not tell yet whose they are."""
+    untold = 0
+    for candidate in await provider.candidates(claimed_ms):
+        owner = candidate.job_id
+        if owner is None and candidate.ended:
+            owner = await provider.owner(candidate.provider_job_id)
+        if owner == job_id:
+            return candidate.provider_job_id, untold
+        untold += owner is None
+    return None, untold
+
+
 async def replies_of(provider: Provider, job: str) -> dict[str, Reply]:
     rows = [reply async for reply in provider.replies(job)]
     replies = {reply.custom_id: reply for reply in rows}

@@ -23,6 +23,7 @@ from providers.protocol import (
 )
 from simulator.control import SimulatorControl
 from simulator.process import running_simulator
+from tests.contract.adapter_asks import look_for
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ class TestOnTheSimulator:
         process.faults(fault="hang", next=1, endpoint="batches.create")
         with pytest.raises(OutcomeUnknown):
             await submit(provider, "job-lost", timeout_s=0.5)
-        found = (await provider.find("job-lost", claimed_ms)).provider_job_id
+        found, _ = await look_for(provider, "job-lost", claimed_ms)
         assert found == process.batches()[0]["id"]
         assert (await provider.look(str(found))).phase is JobPhase.ENDED
 
@@ -70,17 +71,17 @@ class TestOnTheSimulator:
         monkeypatch.setattr("providers.openai.adapter.PAGE_ROWS", 2)
         jobs = {f"job-{number}": await submit(provider, f"job-{number}") for number in range(5)}
         for job, batch in jobs.items():
-            assert (await provider.find(job, now_ms())).provider_job_id == batch
-        assert (await provider.find("job-5", now_ms())).provider_job_id is None
+            assert (await look_for(provider, job, now_ms()))[0] == batch
+        assert await look_for(provider, "job-5", now_ms()) == (None, 0)
 
     async def test_the_scan_ends_ten_minutes_before_the_claim(
         self, provider: OpenAIProvider, process: SimulatorControl
     ) -> None:
         batch = await submit(provider, "job-0")
-        assert (await provider.find("job-0", now_ms() + 590_000)).provider_job_id == batch
+        assert (await look_for(provider, "job-0", now_ms() + 590_000))[0] == batch
         process.advance(3600)
         await submit(provider, "job-1")
-        assert (await provider.find("job-nobody", now_ms() + 3600_000)).provider_job_id is None
+        assert await look_for(provider, "job-nobody", now_ms() + 3600_000) == (None, 0)
 
     @pytest.mark.parametrize(
         ("status", "expected"), [(500, ProviderDown), (404, AccountRefused), (401, AccountRefused), (429, Throttled)]
@@ -90,7 +91,7 @@ class TestOnTheSimulator:
     ) -> None:
         process.faults(fault="status", status=status, next=1, endpoint="batches.list")
         with pytest.raises(expected):
-            await provider.find("job-0", now_ms())
+            await look_for(provider, "job-0", now_ms())
 
     async def test_a_failed_validation(self, provider: OpenAIProvider, process: SimulatorControl) -> None:
         process.faults(fault="failed_validation", next=1, code="token_limit_exceeded")
@@ -162,4 +163,4 @@ async def test_a_page_that_cannot_be_understood_is_not_absence(answer: Any) -> N
     transport = httpx2.MockTransport(lambda request: httpx2.Response(200, json=answer))
     provider = OpenAIProvider("k", base_url="http://provider/v1", transport=transport)
     with pytest.raises(ProviderDown):
-        await provider.find("job-lost", 1_800_000_000_000)
+        await look_for(provider, "job-lost", 1_800_000_000_000)

@@ -19,7 +19,6 @@ from providers.protocol import (
     ProviderDown,
     ProviderError,
     ResultsNotWhole,
-    Sighting,
     StartRefused,
 )
 
@@ -53,7 +52,6 @@ class ModelProvider:
     """
 
     name = "openai"
-    can_find = True
     key_hash = "key"
 
     def __init__(self) -> None:
@@ -161,16 +159,6 @@ class ModelProvider:
         """Note what a row was refused for."""
         if reply.parameter:
             self.learnt.add((model, reply.parameter))
-
-    async def find(self, job_id: str, claimed_ms: int) -> Sighting:
-        """Scan the list."""
-        await asyncio.sleep(0)
-        if self.unreadable:
-            raise ProviderDown("the list cannot be read")
-        for number, batch in enumerate(self.batches):
-            if batch.job_id == job_id:
-                return Sighting(f"batch-{number}")
-        return Sighting(None)
 
     async def cancel(self, provider_job_id: str) -> None:
         """End a batch now; what it has answered stays."""
