@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from domain.comparison import CallProfile
 from domain.essay_order import by_essays
+from domain.job import Layout
 from providers.anthropic.wire import message_params
-from providers.prompts.layouts import Layout
 from providers.prompts.prompts import PromptSource, SourceBlock, ask_for_bundle
 from simulator.anthropic_requests import read_params
 from simulator.prices import estimated_tokens

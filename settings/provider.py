@@ -1,11 +1,12 @@
 """The settings of one provider account."""
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
 from croniter import CroniterBadDateError, croniter
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from domain.job import Layout
 from domain.nightly import Schedule
 from domain.strategies import STRATEGIES
 from settings.time_zone import TimeZone
@@ -50,7 +51,7 @@ class ProviderSettings(BaseModel):
     bundle_size: int = Field(
         default=8, ge=1, le=64, description="Comparisons in one call under serial_bundle; a smaller preferred_bundle_size wins."
     )
-    bundle_layout: Literal["auto", "verbatim", "shared_essays"] = Field(
+    bundle_layout: Layout = Field(
         default="auto", description="How a bundle is written; auto takes the smaller (docs/bundles.md)."
     )
     batch_bundle_size: int = Field(

@@ -11,7 +11,6 @@ from streams.wire.requests import InboundRecord, read_record
 from tables import requests
 from tables.acknowledged import AcknowledgedTable
 
-_ANY_PROMPT = 1 << 30  # collect has judged the size; if the setting was lowered since, an accepted member must not be lost
 _MOST_BYTES = 8 * 1024 * 1024  # of records as they came; decoded they take about twice as much
 
 
@@ -39,7 +38,7 @@ class ParsedRecords:
         if kept is not None and kept[0] == stored.append_ms:  # offsets start at 0 again when a topic is made again
             self._kept.move_to_end(key)
             return stored.append_ms, kept[2]
-        record = read_record(stored.raw, max_prompt_bytes=_ANY_PROMPT, judged=True)
+        record = read_record(stored.raw, judged=True)
         self._put(key, stored.append_ms, len(stored.raw), record)
         return stored.append_ms, record
 

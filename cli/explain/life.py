@@ -16,8 +16,6 @@ from domain.reconciling import Verdict
 from streams.wire import work
 from streams.wire.requests import InboundMember, Undecodable, read_record
 
-_ANY_PROMPT = 1 << 30  # the worker has judged the size
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -50,7 +48,7 @@ def find(correlation_id: UUID, partition: int, offset: int, at_ms: int, raw: byt
     if raw is None or str(correlation_id).encode() not in raw.lower():
         return []
     try:
-        record = read_record(raw, max_prompt_bytes=_ANY_PROMPT)
+        record = read_record(raw)
     except Undecodable:
         return []
     return [

@@ -4,7 +4,6 @@ from domain.job import Job
 from domain.partition.tally import Tally
 
 PLANNED, CLAIMED, SUBMITTED = "planned", "claimed", "submitted"
-STAGES = (PLANNED, CLAIMED, SUBMITTED)  # by the latest fact of a job
 
 Group = tuple[str, str]  # provider, stage
 

@@ -212,10 +212,6 @@ class AccountLimits:
         limits.returned(call, now_s)
         self.under_way -= 1
 
-    def pause(self, now_s: float, model: str, retry_after_s: float | None) -> float:
-        """Stop the calls of a model as a refusal would."""
-        return self.model(model).pause(now_s, retry_after_s)
-
     def state(self, now_s: float) -> AccountState:
         """What the metrics show."""
         self._note_throttled(now_s)

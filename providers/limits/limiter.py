@@ -66,12 +66,6 @@ class Limiter:
         """Seconds until calls of a model go on; 0 when they do."""
         return self._limits.model(model).paused_s(self._now_s())
 
-    def pause(self, model: str, retry_after_s: float | None) -> float:
-        """Stop the calls of a model as a refusal would; returns the seconds until they go on."""
-        wait_s = self._limits.pause(self._now_s(), model, retry_after_s)
-        self._let_go()
-        return wait_s
-
     @asynccontextmanager
     async def admit(self, round_key: str, model: str, size: Size) -> AsyncIterator[Admitted]:
         """Wait until a call of this size may go; until the end of the block it counts as under way.

@@ -205,13 +205,13 @@ class ModelLimits:
         """Seconds until calls go on; 0 when they do."""
         return max(0.0, self._resume_s - now_s)
 
-    def pause(self, now_s: float, retry_after_s: float | None, pauses: int | None = None) -> float:
+    def pause(self, now_s: float, retry_after_s: float | None, pauses: int) -> float:
         """Stop all calls for the time the provider said, else 1, 2, 4 … 60 s; return the seconds until they go on.
 
         `pauses`: how many there had been when the refused call was sent. The refusals of calls that were under way together
         count as one, or twenty concurrent calls would wait a minute for the first 429.
         """
-        if pauses is None or pauses == self.pauses:
+        if pauses == self.pauses:
             self._refusals += 1
             self.pauses += 1
         if retry_after_s is None:

@@ -8,14 +8,12 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from domain.answer import bundle_keys
 from domain.comparison import BLOCK_JOINT
+from domain.job import Layout
 from providers.prompts.sources import PromptSource, prompt_blocks
 from providers.protocol import PromptBlock
-
-Layout = Literal["auto", "verbatim", "shared_essays"]
 
 _HEADINGS = tuple(re.compile(rf"\*\*Essay {name} \(ID: ([^)\n]*)\):\*\*") for name in "AB")
 _SHORTEST_MARK = 8  # hex digits

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from domain.comparison import CallProfile
+from domain.job import Layout
 from providers.prompts.cache_marks import marked_where_it_pays
-from providers.prompts.layouts import Layout, bundle_blocks
+from providers.prompts.layouts import bundle_blocks
 from providers.prompts.sources import PromptSource, SourceBlock, prompt_blocks
 from providers.protocol import Ask, PromptBlock
 

@@ -18,9 +18,3 @@ def size_of(provider: str, ask: Ask) -> Size:
         len(block.text.encode("utf-8", "surrogatepass")) for block in ask.blocks
     )
     return Size(math.ceil(prompt_bytes / _BYTES_PER_TOKEN.get(provider, _SMALLEST)), ask.max_tokens)
-
-
-def most_tokens(provider: str, ask: Ask) -> int:
-    """An upper bound of input plus output tokens."""
-    size = size_of(provider, ask)
-    return size.input_tokens + size.output_tokens

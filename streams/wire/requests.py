@@ -7,6 +7,7 @@ A bad member of a good record must end alone, in an error event of its own. So w
 import hashlib
 import json
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,7 @@ ROUND_EVENT = "LLMComparisonRoundRequestedV1"
 SCHEMA_VERSION = 1
 
 MAX_RECORD_BYTES = 1_048_576
-MAX_PROMPT_BYTES = 400_000
+ANY_PROMPT = sys.maxsize
 MAX_MEMBERS = 10_000
 MAX_PARTS = 10_000
 # Bytes of a member's metadata as the result will carry it (ASCII-escaped, up to three times its UTF-8). The result repeats all
@@ -78,9 +79,11 @@ class InboundRecord:
     tracestate: str | None = None
 
 
-def read_record(raw: bytes | None, *, max_prompt_bytes: int = MAX_PROMPT_BYTES, judged: bool = False) -> InboundRecord:
+def read_record(raw: bytes | None, *, max_prompt_bytes: int = ANY_PROMPT, judged: bool = False) -> InboundRecord:
     """Read the bytes of one inbound record.
 
+    `max_prompt_bytes`: a longer prompt is bad input. It is given by whoever decides whether a comparison is accepted; who reads
+    the record again leaves it out, for a setting that was lowered since must not lose an accepted comparison.
     `judged`: collect has accepted or rejected its members before. Then their content is not hashed, and not searched for
     numbers that cannot be stored, which halves the time; everything else is the same.
 

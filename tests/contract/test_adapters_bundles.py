@@ -8,11 +8,11 @@ import pytest
 
 from domain.answer import Answer
 from domain.comparison import CallProfile
+from domain.job import Layout
 from domain.reply import Fault, Retry, Stop, judge_bundle
 from providers.anthropic.adapter import AnthropicProvider
 from providers.openai.adapter import OpenAIProvider
 from providers.prices import cost_usd
-from providers.prompts.layouts import Layout
 from providers.prompts.prompts import PromptSource, SourceBlock, ask_for, ask_for_bundle
 from providers.protocol import Ask, Provider
 from simulator.control import SimulatorControl

@@ -10,7 +10,7 @@ from domain.comparison import Member
 from domain.cutting import encoded_bytes
 from domain.job import Claim, Job, Submission, make_job_id
 from domain.outcome import Ending
-from domain.partition.job_stages import STAGES, since_ms, stage_of
+from domain.partition.job_stages import CLAIMED, PLANNED, SUBMITTED, since_ms, stage_of
 from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
 from tests.model.values import EXPIRED, members, plan
@@ -254,7 +254,7 @@ def check(of: PartitionState) -> None:
     assert +of.pending_counts == Counter((one.resolved.provider, one.resolved.strategy) for one in of.pending.values())
     assert of.oldest_pending_ms() == min((one.arrived_ms for one in of.pending.values()), default=None)
     assert of.nearest_deadline_ms() == min((one.resolved.deadline_ms for one in of.pending.values()), default=None)
-    for group in {(one.plan.provider, stage) for one in of.jobs.values() for stage in STAGES}:
+    for group in {(one.plan.provider, stage) for one in of.jobs.values() for stage in (PLANNED, CLAIMED, SUBMITTED)}:
         there = [one for one in of.jobs.values() if (one.plan.provider, stage_of(one)) == group]
         assert set(of.stages.entered.keys(group)) == set(of.stages.arrived.keys(group)) == {one.job_id for one in there}
         assert of.stages.entered.oldest_ms(group) == min(map(since_ms, there), default=None)

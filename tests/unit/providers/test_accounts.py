@@ -101,11 +101,10 @@ async def test_calls_refused_together_count_as_one_refusal_and_all_wait() -> Non
 
 async def test_nobody_is_admitted_during_a_pause() -> None:
     clock = Clock()
-    account = account_of(Script(), clock)
-    assert account.limiter.pause("m", 30.0) == 30.0
-    assert account.limiter.pause("m", 5.0) == 30.0  # a shorter word does not shorten it
-    await account.call(ask(), timeout_s=5)
-    assert clock.slept == [30.0]
+    provider = Script(30.0, 5.0)  # the shorter one, which comes second, does not shorten the pause
+    account = account_of(provider, clock, slots=2)
+    await asyncio.gather(*(account.call(ask(f"c-{n}"), timeout_s=5) for n in range(2)))
+    assert (clock.slept, provider.calls) == ([30.0], 4)
     assert account.limiter.paused_s("m") == 0
 
 

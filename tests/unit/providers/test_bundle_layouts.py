@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from domain.answer import bundle_keys
 from domain.comparison import CallProfile
+from domain.job import Layout
 from providers.anthropic.wire import message_params
 from providers.openai.wire import completion_body
 from providers.prompts.answer_schema import ANSWER_NAME, BUNDLE_NAME, answer_schema
-from providers.prompts.layouts import Layout, bundle_blocks
+from providers.prompts.layouts import bundle_blocks
 from providers.prompts.prompts import PromptSource, SourceBlock, ask_for, ask_for_bundle, prompt_blocks
 from providers.protocol import PromptBlock
 from tests.unit.providers.bundle_reading import Read, read_back

@@ -7,8 +7,9 @@ from genai_prices import Usage as PricedUsage
 from genai_prices import calc_price
 
 from domain.reply import Usage
+from providers.limits.charging import Size
 from providers.prices import cost_usd, is_known, most_usd, price_list
-from providers.prompts.tokens import most_tokens
+from providers.prompts.tokens import size_of
 from providers.protocol import Ask, PromptBlock
 
 MODELS = [("anthropic", "claude-haiku-5-5"), ("openai", "gpt-6-luna")]
@@ -74,7 +75,7 @@ def test_the_list_has_a_name_and_a_day() -> None:
     assert date(2026, 1, 1) < date.fromisoformat(price_list().newest)
 
 
-@pytest.mark.parametrize(("provider", "expected"), [("anthropic", 5 + 100), ("openai", 4 + 100), ("another", 5 + 100)])
+@pytest.mark.parametrize(("provider", "expected"), [("anthropic", 5), ("openai", 4), ("another", 5)])
 def test_tokens_are_bounded_by_bytes(provider: str, expected: int) -> None:
     ask = Ask("c", "m", "åå", (PromptBlock("abcd"), PromptBlock("abcd")), 100)
-    assert most_tokens(provider, ask) == expected
+    assert size_of(provider, ask) == Size(expected, 100)

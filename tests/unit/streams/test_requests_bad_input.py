@@ -72,7 +72,7 @@ def test_records_without_anything_to_answer(raw: bytes | None, reason: str) -> N
 )
 def test_a_bad_field_is_named_with_its_limit(change: dict[str, Any], problem: str) -> None:
     good = {**BODY, "correlation_id": "11111111-2222-4333-8444-555555555555"}
-    bad, sibling = read_record(round_event([{**BODY, **change}, good])).members
+    bad, sibling = read_record(round_event([{**BODY, **change}, good]), max_prompt_bytes=400_000).members
     assert problem in bad.problem
     assert bad.body is None
     assert (sibling.problem, sibling.body is None) == ("", False)
