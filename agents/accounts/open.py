@@ -1,7 +1,7 @@
 """Opens an account for each provider that has a key."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from providers.account import Account
 from providers.limits.account_limits import AccountLimits
@@ -42,13 +42,12 @@ def open_accounts(
         def told_dropped(parameter: str, model: str, provider: str = name) -> None:
             on_dropped(provider, model, parameter)
 
-        where: dict[str, Any] = {} if block.base_url is None else {"base_url": block.base_url}
         provider = _adapter(name)(
             block.api_key.get_secret_value(),
+            base_url=block.base_url,
             on_http=told_http,
             on_dropped=told_dropped,
             spool_folder=str(settings.state_dir),  # not /tmp, which may be memory
-            **where,
         )
         accounts[name] = Account(name, provider, Limiter(_limits(name, block, settings.testing.limits_minute_s)))
     return accounts

@@ -1,9 +1,7 @@
 """One account at Anthropic: message batches and single messages through the SDK, its retries off."""
 
 import asyncio
-import hashlib
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -12,30 +10,25 @@ import httpx2
 import structlog
 
 from domain.reply import Reply
-from providers.anthropic import wire as wire
+from providers.adapter import Adapter, Chunks
+from providers.anthropic import wire
 from providers.http.failures import HttpFailure, Sdk, Step, mapped, retry_after_s
 from providers.http.fields import count, mapping, required_text, text
 from providers.http.jsonl import read_replies
 from providers.http.listing import SCAN_MARGIN_S, created_s, scan
-from providers.http.results import objection, of_download
-from providers.http.spool import Spools
-from providers.http.transport import body_object, counting_client, timeouts
+from providers.http.transport import TIMEOUTS, CountingClient, body_object, timeouts
 from providers.protocol import (
     Ask,
     Candidate,
-    ContentRefused,
-    JobStatus,
     OutcomeUnknown,
     ProviderDown,
     ProviderError,
     ResultsNotWhole,
     StartRefused,
 )
-from providers.untaken import Untaken
 
 log = structlog.get_logger(__name__)
 
-DEFAULT_BASE_URL = "https://api.anthropic.com"
 PAGE_ROWS = 100
 # Batches whose job is remembered: a batch that has ended never changes hands, and to ask costs two requests.
 _MOST_OWNERS = 10_000
@@ -55,54 +48,19 @@ def _failure(error: anthropic.APIStatusError) -> HttpFailure:
 SDK = Sdk(anthropic.AnthropicError, anthropic.APIStatusError, anthropic.APIConnectionError, _failure)
 
 
-class AnthropicProvider:
-    """The `Provider` of one Anthropic account.
-
-    `on_http(operation, status)` is called once an HTTP attempt, `on_dropped(parameter, model)` for each parameter of an ask
-    that the API has no place for ("temperature" above all) or its model does not take, `on_unreadable_row()` for each result
-    row that is skipped: it shows as missing. `spool_folder`: where jobs and their rows are written meanwhile, None: where the
-    system has its temporary files. `transport` None means the network.
-    """
+class AnthropicProvider(Adapter[anthropic.AsyncAnthropic]):
+    """The `Provider` of one Anthropic account."""
 
     name = "anthropic"
+    default_base_url = "https://api.anthropic.com"
+    sdk = SDK
+    wire = wire
 
-    def __init__(
-        self,
-        api_key: str,
-        *,
-        base_url: str = DEFAULT_BASE_URL,
-        read_timeout_s: float = 60.0,
-        max_connections: int = 100,
-        on_http: Callable[[str, str], None] = lambda operation, status: None,
-        on_dropped: Callable[[str, str], None] = lambda parameter, model: None,
-        on_unreadable_row: Callable[[], None] = lambda: None,
-        now_s: Callable[[], float] = time.time,
-        spool_folder: str | None = None,
-        transport: httpx2.AsyncBaseTransport | None = None,
-    ) -> None:
-        if not api_key:  # the SDK would look into the environment for another one
-            raise ValueError(f"the API key of {self.name} is empty: give one, or leave the provider out")
-        self._key_hash = hashlib.sha256(api_key.encode()).hexdigest()[:12]
-        self._on_dropped = on_dropped
-        self._untaken = Untaken(on_dropped)
-        self._on_unreadable_row = on_unreadable_row
-        self._now_s = now_s
-        self._spools = Spools(spool_folder)
-        self._owners: dict[str, str] = {}  # by the provider's id; the oldest goes first
-        self._client = anthropic.AsyncAnthropic(
-            api_key=api_key,
-            base_url=base_url,
-            max_retries=0,  # a retried create makes a second batch (docs/providers.md#creating-once)
-            timeout=timeouts(read_timeout_s),
-            http_client=counting_client(
-                on_http, read_timeout_s=read_timeout_s, max_connections=max_connections, transport=transport
-            ),
+    def _connect(self, api_key: str, base_url: str, http_client: CountingClient) -> anthropic.AsyncAnthropic:
+        self._owners: dict[str, str] = {}  # our job id by the provider's id of its batch; the oldest goes first
+        return anthropic.AsyncAnthropic(
+            api_key=api_key, base_url=base_url, max_retries=0, timeout=TIMEOUTS, http_client=http_client
         )
-
-    @property
-    def key_hash(self) -> str:
-        """The first 12 hex digits of the key's sha256."""
-        return self._key_hash
 
     async def create(self, job_id: str, asks: Iterable[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
         """Submit a message batch; `job_id` is known there only by the custom ids."""
@@ -130,11 +88,6 @@ class AnthropicProvider:
                 raise OutcomeUnknown(f"create: no answer within {timeout_s} s") from error
             raise ProviderDown(f"create: not ready to send within {timeout_s} s") from error
 
-    async def look(self, provider_job_id: str) -> JobStatus:
-        """Poll a batch once."""
-        with mapped(Step.JOB, SDK):
-            return wire.status_of(await self._batch(provider_job_id), self._now_s())
-
     async def _batch(self, provider_job_id: str) -> dict[str, Any]:
         with mapped(Step.JOB, SDK):
             raw = await self._client.messages.batches.with_raw_response.retrieve(provider_job_id)
@@ -146,37 +99,13 @@ class AnthropicProvider:
             with mapped(Step.JOB, SDK):
                 await self._client.messages.batches.with_raw_response.cancel(provider_job_id)
         except ProviderError as error:
-            if _status_of(error) not in (400, 409):
+            if self._status_of(error) not in (400, 409):
                 raise
             if not _has_ended(await self._batch(provider_job_id)):
                 raise
 
-    async def replies(self, provider_job_id: str) -> AsyncGenerator[Reply, None]:
-        """Read the result rows of an ended batch, in the order of its requests.
-
-        Then raises what is wrong with them: ResultsNotWhole, or ProviderDown when the download died.
-        """
-        batch = await self._batch(provider_job_id)
-        failed: ProviderError | None = None
-        with self._spools.rows(wire.reply_of_row, self._skipped(provider_job_id)) as rows:
-            try:
-                async with self._results(batch) as chunks:
-                    await rows.take(chunks)
-            except ProviderError as error:
-                failed = error
-            for reply in rows.in_order():
-                yield reply
-        announced, status = wire.announced(batch), None if failed is None else _status_of(failed)
-        complaint = objection(announced, rows.read) if failed is None else of_download(failed, status, announced, rows.read)
-        if complaint is not None:
-            raise complaint
-
-    def _skipped(self, provider_job_id: str) -> Callable[[int, int], None]:
-        def skipped(line: int, size: int) -> None:
-            self._on_unreadable_row()
-            log.warning("provider_row_unreadable", provider=self.name, job=provider_job_id, line=line, bytes=size)
-
-        return skipped
+    def _files(self, batch: dict[str, Any]) -> tuple[Chunks]:
+        return (self._results(batch),)
 
     @asynccontextmanager
     async def _results(self, batch: dict[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -198,24 +127,10 @@ class AnthropicProvider:
             finally:
                 await stream.response.aclose()
 
-    async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
-        """Answer one ask by one message."""
-        params: dict[str, Any] = wire.message_params(self._untaken.fitted(ask), self._on_dropped)
-        try:
-            with mapped(Step.CALL, SDK):
-                async with asyncio.timeout(timeout_s):
-                    raw = await self._client.messages.with_raw_response.create(**params, timeout=timeouts(timeout_s))
-                return wire.reply_of_message(ask.custom_id, body_object(raw.http_response))
-        except TimeoutError as error:
-            raise OutcomeUnknown(f"call: no answer within {timeout_s} s") from error
-        except ContentRefused as refused:
-            reply = wire.errored(ask.custom_id, SDK.read(refused.__cause__))
-            self.learn(ask.model, reply)
-            return reply
-
-    def learn(self, model: str, reply: Reply) -> None:
-        """Leave a parameter that was refused out of what is sent to this model from now on."""
-        self._untaken.learn(model, reply)
+    async def _answer(self, ask: Ask, timeout_s: float) -> Reply:
+        params: dict[str, Any] = wire.message_params(ask, self._on_dropped)
+        raw = await self._client.messages.with_raw_response.create(**params, timeout=timeouts(timeout_s))
+        return wire.reply_of_message(ask.custom_id, body_object(raw.http_response))
 
     async def candidates(self, claimed_ms: int) -> tuple[Candidate, ...]:
         """All batches since SCAN_MARGIN_S before the claim: time and count, for the list shows neither name nor metadata."""
@@ -247,7 +162,7 @@ class AnthropicProvider:
             return None
         async with (
             self._results(batch) as chunks,
-            aclosing(read_replies(chunks, wire.reply_of_row, self._skipped(provider_job_id))) as replies,
+            aclosing(read_replies(chunks, wire.reply_of_row, self._on_unreadable(provider_job_id))) as replies,
         ):
             async for reply in replies:  # the first row is enough, whichever it is
                 job_id = reply.custom_id.rpartition("-")[0]
@@ -263,15 +178,6 @@ class AnthropicProvider:
 
     async def delete_file(self, file_id: str) -> None:
         """Nothing to delete."""
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
-
-
-def _status_of(error: ProviderError) -> int | None:
-    """The HTTP status behind a failure; None where there was no answer."""
-    return error.__cause__.status_code if isinstance(error.__cause__, anthropic.APIStatusError) else None
 
 
 def _has_ended(batch: dict[str, Any]) -> bool:

@@ -146,8 +146,8 @@ def _has_settled(batch: dict[str, Any], now_s: float) -> bool:
     return bool(batch.get("ended_at")) and now_s >= epoch_s(batch["ended_at"], "ended_at") + LAG_S
 
 
-def announced(batch: dict[str, Any]) -> Announced:
-    """How many rows an ended batch holds: each of its requests is in one of these counts, and in the results."""
+def announced(batch: dict[str, Any], now_s: float) -> Announced:
+    """How many rows an ended batch holds: each of its requests is in one of these counts, and in the results, at any time."""
     counts = mapping(batch.get("request_counts"))
     rows = sum(count(counts.get(key)) for key in ("succeeded", "errored", "canceled", "expired"))
     return Announced(rows, count(counts.get("succeeded"))) if rows else Announced(None, None)

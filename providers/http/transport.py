@@ -12,6 +12,7 @@ import httpx2
 from providers.http.failures import UnreadableBody
 
 CONNECT_TIMEOUT_S = 10.0
+MAX_CONNECTIONS = 100
 
 _IDENTIFIED = frozenset({"batches", "files", "models"})
 _OPERATIONS = {
@@ -33,6 +34,14 @@ _OPERATIONS = {
     "POST batches/{id}/cancel": "batches.cancel",
     "GET models/{id}": "models.retrieve",
 }
+
+
+def timeouts(seconds: float) -> httpx2.Timeout:
+    """Time limits of one attempt: at most 10 s to connect, `seconds` for everything else."""
+    return httpx2.Timeout(seconds, connect=min(seconds, CONNECT_TIMEOUT_S))
+
+
+TIMEOUTS = timeouts(60.0)  # of a request that is given no time limit of its own
 
 
 class Hearer(Protocol):
@@ -69,8 +78,14 @@ class CountingClient(httpx2.AsyncClient):
     `operation` is a name as "batches.create", `status` the number, or "unreachable", "timeout", "reset" or "given_up".
     """
 
-    def __init__(self, on_http: Callable[[str, str], None], **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, on_http: Callable[[str, str], None], transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        """`transport` None means the network."""
+        super().__init__(
+            timeout=TIMEOUTS,
+            limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
+            follow_redirects=True,
+            transport=transport,
+        )
         self._on_http = on_http
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
@@ -96,28 +111,6 @@ def _broken(error: BaseException) -> str:
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         return "unreachable"
     return "timeout" if isinstance(error, httpx2.TimeoutException) else "reset"
-
-
-def counting_client(
-    on_http: Callable[[str, str], None],
-    *,
-    read_timeout_s: float,
-    max_connections: int,
-    transport: httpx2.AsyncBaseTransport | None,
-) -> CountingClient:
-    """The client for one account; `transport` None means the network."""
-    return CountingClient(
-        on_http,
-        timeout=timeouts(read_timeout_s),
-        limits=httpx2.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
-        follow_redirects=True,
-        transport=transport,
-    )
-
-
-def timeouts(seconds: float) -> httpx2.Timeout:
-    """Time limits of one attempt: at most 10 s to connect, `seconds` for everything else."""
-    return httpx2.Timeout(seconds, connect=min(seconds, CONNECT_TIMEOUT_S))
 
 
 def operation_of(method: str, path: str) -> str:

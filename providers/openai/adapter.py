@@ -1,41 +1,37 @@
 """One account at OpenAI: batches of chat completions and single ones through the SDK, its retries off."""
 
 import asyncio
-import hashlib
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from itertools import count as counted
 from typing import IO, Any
 
-import httpx2
 import openai
 import structlog
 
 from domain.back_off import BackOff
 from domain.reply import Reply
+from providers.adapter import Adapter, Chunks
 from providers.http.failures import HttpFailure, Sdk, Step, mapped, retry_after_s
 from providers.http.fields import count, mapping, required_text, text
 from providers.http.listing import SCAN_MARGIN_S, created_s, scan
-from providers.http.results import objection, of_download
-from providers.http.spool import Spool, Spools
-from providers.http.transport import body_object, counting_client, timeouts
-from providers.openai import wire as wire
+from providers.http.spool import Spool
+from providers.http.transport import TIMEOUTS, CountingClient, body_object, timeouts
+from providers.openai import wire
 from providers.protocol import (
     Ask,
     Candidate,
-    ContentRefused,
     JobNotVisible,
-    JobStatus,
     OutcomeUnknown,
     ProviderDown,
     ProviderError,
     StartRefused,
 )
-from providers.untaken import Untaken, takes_temperature
+from providers.untaken import takes_temperature
 
 log = structlog.get_logger(__name__)
 
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
 JOB_KEY = "roundbatch_job"  # the metadata by which a batch is found again
 PAGE_ROWS = 100
 FILE_PAGE_ROWS = 1_000
@@ -65,52 +61,20 @@ def _failure(error: openai.APIStatusError) -> HttpFailure:
 SDK = Sdk(openai.OpenAIError, openai.APIStatusError, openai.APIConnectionError, _failure)
 
 
-class OpenAIProvider:
-    """The `Provider` of one OpenAI account.
-
-    `on_http(operation, status)` is called once an HTTP attempt, `on_dropped(parameter, model)` for each parameter of an ask
-    that its model does not take, `on_unreadable_row()` for each result row that is skipped: it shows as missing.
-    `spool_folder`: where jobs and their rows are written meanwhile, None: where the system has its temporary files. `transport`
-    None means the network.
-    """
+class OpenAIProvider(Adapter[openai.AsyncOpenAI]):
+    """The `Provider` of one OpenAI account."""
 
     name = "openai"
+    default_base_url = "https://api.openai.com/v1"
+    sdk = SDK
+    wire = wire
 
-    def __init__(
-        self,
-        api_key: str,
-        *,
-        base_url: str = DEFAULT_BASE_URL,
-        read_timeout_s: float = 60.0,
-        max_connections: int = 100,
-        on_http: Callable[[str, str], None] = lambda operation, status: None,
-        on_dropped: Callable[[str, str], None] = lambda parameter, model: None,
-        on_unreadable_row: Callable[[], None] = lambda: None,
-        now_s: Callable[[], float] = time.time,
-        spool_folder: str | None = None,
-        transport: httpx2.AsyncBaseTransport | None = None,
-    ) -> None:
-        if not api_key:  # the SDK would look into the environment for another one
-            raise ValueError(f"the API key of {self.name} is empty: give one, or leave the provider out")
-        self._key_hash = hashlib.sha256(api_key.encode()).hexdigest()[:12]
-        self._untaken = Untaken(on_dropped, takes_temperature)
-        self._on_unreadable_row = on_unreadable_row
-        self._now_s = now_s
-        self._spools = Spools(spool_folder)
-        self._client = openai.AsyncOpenAI(
-            api_key=api_key,
-            base_url=base_url,
-            max_retries=0,  # a retried create makes a second batch (docs/providers.md#creating-once)
-            timeout=timeouts(read_timeout_s),
-            http_client=counting_client(
-                on_http, read_timeout_s=read_timeout_s, max_connections=max_connections, transport=transport
-            ),
-        )
+    def _connect(self, api_key: str, base_url: str, http_client: CountingClient) -> openai.AsyncOpenAI:
+        return openai.AsyncOpenAI(api_key=api_key, base_url=base_url, max_retries=0, timeout=TIMEOUTS, http_client=http_client)
 
-    @property
-    def key_hash(self) -> str:
-        """The first 12 hex digits of the key's sha256."""
-        return self._key_hash
+    @staticmethod
+    def _takes_temperature(model: str, effort: str | None) -> bool:
+        return takes_temperature(model, effort)
 
     async def create(self, job_id: str, asks: Iterable[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
         """Upload the input file and create its batch; a file whose batch was not created stays there unused.
@@ -175,65 +139,28 @@ class OpenAIProvider:
             with mapped(Step.JOB, SDK):
                 await self._client.files.with_raw_response.retrieve(file_id)
         except ProviderError as error:
-            return _status_of(error) == 404
+            return self._status_of(error) == 404
         return False
-
-    async def look(self, provider_job_id: str) -> JobStatus:
-        """Poll a batch once."""
-        return wire.status_of(await self._batch(provider_job_id), self._now_s())
 
     async def _batch(self, provider_job_id: str) -> dict[str, Any]:
         with mapped(Step.JOB, SDK):
             raw = await self._client.batches.with_raw_response.retrieve(provider_job_id)
             return body_object(raw.http_response)
 
-    async def replies(self, provider_job_id: str) -> AsyncGenerator[Reply, None]:
-        """Read the rows of the output and the error file, in the order of the input.
+    def _files(self, batch: dict[str, Any]) -> list[Chunks]:
+        files = text(batch.get("output_file_id")), text(batch.get("error_file_id"))
+        return [self._content(file_id) for file_id in files if file_id]
 
-        Then raises what is wrong with them: ResultsNotWhole, or ProviderDown when a download died.
-        """
+    @asynccontextmanager
+    async def _content(self, file_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        with mapped(Step.JOB, SDK):
+            async with self._client.files.with_streaming_response.content(file_id) as response:
+                yield response.http_response.aiter_bytes()
 
-        def skipped(line: int, size: int) -> None:
-            self._on_unreadable_row()
-            log.warning("provider_row_unreadable", provider=self.name, job=provider_job_id, line=line, bytes=size)
-
-        batch = await self._batch(provider_job_id)
-        failed: ProviderError | None = None
-        with self._spools.rows(wire.reply_of_row, skipped) as rows:
-            for file_id in (text(batch.get("output_file_id")), text(batch.get("error_file_id"))):
-                if not file_id:
-                    continue
-                try:
-                    with mapped(Step.JOB, SDK):
-                        async with self._client.files.with_streaming_response.content(file_id) as response:
-                            await rows.take(response.http_response.aiter_bytes())
-                except ProviderError as error:
-                    failed = failed or error  # of the output file, which comes first: what is in it is paid
-            for reply in rows.in_order():
-                yield reply
-        announced, status = wire.announced(batch, self._now_s()), None if failed is None else _status_of(failed)
-        complaint = objection(announced, rows.read) if failed is None else of_download(failed, status, announced, rows.read)
-        if complaint is not None:
-            raise complaint
-
-    async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
-        """Answer one ask by one chat completion."""
-        body: dict[str, Any] = wire.completion_body(self._untaken.fitted(ask))
-        try:
-            with mapped(Step.CALL, SDK):
-                async with asyncio.timeout(timeout_s):
-                    raw = await self._client.chat.completions.with_raw_response.create(**body, timeout=timeouts(timeout_s))
-                return wire.reply_of_completion(ask.custom_id, body_object(raw.http_response))
-        except TimeoutError as error:
-            raise OutcomeUnknown(f"call: no answer within {timeout_s} s") from error
-        except ContentRefused as refused:
-            reply = wire.errored(ask.custom_id, SDK.read(refused.__cause__))
-            self.learn(ask.model, reply)
-            return reply
-
-    def learn(self, model: str, reply: Reply) -> None:
-        """Leave a parameter that was refused out of what is sent to this model from now on."""
-        self._untaken.learn(model, reply)
+    async def _answer(self, ask: Ask, timeout_s: float) -> Reply:
+        body: dict[str, Any] = wire.completion_body(ask)
+        raw = await self._client.chat.completions.with_raw_response.create(**body, timeout=timeouts(timeout_s))
+        return wire.reply_of_completion(ask.custom_id, body_object(raw.http_response))
 
     async def cancel(self, provider_job_id: str) -> None:
         """Cancel a batch; refused with a 409 for one that is over, which is then looked at."""
@@ -241,7 +168,7 @@ class OpenAIProvider:
             with mapped(Step.JOB, SDK):
                 await self._client.batches.with_raw_response.cancel(provider_job_id)
         except ProviderError as error:
-            if _status_of(error) not in (400, 409):
+            if self._status_of(error) not in (400, 409):
                 raise
             if text((await self._batch(provider_job_id)).get("status")) not in _OVER:
                 raise
@@ -288,17 +215,8 @@ class OpenAIProvider:
             with mapped(Step.JOB, SDK):
                 await self._client.files.with_raw_response.delete(file_id)
         except JobNotVisible as error:
-            if _status_of(error) != 404:
+            if self._status_of(error) != 404:
                 raise
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
-
-
-def _status_of(error: ProviderError) -> int | None:
-    """The HTTP status behind a failure; None where there was no answer."""
-    return error.__cause__.status_code if isinstance(error.__cause__, openai.APIStatusError) else None
 
 
 def _is_about_the_file(error: ProviderError) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import structlog
 
 from domain.answer import Answer
 from domain.reply import ReplyKind, Retry, judge
@@ -30,7 +31,7 @@ class Odd:
         self.kind = kind
         self.chunks: list[bytes | Exception] = []
         self.answer: httpx2.Response | Exception = httpx2.Response(200, json={"id": "batch_1"})
-        self.unreadable = self.posts = 0
+        self.posts = 0
         self.status = "completed"
         self.counts: Any = {"total": 2, "completed": 0, "failed": 2, "succeeded": 0, "expired": 2}
 
@@ -38,10 +39,7 @@ class Odd:
         adapter = AnthropicProvider if self.kind == "anthropic" else OpenAIProvider
         base_url = "http://provider" if self.kind == "anthropic" else "http://provider/v1"
         transport = httpx2.MockTransport(self._serve)
-        return adapter("k", base_url=base_url, transport=transport, on_unreadable_row=self._count)
-
-    def _count(self) -> None:
-        self.unreadable += 1
+        return adapter("k", base_url=base_url, transport=transport)
 
     def _serve(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path
@@ -96,13 +94,14 @@ async def read(adapter: Adapter) -> tuple[list[str], ProviderError | None]:
 async def test_odd_rows_are_counted_and_lose_nothing_else(odd: Odd) -> None:
     row = expired(odd.kind, "job-0")
     odd.chunks = [row[:9], row[9:] + b"\n{broken\n", b"null\n\xff\xfe\n{}\n", row + b"\n", expired(odd.kind, "job-1")]
-    replies = [reply async for reply in odd.open().replies("batch_1")]
+    with structlog.testing.capture_logs() as logs:
+        replies = [reply async for reply in odd.open().replies("batch_1")]
     assert [(reply.custom_id, reply.kind) for reply in replies] == [
         ("job-0", ReplyKind.EXPIRED),
         ("job-0", ReplyKind.EXPIRED),  # twice there, twice told: which one counts is the worker's decision
         ("job-1", ReplyKind.EXPIRED),
     ]
-    assert odd.unreadable == 4
+    assert [(one["event"], one["line"]) for one in logs] == [("provider_row_unreadable", line) for line in (2, 3, 4, 5)]
 
 
 @pytest.mark.parametrize(
@@ -110,10 +109,11 @@ async def test_odd_rows_are_counted_and_lose_nothing_else(odd: Odd) -> None:
 )
 async def test_a_download_that_dies_midway_is_no_end_of_the_results(odd: Odd, broken: Exception) -> None:
     odd.chunks = [expired(odd.kind, "job-0") + b"\n" + expired(odd.kind, "job-1")[:20], broken]
-    came, failed = await read(odd.open())
+    with structlog.testing.capture_logs() as logs:
+        came, failed = await read(odd.open())
     assert came == ["job-0"]
     assert type(failed) is ProviderDown
-    assert odd.unreadable == 0
+    assert logs == []
 
 
 async def test_the_row_that_is_counted_and_cannot_be_read_may_be_had_by_another_read(odd: Odd) -> None:

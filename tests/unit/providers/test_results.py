@@ -52,7 +52,9 @@ def test_a_completed_batch_that_has_settled_is_believed_that_a_row_is_missing() 
     ],
 )
 def test_how_many_rows_an_anthropic_batch_announces(counts: Any, rows: int | None, answered: int | None) -> None:
-    assert anthropic_wire.announced({"processing_status": "ended", "request_counts": counts}) == Announced(rows, answered)
+    assert anthropic_wire.announced({"processing_status": "ended", "request_counts": counts}, now_s=1010) == Announced(
+        rows, answered
+    )
 
 
 @pytest.mark.parametrize(
