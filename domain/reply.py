@@ -204,7 +204,7 @@ def _judge_error(reply: Reply) -> Retry | Fault:
     return Retry(Cause.OVERLOADED, code, f"the provider failed: {named or reply.http_status or 'no status'}")
 
 
-def share(usage: Usage, cost_usd: float, weights: Sequence[int]) -> tuple[tuple[Usage, float], ...]:
+def usage_by_member(usage: Usage, cost_usd: float, weights: Sequence[int]) -> tuple[tuple[Usage, float], ...]:
     """What each member of a bundle used and cost, in proportion to `weights` (bytes of its prompt). The parts add up exactly.
 
     The numbers inside `raw` are divided too, so that results that echo it add up as well. Raises ValueError as

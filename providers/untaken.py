@@ -8,7 +8,7 @@ from typing import Any, Final
 import structlog
 
 from domain.reply import Reply
-from providers.http.failures import HttpFailure
+from providers.http.failures import MOST_SAID, HttpFailure
 from providers.protocol import Ask
 
 log = structlog.get_logger(__name__)
@@ -103,5 +103,9 @@ class Untaken:
         if learnt not in self._refused:
             self._refused.add(learnt)
             log.warning(
-                "parameter_not_taken", model=model, parameter=reply.parameter, value=value or "any", said=reply.error_message
+                "parameter_not_taken",
+                model=model,
+                parameter=reply.parameter,
+                value=value or "any",
+                said=reply.error_message[:MOST_SAID],
             )

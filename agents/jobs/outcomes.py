@@ -7,7 +7,7 @@ from domain.answer import Answer
 from domain.comparison import Member
 from domain.job import Job, Transport
 from domain.outcome import Outcome
-from domain.reply import Fault, Reply, Retry, Usage, judge, judge_bundle, share
+from domain.reply import Fault, Reply, Retry, Usage, judge, judge_bundle, usage_by_member
 from providers.prices import cost_usd
 from tables.view import PartitionView
 
@@ -45,7 +45,9 @@ def outcomes_of(
         metrics.paid.tokens(plan.provider, plan.model, came.usage)
         if cost is not None:
             metrics.paid.cost(plan.provider, plan.model, plan.mode, came.usage, cost, batch=plan.transport is Transport.BATCH)
-        shares = [(came.usage, cost or 0.0)] if len(line) == 1 else share(came.usage, cost or 0.0, _weights(view, line))
+        shares = (
+            [(came.usage, cost or 0.0)] if len(line) == 1 else usage_by_member(came.usage, cost or 0.0, _weights(view, line))
+        )
     if len(line) > 1:
         unanswered = [_cause(verdict) for verdict in verdicts if not isinstance(verdict, Answer)]
         metrics.calls.bundle(plan.provider, plan.model, plan.mode, len(line), unanswered)

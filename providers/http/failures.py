@@ -28,6 +28,8 @@ from providers.protocol import (
     Throttled,
 )
 
+MOST_SAID = 300  # characters of a provider's message in our errors and logs
+
 
 class Step(StrEnum):
     """What was being done when it failed."""
@@ -51,7 +53,7 @@ class HttpFailure:
 
     def __str__(self) -> str:
         said = " ".join(part for part in (self.type, self.code if self.code != self.type else "") if part)
-        return f"HTTP {self.status} {said}: {self.message[:300]}".strip()
+        return f"HTTP {self.status} {said}: {self.message[:MOST_SAID]}".strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.answer import Answer, bundle_keys, read_bundle
-from domain.reply import Cause, ErrorCode, Fault, Reply, ReplyKind, Retry, Stop, Usage, judge, judge_bundle, share
+from domain.reply import Cause, ErrorCode, Fault, Reply, ReplyKind, Retry, Stop, Usage, judge, judge_bundle, usage_by_member
 
 GOOD = {"winner": "Essay A", "justification": 'Clearer, "surer" {language}, smörgås.', "confidence": 4.5}
 ANSWER = Answer("Essay A", GOOD["justification"], 4.5)  # type: ignore[arg-type]
@@ -175,7 +175,7 @@ USAGES = st.builds(
 @example(Usage(1), 5e-324, [1, 2])
 @example(Usage(1), 2.0**-1022, [1, 2, 3])
 def test_the_parts_add_up_exactly_to_the_whole(usage: Usage, cost_usd: float, weights: list[int]) -> None:
-    parts = share(usage, cost_usd, weights)
+    parts = usage_by_member(usage, cost_usd, weights)
     costs = [cost for _, cost in parts]
     assert len(parts) == len(weights)
     assert sum(costs) == sum(reversed(costs)) == math.fsum(costs) == cost_usd
@@ -195,14 +195,14 @@ def test_the_parts_add_up_exactly_to_the_whole(usage: Usage, cost_usd: float, we
 @given(WEIGHTS, TOKENS)
 def test_no_part_is_off_by_a_token(weights: list[int], tokens: int) -> None:
     whole = sum(weights)
-    for weight, (usage, _) in zip(weights, share(Usage(0, tokens), 0.0, weights), strict=True):
+    for weight, (usage, _) in zip(weights, usage_by_member(Usage(0, tokens), 0.0, weights), strict=True):
         exact = tokens * weight / whole if whole else tokens / len(weights)
         assert abs(usage.completion_tokens - exact) < 1 + 1e-6
 
 
 def test_shares_of_an_example() -> None:
     raw = {"input_tokens": 10, "cache": {"read": 4}, "tier": "standard", "none": None, "flag": True}
-    (a, cost_a), (b, cost_b) = share(Usage(14, 7, 4, 0, raw), 0.3, [1, 3])
+    (a, cost_a), (b, cost_b) = usage_by_member(Usage(14, 7, 4, 0, raw), 0.3, [1, 3])
     assert (a.prompt_tokens, b.prompt_tokens) == (4, 10)
     assert (a.completion_tokens, b.completion_tokens) == (2, 5)
     assert a.raw == {"input_tokens": 3, "cache": {"read": 1}, "tier": "standard", "none": None, "flag": True}
@@ -212,4 +212,4 @@ def test_shares_of_an_example() -> None:
 @pytest.mark.parametrize(("cost", "weights"), [(1.0, []), (1.0, [1, -1]), (-1.0, [1]), (math.inf, [1]), (math.nan, [1])])
 def test_what_cannot_be_shared(cost: float, weights: list[int]) -> None:
     with pytest.raises(ValueError, match="cannot share"):
-        share(Usage(1), cost, weights)
+        usage_by_member(Usage(1), cost, weights)

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+import structlog
 
 from domain.reply import Reply, ReplyKind
 from providers.http.failures import HttpFailure
@@ -88,3 +89,9 @@ def test_one_refused_effort_says_nothing_of_the_others() -> None:
     assert untaken.fitted(ask(effort="low")).reasoning_effort == "low"
     untaken.learn("m", refusal("reasoning_effort", NOT.format("reasoning_effort")))
     assert untaken.fitted(ask(effort="low")).reasoning_effort is None
+
+
+def test_a_long_refusal_is_logged_by_its_beginning() -> None:
+    with structlog.testing.capture_logs() as logs:
+        Untaken().learn("m", refusal("temperature", "x" * 5000))
+    assert [one["said"] for one in logs] == ["x" * 300]
