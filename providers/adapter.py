@@ -87,7 +87,7 @@ class Adapter(Generic[Client]):
     # -- what an adapter says of its own API -----------------------------------------------------------------------
 
     def _connect(self, api_key: str, base_url: str, http_client: CountingClient) -> Client:
-        """The SDK's client. Its retries are off: a create that is sent again makes a second batch (docs/providers.md#creating-once)."""
+        """The SDK's client, with its retries off: a retried create makes a second batch (docs/providers.md#creating-once)."""
         raise NotImplementedError
 
     @staticmethod
