@@ -1,6 +1,7 @@
 """Ticks of a cron expression in a time zone, as instants, right over both daylight-saving changes.
 
 croniter is asked in plain local time only: with aware times its steps over a change are off by an hour, or repeat (5.0.1).
+Why not another library: docs/decisions/dependencies.md#tried-and-not-taken.
 """
 
 import datetime as dt
@@ -11,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from croniter import croniter
 
-# Local time may run behind or ahead by the change at most: for so long after one, ticks from so far back are looked at too.
+# Clocks are changed by less than this. For so long after a change, ticks are looked for from so far back in local time too: one
+# whose local time did not exist or comes twice may still be ahead although the clocks show a later time.
 _AHEAD = dt.timedelta(hours=3)
 
 
@@ -41,7 +43,7 @@ class Schedule:
     def longest_gap_s(self, from_ms: int, *, least_s: float = 21_600.0, days: int = 400) -> float:
         """The longest time between two ticks in the days that follow, in seconds; `least_s` where none is longer.
 
-        Shorter gaps are leapt over: a tick each second would be 35 million of them.
+        Shorter gaps are skipped: an expression that ticks each second has 35 million of them.
         """
         longest, last = max(1000, int(least_s * 1000)), self.next_tick_ms(from_ms)
         while last < from_ms + days * 86_400_000:
@@ -68,7 +70,7 @@ class Schedule:
 
     @staticmethod
     def _behind(at_ms: int, where: ZoneInfo) -> dt.timedelta:
-        """How far back local ticks may lie that are instants to come: none but after a change of the clocks."""
+        """How far back in local time a tick to come may lie: zero, but for a while after a change of the clocks."""
         at = dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
         changed = at.astimezone(where).utcoffset() != (at - _AHEAD).astimezone(where).utcoffset()
         return _AHEAD if changed else dt.timedelta(0)

@@ -32,8 +32,8 @@ class _Rates:
 def cost_usd(provider: str, model: str, usage: Usage, *, batch: bool) -> float | None:
     """The price of one answer in USD; None when the list does not know the model.
 
-    `provider` is "anthropic" or "openai". A batch row costs half: the context must be exactly {"processing": "batch"}, for an
-    unknown one silently gives the standard price.
+    `provider` is "anthropic" or "openai". A batch row costs half. The context for it must be exactly {"processing": "batch"}:
+    for any other the list gives the standard price without a warning.
     """
     cached = usage.cache_read_tokens + usage.cache_creation_tokens
     prompt = max(usage.prompt_tokens, cached)  # the whole input, cached parts included

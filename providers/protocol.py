@@ -59,7 +59,7 @@ class ProviderDown(ProviderError):
 
 
 class OutcomeUnknown(ProviderError):
-    """No answer to a request that went out: it may have been done. Never to be taken for a failure."""
+    """No answer came to a request that went out, so it may have been done, and paid. Not proof that it failed."""
 
 
 class JobNotVisible(ProviderError):
@@ -80,7 +80,7 @@ class ResultsNotWhole(ProviderError):
 
 
 class StartRefused(Exception):
-    """`start` said no directly before a create request: no batch was created, nor may be any more."""
+    """`start` said no directly before a create request: no batch was created, and the caller must not create it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +141,8 @@ class JobStatus:
 class Candidate:
     """One batch of the account's list, which an unknown job may be.
 
-    created_ms: by the provider's clock. total: its lines; 0 while OpenAI validates it. job_id: ours, where the list tells or
-    `Provider.owner` has been asked before; "": known to be none of ours; None: not known.
+    created_ms: by the provider's clock. total: its lines; 0 while OpenAI validates it. job_id: our job id, where the list shows
+    it or `Provider.owner` has found it before; "" for a batch that is certainly none of ours; None where it is not known.
     """
 
     provider_job_id: str
@@ -180,10 +180,12 @@ class Provider(Protocol):
     def replies(self, provider_job_id: str) -> AsyncIterator[Reply]:
         """Read every result row of an ended batch, all files of it, in the order in which its asks were sent.
 
-        What came is given first; then ResultsNotWhole is raised where the provider counts more rows, cannot say how many there
-        are, or a file ends within a line. Which rows are there is told by their custom ids, the counts say how many must be.
-        Rows come in any order from the provider. Settled so, each row needed another request record: of a job of 10,000 each
-        was read and decoded again for every few rows, and the event loop stood still for seconds.
+        The rows that came are given first. Then ResultsNotWhole is raised where the provider counts more rows, does not say how
+        many there are, or a file ends within a line. The custom ids tell which rows came, the counts how many there must be.
+
+        A provider gives rows in any order. They are sorted here, because comparisons that came in one request record then
+        follow each other, and the record is decoded once. Unsorted, a job of 10,000 rows decoded records again for every few
+        rows, and the event loop stood still for seconds.
         """
         ...
 
@@ -195,11 +197,11 @@ class Provider(Protocol):
         ...
 
     def learn(self, model: str, reply: Reply) -> None:
-        """The same for a row of a batch: rows do not tell their model."""
+        """Take note of `Reply.parameter` of a batch's row, as `call` does of its own reply: a row does not say its model."""
         ...
 
     async def cancel(self, provider_job_id: str) -> None:
-        """Ask the provider to stop a batch; one that has ended is fine. What it answers until it stops is read as ever."""
+        """Ask the provider to stop a batch; no error for one that has ended. What it answers by then can be read as usual."""
         ...
 
     async def candidates(self, claimed_ms: int) -> tuple[Candidate, ...]:
@@ -213,12 +215,12 @@ class Provider(Protocol):
     async def orphan_files(self, before_ms: int) -> tuple[str, ...]:
         """The ids of input files that were uploaded here before that time and belong to no batch; none where jobs need no file.
 
-        `before_ms` must leave the time of an upload and a create, or a file whose batch is being created is among them.
+        `before_ms` must lie further back than an upload and a create take: a file whose batch is being created has none yet.
         """
         ...
 
     async def delete_file(self, file_id: str) -> None:
-        """Delete a file; one that is gone is fine."""
+        """Delete a file; no error for one that is gone."""
         ...
 
     async def close(self) -> None:

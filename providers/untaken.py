@@ -1,4 +1,4 @@
-"""The optional parameters that a model does not take: known by its family, or learnt from a refusal."""
+"""The optional parameters that a model refuses: known by its family, or learnt from a refusal."""
 
 import re
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def refused_field(failure: HttpFailure) -> str:
 
 
 class Untaken:
-    """What the models of one account do not take. What is learnt is gone with the process, and learnt again.
+    """Which parameters the models of one account refuse. What is learnt is kept in memory; a new process learns it again.
 
     `by_family(model, effort)` says whether a temperature may be sent; `on_dropped(parameter, model)` is called for each
     parameter that is left out of an ask.
@@ -93,7 +93,8 @@ class Untaken:
     def learn(self, model: str, reply: Reply) -> None:
         """Remember what a refused request of this model was refused for, if that is a parameter.
 
-        A model may take one effort and not another: a word that the refusal quotes first is refused, without one all are.
+        A model may take one reasoning effort and refuse another. So where the refusal quotes a value, only the first value that
+        it quotes counts as refused; where it quotes none, all values do.
         """
         if not reply.parameter:
             return

@@ -72,7 +72,7 @@ async def create_message(call: Call) -> Response:
 
 
 def _rows(call: Call, requests: Any) -> list[Row]:
-    """The rows of a batch. What is wrong with params shows only in the results; all else is a 400 now."""
+    """The rows of a batch. Wrong params of a request show only in its result row; anything else that is wrong is a 400 now."""
     settings = call.simulation.settings
     if not isinstance(requests, list) or not requests:
         raise bad("requests: at least one request is required")
@@ -146,7 +146,8 @@ def shown(call: Call, batch: Batch) -> dict[str, Any]:
         "processing_status": status,
         "request_counts": {
             "processing": 0 if ended else batch.size,
-            # A row that is missing is not counted either: what is counted and does not come is a short download.
+            # The `missing` fault takes a row out of the counts too. A row that is counted and does not come is a short
+            # download.
             "succeeded": batch.outcome_count("succeeded"),
             "errored": batch.outcome_count("errored"),
             "canceled": batch.outcome_count("canceled"),
@@ -239,7 +240,7 @@ def results(batch: Batch, seed: int) -> bytes:
     """The results as JSON lines, in an order that the seed shuffles."""
     lines: list[str] = []
     for outcome in batch.outcomes:
-        # A row without an answer of its own kind at this provider is simply not there.
+        # A kind of ending that this provider does not have has no row.
         if outcome.kind in ("missing", "status_zero"):
             continue
         row = {"custom_id": outcome.custom_id, "result": _result(outcome)}

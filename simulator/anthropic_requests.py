@@ -47,7 +47,7 @@ def bad(message: str) -> ApiError:
 
 
 def only(value: Any, where: str, allowed: frozenset[str] | tuple[str, ...]) -> dict[str, Any]:
-    """`value` if it is an object without other fields than `allowed`; raises ApiError 400 else."""
+    """`value` if it is an object without other fields than `allowed`; otherwise raises ApiError 400."""
     if not isinstance(value, dict):
         raise bad(f"{where}: Input should be an object")
     for key in value:

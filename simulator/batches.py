@@ -91,7 +91,7 @@ class Batch:
         ends: list[tuple[float, EndReason]] = [(natural, "completed"), (self.expires_at, "expired")]
         if self.cancel_at is not None and self.cancel_at < natural:
             ends.append((self.cancel_at + self.cancel_duration_s, "cancelled"))
-            # Whatever would have finished while it was being cancelled is cancelled all the same.
+            # Rows that would have finished while the batch was being cancelled count as cancelled.
             ends.remove((natural, "completed"))
         return min(ends)
 

@@ -71,7 +71,7 @@ class Model:
 
 
 def _spoiled(comparisons: Sequence[Comparison], fault: Fault) -> set[str]:
-    """The keys whose verdicts an `invalid` fault spoils: those whose own text asks for it, else the first `items`."""
+    """The keys whose verdicts an `invalid` fault spoils: those whose own text asks for it, otherwise the first `items`."""
     if fault.variant in KEPT_BY_VARIANT and len(comparisons) > 1:
         return set()
     tagged = [comparison.key for comparison in comparisons if INVALID_TAG in comparison.text]

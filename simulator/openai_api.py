@@ -88,7 +88,7 @@ async def create_file(call: Call) -> Response:
 
 
 def found_file(call: Call, file_id: str) -> StoredFile:
-    """A file that this workspace may see; raises ApiError 404 else."""
+    """A file that this workspace may see; otherwise raises ApiError 404."""
     stored = call.simulation.files.get(file_id)
     if stored is None or stored.workspace != call.workspace:
         raise ApiError(404, f"No such File object: {file_id}", param="id")

@@ -88,7 +88,7 @@ def _input_file(call: Call, file_id: str) -> StoredFile:
 
 
 def _validated(call: Call, content: bytes) -> tuple[list[Row], list[Complaint]]:
-    """The rows of an input file, or why the batch will fail: what the file's lines say, else an armed fault."""
+    """The rows of an input file, or why the batch will fail: by what is wrong with its lines, otherwise by an armed fault."""
     simulation = call.simulation
     settings = simulation.settings
     rows, complaints = read_lines(content, settings.openai_batch_max_requests, simulation.models)
@@ -155,7 +155,8 @@ def _shown(batch: Batch, status: str, now: float) -> dict[str, Any]:
         "cancelling_at": when(batch.cancel_at),
         "cancelled_at": when(batch.ended_at, "cancelled"),
         "request_counts": {
-            # A row that is missing is not counted either: what is counted and does not come is a short download.
+            # The `missing` fault takes a row out of the counts too. A row that is counted and does not come is a short
+            # download.
             "total": 0 if validating else batch.size - batch.outcome_count("missing"),
             "completed": 0 if validating else completed,
             "failed": failed,
@@ -165,7 +166,7 @@ def _shown(batch: Batch, status: str, now: float) -> dict[str, Any]:
 
 
 def _line(batch: Batch, outcome: Outcome) -> tuple[bool, dict[str, Any]]:
-    """Whether the row is in the output file (else in the error file), and what it looks like."""
+    """Whether the row belongs in the output file (otherwise in the error file), and what it looks like."""
     response: dict[str, Any] | None = None
     failure: dict[str, str] | None = None
     request_id = fresh_id("")

@@ -65,7 +65,7 @@ def bad(message: str, param: str | None, code: str | None = None) -> ApiError:
 
 
 def only(value: Any, where: str, allowed: frozenset[str] | tuple[str, ...]) -> dict[str, Any]:
-    """`value` if it is an object without other fields than `allowed`; raises ApiError 400 else."""
+    """`value` if it is an object without other fields than `allowed`; otherwise raises ApiError 400."""
     if not isinstance(value, dict):
         raise bad(f"Invalid type for '{where}': expected an object.", where, "invalid_type")
     for key in value:

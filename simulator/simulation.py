@@ -67,7 +67,7 @@ class Simulation:
         )
 
     def row_fault(self, prompt: Prompt, endpoint: str) -> Fault | None:
-        """What goes wrong with one request: what its text asks for, else what is armed."""
+        """What goes wrong with one request: what a tag in its text asks for, otherwise an armed fault."""
         asked_for = tagged(prompt.text)
         if asked_for is not None or self.faults.empty:
             return asked_for

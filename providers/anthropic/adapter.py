@@ -30,7 +30,7 @@ from providers.protocol import (
 log = structlog.get_logger(__name__)
 
 PAGE_ROWS = 100
-# Batches whose job is remembered: a batch that has ended never changes hands, and to ask costs two requests.
+# How many batches' job ids are remembered. The job id of an ended batch never changes, and to ask for it costs two requests.
 _MOST_OWNERS = 10_000
 
 

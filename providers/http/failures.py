@@ -103,7 +103,7 @@ def is_billing(failure: HttpFailure) -> bool:
 
 
 def of_status(failure: HttpFailure, step: Step) -> ProviderError:
-    """The failure that a 4xx or 5xx is."""
+    """The failure for an answer with status 4xx or 5xx."""
     status, text = failure.status, str(failure)
     if is_billing(failure):
         return AccountRefused(text, ErrorCode.QUOTA_EXCEEDED)
@@ -126,9 +126,10 @@ def of_status(failure: HttpFailure, step: Step) -> ProviderError:
 
 
 def names_a_row(failure: HttpFailure) -> bool:
-    """Whether a refusal of a batch says which of its lines is at fault: else nothing is said of the content.
+    """Whether a refusal of a batch says which of its rows is at fault. Without that it is no evidence against the content.
 
-    Cut in halves for anything else, a round falls apart down to its single comparisons, and each ends as refused.
+    A job whose content is refused is cut in halves and tried again. Done for any other refusal, that would cut a round down to
+    single comparisons, each of which would end as refused.
     """
     return _NAMES_A_ROW.search(f"{failure.param} {failure.message}") is not None
 
@@ -147,7 +148,7 @@ def _of_server_error(status: int, text: str, step: Step) -> ProviderError:
 
 
 def of_transport(cause: BaseException | None, step: Step) -> ProviderError:
-    """The failure that a broken connection or a timeout is, by the HTTP client's own exception."""
+    """The failure for a broken connection or a timeout, by the HTTP client's own exception."""
     text = writable(f"{type(cause).__name__}: {cause}") if cause is not None else "the connection failed"
     if step in (Step.READ, Step.JOB) or isinstance(cause, _NEVER_SENT):
         return ProviderDown(text, unreachable=isinstance(cause, _UNREACHABLE))
@@ -155,7 +156,7 @@ def of_transport(cause: BaseException | None, step: Step) -> ProviderError:
 
 
 def of_unreadable(cause: Exception, step: Step) -> ProviderError:
-    """The failure that a success with an unreadable body is: what was asked for may have been done."""
+    """The failure for a success whose body cannot be read: what was asked for may have been done."""
     if step in (Step.READ, Step.JOB):
         return ProviderDown(f"unreadable answer: {cause}")
     return OutcomeUnknown(f"unreadable answer: {cause}")

@@ -7,7 +7,7 @@ from providers.http.failures import UnreadableBody
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """The value if it is an object, else an empty one."""
+    """The value if it is an object, otherwise an empty one."""
     return value if isinstance(value, dict) else {}
 
 
@@ -22,7 +22,7 @@ def count(value: object) -> int:
 
 
 def items(value: object) -> list[Any]:
-    """The value if it is an array, else an empty one."""
+    """The value if it is an array, otherwise an empty one."""
     return value if isinstance(value, list) else []
 
 

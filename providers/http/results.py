@@ -1,7 +1,8 @@
 """Whether the rows that were read of an ended batch are all that the provider says there are.
 
-A download may end early without an error: a proxy closes it, an empty body or an error comes with status 200. What is missing
-then was paid, and believed to be missing it would be paid again. So a row is missing only when the provider's own count agrees.
+A download may end early without an error: a proxy closes it, or an empty body or an error comes with status 200. The rows that
+did not come were paid; taken for missing they would be asked, and paid, again. So a row counts as missing only where the
+provider's own count says that it is.
 """
 
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ class Read:
 
 
 def objection(announced: Announced, read: Read) -> ResultsNotWhole | None:
-    """What speaks against this being all; None when it is."""
+    """Why the rows that were read cannot be taken for all rows of the batch; None when they can."""
     paid = _not_read(announced, read)
     came = f"{read.rows} rows came, {read.answered} of them answers"
     if announced.rows is None or paid is None:
@@ -44,7 +45,10 @@ def objection(announced: Announced, read: Read) -> ResultsNotWhole | None:
 
 
 def of_download(error: ProviderError, status: int | None, announced: Announced, read: Read) -> ProviderError:
-    """The failure of a download, `status` as its answer had it: the batch was seen, so results that are not there are gone."""
+    """The failure of a download that ended with `error` and this HTTP status.
+
+    The batch itself has just been seen, so a 404 or 410 for its results means that the results are gone, not the batch.
+    """
     gone = isinstance(error, JobNotVisible) and status in _GONE
     if not gone and not isinstance(error, ResultsNotWhole):
         return error

@@ -1,7 +1,8 @@
 """Temporary files for what is too large to be held: the body of a batch on its way out, its rows on their way in.
 
-Both are worked on in slices with as long a rest after each. Without the rests a job of 10,000 comparisons took the event loop
-for seconds, and a round of another partition, which needs many turns of it, waited at each of them.
+Both are worked on in slices of 2 ms, each followed by a rest as long as the slice. Without the rests a job of 10,000
+comparisons took the event loop for seconds, and a round of another partition, which needs many turns of the loop, waited at
+each turn.
 """
 
 import asyncio
@@ -46,7 +47,7 @@ class Spool:
 
 
 class Rows:
-    """The result rows of one batch, kept in the order of their lines until all have come."""
+    """The result rows of one batch, kept until all have come and can be put in the order in which they were asked."""
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class Rows:
         return True
 
     def in_order(self) -> Iterator[Reply]:
-        """The replies by line: custom ids of one job differ in the number at their end alone."""
+        """The replies in the order in which they were asked: the custom ids of a job differ only in the number at their end."""
         self._places.sort()
         for _, _, at, size in self._places:
             self._file.seek(at)

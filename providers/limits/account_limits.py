@@ -57,9 +57,9 @@ class AccountState:
 class AccountLimits:
     """Requests, tokens and concurrent calls of one account; the former two by model.
 
-    The limits are at most these a minute, and at most what the headers show; None: what the headers show. full_at_start: the
-    configured buckets are full, as those of an account that nobody has used for a minute; else the first answers tell.
-    paced_at_start: before the first answer, too, calls go at a pace, for most accounts have limits.
+    A configured limit holds beside the one that the headers show; None: only what the headers show. full_at_start: the
+    configured buckets start full, as after a minute in which nobody used the account; otherwise the first answers tell how full
+    they are. paced_at_start: calls are paced before the first answer too, since most accounts have limits.
     """
 
     def __init__(
@@ -192,11 +192,11 @@ class AccountLimits:
         return limits.pause(now_s, retry_after_s, call.pauses)
 
     def held(self, call: Call) -> None:
-        """A granted call has not left yet: it is not to be taken for one that the provider knows of."""
+        """Note that a granted call has not been sent yet, so that the provider has not counted it."""
         self.model(call.model).hold(call)
 
     def left(self, call: Call, now_s: float) -> None:
-        """A call that was held goes out to the network."""
+        """Note that a held call goes out to the network."""
         self.model(call.model).let_off(call, now_s)
 
     def withdrawn(self, call: Call, now_s: float) -> None:

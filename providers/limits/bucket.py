@@ -8,13 +8,14 @@ from providers.limits.headers import Seen
 from providers.limits.others import Others
 
 MINUTE_S = 60.0
-# A limit of which nothing is known yet is taken for that of the smallest accounts, in the seconds until the first answer shows
-# its headers. One call goes at once, the others as they are refilled: the worker before this one may have left nothing.
+# Until the first answer shows its headers, a limit that is not known is taken to be that of the smallest accounts. One call
+# goes at once and the others as the bucket refills: whoever used the account before may have left nothing in it.
 _UNKNOWN = {Kind.REQUESTS: 50.0, Kind.INPUT_TOKENS: 40_000.0}
-# A minute without an answer, or a quarter of one where workers share: what the bucket was then says little of what it is.
+# Minutes without an answer (fewer where workers share the account) after which the last known level says little of the present
+# one.
 _STALE = 1.0
 _STALE_SHARED = 0.25
-# So much of their part is left to the other workers when all seem idle: enough for the first call with which they look.
+# The share of the other workers' part that is left untouched while they seem idle: enough for the call by which they come back.
 _LEFT_TO_IDLE = 0.1
 _ROUNDING = 1e-9
 
@@ -146,18 +147,18 @@ class Bucket:
         self._held += amount
 
     def let_off(self, amount: float, now_s: float) -> None:
-        """Note that it has."""
+        """Note that a held call has left."""
         self._held -= amount
         self._fresh.append((now_s, amount))
         self._fresh_sum += amount
 
     def be_patient(self, between_calls_s: float) -> None:
-        """Note how far apart calls are under the limits: for so long a worker hears nothing, and others see nothing of it."""
+        """Note how far apart the limits keep calls: silence for so long is no sign that an answer is old, or a worker idle."""
         self._stale_s = max(self.minute_s * (_STALE if self.share == 1.0 else _STALE_SHARED), 1.5 * between_calls_s)
         self._others.forget_s = self._stale_s
 
     def correct(self, more: float) -> None:
-        """Take so much more (negative: give back): a call's charge has become known better."""
+        """Take so much more (negative: give back), now that it is known better what a call took."""
         self.level -= more
         self._others.take(more)
         if more < 0 and self.capacity is not None:
@@ -166,8 +167,8 @@ class Bucket:
     def observe(self, seen: Seen, since: Since, *, sent_s: float, now_s: float, refused: bool = False) -> float | None:
         """Take over what an answer showed to a call that was sent at `sent_s`; refused: one that should not have been sent.
 
-        When the level is now what was shown, returns from when on calls are counted in it by estimate: what the earlier ones
-        took is in it.
+        When the level was set to what was shown, returns a time: calls sent since then are counted in the level by their
+        estimate, calls sent before by what the provider has taken for them.
         """
         self.refill(now_s)
         # Of answers that overtake each other the later sent knows better; a lower limit is believed at once.
@@ -198,7 +199,7 @@ class Bucket:
         return self.share < 1.0 and now_s - self._others.seen_s > self._stale_s
 
     def _surely_mine(self, seen: Seen, since: Since, first: bool, now_s: float) -> tuple[float, Change]:
-        """What this worker may take of what an answer shows to remain, and the change since then that is in it."""
+        """What this worker may take of what an answer shows to remain, and which change since that answer it counts in."""
         assert self.limit is not None
         assert self.shown is not None
         least, of_share = since.least, since.least_of_share
@@ -210,12 +211,12 @@ class Bucket:
         part = 1.0 - self.share
         if first:  # the others will have taken as much of their part as this worker of its own, or are about to
             return self.share * seen.remaining + of_share.by - part * since.own, of_share
-        if self._borrows(now_s):  # from idle ones: when they come back, they look first
+        if self._borrows(now_s):  # what idle workers do not use: they look before they take it again
             return seen.remaining + least.by - _LEFT_TO_IDLE * part * self.shown, least
         return seen.remaining + of_share.by - part * self.shown, of_share
 
     def is_plenty(self, seen: Seen, now_s: float) -> bool:
-        """Whether an answer says nothing new of a bucket that is more than half full: noted, and nothing need be worked out."""
+        """Whether the bucket is more than half full and an answer says nothing new of it; then only its time is noted."""
         limit = self.limit
         plenty = self.known and limit is not None and seen.limit == self.shown and min(self.level, seen.remaining) > limit / 2
         if plenty:

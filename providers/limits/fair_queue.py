@@ -14,14 +14,14 @@ class _Round(Generic[T]):
 
 
 class FairQueue(Generic[T]):
-    """Start-time fair queueing: each round has a tag that moves on by the cost of what it was granted; the lowest is next.
+    """Start-time fair queueing: each round has a number that grows by the cost of what it was granted; the lowest is next.
 
-    So 12 comparisons that come while 2,000 wait are let go one to one with them. Rounds of one model stand in one line, for
-    they wait for the same limits.
+    So a round of 12 that comes while 2,000 wait is let go call for call in turn with them. Each model has a queue of its
+    rounds, since all calls of a model wait for the same limits.
     """
 
     def __init__(self) -> None:
-        self._lines: dict[str, list[tuple[float, int, _Round[T]]]] = {}  # by model: heaps
+        self._queues: dict[str, list[tuple[float, int, _Round[T]]]] = {}  # by model: heaps
         self._rounds: dict[tuple[str, str], _Round[T]] = {}
         self._finish: dict[tuple[str, str], float] = {}  # of rounds that have nothing waiting, while it lies ahead
         self._now = 0.0
@@ -37,31 +37,31 @@ class FairQueue(Generic[T]):
         round_ = self._rounds.get(key)
         if round_ is None:
             round_ = self._rounds[key] = _Round(key, max(self._now, self._finish.pop(key, 0.0)))
-            self._line_up(round_)
+            self._enter(round_)
         round_.waiting.append((item, cost))
         self._size += 1
 
-    def _line_up(self, round_: _Round[T]) -> None:
+    def _enter(self, round_: _Round[T]) -> None:
         self._sequence += 1
-        heapq.heappush(self._lines.setdefault(round_.key[0], []), (round_.start, self._sequence, round_))
+        heapq.heappush(self._queues.setdefault(round_.key[0], []), (round_.start, self._sequence, round_))
 
     def models(self) -> list[str]:
-        """The models for which something waits, the one with the lowest tag first."""
-        return [model for model, _ in sorted(self._lines.items(), key=lambda line: line[1][0][:2])]
+        """The models for which something waits, the one with the lowest number first."""
+        return [model for model, _ in sorted(self._queues.items(), key=lambda queue: queue[1][0][:2])]
 
     def head(self, model: str) -> T:
         """What is next for a model that has something waiting."""
-        return self._lines[model][0][2].waiting[0][0]
+        return self._queues[model][0][2].waiting[0][0]
 
     def pop(self, model: str) -> T:
         """Take what is next for a model."""
-        start, _, round_ = heapq.heappop(self._lines[model])
+        start, _, round_ = heapq.heappop(self._queues[model])
         item, cost = round_.waiting.popleft()
         self._size -= 1
         self._now = max(self._now, start)
         round_.start = start + cost
         if round_.waiting:
-            self._line_up(round_)
+            self._enter(round_)
         else:
             self._leave(round_)
         return item
@@ -75,17 +75,17 @@ class FairQueue(Generic[T]):
         del round_.waiting[place]
         self._size -= 1
         if not round_.waiting:
-            line = self._lines[model]
-            line[:] = [entry for entry in line if entry[2] is not round_]
-            heapq.heapify(line)
+            queue = self._queues[model]
+            queue[:] = [entry for entry in queue if entry[2] is not round_]
+            heapq.heapify(queue)
             self._leave(round_)
         return True
 
     def _leave(self, round_: _Round[T]) -> None:
         model = round_.key[0]
         del self._rounds[round_.key]
-        if not self._lines[model]:
-            del self._lines[model]
+        if not self._queues[model]:
+            del self._queues[model]
         self._finish[round_.key] = round_.start
         if len(self._finish) > 4 * len(self._rounds) + 64:
             self._finish = {key: finish for key, finish in self._finish.items() if finish > self._now}

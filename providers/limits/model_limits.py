@@ -105,13 +105,13 @@ class ModelLimits:
         self.under_way += 1
 
     def hold(self, call: Call) -> None:
-        """Note that a call which has been let go has not left yet: the event loop may have much to do before."""
+        """Note that a call which may go has not been sent yet: a busy event loop may take a while to send it."""
         call.left_s = math.inf
         for bucket, amount in zip(self.buckets.values(), call.amounts, strict=True):
             bucket.hold(amount)
 
     def let_off(self, call: Call, now_s: float) -> None:
-        """Note that it has."""
+        """Note that a held call has been sent."""
         if call.left_s == math.inf:
             call.left_s = now_s
             for bucket, amount in zip(self.buckets.values(), call.amounts, strict=True):
@@ -194,7 +194,7 @@ class ModelLimits:
         return Since(least, of_share, most, call.amounts[place])
 
     def _absorb(self, call: Call, place: int, counted_from_s: float) -> None:
-        """Leave calls as they are charged now where what was shown holds them: what they took is in it already."""
+        """Fix the charge of calls that the shown level contains: what they took must not be taken again when they end."""
         for other in reversed(self._sent):
             if other.sent_s < counted_from_s and other.returned_s is None and other is not call:
                 other.absorbed[place] = True

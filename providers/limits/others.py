@@ -1,13 +1,14 @@
 """Whether other workers use a shared account: what the provider's bucket would be without them, compared with what it is."""
 
-# So much of the limit may be missing without anybody having taken it: answers and calls under way are not told apart exactly.
+# The part of a limit that may seem to be missing although nobody took it: which calls an answer has counted is known only
+# roughly.
 _UNEXPLAINED = 0.01
 
 
 class Others:
     """Finds the use of a bucket that is not this worker's own, by what answers show to remain.
 
-    forget_s: what was missing so long ago counts no more.
+    forget_s: after so many seconds, what was missing no longer counts.
     """
 
     def __init__(self, forget_s: float) -> None:

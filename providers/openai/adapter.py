@@ -37,9 +37,9 @@ PAGE_ROWS = 100
 FILE_PAGE_ROWS = 1_000
 # How an input file is known for ours when its batch was never created.
 FILE_PREFIX, FILE_SUFFIX = "roundbatch-", ".jsonl"
-# Between two creates with a file that is not known yet: seconds, and the claim that both are made under holds two minutes.
+# The waits between two creates with a file that is not found yet. The claim under which they are made holds two minutes.
 _FILE_WAITS = BackOff(first_s=0.5, most_s=8.0)
-# A file so young may be unknown to whoever is asked for it, too: no proof that it is gone, and another would be younger.
+# A file younger than this may be unknown to the files endpoint too, which is no proof that it is gone.
 _FILE_LAG_S = 30.0
 # A batch in one of these has ended, or ends by itself.
 _OVER = frozenset({"failed", "completed", "expired", "cancelled", "cancelling", "finalizing"})
@@ -79,9 +79,10 @@ class OpenAIProvider(Adapter[openai.AsyncOpenAI]):
     async def create(self, job_id: str, asks: Iterable[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
         """Upload the input file and create its batch; a file whose batch was not created stays there unused.
 
-        A file is not known everywhere at once: the create is refused for some seconds, and certainly creates nothing. It is
-        repeated with that very file, for another one would be younger; where the file itself is gone, seen before or waited for
-        long enough, it is uploaded again. All within the claim, for the file holds the custom ids of this job.
+        For some seconds after its upload OpenAI may not find a file, and refuses the create, which then certainly made nothing.
+        The create is repeated with the same file, since a new one would be found even later. Only a file that has been seen and
+        is gone, or that is not found after _FILE_LAG_S, is uploaded again. All of it within `timeout_s`, the time that the
+        claim of this job permits.
         """
         sent, refused = False, ""
         try:
@@ -134,7 +135,7 @@ class OpenAIProvider(Adapter[openai.AsyncOpenAI]):
             return required_text(body_object(raw.http_response), "id")
 
     async def _is_gone(self, file_id: str) -> bool:
-        """Whether the provider says that the file is not there; when it says nothing, it is taken to be."""
+        """Whether the provider says that the file is not there. An answer that says nothing of it counts as no."""
         try:
             with mapped(Step.JOB, SDK):
                 await self._client.files.with_raw_response.retrieve(file_id)
@@ -233,7 +234,7 @@ def _candidate(batch: dict[str, Any]) -> Candidate:
         created_ms=int(created_s(batch) * 1000),
         total=count(mapping(batch.get("request_counts")).get("total")),
         ended=text(batch.get("status")) in wire.TERMINAL,
-        job_id=_owner(batch) or "",  # without our metadata it is another's, before it has ended too
+        job_id=_owner(batch) or "",  # a batch without our metadata is none of ours, running or ended
     )
 
 

@@ -13,8 +13,8 @@ from providers.protocol import PromptBlock
 # The shortest prefix that is cached, in tokens (docs/providers.md#prompt-caching); older models need up to 4,096.
 _SHORTEST_55 = 512
 _SHORTEST_OTHER = 4_096
-# No tokenizer works offline: so many bytes a token are more than any text of these languages takes, so that a prefix which
-# is long enough by this count is long enough. (Limits are guarded with 2.5, from the other side: providers.prompts.tokens.)
+# No tokenizer of these models works offline. No text has more bytes a token than this, so a prefix that is long enough by this
+# count really is. (For limits the error must be on the other side: there it is 2.5, in providers.prompts.tokens.)
 _MOST_BYTES_PER_TOKEN = 5
 # Any number of tokens gives the same ratio of prices, below the sizes at which long prompts cost more.
 _SAMPLE_TOKENS = 10_000
@@ -23,10 +23,10 @@ _SAMPLE_TOKENS = 10_000
 def marked_where_it_pays(
     blocks: Sequence[PromptBlock], model: str, system: str, expected_reads: int
 ) -> tuple[PromptBlock, ...]:
-    """The blocks, each keeping its mark only where it is cached at all and cheaper so.
+    """The blocks; a mark is kept only where the model caches a prefix of that length, and where caching makes it cheaper.
 
     A mark is written once and read `expected_reads` times within its lifetime. The system prompt belongs to the prefix; its
-    own mark follows that of the block (`anthropic_wire.message_params`).
+    own mark follows that of the block (`providers.anthropic.wire.message_params`).
     """
     prefix_bytes = len(system.encode("utf-8", "surrogatepass"))
     kept = []

@@ -40,8 +40,8 @@ def bundle_blocks(items: Sequence[PromptSource], layout: Layout) -> tuple[tuple[
 
     verbatim: each comparison's prompt character for character; what is the same leading static block in all of them stands
     once, in front. shared_essays: that block once, each distinct essay once, the pairs by label, the instructions once; only
-    where all items have usable blocks and differ in their essays alone, else verbatim. auto: the smaller one by bytes.
-    A function of the texts and their order alone; the order of A and B is never changed. One item is its own prompt.
+    where all items have usable blocks and differ in their essays alone; otherwise verbatim is used. auto: the smaller one by
+    bytes. A function of the texts and their order alone; the order of A and B is never changed. One item is its own prompt.
     Raises ValueError for no item and for more than 64.
     """
     keys = bundle_keys(len(items))
@@ -90,7 +90,7 @@ def _common_head(items: Sequence[PromptSource]) -> PromptBlock | None:
 
 
 def _usable_parts(items: Sequence[PromptSource]) -> tuple[_Parts, ...]:
-    """The parts of all prompts, where they differ in their essays alone; else none."""
+    """The parts of all prompts where they differ in their essays alone; otherwise ()."""
     parts = tuple(found for found in map(_parts_of, items) if found is not None)
     alike = len(parts) == len(items) and len({each.instructions for each in parts}) == 1
     return parts if alike else ()

@@ -30,9 +30,9 @@ class PromptSource:
 def prompt_blocks(source: PromptSource) -> tuple[PromptBlock, ...]:
     """One block, or two: the leading static block with the cache mark, and the rest. Their texts add up to user_prompt.
 
-    Only the run of cacheable blocks at the very start is shared by the comparisons of a round: what stands behind an essay is
-    never a prefix of another prompt, and a mark there would be paid (1.25x) and never read. So neither is a run that
-    leaves nothing behind it. Blocks that do not join to the user_prompt are not used.
+    Only the cacheable blocks at the very start are a prefix that the comparisons of a round share. A mark behind an essay would
+    be paid (1.25x) and never read, since no other prompt begins so; the same is true of a prompt that is cacheable to its end.
+    Blocks that do not join to the user_prompt are not used.
     """
     whole = (PromptBlock(source.user_prompt),)
     blocks = source.blocks or ()
