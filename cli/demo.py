@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from domain.job import Layout
-
 Strategy = Literal["per_round", "serial_bundle", "nightly", "per_request"]
+Layout = Literal["auto", "verbatim", "shared_essays"]
 
 
 def demo(
