@@ -1,6 +1,6 @@
 """The two agents' loops: each record to its handler, its effects to the ack queue (steps 1, 4 and 5 of streams.kafka.consumer).
 
-What must not end in a skipped record is in here: no exception leaves a loop, nothing is acked out of order, and a work record
+This module sees to it that no record is skipped: no exception leaves a loop, and nothing is acked out of order. A work record
 that waits for collect holds up its own partition only.
 """
 
@@ -34,13 +34,13 @@ def events(stream: StreamT[bytes]) -> AsyncIterator[EventT[bytes]]:
 
 
 class Delivered:
-    """What both loops ask of a record before it is handled: whose it is, whether it is the next one, and is there room."""
+    """What both loops ask before they handle a record: is there room to send, whose view is it, and is it the next one?"""
 
     def __init__(self, app: RoundbatchApp, views: Views, outbox: Outbox, stop: asyncio.Event) -> None:
         self._app, self._views, self._outbox, self._stop = app, views, outbox, stop
 
     async def room(self) -> None:
-        """Wait until more may be sent. Not in a loop's turn: Kafka may be gone for an hour, and no loop is to blame."""
+        """Wait until more may be sent. Called outside a loop's turn: Kafka may be gone for an hour, and no loop is to blame."""
         await self._outbox.room()
 
     async def view(self, event: EventT[bytes]) -> PartitionView | None:
@@ -48,7 +48,7 @@ class Delivered:
         await self._views.recovered()
         message = event.message
         view = None if self._stop.is_set() else await self._views.get(message.partition)
-        # Taken before a rebalance and looked at after it, a record would be handled out of turn.
+        # A record that was taken before a rebalance and is looked at after it would be handled out of turn.
         stale = message.generation_id != self._app.consumer_generation_id
         if view is None or view.dead or stale or self._stop.is_set():
             log.debug("record_let_go", topic=message.topic, partition=message.partition, offset=message.offset)
@@ -60,7 +60,7 @@ class Delivered:
         """Whether a record is the next to be handled. One that came before is let go of, and so is one that came too early."""
         offset = message.offset
         if offset < expected and progress.witness is not None and append_time_ms(message) > progress.witness[1]:
-            self._views.same_log.suspect(view)  # younger than what came after it: of a topic made again, read on from its start
+            self._views.same_log.suspect(view)  # appended later than a record behind it: the topic was made again
         if offset == expected:
             return True
         if offset > expected and self._views.missing_records.is_real(view, message.topic, expected, offset):
@@ -69,7 +69,7 @@ class Delivered:
         return False
 
     def acknowledge(self, message: Message) -> None:
-        """All that the record led to is done."""
+        """Acknowledge a record: all of its effects are acknowledged."""
         self._consumer.acknowledge(message)
 
     @property
@@ -108,7 +108,7 @@ class ReconcileLoop:
         """Handle the work records of a partition in order, until one has to wait for collect."""
         while view.deferred and not view.dead:
             message: Message = view.deferred[0]
-            # Not the record in the loop: it may have waited for that one.
+            # This record is named, not the one that the loop is at: this one may have waited for that one.
             with failstop.guard("reconcile", failstop.place_of(message)):
                 try:
                     effects = self._reconcile.handle(view, message)

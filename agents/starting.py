@@ -14,24 +14,24 @@ class StartTooLong(Exception):
 
 
 class Starting:
-    """A process may be ended in the middle of its start as at any other moment: what is not acknowledged is read again."""
+    """One start. It may be ended in the middle, as a worker may at any moment: what is not acknowledged is read again."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
         self.step: str | None = None  # what is being done; None before and after
-        self.progress: Callable[[], object] = lambda: None  # while what it gives changes, the time begins anew
+        self.progress: Callable[[], object] = lambda: None  # whenever what this returns changes, the time limit begins anew
 
     def at(self, step: str) -> None:
-        """Note what is done next."""
+        """Note and log the step that begins now."""
         self.step = step
         log.info("starting", step=step)
 
     async def run(self, start: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
         """Whether the start came to its end; False as soon as it was asked to stop.
 
-        Raises what the start raises, or StartTooLong. A start that is given up is not waited for, for Faust's need not heed a
-        cancellation: the process is to end then. Tables that are restored may take any time, as long as they come nearer to
-        their end: ended by a limit, a worker without its state directory would begin again for ever.
+        Raises what the start raises, or StartTooLong. A start that is given up is not waited for, because Faust's need not heed
+        a cancellation: the process is to end then. Restoring the tables may take any time, as long as it goes on: a limit would
+        make a worker without its state directory begin again for ever.
         """
         starting = asyncio.create_task(start, name="start")
         asked = asyncio.create_task(stop.wait(), name="stop asked for")

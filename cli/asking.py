@@ -1,4 +1,4 @@
-"""Asks workers what they tell at their health port."""
+"""Asks workers for what they tell at their health port."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def worker_url(settings: Settings) -> str:
 
 
 async def ask_all(urls: Sequence[str], path: str, shape: type[T]) -> tuple[list[T], list[str]]:
-    """What the workers that answered tell at this path, and why the others did not; asked all at once.
+    """What the workers that answered tell at this path, and why the others did not answer. All are asked at once.
 
-    shape: the dataclass of `streams.wire.status` that stands there. Fields that it does not have, of a newer worker, are passed
-    over; a worker without one that it has is of another version, and told so.
+    shape: the dataclass of `streams.wire.status` for this path. Fields that it does not have come from a newer worker, and are
+    ignored. Where a field is missing, the worker is of another version, which counts as a failure and is said.
     """
     import asyncio
 

@@ -1,4 +1,4 @@
-"""`roundbatch cancel`: comparisons that nobody wants any more, ended by error events, and their batches cancelled."""
+"""`roundbatch cancel`: ends comparisons that nobody wants any more by error events, and cancels their batches."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def request(target: str) -> CancelRequested:
 
 
 async def _send(records: Sequence[CancelRequested], settings: Settings, topic: str) -> int:
-    """Send every record to every partition, for the key's hash is the producer's business; the number of partitions.
+    """Send every record to every partition, for only the producer knows how it hashes keys; returns how many partitions.
 
     Errors: LookupError where there is no such topic, KafkaError for the first record that is not acknowledged.
     """

@@ -12,7 +12,7 @@ Given = ParamSpec("Given")
 
 
 def until_closed(command: Callable[Given, None]) -> Callable[Given, None]:
-    """The command, ended with exit 0 when the other end of its output has been closed."""
+    """Wrap a command so that it ends with exit 0 when the other end of its output has been closed."""
 
     @functools.wraps(command)
     def ended(*args: Given.args, **named: Given.kwargs) -> None:
@@ -20,7 +20,7 @@ def until_closed(command: Callable[Given, None]) -> Callable[Given, None]:
             command(*args, **named)
             sys.stdout.flush()  # what is still buffered would fail at the interpreter's exit, with a traceback
         except BrokenPipeError:
-            # The interpreter flushes once more when it exits: that must have somewhere to go.
+            # The interpreter flushes once more when it exits: what it writes then must have somewhere to go.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
 

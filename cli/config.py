@@ -27,7 +27,7 @@ def config(
 ) -> None:
     """Print all settings with value and source; secrets are masked.
 
-    Exit 78 when a setting is unusable, with one line that says what, which value, what is allowed.
+    Exit 78 when a setting is unusable, with one line that names it, its value and what is allowed.
     """
     import json
 
@@ -53,9 +53,9 @@ def config(
 
 
 def settings_or_exit(also: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this process's environment, and of these variables before it.
+    """The settings of this process's environment; the variables in `also` take precedence.
 
-    Where they are unusable: their line on stderr, and exit 78.
+    Where they are unusable, the line that says so goes to stderr, and the process exits with 78.
     """
     import os
 
@@ -82,7 +82,7 @@ def shown(entry: Entry) -> Any:
 def markdown_table() -> str:
     """The tables of docs/configuration.md: a row for each setting, with its default, its limits and what it does.
 
-    One row for what every provider has. What is for tests alone comes last, in a table of its own.
+    A setting that every provider has gets one row. Settings for tests alone come last, in a table of their own.
     """
     from settings import env as settings_env
     from settings.settings import Settings
@@ -96,7 +96,7 @@ def markdown_table() -> str:
 
 
 def _one_for_all_providers(entries: list[Entry]) -> list[list[Entry]]:
-    """The entries, those of one name at several providers together; a provider's own ones stay where they are."""
+    """Group the entries: a setting that several providers have is one group, any other entry a group of its own."""
     from settings import env as settings_env
     from settings.settings import PROVIDERS
 
@@ -121,7 +121,7 @@ def _row(together: list[Entry]) -> str:
 
 
 def allowed(field: FieldInfo) -> str:
-    """The limits of a field in words, e.g. `1 … 1000`, `> 0`; empty where its description says them."""
+    """The limits of a field in words, e.g. `1 … 1000`, `> 0`; empty where the description says them."""
     if field.annotation is bool:
         return "true, false"
     choices = [

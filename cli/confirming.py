@@ -6,7 +6,7 @@ import typer
 
 
 def confirm(question: str) -> None:
-    """Go on after a yes; else exit 1. Where nobody can answer (a script, a container without a terminal), --yes is named."""
+    """Return after a yes, exit with 1 otherwise. Where nobody can answer (a script, no terminal), the error names --yes."""
     try:
         typer.confirm(question, abort=True, err=True)
     except typer.Abort:

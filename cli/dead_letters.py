@@ -1,4 +1,4 @@
-"""`roundbatch dead-letters`: what could not be worked on, and sending chosen ones of it again."""
+"""`roundbatch dead-letters`: lists what could not be worked on, and sends chosen letters again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from settings.settings import Settings
 
 CLIENT_ID = "roundbatch-dead-letters"
-# What answers a letter that was sent again was appended after the letter; two brokers' clocks may differ by this.
+# The answer to a letter that was sent again was appended after the letter, but two brokers' clocks may differ by this.
 _CLOCKS_APART_MS = 60_000
 
 
@@ -27,8 +27,8 @@ def dead_letters(
     places: Annotated[
         list[str] | None, typer.Argument(metavar="PARTITION:OFFSET…", help="These letters; without any, all of them.")
     ] = None,
-    reason: Annotated[list[str] | None, typer.Option(help="Those with this reason alone; may be given more than once.")] = None,
-    unanswered: Annotated[bool, typer.Option("--unanswered", help="Those alone whose producer has been told nothing.")] = False,
+    reason: Annotated[list[str] | None, typer.Option(help="Only those with this reason; may be given more than once.")] = None,
+    unanswered: Annotated[bool, typer.Option("--unanswered", help="Only those whose producer has been told nothing.")] = False,
     work: Annotated[bool, typer.Option("--work", help="Letters of the work topic; they cannot be sent again.")] = False,
     replay: Annotated[bool, typer.Option("--replay", help="Send what is chosen to the request topic again.")] = False,
     new_id: Annotated[bool, typer.Option("--new-id", help="With --replay: under new ids, which are printed.")] = False,
@@ -41,9 +41,9 @@ def dead_letters(
 ) -> None:
     """List dead letters: reason, whether the producer was answered, where they came from, their rounds.
 
-    --replay asks first, and sends again what PARTITION:OFFSET, --reason or --unanswered choose. Left out, and named, is what
-    would be asked for nothing: a comparison that has its event by now, and, without --new-id, one that was answered by an error
-    event or whose id belongs to other content. Exit 1 where a chosen letter was not sent.
+    --replay asks first, and sends again what PARTITION:OFFSET, --reason or --unanswered choose. A comparison that would be
+    asked in vain is left out and named: one that has its event by now, and, without --new-id, one that was answered by an
+    error event or whose id belongs to other content. Exit 1 where a chosen letter was not sent.
     """
     if replay and (work or bodies):
         raise typer.BadParameter("--replay goes neither with --work nor with --bodies")
@@ -184,7 +184,7 @@ def _replay(chosen: Sequence[Letter], settings: Settings, *, new_id: bool, yes: 
 
 
 async def _answered(chosen: Sequence[Letter], settings: Settings) -> frozenset[str]:
-    """The correlation ids of all events since the oldest of these letters, on every callback topic that may be written to."""
+    """The correlation ids of all events since the oldest of these letters, on every allowed callback topic."""
     from cli import topic_scan
     from streams.kafka import rights
 

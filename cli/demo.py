@@ -10,7 +10,7 @@ Layout = Literal["auto", "verbatim", "shared_essays"]
 
 
 def demo(
-    seed: Annotated[int, typer.Option(help="Seed of the first round, of who is essay A, and of the judge's errors.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the first round, of which essay is A, and of the judge's errors.")] = 1,
     rounds: Annotated[int, typer.Option(help="Rounds of 12 comparisons per assignment.", min=1, max=40)] = 10,
     strategy: Annotated[
         Strategy, typer.Option(help="When a round is sent, and how; in the demo there is a night every 3 s.")

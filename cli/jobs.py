@@ -1,4 +1,4 @@
-"""`roundbatch jobs`: the open jobs of workers, and what the provider says of those that it has."""
+"""`roundbatch jobs`: the open jobs of workers, and what the provider says of those that were submitted to it."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def _look_at_all(found: Sequence[OpenJob], settings: Any) -> Looked:
 
 
 async def at_provider(provider: str, provider_job_id: str, accounts: Mapping[str, Account]) -> JobStatus | NotSeen:
-    """What one look at a job says."""
+    """What the provider says of a job when it is looked at once."""
     import asyncio
 
     from providers.protocol import ProviderError
@@ -105,7 +105,7 @@ async def at_provider(provider: str, provider_job_id: str, accounts: Mapping[str
 
 
 def said(status: JobStatus | NotSeen | None) -> str:
-    """The provider's word on a job in one cell; of None, which nobody looked at, a dash."""
+    """What the provider says of a job, as the text of a cell; a dash for None, a job that nobody looked at."""
     if status is None:
         return "–"
     if isinstance(status, NotSeen):

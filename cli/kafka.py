@@ -1,4 +1,4 @@
-"""What the commands share that speak to Kafka: how they find it, and how they end where it does not let them in."""
+"""What all commands that speak to Kafka share: how they find it, and how they end when it does not let them in."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def settings_at(servers: str | None) -> Settings:
 
 
 def run(kafka: KafkaSettings, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a command's work once Kafka lets us in; else a line on stderr, and exit 78 (refused) or 69 (no Kafka).
+    """Run a command's work if Kafka lets us in. If not: a line on stderr, and exit 78 (refused) or 69 (no Kafka).
 
-    A right that the work lacks is such a refusal too.
+    A missing right counts as refused too, even where it shows only during the work.
     """
     import asyncio
 
@@ -67,7 +67,7 @@ def run(kafka: KafkaSettings, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
             raise typer.Exit(EXIT_UNAVAILABLE) from None
         try:
             return await work()
-        except (MissingRights, TopicAuthorizationFailedError) as refusal:  # the latter from a Kafka that tells no rights
+        except (MissingRights, TopicAuthorizationFailedError) as refusal:  # the latter where Kafka tells no rights
             typer.echo(str(refusal), err=True)
             raise typer.Exit(EXIT_UNUSABLE) from None
 
@@ -75,6 +75,6 @@ def run(kafka: KafkaSettings, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 def no_kafka(error: Exception) -> str:
-    """What is said where no Kafka answers."""
+    """The line for stderr when no Kafka answers."""
     said = error.args[0] if error.args else repr(error)
     return f"no Kafka answers: {said}; set KAFKA_BOOTSTRAP_SERVERS, or start it and try again"

@@ -17,7 +17,7 @@ from streams.wire.requests import Undecodable, read_record
 
 Body = dict[str, Any]
 
-# Why a letter of this reason cannot be sent again under its own id.
+# Reason → why a letter with that reason cannot be sent again under its own id.
 _NEEDS_NEW_ID = {
     "conflicting_content": "its id came with other content before, and is answered for that",
     "too_old": "it is older than the worker's memory of ids, so its id may have been answered before",
@@ -62,7 +62,7 @@ class Letter:
         return f"{place} position {self.headers['position']}" if "position" in self.headers else place
 
     def comparisons(self) -> list[Body]:
-        """The request bodies in it, each with the correlation id that it was read with; those that are no object left out.
+        """The request bodies in it, each with the correlation id that the worker read. What is no JSON object is left out.
 
         Empty where nothing can be read.
         """
@@ -84,7 +84,7 @@ class Letter:
         return list(dict.fromkeys(round_key(one, alone) if isinstance(one, dict) else "–" for one in found))
 
     def described(self) -> dict[str, Any]:
-        """All of it but the essays, as JSON can hold it."""
+        """All of the letter without the essays, as JSON can hold it."""
         return {
             "place": self.place,
             "at_ms": self.at_ms,

@@ -1,12 +1,12 @@
-"""Whether our top-level packages are ours: `agents`, `domain`, `tables` and the like are names that others use too."""
+"""Checks that our top-level packages are our own: `agents`, `domain`, `tables` and the like are names that others use too."""
 
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
-#: The worker's top-level packages but `cli`, which is running already when this is asked.
+#: The worker's top-level packages without `cli`, which is running already when this is checked.
 WORKER = ("agents", "domain", "providers", "settings", "streams", "tables")
-#: Those that an installation may leave out, as the worker's image does.
+#: Packages that an installation may leave out, as the worker's image does.
 OPTIONAL = ("compare", "demo", "simulator")
 OWN = (*WORKER, *OPTIONAL)
 _SIMULATOR = ("simulator", "python_multipart", "starlette", "uvicorn")
@@ -18,11 +18,11 @@ REMEDY = "give roundbatch a virtual environment of its own, without other packag
 
 
 class ForeignPackage(Exception):
-    """A package of ours is not ours, or shared with another distribution; the message is one line with the remedy."""
+    """A package with the name of ours is foreign, or shared with another distribution; the message has the remedy."""
 
 
 class CommandMissing(Exception):
-    """A command needs packages that this installation leaves out; the message is one line with the remedy."""
+    """A command needs packages that this installation leaves out; the message has the remedy."""
 
 
 def check_command(name: str | None) -> None:
@@ -43,8 +43,8 @@ def check_own_packages(root: Path | None = None) -> None:
 
     Those of OPTIONAL may be missing; a foreign one in their place is refused too, for `roundbatch demo` would run it.
 
-    Nothing is imported. To be called before anything of ours outside `cli` is: a foreign `agents` would run first, and its
-    error (or worse, its success) would say nothing of the cause.
+    This imports nothing. It is to be called before anything of ours outside `cli` is imported: a foreign `agents` would run
+    first, and its error (or worse, its success) would say nothing of the cause.
 
     Errors: ForeignPackage.
     """
@@ -77,7 +77,7 @@ def _where(name: str) -> Path | None:
 def _shared(home: Path) -> Iterator[tuple[str, str]]:
     """Yield our packages into which another distribution was installed.
 
-    In one site-packages both write into the same folder, the later one over the earlier: the place alone looks right.
+    In one site-packages both write into the same folder, the later one over the earlier, so that the folder alone looks right.
     """
     import importlib.metadata  # loads the parser of mail; --help does not come here
 

@@ -1,4 +1,4 @@
-"""How a command ends that has processes of its own: they are ended too, and the exit code says why."""
+"""How a command with processes of its own ends: they are ended too, and the exit code says why."""
 
 import signal
 import sys
@@ -18,7 +18,7 @@ from streams.kafka.security import KafkaRefused
 @contextmanager
 def processes_end(of: str) -> Iterator[None]:
     """Exit with a line on stderr: 1 where a process fails, 78 where a setting does, 69 without the Kafka that was named, and
-    130 on Ctrl-C. `of` names whose processes they are.
+    130 on Ctrl-C. `of` says for the message whose processes they are.
 
     SIGTERM and a closed terminal raise SystemExit, so that the body ends its processes as on Ctrl-C.
     """

@@ -99,7 +99,7 @@ async def _values(settings: KafkaSettings, topic: str, follow: bool, from_beginn
             consumer.seek(partition, starts[partition])
         while True:
             if not follow:
-                # By position, not by the last record: transaction markers at the end are never delivered.
+                # The end is found by position, not by the last record: transaction markers at the end are never delivered.
                 positions = {partition: await consumer.position(partition) for partition in partitions}
                 if all(positions[partition] >= ends[partition] for partition in partitions):
                     return

@@ -41,7 +41,7 @@ class RoundRecord:
 def read_lines(lines: Iterable[bytes]) -> tuple[list[Body], list[RejectedLine]]:
     """Read one body a line; blank lines are passed over.
 
-    Refused is only what the worker could not answer by an event either: what is no JSON object, has no
+    A line is refused only if the worker could not answer it by an event either: it is no JSON object, has no
     correlation id, or is too large for a record. A body with another fault is sent, and ends in an error event.
     """
     bodies: list[Body] = []
@@ -59,9 +59,9 @@ def read_lines(lines: Iterable[bytes]) -> tuple[list[Body], list[RejectedLine]]:
 def records(bodies: Sequence[Body], now: dt.datetime) -> list[RoundRecord]:
     """Gather bodies by round, in order of first appearance, and cut each round into records below RECORD_BYTES.
 
-    A round is (cj_batch_id, comparison_iteration or 0); without cj_batch_id that of bos_batch_id; a body with
-    neither is a round of its own. Record key: that batch id, else the correlation id, so that all rounds of a
-    batch share a partition, inside which the worker compares ids.
+    A round is (cj_batch_id, comparison_iteration or 0); without cj_batch_id, bos_batch_id takes its place; a body
+    with neither is a round of its own. The record key is that same id, or without any the correlation id, so that
+    all rounds of a cj_batch share a partition, inside which the worker compares ids.
 
     Errors: ValueError for a body above BODY_BYTES.
     """
@@ -74,7 +74,7 @@ def records(bodies: Sequence[Body], now: dt.datetime) -> list[RoundRecord]:
 def _body(line: bytes) -> Body:
     try:
         body = json.loads(line.decode("utf-8-sig"), parse_constant=_refuse_constant)
-        # Half a surrogate pair passes as JSON and is no text, 1e999 as a number and is none: each would spoil the record.
+        # JSON lets half a surrogate pair pass, which is no text, and 1e999, which is no number: each would spoil the record.
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except RecursionError as error:
         raise ValueError("not JSON: nested too deeply") from error
@@ -135,5 +135,5 @@ def _too_large(size: int) -> str:
 
 
 def _size(body: object) -> int:
-    """Bytes of a body inside a record: ASCII-escaped, with json.dumps' separators, and the one before the next."""
+    """Bytes of a body inside a record: ASCII-escaped, with json.dumps' separators, and the separator to the next body."""
     return len(json.dumps(body)) + len(", ")

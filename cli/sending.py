@@ -1,4 +1,4 @@
-"""Sending records to a topic that must be there already, each acknowledged by itself."""
+"""Sends records to a topic that must exist already; each is acknowledged by itself."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from streams.kafka import rights, security
 async def send_each(
     kafka: KafkaSettings, topic: str, records: Sequence[tuple[bytes | None, bytes]], *, client_id: str
 ) -> list[BaseException | None]:
-    """Send (key, value) pairs; for each, None once it is acknowledged, else what stood against it.
+    """Send (key, value) pairs; returns for each None once it is acknowledged, or the error that it met.
 
-    Errors: LookupError where there is no such topic: sending to it would make it on many clusters, with a partition count that
-    is not the worker's. rights.MissingRights; aiokafka's KafkaError where Kafka went away before anything was sent.
+    Errors: LookupError where there is no such topic, for on many clusters sending would create it, with another partition count
+    than the worker's. rights.MissingRights; aiokafka's KafkaError where Kafka went away before anything was sent.
     """
     if topic not in await rights.partitions(kafka, {topic: rights.WRITE}):
         raise LookupError(

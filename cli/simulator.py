@@ -24,7 +24,7 @@ def simulator(
         int | None, typer.Option(help="Limit of output tokens (Anthropic); none by default.", min=1)
     ] = None,
     unknown_model: Annotated[
-        list[str] | None, typer.Option(help="A model's name to be refused with 404; repeatable. Any other is taken.")
+        list[str] | None, typer.Option(help="A model name to be refused with 404; repeatable. Any other name is a model.")
     ] = None,
     openai_enqueued_tokens: Annotated[
         int | None, typer.Option(help="Limit of tokens in unfinished OpenAI batches; none by default.", min=1)

@@ -1,4 +1,4 @@
-"""`roundbatch submit`: comparisons as CJ posts them today, onto Kafka as records of rounds."""
+"""`roundbatch submit`: sends comparisons, as CJ posts them today, to Kafka as records of rounds."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def submit(
 ) -> None:
     """Send request bodies from a file, gathered by round into records below 1 MiB.
 
-    All or nothing: one line that cannot be read, and nothing is sent (exit 1), for the rest of its round would
-    pass as a whole round. Sending the repaired file again, or the same one twice, is safe: the worker answers a
+    All or nothing: if one line cannot be read, nothing is sent (exit 1), for the rest of its round would pass
+    as a whole round. Sending the repaired file again, or the same one twice, is safe: the worker answers a
     correlation id once.
     """
     import datetime as dt
@@ -64,7 +64,7 @@ def submit(
 
 
 async def _send(records: Sequence[RoundRecord], settings: Settings, topic: str) -> tuple[list[RoundRecord], list[str]]:
-    """Send all records and wait for each acknowledgement; returns those acknowledged, and what stood against the others."""
+    """Send all records and wait for each acknowledgement; returns those acknowledged, and a line for each other."""
     from cli.sending import send_each
 
     ends = await send_each(settings, topic, [(one.key, one.value) for one in records], client_id="roundbatch-submit")

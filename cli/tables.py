@@ -1,4 +1,4 @@
-"""How the commands print what rich has laid out."""
+"""Prints what rich has laid out, for all commands."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _ANY_WIDTH = 10_000
 
 
 def print_whole(made: RenderableType) -> None:
-    """Print it to stdout: as wide as the terminal, and in a file or a pipe, which have no width, as wide as it wants to be.
+    """Print it to stdout: as wide as the terminal; into a file or a pipe, which have no width, as wide as it wants to be.
 
-    There rich takes 80 columns, and would break names in the middle, so that no grep finds them. COLUMNS still sets a width.
+    For a file or pipe rich assumes 80 columns, and would break names so that no grep finds them. COLUMNS still sets a width.
     """
     import os
 

@@ -16,7 +16,7 @@ CLIENT_ID = "roundbatch-explain"
 async def scan(
     kafka: KafkaSettings, topic: str, partitions: Iterable[int], *, since_ms: int | None = None
 ) -> AsyncIterator[Any]:
-    """Yield aiokafka's records appended since then, all partitions at once, in order within each.
+    """Yield aiokafka's records that were appended since `since_ms`, of all partitions at once, in order within each.
 
     Errors: Unreadable for a record that cannot be decoded; aiokafka's KafkaError.
     """
@@ -35,7 +35,7 @@ async def scan(
         ends = await consumer.end_offsets(places)
         for place, start in (await _starts(consumer, places, since_ms)).items():
             consumer.seek(place, ends[place] if start is None else start)
-        # By position, not by the last record: transaction markers at the end are never delivered.
+        # The end is found by position, not by the last record: transaction markers at the end are never delivered.
         while any([await consumer.position(place) < ends[place] for place in places]):
             for place, records in (await fetched(consumer, places)).items():
                 for record in records:

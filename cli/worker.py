@@ -19,10 +19,10 @@ def worker() -> None:
 
     Exit 0 after a clean stop, 69 without Kafka, 70 when it stopped itself to be started again, 78 when refused.
     """
-    # As the first process of a container it would be deaf to SIGTERM until it listens, and loading takes seconds.
+    # The first process of a container ignores SIGTERM until it has a handler for it, and loading takes seconds.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    # What is loaded now is there for good: looking through it for garbage again and again takes a third of the loading.
-    # At the end of its start the worker sets how often it is to be collected.
+    # What is loaded now stays for good, and looking through it for garbage again and again takes a third of the time of
+    # loading. At the end of its start the worker sets how often garbage is to be collected.
     gc.set_threshold(_GC_WHILE_LOADING)
     from aiokafka.errors import (
         ClusterAuthorizationFailedError,

@@ -1,4 +1,4 @@
 """The settings of a worker: names, defaults, limits, and where a value came from."""
 
-#: Every setting's variable begins so.
+#: The name of every setting's environment variable begins with this.
 PREFIX = "ROUNDBATCH_"

@@ -1,4 +1,4 @@
-"""Settings of the budgets, in USD. There is none by default."""
+"""Settings of the budgets, in USD. By default there is no budget."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Settings out of environment variables: which variable fills which field, and one line for what is unusable."""
+"""Reads settings from environment variables: which variable fills which field, and one line for what is unusable."""
 
 import difflib
 import os
@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 from settings import PREFIX, former
 from settings.kafka import KafkaSettings
 
-#: Names that other tools use already; the prefixed one wins.
+#: Settings that also go by a name that other tools use already; if both are set, the prefixed name wins.
 BARE_NAMES = {
     **{name.upper(): f"{PREFIX}{name.upper()}" for name in KafkaSettings.model_fields},
     "ANTHROPIC_API_KEY": "ROUNDBATCH_ANTHROPIC__API_KEY",
@@ -22,13 +22,13 @@ BARE_NAMES = {
     "OPENAI_API_KEY": "ROUNDBATCH_OPENAI__API_KEY",
     "OPENAI_BASE_URL": "ROUNDBATCH_OPENAI__BASE_URL",
 }
-#: Names with our prefix that are no settings: they are for tests.
+#: Variables with our prefix that are no settings, but for tests.
 TEST_NAMES = frozenset({"ROUNDBATCH_CRASH_AT", "ROUNDBATCH_STOP_AT", "ROUNDBATCH_TEST_KAFKA", "ROUNDBATCH_LIVE"})
 _NO_FIELDS = TEST_NAMES | former.RENAMED.keys() | former.FIXED.keys()
 
 S = TypeVar("S", bound=BaseSettings)
 
-#: Behind the name of a secret: the file that holds it, as Docker and Kubernetes hand secrets over.
+#: A secret's name with this ending names the file that holds the secret, as Docker and Kubernetes hand secrets over.
 FILE = "_FILE"
 _SHOWN_LENGTH = 80
 
@@ -102,7 +102,7 @@ def read(model: type[S], env: Mapping[str, str] | None = None) -> S:
 
 
 def kafka_variables(env: Mapping[str, str]) -> dict[str, str]:
-    """The variables that say where Kafka is and how to get in, for a process that is to be given no others."""
+    """The variables that say where Kafka is and how to get in, for a process that is to get no other variables."""
     names = {name for pair in BARE_NAMES.items() if pair[0].startswith("KAFKA_") for name in pair}
     return {name: value for name, value in env.items() if name in names or name.removesuffix(FILE) in names}
 
@@ -110,8 +110,8 @@ def kafka_variables(env: Mapping[str, str]) -> dict[str, str]:
 def _sources(model: type[BaseModel], env: Mapping[str, str]) -> dict[str, str]:
     """Prefixed name → name of the variable that gives its value, or the file with its value.
 
-    Empty ones count as not set: compose files pass them so. Errors: UnusableSettings for a secret that is given twice, and for
-    two former names of one setting with different values.
+    Empty variables count as not set, for compose files pass unset ones as empty. Errors: UnusableSettings for a secret that is
+    given twice, and for two former names of one setting with different values.
     """
     given = {name for name, value in env.items() if value.strip()}
     bare = {name: origin for origin, name in BARE_NAMES.items() if origin in given}
@@ -137,7 +137,7 @@ def _sources(model: type[BaseModel], env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _value(env: Mapping[str, str], name: str, origin: str) -> str:
-    """What the variable says, or the text in its file, which is not shown in any refusal."""
+    """The variable's value, or the text of the file that it names; no refusal ever shows that text."""
     if not _is_file(name, origin):
         return env[origin]
     path = env[origin].strip()
@@ -191,7 +191,7 @@ def _lines(
 
 
 def masked(value: object) -> str:
-    """How a secret is shown: that it is set, and its last four characters where enough others stay hidden."""
+    """A secret as it may be shown: that it is set, and its last four characters if enough others stay hidden."""
     if not isinstance(value, SecretStr):
         return "not set"
     text = value.get_secret_value()

@@ -1,6 +1,6 @@
-"""Settings that were called otherwise, or are settings no more: what a start says of those that are still set.
+"""Settings that had another name, or that no longer exist: what a start says of those that are still set.
 
-A name stays for one release after it was replaced, with a line at start; then it is unknown, and refused as any other.
+A former name is accepted for one release after it was replaced, with a line at start. Then it is refused as any unknown name.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ RENAMED = {
         for provider in ("ANTHROPIC", "OPENAI")
     },
 }
-#: Former name → what holds in its place; the worker starts, and says so.
+#: Former name → the fixed value that holds in its place; the worker starts, and says so.
 FIXED = {
     f"{PREFIX}STREAM_BUFFER_MAXSIZE": "32 records are read ahead per stream",
     f"{PREFIX}RECOVERY_BUFFER_SIZE": "50 changelog records are applied at once",

@@ -19,7 +19,7 @@ _SSL = ("kafka_ssl_ca_file", "kafka_ssl_cert_file", "kafka_ssl_key_file", "kafka
 
 
 class KafkaSettings(BaseModel):
-    """What every client of Kafka needs; frozen. A combination that cannot work, or a file of no use, is refused."""
+    """What every client of Kafka needs; frozen. A combination that cannot work, or an unusable file, is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
@@ -96,7 +96,7 @@ class KafkaSettings(BaseModel):
         return self.kafka_security_protocol in ("SSL", "SASL_SSL")
 
     def ssl_context(self) -> tls.SSLContext | None:
-        """How connections are encrypted and checked, read from the files anew. ValueError where they are of no use."""
+        """How connections are encrypted and checked, read from the files anew. ValueError where the files are unusable."""
         if not self.kafka_uses_ssl:
             return None
         return tls.context(
@@ -166,7 +166,7 @@ def _needed(names: list[str], by: str) -> list[str]:
 
 
 def _unused(names: list[str], beside: str, remedy: str) -> list[str]:
-    """A setting that would do nothing: whoever set it believes in what it does not do."""
+    """A complaint about settings that would do nothing: whoever set them relies on what they would not do."""
     if not names:
         return []
     return [f"{beside} has no use for {', '.join(names)}: {remedy}, or unset {'it' if len(names) == 1 else 'them'}"]

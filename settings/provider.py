@@ -29,7 +29,7 @@ class ProviderSettings(BaseModel):
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
     )
 
-    #: What the provider itself refuses, in bytes of one batch (decimal megabytes, as its documentation counts).
+    #: The provider's own limit on the bytes of one batch (its documentation counts in decimal megabytes).
     PROVIDER_JOB_BYTES: ClassVar[int]
 
     api_key: SecretStr | None = Field(
@@ -94,7 +94,7 @@ class ProviderSettings(BaseModel):
     def _key_fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
         if key is None:
             return None
-        # A key pasted with its line end fails otherwise only in the first HTTP call, with the key in the message.
+        # A key that was pasted with its line end would fail only in the first HTTP call, with the key in the message.
         text = key.get_secret_value().strip()
         if not text or not text.isascii() or any(char.isspace() or not char.isprintable() for char in text):
             raise ValueError("must be one word of printable ASCII characters")
@@ -127,7 +127,7 @@ class ProviderSettings(BaseModel):
             )
         try:
             Schedule(cron, "UTC").next_tick_ms(0)
-        except CroniterBadDateError as error:  # later it would stop the worker, at each start again
+        except CroniterBadDateError as error:  # found only later, it would stop the worker, again after each start
             raise ValueError("must tick at some time: no such day comes, as '0 1 30 2 *' (30 February)") from error
         return cron
 

@@ -39,12 +39,12 @@ DEFAULT_SYSTEM_PROMPT = (
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]+")
 _TOPIC_LENGTH = 249 - len(".DLQ")  # Kafka allows 249 characters, and the dead letter topic adds four
-# A loop at rest gives a sign every 10 s, and one that waits for a broker after Kafka's client's time limit of 40 s.
+# Signs of life come every 10 s from a loop at rest, and from one that waits for a broker after 40 s, the client's time limit.
 _LEAST_WATCHDOG_S = 60.0
 
 
 class Settings(KafkaSettings, BaseSettings):
-    """What a worker runs by; frozen. The constructor reads no environment: `load_settings` does.
+    """All settings of a worker; frozen. The constructor reads no environment variables: `load_settings` does.
 
     Units are in the names (`_s` seconds, `_ms` milliseconds, `_bytes`). Errors: pydantic.ValidationError.
     """
@@ -161,7 +161,7 @@ class Settings(KafkaSettings, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments alone: a test's settings must not depend on the shell it runs in."""
+        """Take values from arguments alone: a test's settings must not depend on the shell that it runs in."""
         return (init_settings,)
 
     @field_validator("allowed_callback_topics", mode="before")
@@ -205,7 +205,7 @@ class Settings(KafkaSettings, BaseSettings):
     def _fields_agree(self) -> Self:
         broken = [*self._at_most("quiet_s", "window_age_s"), *self._at_most("backoff_first_s", "backoff_max_s")]
         for provider in PROVIDERS:
-            # A job above it could never be encoded: it would wait for room for ever.
+            # A job that is larger than all room for encoded jobs would wait for ever.
             if self.provider(provider).max_job_bytes > self.max_inflight_bytes:
                 broken.append(
                     f"{variable(provider)}__MAX_JOB_BYTES={self.provider(provider).max_job_bytes} must be at most "
@@ -225,7 +225,7 @@ class Settings(KafkaSettings, BaseSettings):
         return [f"{variable(low)}={lower:g} must be at most {variable(high)}={upper:g}"] if lower > upper else []
 
     def _topics_apart(self) -> list[str]:
-        """Results written to a topic that the worker reads would come in as requests, and be answered again and again."""
+        """Complaints about topics that must differ: results in a topic that the worker reads would be answered as requests."""
         own = {self.request_topic: variable("request_topic"), self.work_topic: variable("work_topic")}
         own |= {
             self.dlq_topic(self.request_topic): "the dead letter topic",
@@ -247,9 +247,9 @@ class Settings(KafkaSettings, BaseSettings):
 
     @property
     def broker_heartbeat_s(self) -> float:
-        """Between two heartbeats, in seconds: three may be lost before the session is over.
+        """Seconds between two heartbeats: three may be lost before the session is over.
 
-        Not above Kafka's own 3 s where the session is long, for a worker learns of a rebalance by the answer to one.
+        At most Kafka's own 3 s, however long the session is: a worker learns of a rebalance by the answer to a heartbeat.
         """
         return min(3.0, self.broker_session_timeout_s / 4)
 
@@ -265,7 +265,7 @@ class Settings(KafkaSettings, BaseSettings):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What an operator should know and what still lets the worker start; a line each."""
+        """What an operator should know although the worker starts; a line each."""
         return (*self._former, *self._missing_keys(), *settings_waits.warnings(self))
 
     def _missing_keys(self) -> tuple[str, ...]:
@@ -284,7 +284,7 @@ class Settings(KafkaSettings, BaseSettings):
         return f"{topic}.DLQ"
 
     def provider(self, name: str) -> ProviderSettings:
-        """The block of one provider; KeyError for a name that is none."""
+        """The settings of one provider; KeyError for a name that is no provider."""
         if name not in PROVIDERS:
             raise KeyError(name)
         block: ProviderSettings = getattr(self, name)
@@ -301,7 +301,7 @@ class Settings(KafkaSettings, BaseSettings):
         return self.nightly_longest_wait_s if scheduled else self.longest_wait_s
 
     def strategy_for(self, provider: str) -> str:
-        """The strategy configured for a provider's requests; KeyError for a name that is none."""
+        """The strategy configured for a provider's requests; KeyError for a name that is no provider."""
         return self.provider(provider).llm_batching_strategy or self.llm_batching_strategy
 
 
@@ -320,7 +320,7 @@ def variable(field: str) -> str:
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     """Settings from environment variables (the process's own by default); empty ones count as not set.
 
-    Errors: UnusableSettings, one line that says what, which value, what is allowed; never a secret.
+    Errors: UnusableSettings, one line that names the setting, its value and what is allowed; never a secret.
     """
     settings = settings_env.read(Settings, env)
     settings._former = tuple(former.lines(os.environ if env is None else env))

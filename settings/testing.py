@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class ForTesting(BaseModel):
-    """What a worker in operation leaves as it is. Their defaults are part of the design, and are not made to be tuned."""
+    """Settings that operators leave alone: their defaults are part of the design, and are not made to be tuned."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True

@@ -14,5 +14,5 @@ def _known(name: str) -> str:
     return name
 
 
-#: The name of a time zone of the IANA database.
+#: A setting that holds the name of a time zone of the IANA database.
 TimeZone = Annotated[str, AfterValidator(_known)]

@@ -1,4 +1,4 @@
-"""How connections to Kafka are encrypted: an SSL context out of PEM files; what is wrong with one of them is said in words."""
+"""How connections to Kafka are encrypted: an SSL context made of PEM files. An error says which file is wrong, and how."""
 
 import ssl
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class NamedFile:
         return f"{self.setting}={str(self.path)!r}"
 
     def check_readable(self) -> None:
-        """ValueError where it cannot be read: OpenSSL does not say which file it was."""
+        """Raise ValueError where it cannot be read: OpenSSL would not say which file it was."""
         try:
             self.path.read_bytes()
         except OSError as error:
@@ -66,14 +66,14 @@ def _load(made: SSLContext, cert: NamedFile, key: NamedFile, key_password: Secre
     asked = False
 
     def password() -> str:
-        # Given always: without it OpenSSL would ask at the terminal.
+        # This function is always given: without it OpenSSL would ask at the terminal.
         nonlocal asked
         asked = True
         return "" if key_password is None else key_password.get_secret_value()
 
     try:
         made.load_cert_chain(str(cert.path), str(key.path), password)
-    except (ssl.SSLError, ValueError) as error:  # ValueError: OpenSSL takes no password so long
+    except (ssl.SSLError, ValueError) as error:  # ValueError: the password is too long for OpenSSL
         if asked and key_password is None:
             raise ValueError(f"{key} is encrypted: set {password_name}") from None
         if asked:

@@ -1,4 +1,4 @@
-"""What is said at start of waits that do not fit CJ's patience, or the nightly schedule."""
+"""Warnings at start: longest waits that do not fit CJ's patience, or the nightly schedule."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 HOUR_S = 3600.0
 #: CJ gives up on a batch without activity for BATCH_TIMEOUT_HOURS, 4 by default.
 CJ_PATIENCE_S = 4 * HOUR_S
-#: What a batch job is to have between its tick and its escalation: most end within an hour, few take several.
+#: The time that a batch job is to have between its tick and its escalation: most end within an hour, few take several.
 JOB_S = 4 * HOUR_S
-# From a day that is the same at each start: the 400 days after it hold both changes of the clocks and every month.
+# A day that is the same at each start. Ticks are looked at for 400 days from it: every month, and both changes of the clocks.
 _SOME_DAY_MS = 1_767_225_600_000
 
 
@@ -34,13 +34,15 @@ def warnings(settings: Settings) -> list[str]:
 
 
 def _schedule_warning(settings: Settings, provider: str) -> list[str]:
-    """A request that has just missed a tick must find time for its batch: longest gap + JOB_S + escalate_before_s.
+    """A request that has just missed a tick must wait for the next and find time for its batch: the longest gap between two
+    ticks, JOB_S and escalate_before_s must fit into the longest wait.
 
-    Not the 24 h after which a batch expires: one that takes so long is escalated, and the default of 30 h could not be kept.
+    JOB_S takes the place of the 24 h after which a batch expires: a batch that takes so long is escalated, and with 24 h the
+    default wait of 30 h would not fit.
     """
     block, wait_s = settings.provider(provider), settings.nightly_longest_wait_s
     after_tick_s = JOB_S + settings.escalate_before_s
-    # Shorter gaps fit, and are not looked for.
+    # Gaps shorter than this fit, so that only longer ones are looked for.
     least_s = max(HOUR_S, wait_s - after_tick_s)
     gap_s = Schedule(block.nightly_cron, block.nightly_time_zone).longest_gap_s(_SOME_DAY_MS, least_s=least_s)
     if gap_s + after_tick_s <= wait_s:

@@ -14,12 +14,12 @@ from streams.failstop import RecordPlace
 log = structlog.get_logger()
 
 FILE = "failstop.json"
-ROW_S = 600.0  # a worker that has lived for so long is over what stopped it before
+ROW_S = 600.0  # a worker that has lived for longer than this has got past what stopped it before
 
 
 @dataclass(frozen=True, slots=True)
 class FailStops:
-    """count: all so far. in_a_row: the latest, each within ROW_S of its start. place: the record of the last one, if at one."""
+    """count: all so far. in_a_row: the latest, each within ROW_S of a start. place: the record that led to the last one."""
 
     count: int = 0
     in_a_row: int = 0
@@ -43,7 +43,7 @@ class FailStopCount:
             return FailStops()
 
     def now(self, lived_s: float) -> FailStops:
-        """The same for a process that has lived for so long: what it has survived is no row any more."""
+        """The fail-stops for a process that has lived for so long: beyond ROW_S, earlier ones no longer count as in a row."""
         found = self.read()
         return replace(found, in_a_row=0, place=None) if lived_s > ROW_S else found
 
@@ -71,7 +71,7 @@ class FailStopCount:
 
 
 def _fail_stops(record: dict[str, Any]) -> FailStops:
-    """Raises ValueError, KeyError or TypeError. A file of an older version has no row and no place."""
+    """Raises ValueError, KeyError or TypeError. A file of an older version has neither in_a_row nor place."""
     count, in_a_row, place = record["count"], record.get("in_a_row", 0), record.get("place")
     if not isinstance(count, int) or not isinstance(in_a_row, int) or count < 0:
         raise ValueError(f"count {count!r}, in_a_row {in_a_row!r}")

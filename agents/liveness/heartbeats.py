@@ -9,9 +9,9 @@ from streams.clock import Clock
 
 @dataclass(slots=True)
 class Heartbeat:
-    """One loop's. It beats at each turn; `rest` says that it waits for something that may take for ever (a record).
+    """The heartbeat of one loop. It beats at each turn; `rest` says that the loop waits for what may never come (a record).
 
-    patience: how many times as long as others it may be silent.
+    patience: how many times as long as other loops this one may be silent.
     """
 
     now_s: Callable[[], float]
@@ -20,7 +20,7 @@ class Heartbeat:
     patience: float = 1.0
 
     def beat(self) -> None:
-        """A turn has begun, or gone a step further."""
+        """A turn has begun, or has gone a step further."""
         self.last_s, self.resting = self.now_s(), False
 
     def rest(self) -> None:
@@ -43,12 +43,12 @@ class Heartbeat:
 
 
 def silent() -> Heartbeat:
-    """One that nobody watches."""
+    """A heartbeat that nobody watches."""
     return Heartbeat(lambda: 0.0, 0.0, resting=True)
 
 
 class Heartbeats:
-    """All loops by name. Probes are asked by the event loop for what has no turns: seconds without a sign, 0 when idle."""
+    """The heartbeats of all loops, by name. What has no turns has a probe: it tells the seconds without a sign, 0 when idle."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -62,7 +62,7 @@ class Heartbeats:
         return self._beats[name]
 
     def probe(self, name: str, silent_s: Callable[[], float], *, patience: float = 1.0) -> None:
-        """Watch something by asking it."""
+        """Watch something that does not beat by asking it."""
         self._probes[name] = silent_s
         self.of(name).patience = patience
 

@@ -1,7 +1,7 @@
 """Notices a recovery of the tables that has come to a halt: the process ends, and its partitions go to a worker that lives.
 
-Seen after a worker had slept through its session: Faust waited for changelog records that it had dropped, and neither ended
-nor gave its partitions up.
+This was seen after a worker had slept through its session: Faust waited for changelog records that it had dropped, and neither
+ended nor gave its partitions up.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ HALT_S = 60.0
 
 
 class RecoveryWatch:
-    """Asked at every tick that finds the tables unsettled; `settled` at every other. It also measures how long one takes."""
+    """`unsettled` is called at every tick that finds the tables so, `settled` at any other. It also measures recoveries."""
 
     def __init__(self, app: RoundbatchApp, clock: Clock) -> None:
         self._app, self._clock = app, clock
@@ -23,17 +23,17 @@ class RecoveryWatch:
         self._began_s: float | None = clock.running_s()  # the first one begins with the process
 
     def began(self) -> None:
-        """The views are dropped; the first call counts."""
+        """A recovery has begun, for the views are dropped. Of several calls the first counts."""
         if self._began_s is None:
             self._began_s = self._clock.running_s()
 
     def ended(self) -> float | None:
-        """All partitions have caught up: how many seconds that took, None if none had begun."""
+        """All partitions have caught up; returns how many seconds the recovery took, None if none had begun."""
         began_s, self._began_s = self._began_s, None
         return None if began_s is None else self._clock.running_s() - began_s
 
     def settled(self) -> None:
-        """All is well."""
+        """The tables are settled: nothing has come to a halt."""
         self._progress = None
 
     def unsettled(self) -> None:

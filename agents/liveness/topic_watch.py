@@ -41,7 +41,7 @@ class TopicWatch:
     async def _look(self) -> tuple[str, ...]:
         if self._client is None:
             raise RuntimeError("not started")
-        # Asked for as clients do it, a missing topic would be made on many clusters.
+        # Asked in the way that clients usually do it, many clusters would create a missing topic.
         asked = MetadataRequest(list(self.names), allow_auto_topic_creation=False)
         answer = (await self._client.send(self._client.get_random_node(), asked)).to_object()
         gone = UnknownTopicOrPartitionError.errno

@@ -1,7 +1,7 @@
 """Notices a loop that hangs, and ends the process: its partitions go to a worker that lives, and what is open is read again.
 
-A thread, for nothing inside an event loop that stands still can notice it. Without it such a worker keeps its partitions for
-good: Kafka's heartbeats come from Faust's own thread.
+It is a thread, for nothing inside an event loop that stands still can notice that it does. Without the watchdog such a worker
+would keep its partitions for good: Kafka's heartbeats come from a thread of Faust's own.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ log = structlog.get_logger("watchdog")
 
 EVENT_LOOP = "event_loop"
 LOOK_S = 1.0
-# Between two looks of the thread: more means that the whole process was asleep (SIGSTOP, suspend), and no loop is to blame.
+# More than this between two looks of the thread: the whole process was asleep (SIGSTOP, suspend), and no loop is to blame.
 _ASLEEP_S = 5.0
 
 
 class Hung(Exception):
-    """A loop gave no sign of life for so long; what is in it is named in the message."""
+    """A loop gave no sign of life; the message says for how long, and how long it may be silent."""
 
 
 class Watchdog:
-    """Looks every second. A silence counts from when the process was last seen awake."""
+    """Looks every second. A silence counts from the last time that the process woke up, at the earliest."""
 
     def __init__(
         self, heartbeats: Heartbeats, limit_s: float, stop: Callable[[str, BaseException], object] = failstop.stop

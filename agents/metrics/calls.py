@@ -30,7 +30,7 @@ class CallMetrics:
         )
         self._item_failures = labels.counter(
             "roundbatch_bundle_item_failures",
-            "Comparisons that a bundle's answer did not answer, by why; they are asked again, or end.",
+            "Comparisons that a bundle's answer did not answer, by cause; they are asked again, or end.",
             *("provider", "mode", "cause"),
         )
 

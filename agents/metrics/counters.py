@@ -60,7 +60,7 @@ class Metrics:
         self._calls_repeated = self._counter("roundbatch_calls_repeated", "Calls of unknown outcome asked again.", "provider")
         self._duplicates = self._counter("roundbatch_duplicates", "Requests that had come before, with equal content.")
         self._nightly_iterations = self._counter(
-            "roundbatch_nightly_iterations", "Rounds after a batch's first that wait for a night.", "provider"
+            "roundbatch_nightly_iterations", "Rounds after a cj_batch's first that wait for a night.", "provider"
         )
         self._spent = self._counter(
             "roundbatch_outcomes_spent", "Outcomes that came when the comparison had ended.", "provider"
@@ -96,7 +96,7 @@ class Metrics:
         ProcessCollector(registry=registry)
 
     def expect(self, providers: Iterable[str]) -> None:
-        """Begin at 0 what alerts watch the increase of: a series whose first sample is 1 has not increased."""
+        """Begin at 0 each series whose increase an alert watches: to Prometheus, one that begins at 1 has not increased."""
         for provider in map(self._provider, providers):
             self._rate_limited.labels(provider)
             self._unknown_ids.labels(provider)
@@ -154,7 +154,7 @@ class Metrics:
         self._duplicates.inc()
 
     def nightly_iteration(self, provider: str) -> None:
-        """A round with an iteration of 1 or more came under nightly: so many rounds are so many nights."""
+        """A round with an iteration of 1 or more came under nightly, where each round waits for a night of its own."""
         self._nightly_iterations.labels(self._provider(provider)).inc()
 
     def outcome_spent(self, provider: str, count: int = 1) -> None:
@@ -170,7 +170,7 @@ class Metrics:
         self._fates.labels(self._provider(provider), "adopted").inc()
 
     def job_held(self, provider: str) -> None:
-        """A job can be neither seen nor called absent: it waits for a key, the operator or its deadline."""
+        """A job of unknown fate is neither found nor certainly absent: it waits for a key, the operator or its deadline."""
         self._fates.labels(self._provider(provider), "held").inc()
 
     def job_absent(self, provider: str) -> None:
@@ -198,7 +198,7 @@ class Metrics:
         self._recoveries.inc()
 
     def parameter_dropped(self, provider: str, model: str, parameter: str) -> None:
-        """What a request had asked for was not sent, for the model does not take it; of temperatures it is counted."""
+        """A parameter that a request had asked for was not sent, for the model does not take it. Temperatures are counted."""
         if parameter == "temperature":
             self._temperatures.labels(self._provider(provider), self._model(model)).inc()
 

@@ -13,7 +13,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series fo
 class BoundedValues:
     """Lets the first `limit` different values through and turns all later ones into `other`.
 
-    Providers, models and reasons come partly from requests: without a bound a careless producer would make a series each.
+    Providers, models and reasons come partly from requests: without a bound a careless producer would make ever more series.
     """
 
     def __init__(self, limit: int) -> None:
@@ -31,7 +31,7 @@ class BoundedValues:
 
 
 def children(metric: M) -> Callable[..., M]:
-    """`metric.labels`, remembered: looked up anew it costs 1.3 us, and an answer is counted by ten of them."""
+    """`metric.labels` with its results kept: each call of it costs 1.3 us, and to count an answer takes ten."""
     made: dict[tuple[str, ...], M] = {}
 
     def child(*values: str) -> M:

@@ -1,10 +1,10 @@
-"""What is counted of paused accounts and of money that is not there; their gauges are `agents/status/money_gauges.py`."""
+"""Counters of paused accounts, and of what budgets refused. The gauges of both are in `agents/status/money_gauges.py`."""
 
 from prometheus_client import CollectorRegistry, Counter
 
 
 class MoneyCounters:
-    """Counters; accounts are those of the settings."""
+    """Each method counts one thing that has happened; accounts are those of the settings."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._pauses = Counter(
@@ -12,12 +12,12 @@ class MoneyCounters:
         )
         self._probes = Counter(
             "roundbatch_account_probes",
-            "Tries of a paused account: it answered (closed), it refused (failed), or nothing was told (unclear).",
+            "Tries of a paused account: it answered (closed), it refused (failed), or the try told nothing (unclear).",
             ["provider", "result"],
             registry=registry,
         )
         self._refused = Counter(
-            "roundbatch_budget_refused", "Comparisons that ended for want of money, by setting.", registry=registry
+            "roundbatch_budget_refused", "Comparisons that ended because a budget refused their job.", registry=registry
         )
 
     def paused(self, account: str, reason: str) -> None:

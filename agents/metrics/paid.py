@@ -13,7 +13,7 @@ class PaidMetrics:
         self._tokens = children(
             labels.counter(
                 "roundbatch_tokens",
-                "Tokens by direction; cached: read or written of a prompt cache, else no.",
+                "Tokens by direction; cached: read (from a prompt cache), written (to it), or no.",
                 *("provider", "model", "direction", "cached"),
             )
         )
@@ -23,7 +23,7 @@ class PaidMetrics:
         self._saved = children(
             labels.counter(
                 "roundbatch_cost_saved_usd",
-                "What the same tokens had cost more in calls (by=batch), and uncached (by=cache; 0 where caching cost more).",
+                "What the same tokens would have cost more in calls (by=batch), and uncached (by=cache; 0 where that is less).",
                 *("provider", "model", "by"),
             )
         )
@@ -33,10 +33,12 @@ class PaidMetrics:
             "Comparisons of a batch that were paid for and whose results the provider does not give.",
             "provider",
         )
-        self._lost_usd = labels.counter("roundbatch_results_lost_usd", "What these cost at most, booked as spent.", "provider")
+        self._lost_usd = labels.counter(
+            "roundbatch_results_lost_usd", "What the comparisons of lost results cost at most; booked as spent.", "provider"
+        )
 
     def expect(self, provider: str) -> None:
-        """Begin at 0 what an alert watches the increase of; `provider` as Labels.provider gives it."""
+        """Begin at 0 the series whose increase an alert watches; `provider` as Labels.provider gives it."""
         self._lost.labels(provider)
 
     def lost(self, provider: str, comparisons: int, usd: float) -> None:

@@ -1,4 +1,4 @@
-"""What is told of Kafka's topics themselves: removed before they were read, held back by a transaction, not there."""
+"""Metrics of Kafka's topics: records removed before they were read, partitions held back by a transaction, missing topics."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -11,7 +11,7 @@ INBOUND, WORK = "request", "work"
 
 
 class TopicMetrics:
-    """The request and the work topic go by these words; others by their names, of which the settings know all."""
+    """The request and the work topic are labelled by these words, other topics by their names; the settings bound these."""
 
     def __init__(self, labels: Labels) -> None:
         self._removed = labels.counter(
@@ -19,7 +19,7 @@ class TopicMetrics:
         )
         self._held_back = Gauge(
             "roundbatch_open_transaction_seconds",
-            "For how long a producer's open transaction has held a partition back, the longest.",
+            "The longest time for which a producer's open transaction has held a partition back.",
             ["topic"],
             registry=labels.registry,
         )

@@ -24,26 +24,26 @@ class PartitionListener:
 
 
 class Listeners:
-    """All of them, told in the order in which they were added."""
+    """All listeners. They are told in the order in which they were added."""
 
     def __init__(self) -> None:
         self._all: list[PartitionListener] = []
 
     def add(self, *listeners: PartitionListener) -> None:
-        """Tell these too, from here on."""
+        """Tell these listeners too, from here on."""
         self._all += listeners
 
     def built(self, view: PartitionView) -> None:
-        """Tell that it is built."""
+        """Tell all that the view is built."""
         for listener in self._all:
             listener.built(view)
 
     def caught_up(self, view: PartitionView) -> None:
-        """Tell that it has caught up."""
+        """Tell all that the partition has caught up."""
         for listener in self._all:
             listener.caught_up(view)
 
     def dropped(self, view: PartitionView) -> None:
-        """Tell that it is going."""
+        """Tell all that the assignment is over."""
         for listener in self._all:
             listener.dropped(view)

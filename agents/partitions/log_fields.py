@@ -8,7 +8,7 @@ from tables.view import PartitionView
 
 
 def about(view: PartitionView, job: Job) -> dict[str, Any]:
-    """Partition, job and its round; of a job over many rounds (nightly) all of them, as far as they are pending."""
+    """Partition, job and its round; for a job over many rounds (nightly), all of those that are still pending."""
     plan = job.plan
     fields: dict[str, Any] = {"partition": view.partition, "job_id": job.job_id, "round": plan.round_key}
     if plan.round_key.startswith(ALL_ROUNDS):

@@ -1,8 +1,8 @@
-"""Records that are missing between two that came, or at the end: read again, unless there are none.
+"""Records that are missing between two that came, or at the end of a log: they are read again, if there are any.
 
-Offsets have gaps of their own (transaction markers, what was aborted), and Faust can fail to deliver records around rebalances.
-Which it is, the log tells, read by a client of our own: a record that nobody delivered would else be skipped for ever. Of what
-retention has removed unread it can only tell how many offsets that were.
+A log has gaps of its own (transaction markers, aborted records), and Faust can fail to deliver records around a rebalance. To
+tell one from the other, a client of our own reads the log there: otherwise a record that was not delivered would be skipped for
+ever. Of records that retention has removed unread, it can only tell how many offsets they had.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ _PATIENCE_S = 3.0  # after a seek: beyond it the log is asked again
 class _Gap:
     expected: int
     asked_s: float
-    ends_at: int | None = None  # known: the next record is at this offset, or later
-    under_way: bool = True  # the question has not been answered: without Kafka it waits, and others would line up behind it
+    ends_at: int | None = None  # what the log said: the next record is at this offset, or later
+    under_way: bool = True  # the log has not answered yet: without Kafka it takes long, and more questions would pile up
 
 
 class MissingRecords:
-    """The gaps that are being looked into, by view and topic."""
+    """Finds missing records: the gaps that are being looked into, by view and topic."""
 
     def __init__(self, app: RoundbatchApp, log_ends: LogEnds) -> None:
         self._app, self._log_ends = app, log_ends
         self._open: dict[tuple[int, str], _Gap] = {}
         self._asking: set[asyncio.Future[Any]] = set()
-        self._told: dict[tuple[str, int], int] = {}  # of what was removed unread: up to which offset it has been told
+        self._told: dict[tuple[str, int], int] = {}  # records removed unread: up to which offset that has been told
         self.on_removed: Callable[[str, int], None] = lambda topic, offsets: None
 
     def is_real(self, view: PartitionView, topic: str, expected: int, after: int) -> bool:
-        """Whether the log holds no record in [expected, after). False while that is not known; then we seek back."""
+        """Whether the log holds no record in [expected, after). False while that is unknown: the log is asked and read again."""
         gap = self._open.get((id(view), topic))
         if gap is not None and gap.expected == expected:
             if gap.ends_at is not None and after <= gap.ends_at:
@@ -67,7 +67,7 @@ class MissingRecords:
             await consumer.seek_back(TP(topic, view.partition), gap.expected)
 
     def removed(self, topic: str, partition: int, expected: int, first: int) -> None:
-        """Tell of records from `expected` on that were gone before they were read, once; `first` is the first one left."""
+        """Tell once of records from `expected` on that were gone before they were read; `first` is the first one left."""
         begin = max(expected, self._told.get((topic, partition), 0))
         if begin >= first:
             return
@@ -76,5 +76,5 @@ class MissingRecords:
         self.on_removed(topic, first - begin)
 
     def forget(self) -> None:
-        """The views are dropped: Faust seeks by itself."""
+        """Forget all gaps: the views are dropped, and Faust seeks by itself."""
         self._open.clear()

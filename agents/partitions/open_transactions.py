@@ -6,7 +6,7 @@ import structlog
 from faust.types import TP
 
 log = structlog.get_logger("open_transactions")
-_TOLD_AFTER_S = 60.0  # the time limit of a transaction in Kafka's own producer: it should have ended by itself
+_TOLD_AFTER_S = 60.0  # the default time limit of a transaction in Kafka's own producer: it should have ended by now
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class OpenTransactions:
         self._held: dict[TP, _Held] = {}
 
     def note(self, tp: TP, stable: int, end: int, now_s: float) -> None:
-        """Take what the last fetch said: where the first open transaction begins, and the end of the log behind it."""
+        """Take what the last fetch said: where the first open transaction begins (`stable`), and where the log ends."""
         if stable >= end:
             self._held.pop(tp, None)
             return
@@ -42,9 +42,9 @@ class OpenTransactions:
             )
 
     def longest_s(self, topic: str, now_s: float) -> float:
-        """For how long a partition of the topic has been held back, the longest; 0 without any."""
+        """The longest time for which a partition of the topic has been held back; 0 if none is."""
         return max((now_s - held.since_s for tp, held in self._held.items() if tp.topic == topic), default=0.0)
 
     def forget(self) -> None:
-        """The partitions are being revoked."""
+        """Forget all: the partitions are being revoked."""
         self._held.clear()

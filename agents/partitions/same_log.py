@@ -39,9 +39,9 @@ class SameLog:
         self._changelogs_asked: set[int] = set()
 
     async def check(self, view: PartitionView) -> None:
-        """Raises OtherLog, and OtherChangelog."""
+        """Compare the logs of a partition with what the tables know of them. Raises OtherLog and OtherChangelog."""
         partition = view.partition
-        if partition not in self._changelogs_asked:  # once: what a start has found on disk
+        if partition not in self._changelogs_asked:  # once in a process: this is about what its start has found on disk
             for table in self._tables:
                 await self._check_changelog(table, partition)
             self._changelogs_asked.add(partition)
@@ -54,7 +54,7 @@ class SameLog:
         if after < known:
             raise OtherLog(topic, partition, ends_early(after, known))
         if reading.witness is None or reading.witness[0] < first:
-            return  # retention has taken what could tell, and with it every offset that the tables know
+            return  # retention has removed the record to compare, and with it every offset that the tables know
         offset, known_ms = reading.witness
         found = await self._log_ends.record(topic, partition, offset)
         if found is not None and found.timestamp != known_ms:
@@ -77,7 +77,7 @@ class SameLog:
             ends = (await self._log_ends.of([(topic, partition)]))[topic, partition]
             if ends[1] >= known:
                 break
-            # What an earlier version has read may stand behind a transaction that is open now.
+            # What an earlier version of the worker has read may lie behind the beginning of a transaction that is open now.
             written = await self._log_ends.written(topic, partition)
             if written >= known:
                 return ends[0], written
@@ -86,7 +86,7 @@ class SameLog:
         return ends
 
     def suspect(self, view: PartitionView) -> None:
-        """Something looks odd: ask the log, once at a time."""
+        """Ask the log, because something looks odd; one question at a time for each partition."""
         if view.partition in self._asking:
             return
         asking = asyncio.ensure_future(self._ask(view))

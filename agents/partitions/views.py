@@ -31,7 +31,7 @@ _RECOVERED_LOOK_S = 0.005
 
 
 class Views:
-    """Views by partition. A rebalance drops all, those of kept partitions too: uncommitted records are read again."""
+    """Views by partition. A rebalance drops all, even those of partitions that stay: uncommitted records are read again."""
 
     def __init__(self, app: RoundbatchApp, settings: Settings, tables: Tables, log_ends: LogEnds, clock: Clock) -> None:
         self._app, self._settings, self._tables = app, settings, tables
@@ -55,8 +55,8 @@ class Views:
     def settled(self) -> bool:
         """Whether the tables are recovered and no rebalance is under way.
 
-        A rebalance that has begun and ended since the last look drops the views too: they know more than the offsets that
-        are read again from here on.
+        A rebalance that has begun and ended since the last look drops the views too: they hold what is read again from
+        here on.
         """
         if self._app.rebalancing_count != self._rebalances:
             self._rebalances = self._app.rebalancing_count
@@ -66,7 +66,8 @@ class Views:
     async def recovered(self) -> None:
         """Wait while records flow and Faust has not yet said that its tables are recovered.
 
-        It lets records flow first. Let go of, one of them would not be read again before the next rebalance.
+        Faust lets records flow before it says so. A record that was let go of in between would not be read again before the
+        next rebalance.
         """
         while not self.settled and self._app.flow_control.is_active() and not self._app.should_stop:  # noqa: ASYNC110 -- no event tells it
             await asyncio.sleep(_RECOVERED_LOOK_S)
@@ -135,7 +136,7 @@ class Views:
         """Forget all views: partitions are being revoked. Records that wait in them are dropped unacknowledged."""
         self.generation += 1
         self._rebalances = self._app.rebalancing_count
-        # Out of reach before anybody is told: who is told may ask for views, and must find none.
+        # Out of reach before the listeners are told: they may ask for views, and must find none.
         built, building = list(self._built.values()), list(self._building.values())
         self._built.clear()
         self._building.clear()
@@ -198,9 +199,10 @@ class Views:
                 self.transactions.note(tp, stable, end, time.monotonic())
 
     def mend_stall(self, view: PartitionView) -> None:
-        """Put a partition right that has stood still before the end of a topic.
+        """Put right a partition that has stood still before the end of a topic.
 
-        Either its last offsets are markers, which are never delivered, or Faust has lost records: they are read again.
+        Either the last offsets are transaction markers, which are never delivered and so passed over, or Faust has lost
+        records, which are read again.
         """
         place, now_s = (view.inbound.next, view.work.next), time.monotonic()
         before = self._stalled.get(view.partition)

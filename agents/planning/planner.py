@@ -52,7 +52,7 @@ class Planner:
         return read_record(value, max_prompt_bytes=self._settings.max_prompt_bytes)
 
     def arrive(self, state: PartitionState, record: InboundRecord, offset: int, append_ms: int) -> Judged:
-        """Judge every member of a record; the state has not learned of it, or has on an earlier reading."""
+        """Judge every member of a record. The state must not know the record, unless from an earlier reading of it."""
         candidates, unanswerable = [], []
         for member in record.members:
             lost = self._unanswerable(member)

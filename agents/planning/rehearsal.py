@@ -10,7 +10,7 @@ from streams.wire.requests import InboundMember
 
 
 class Rehearsal:
-    """A partition with nothing in it before. A plan is read back at once, and all that is read is acknowledged."""
+    """A partition that begins empty. Every plan counts as read back at once, and every record as acknowledged."""
 
     def __init__(self, settings: Settings, partition: int = 0) -> None:
         self.planner = Planner(settings)
@@ -47,6 +47,6 @@ class Rehearsal:
         return [self.planner.next_due_ms(window) for window in self.state.windows.values()]
 
     def end(self, member: Member) -> None:
-        """Let go of a comparison that is answered."""
+        """Forget a comparison, for it is answered."""
         self.state.learn_endings((Ending(member, "answered"),))
         del self.members[member]

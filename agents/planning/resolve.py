@@ -76,7 +76,7 @@ def candidate(record: InboundRecord, member: InboundMember, offset: int, append_
         essays=essay_hashes(prompt_source(member)) if accepted and line_size > 1 else None,
         fault=fault,
     )
-    # A round record tells its end by its parts; the hint of a single request is its round's size.
+    # A round record says by its parts when the round is complete; a single request announces its round's size by its hint.
     announced = rounds.announced_size(member.metadata) if record.parts is None else None
     return Candidate(rounds.round_key(member.metadata, Member(offset, member.position)), announced, arrival)
 

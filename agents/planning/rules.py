@@ -1,4 +1,4 @@
-"""From settings to the values that the decisions take."""
+"""Makes the values that the decisions take out of the settings."""
 
 from domain.absence import AbsenceRule
 from domain.cutting import JobLimits
@@ -29,7 +29,7 @@ def schedules(settings: Settings) -> dict[str, Schedule]:
 
 
 def policy(settings: Settings, provider: str) -> Policy:
-    """What a job planned now carries for its replanning."""
+    """The settings that a job planned now carries with it, for when it is planned again."""
     return Policy(
         attempts=settings.attempts,
         retry_batch_min=settings.testing.retry_batch_min,

@@ -1,4 +1,4 @@
-"""The accounts' limits as metrics: what a minute permits, what is left of it, how long calls stood because of it."""
+"""The accounts' limits as metrics: what a minute permits, what is left of it, how long calls waited because of it."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -32,13 +32,15 @@ class LimitCollector(Collector):
 
     def _families(self, states: States, queues: Queues) -> list[Metric]:
         limit = GaugeMetricFamily(
-            "roundbatch_limit_per_minute", "What this worker may take a minute, where it is known.", labels=_BY_MODEL
+            "roundbatch_limit_per_minute", "What this worker may use a minute, where it is known.", labels=_BY_MODEL
         )
         left = GaugeMetricFamily(
-            "roundbatch_limit_remaining", "What is left of it now; below 0: owed to the coming seconds.", labels=_BY_MODEL
+            "roundbatch_limit_remaining",
+            "What is left of roundbatch_limit_per_minute now; below 0: used in advance.",
+            labels=_BY_MODEL,
         )
         throttled = CounterMetricFamily(
-            "roundbatch_throttled_seconds", "Seconds in which a call stood, by what it waited for.", labels=_BY_MODEL
+            "roundbatch_throttled_seconds", "Seconds in which any call or job waited, by what it waited for.", labels=_BY_MODEL
         )
         for provider, state in sorted(states.items()):
             for family, values in ((limit, self._limits(state)), (left, self._remaining(state))):
@@ -48,10 +50,12 @@ class LimitCollector(Collector):
                 throttled.add_metric((provider, model, kind), seconds)
         enqueued = GaugeMetricFamily(
             "roundbatch_enqueued",
-            "What this worker's batches take of an account's queue: lines, input tokens.",
+            "What this worker's batches take of an account's batch queue: lines, input tokens.",
             labels=_BY_MODEL,
         )
-        most = GaugeMetricFamily("roundbatch_enqueued_limit", "What this worker may have in it, where set.", labels=_BY_MODEL)
+        most = GaugeMetricFamily(
+            "roundbatch_enqueued_limit", "What this worker may have in the batch queue, where a limit is set.", labels=_BY_MODEL
+        )
         for (provider, named), queue in sorted(queues.items()):
             model = self._labels.model(named)
             throttled.add_metric((provider, model, "enqueued"), queue.throttled_s)
@@ -81,7 +85,7 @@ class LimitCollector(Collector):
     def _throttled(self, state: AccountState) -> dict[tuple[str, str], float]:
         found: defaultdict[tuple[str, str], float] = defaultdict(float)
         for model in state.limits:
-            for kind in WAITS:  # from 0 on: an increase from nothing to 5 s is none to Prometheus
+            for kind in WAITS:  # from 0 on: to Prometheus, a series that begins at 5 s has not increased
                 found[self._labels.model(model), kind] += 0.0
         for (model, kind), seconds in state.throttled_s.items():
             found[self._labels.model(model), kind] += seconds
@@ -99,13 +103,13 @@ def _of_accounts(states: States) -> list[Metric]:
         return family
 
     return [
-        gauges("roundbatch_calls_waiting", "Calls that stand at the account's limiter.", lambda state: state.waiting),
+        gauges("roundbatch_calls_waiting", "Calls that wait at the account's limiter.", lambda state: state.waiting),
         gauges("roundbatch_calls_under_way", "Calls that the provider is answering.", lambda state: state.under_way),
         gauges("roundbatch_calls_at_once", "How many calls may be under way.", lambda state: state.concurrent_calls),
         gauges("roundbatch_account_share", "This worker's share of the account, by partitions.", lambda state: state.share),
         gauges(
             "roundbatch_limit_pause_seconds",
-            "How long calls still stand because the provider said so (429, 529); the longest of its models.",
+            "How long calls still wait because the provider said so (429, 529); the longest of its models.",
             lambda state: max(state.paused_s.values(), default=0.0),
         ),
     ]

@@ -19,7 +19,7 @@ _BATCHES_SHOWN = 10
 
 
 def money_status(money: Money) -> MoneyStatus:
-    """Of this moment."""
+    """Accounts and money at this moment."""
     budget, budgets, prices = money.settings.budget, money.budgets, price_list()
     fullest = budgets.fullest_batches(_BATCHES_SHOWN if budget.batch_usd else 0)
     return MoneyStatus(

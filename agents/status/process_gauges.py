@@ -11,7 +11,7 @@ from tables.view import Tables
 
 
 class LoopCollector(Collector):
-    """Told at each scrape; a scrape that is answered says that the event loop turns."""
+    """Read at each scrape; that a scrape is answered at all shows that the event loop runs."""
 
     def __init__(self, heartbeats: Heartbeats) -> None:
         self._heartbeats = heartbeats
@@ -19,7 +19,9 @@ class LoopCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Seconds of silence by loop."""
         family = GaugeMetricFamily(
-            "roundbatch_loop_silent_seconds", "Since a loop that is at work gave a sign of life; 0 at rest.", labels=["loop"]
+            "roundbatch_loop_silent_seconds",
+            "Seconds since a loop that is at work gave a sign of life; 0 at rest.",
+            labels=["loop"],
         )
         for name, heartbeat in sorted(self._heartbeats, key=lambda one: one[0]):
             family.add_metric((name,), heartbeat.silent_s)
@@ -41,13 +43,15 @@ class FailStopCollector(Collector):
         where = ("", "") if found.place is None else (found.place.topic, str(found.place.partition))
         row = GaugeMetricFamily(
             "roundbatch_failstops_in_a_row",
-            "Fail-stops each within 10 minutes of its start, at the record of this topic and partition if at one.",
+            "Latest fail-stops, each within 10 minutes of a start; topic and partition of the record that led to the last.",
             labels=["topic", "partition"],
         )
         row.add_metric(where, found.in_a_row)
         yield row
         offset = GaugeMetricFamily(
-            "roundbatch_failstop_record_offset", "The offset of that record.", labels=["topic", "partition"]
+            "roundbatch_failstop_record_offset",
+            "The offset of the record that led to the last fail-stop.",
+            labels=["topic", "partition"],
         )
         if found.place is not None:
             offset.add_metric(where, found.place.offset)
@@ -55,7 +59,7 @@ class FailStopCollector(Collector):
 
 
 class StateCollector(Collector):
-    """Asks RocksDB at each scrape, which knows without looking at its files."""
+    """Asks RocksDB at each scrape, which knows the answer without a look at its files."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -74,5 +78,5 @@ class StateCollector(Collector):
     @staticmethod
     def _family() -> GaugeMetricFamily:
         return GaugeMetricFamily(
-            "roundbatch_state_bytes", "The tables' local store: files, and what is not in them yet.", labels=["table"]
+            "roundbatch_state_bytes", "Size of a table's local store: its files, and what is not in them yet.", labels=["table"]
         )

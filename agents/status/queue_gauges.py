@@ -45,12 +45,12 @@ def _families(queue: QueueSnapshot) -> list[Metric]:
         _gauges("roundbatch_jobs", "Open jobs by state.", ("provider", "state"), states, queue.jobs.items()),
         _gauges(
             "roundbatch_oldest_job_seconds",
-            "How long the job that entered its state first has been in it.",
+            "How long the job that entered this state first has been in it.",
             *(("provider", "state"), states, queue.oldest_job_s.items()),
         ),
         _gauges(
             "roundbatch_oldest_comparison_seconds",
-            "Age of the oldest comparison by the state of its job; window: it has none yet.",
+            "Age of the oldest comparison by the state of its job; window: it has no job yet.",
             *(("state",), [(state,) for state in (WINDOW, *JOB_STATES)], _one(queue.oldest_comparison_s)),
         ),
         _gauges(
@@ -72,15 +72,19 @@ def _single(queue: QueueSnapshot) -> list[tuple[str, str, float]]:
             "Until the earliest deadline of a comparison without an outcome; +Inf without any.",
             queue.nearest_deadline_s,
         ),
-        ("roundbatch_pending_bytes", "Requests that are not finished, in the tables.", queue.pending_bytes),
-        ("roundbatch_known_ids", "Correlation ids that are remembered, to tell duplicates by.", queue.known_ids),
+        ("roundbatch_pending_bytes", "Bytes of the requests in the tables that are not finished.", queue.pending_bytes),
+        ("roundbatch_known_ids", "Correlation ids that are remembered, so that duplicates are recognised.", queue.known_ids),
         ("roundbatch_partitions_assigned", "Partitions of this worker.", queue.partitions_assigned),
         (
             "roundbatch_partitions_caught_up",
-            "Those that have read to where they ended at assignment.",
+            "Partitions of this worker that have been read to where they ended at their assignment.",
             queue.partitions_caught_up,
         ),
-        ("roundbatch_partitions_paused", "Those whose intake is paused, for too much is pending.", queue.partitions_paused),
+        (
+            "roundbatch_partitions_paused",
+            "Partitions of this worker whose intake is paused because too much is pending.",
+            queue.partitions_paused,
+        ),
     ]
 
 

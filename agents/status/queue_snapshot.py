@@ -1,4 +1,4 @@
-"""The queue of this worker's partitions at one moment, told from their state: right after a restart too.
+"""The queue of this worker's partitions at one moment, counted from their state, so it is right after a restart too.
 
 Nothing here walks what is pending: with 100,000 comparisons a scrape must answer at once, for the event loop stands still
 meanwhile (docs/performance.md).
@@ -28,7 +28,7 @@ class QueueSnapshot:
     counted from the latest fact of the job in the log. oldest_comparison_s: by state of its job, or `window`.
     pending_bytes: as `max_pending_bytes` counts it. nearest_deadline_s: until the earliest deadline of a pending comparison;
     infinite where none is pending. lag: records that are in the log and not acknowledged, by topic (request, work).
-    known_ids: what duplicates are told by.
+    known_ids: how many correlation ids are remembered, by which duplicates are recognised.
     """
 
     providers: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ def take(
 
 
 class _Jobs:
-    """Open jobs by provider and state: by the tallies of their stages, but for the few whose state this process alone knows."""
+    """Open jobs by provider and state. The state's tallies count them, but for the few whose state only this process knows."""
 
     def __init__(self, attempts: Mapping[str, Attempt], worker_run: str) -> None:
         self._attempts, self._worker_run = attempts, worker_run

@@ -36,7 +36,7 @@ from tables.view import PartitionView
 
 @dataclass(frozen=True, slots=True)
 class ProcessFacts:
-    """The process itself; not_ready as /readyz says."""
+    """What is told of the process itself; not_ready as /readyz tells it."""
 
     worker_run: str
     now_ms: int
@@ -57,7 +57,7 @@ def tell(
     silent_s: Mapping[str, float],
 ) -> Status:
     """The status of this moment."""
-    # Windows and jobs stand in the order of their beginning: the first ones of each partition hold the oldest of all.
+    # Windows and jobs are in the order in which they began: the oldest of all are among the first of each partition.
     windows = [(view, window) for view in views for window in islice(view.state.windows.values(), SHOWN)]
     windows.sort(key=lambda one: one[1].opened_ms or 0)
     jobs = [(view, job) for view in views for job in islice(view.state.jobs.values(), SHOWN)]

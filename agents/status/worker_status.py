@@ -62,7 +62,7 @@ class WorkerStatus:
         return self._clock.running_s() - self._started_s
 
     def register(self, tables: Tables, failstops: Callable[[float], FailStops]) -> None:
-        """Offer all metrics; `failstops` is asked with the time that the process has lived."""
+        """Offer all metrics. `failstops` is called with the seconds that the process has lived."""
         self._metrics.expect(self._settings.configured_providers)
         self._views.missing_records.on_removed = lambda topic, offsets: self._metrics.topics.removed_unread(
             self._word(topic), offsets
@@ -84,7 +84,7 @@ class WorkerStatus:
         self._metrics.topics.watch_topics(watch.names, lambda name: name in watch.missing)
 
     def queue(self) -> QueueSnapshot:
-        """What waits."""
+        """A snapshot of what waits in the partitions of this worker."""
         providers, now_ms = self._settings.configured_providers, self._clock.now_ms()
         return queue_snapshot.take(self._views, self._attempts, self._worker_run, providers, now_ms)
 
@@ -107,7 +107,7 @@ class WorkerStatus:
         )
 
     def not_ready(self) -> list[str]:
-        """What /readyz misses."""
+        """What keeps the worker from being ready, a line each, for /readyz; empty when it is ready."""
         missing = []
         if self._stop.is_set():
             missing.append("worker: stopping")

@@ -1,7 +1,7 @@
 """What a worker with these settings would do with a file of requests: windows, lines, jobs, tokens, cost. Nothing is sent.
 
-It is the worker's own code from request to prompt, so the windows, lines and jobs are those that the worker makes of a topic
-with nothing else in it.
+From request to prompt it runs the worker's own code, so the windows, lines and jobs are those that a worker would make of a
+topic with nothing else in it.
 """
 
 import datetime as dt
@@ -27,13 +27,13 @@ from providers.prices import cost_usd
 from providers.protocol import Ask
 from settings.settings import PROVIDERS, Settings, variable
 
-BYTES_PER_TOKEN = 4  # the mean of English prose at both providers; limits are kept by an upper bound instead (2.5)
+BYTES_PER_TOKEN = 4  # the mean of English prose at both providers; limits are kept by an upper bound of tokens (2.5)
 ANSWER_TOKENS = 100  # of one comparison; 35 to 104 were recorded (docs/contract.md#recorded-workload)
 
 
 @dataclass(slots=True)
 class Prediction:
-    """What becomes of the comparisons of one window for one provider and model. Costs are USD, None without a price."""
+    """What becomes of the comparisons of one window for one provider and model. Costs are in USD, None for an unknown price."""
 
     partition: int
     window: str
@@ -57,7 +57,7 @@ class Prediction:
 
 @dataclass(slots=True)
 class Forecast:
-    """The predictions, and what would not be asked: (correlation id, why)."""
+    """The predictions, and the comparisons that would not be asked, as (correlation id, why)."""
 
     predictions: list[Prediction] = field(default_factory=list)
     not_asked: list[tuple[str, str]] = field(default_factory=list)
@@ -87,7 +87,7 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 class _Partition:
-    """One partition, with nothing in it before."""
+    """One partition, empty at the beginning."""
 
     def __init__(self, partition: int, settings: Settings, now_ms: int, found: Forecast) -> None:
         self._settings, self._now_ms, self._found = settings, now_ms, found
@@ -98,9 +98,10 @@ class _Partition:
             self._take(record)
         places = {key: place for place, key in enumerate(self._rehearsal.state.windows)}
         jobs: list[Job] = []
-        while closed := self._rehearsal.close(self._now_ms):  # again: what full jobs have left may fill another
+        while closed := self._rehearsal.close(self._now_ms):  # a loop: what a full job leaves may fill another one
             jobs += closed
-        jobs += self._rehearsal.close(max(self._rehearsal.looks_ms(), default=self._now_ms))  # nothing else comes
+        # Nothing else comes: every window that is still open closes by the latest of their times.
+        jobs += self._rehearsal.close(max(self._rehearsal.looks_ms(), default=self._now_ms))
         groups: dict[tuple[str, str, str, str, str], Prediction] = {}
         for job in sorted(jobs, key=lambda job: places[job.plan.round_key, self._strategy(job.plan)]):
             plan, strategy = job.plan, self._strategy(job.plan)
@@ -174,7 +175,7 @@ class _Partition:
 
 
 def reason(mode: object, provider: str, settings: Settings) -> str:
-    """Which rule has picked the strategy of a request: its own mode, the provider's setting, the common one or the default."""
+    """What has picked the strategy of a request: its own mode, the provider's setting, the common setting or the default."""
     own = settings.provider(provider).llm_batching_strategy
     if own is not None:
         configured = f"{variable(provider)}__LLM_BATCHING_STRATEGY={own}"
@@ -187,7 +188,7 @@ def reason(mode: object, provider: str, settings: Settings) -> str:
     asked = f"cj_llm_batching_mode={str(mode)[:40]}"
     if not settings.honor_request_mode:
         return f"{configured} ({asked} is not honoured: {variable('honor_request_mode')}=false)"
-    # A word is one of the wire's when there is a row from which it leads away.
+    # A mode is a word that the wire knows if, for at least one configured strategy, it picks another one.
     if all(strategies.choose(name, mode, honor_request_mode=True).name == name for name in STRATEGIES):
         return f"{configured} ({asked} is no known mode)"
     chosen = strategies.choose(settings.strategy_for(provider), mode, honor_request_mode=True).name
@@ -210,7 +211,7 @@ def closing(strategy: str, closed_by: ClosedBy, settings: Settings, schedule: Sc
 
 
 def input_tokens(ask: Ask) -> int:
-    """About how many input tokens an ask has, by its bytes."""
+    """About how many input tokens a line's ask has, by its bytes."""
     size = len(ask.system.encode("utf-8", "surrogatepass"))
     size += sum(len(block.text.encode("utf-8", "surrogatepass")) for block in ask.blocks)
     return math.ceil(size / BYTES_PER_TOKEN)

@@ -19,7 +19,7 @@ from streams.wire.requests import InboundMember, Undecodable, read_record
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One record's part in it. `at_ms` is its append time; `what` one of a few words, `said` the rest in a line."""
+    """What one record did to the comparison. `at_ms`: its append time; `what`: one of a few words; `said`: a line on it."""
 
     at_ms: int
     topic: str
@@ -31,20 +31,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A request record in which the id stands: where, at which position, of how many, in which round."""
+    """A request record that holds the id: where the record is, and the id's position (of how many) and round in it."""
 
     partition: int
     member: Member
     at_ms: int
     size: int
     round_key: str
-    batch: str | None  # its cj_batch_id, else bos_batch_id
+    batch: str | None  # its cj_batch_id, or without one its bos_batch_id
     content_sha256: str
     callback_topic: str | None
 
 
 def find(correlation_id: UUID, partition: int, offset: int, at_ms: int, raw: bytes | None) -> list[Found]:
-    """Where the id stands in one request record; nowhere in most, which are not decoded for it."""
+    """Where the id stands in one request record. Most do not hold it at all, and are not decoded."""
     if raw is None or str(correlation_id).encode() not in raw.lower():
         return []
     try:
@@ -67,7 +67,7 @@ def _found(one: InboundMember, partition: int, offset: int, at_ms: int, size: in
 
 
 def requested(topic: str, found: Iterable[Found]) -> Iterator[Step]:
-    """A step for each; in each partition the first counts."""
+    """A step for each request that holds the id; of those in one partition the first counts."""
     first: dict[int, Found] = {}
     for one in found:
         before = first.setdefault(one.partition, one)
@@ -79,18 +79,18 @@ def requested(topic: str, found: Iterable[Found]) -> Iterator[Step]:
 
 
 class WorkReading:
-    """The work records of the member's partition, read in order: each is decided again, as reconcile has decided it.
+    """The work records of the member's partition, read in order: each is decided again, as reconcile decided it.
 
-    Exact from any record on that is older than the request: what is decided of it depends on nothing before.
+    It may begin at any record that is older than the request: what is decided of a member depends on nothing before that.
     """
 
     def __init__(self, topic: str, found: Found, correlation_id: UUID) -> None:
         self._topic, self._found, self._id = topic, found, str(correlation_id)
         self._state = PartitionState(found.partition)
-        self._held: set[str] = set()  # the jobs that it was planned in
+        self._held: set[str] = set()  # the jobs in which the member was planned
 
     def read(self, offset: int, at_ms: int, raw: bytes | None) -> list[Step]:
-        """What this record is to the member: nothing, or a step, or two (its job has ended, and it is planned again)."""
+        """What this record did to the member: no step, one, or two (its job has ended, and it is planned again)."""
         try:
             record = work.decode(raw or b"")
         except ValueError:
@@ -127,7 +127,7 @@ class WorkReading:
                 yield from self._outcomes(record, verdict)
             case work.JobEnded() if record.job_id in self._held:
                 why = f": {record.message}" if record.message else ""
-                # Ignored is the usual end: the last outcome was that of its last open member.
+                # Usually the record is ignored: an outcome had ended the job's last open member before.
                 left = "; nothing of it was open any more" if verdict.ignored else ""
                 yield "job ended", f"job {record.job_id}, {record.reason.value}{why}{left}"
                 yield from self._planned(verdict)
@@ -186,7 +186,7 @@ def _described(outcome: Outcome) -> str:
 
 
 def result(correlation_id: UUID, topic: str, partition: int, offset: int, at_ms: int, record: Any) -> Step | None:
-    """The step of a record of a callback topic, by its key: key and value are ours."""
+    """The step of a record on a callback topic, found by its key; None for another id. Key and value are our own format."""
     if record.key != str(correlation_id).encode():
         return None
     try:
@@ -202,7 +202,7 @@ def result(correlation_id: UUID, topic: str, partition: int, offset: int, at_ms:
 def dead_letter(
     found: Iterable[Found], topic: str, partition: int, offset: int, at_ms: int, headers: Mapping[str, str]
 ) -> Step | None:
-    """The step of a dead letter that came from one of these places."""
+    """The step of a dead letter that came from one of these request records."""
     place = (headers.get("source_partition"), headers.get("source_offset"))
     for one in found:
         if place == (str(one.partition), str(one.member.offset)) and headers.get("position") in (

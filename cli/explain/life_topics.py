@@ -11,7 +11,7 @@ from cli.explain.life import Found, Step
 from settings.settings import Settings
 from streams.kafka import rights
 
-# What follows from a request was appended after it; the brokers of two topics need not have quite the same time.
+# What follows from a request was appended after it, but the clocks of two topics' brokers may differ by this.
 _CLOCKS_APART_MS = 60_000
 _LONGEST_NAME = 249
 
@@ -48,7 +48,7 @@ async def read_life(correlation_id: UUID, settings: Settings, since_ms: int | No
         steps += more
     steps += await reading.events(found)
     steps += await reading.dead_letters(found)
-    order = (settings.request_topic, settings.work_topic)  # of what has the same time
+    order = (settings.request_topic, settings.work_topic)  # for steps of the same time
     place = {topic: number for number, topic in enumerate(order)}
     return Life(tuple(sorted(steps, key=lambda step: (step.at_ms, place.get(step.topic, 2), step.offset))), standing)
 
@@ -86,7 +86,7 @@ class _Reading:
     async def events(self, found: list[Found]) -> list[Step]:
         steps = []
         named = [one.callback_topic for one in found if one.callback_topic is not None]
-        # Allowed by another time's settings; and a record may name what can be no topic.
+        # Topics that earlier settings allowed, too. A record may also name what cannot be a topic at all.
         others = [topic for topic in named if topic not in self._known and topic.isascii() and len(topic) <= _LONGEST_NAME]
         self._known |= await rights.partitions(self._settings, dict.fromkeys(others, rights.NONE)) if others else {}
         for topic in dict.fromkeys((*self._settings.allowed_callback_topics, *named)):

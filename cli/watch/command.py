@@ -20,7 +20,7 @@ def watch(
     every_s: Annotated[float, typer.Option("--every", help="Seconds between two looks.", min=0.2)] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, once.")] = False,
 ) -> None:
-    """Show what waits: rounds, jobs, limits, money; until Ctrl-C on a terminal, else once.
+    """Show what waits: rounds, jobs, limits, money; on a terminal until Ctrl-C, elsewhere once.
 
     Several workers are shown as one. Exit 1 where a worker does not answer (on a terminal it is asked again).
     """

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from streams.wire.status.queue import JobsStatus, QueueStatus, RoundsStatus
     from streams.wire.status.told import MergedStatus
 
-NEAR_S = 900.0  # the alert of a near deadline is at the same
-_PAPER = 60  # lines, where there is no terminal
+NEAR_S = 900.0  # as in the alert of a near deadline
+_PAPER = 60  # lines to fill where there is no terminal
 _FIXED_LINES = 20
 _BAR = 12
 _BARS_FROM = 100
@@ -28,7 +28,7 @@ _ODD, _AT_WORK = ("unknown", "held"), ("calling", "submitted")
 
 
 def view(told: MergedStatus, failures: Sequence[str], width: int, height: int = _PAPER) -> RenderableType:
-    """For a terminal of that size: from 80 columns on nothing is cut; the fewer lines, the fewer jobs and rounds."""
+    """The view for a terminal of this size. From 80 columns on nothing is cut; fewer lines show fewer jobs and rounds."""
     from rich.console import Group
     from rich.text import Text
 
@@ -179,7 +179,7 @@ def _limits(limits: Sequence[MergedLimits], bars: bool) -> Table:
 
 
 def _queues(queues: Sequence[QueueUse], bars: bool) -> list[Table]:
-    """Batch queues, where the accounts' size is set."""
+    """The batch queues of accounts for which a limit is set."""
     if not queues:
         return []
     table = _table("batch queues of the accounts")
@@ -238,7 +238,7 @@ def _table(title: str) -> Table:
 
 
 def _row(table: Table, *cells: str | tuple[str, str] | RenderableType) -> None:
-    """Text, not str: a round's name in square brackets would be taken for markup and vanish."""
+    """Add a row. Cells are Text, not str: a round's name in square brackets would be taken for markup and vanish."""
     from rich.text import Text
 
     made: list[RenderableType] = []
