@@ -29,7 +29,7 @@ _WORDS = _TEXT.split()
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Pairs of essays, by number."""
+    """A round: pairs of essays, by their numbers."""
 
     name: str
     pairs: tuple[tuple[int, int], ...]

@@ -10,7 +10,7 @@ KINDS = ("plain", "rounds", "singles")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement. `count` comparisons (for plain: 4 KB records) in `seconds`, at `cpu_s` of the process measured.
+    """One measurement: `count` comparisons (for plain, 4 KB records) took `seconds`, and `cpu_s` of the measured process.
 
     Memory in bytes, of the worker alone: before the first record, after the last result, and the most it ever was.
     """

@@ -14,7 +14,7 @@ _ANSWERS = tuple(
 
 
 class InstantProvider:
-    """Keeps the protocol of providers.protocol.Provider: a batch has ended when it is first looked at."""
+    """A providers.protocol.Provider whose batches have ended when they are first looked at."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -37,7 +37,7 @@ class InstantProvider:
         return provider_job_id
 
     async def look(self, provider_job_id: str) -> JobStatus:
-        """Ended."""
+        """The batch has ended."""
         return JobStatus(JobPhase.ENDED, "ended", answered=len(self._batches[provider_job_id]))
 
     async def replies(self, provider_job_id: str) -> AsyncIterator[Reply]:
@@ -76,6 +76,6 @@ class InstantProvider:
     def _answer(self, custom_id: str) -> Reply:
         self.answered += 1
         text = _ANSWERS[self.answered % 2]
-        tokens = 900 + self.answered % 997  # no two alike: a price that was remembered would not be measured
+        tokens = 900 + self.answered % 997  # no two are alike, so that no price is computed only once
         raw = {"input_tokens": tokens, "output_tokens": 60, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0}
         return Reply(custom_id, ReplyKind.SUCCEEDED, model="instant-1", text=text, usage=Usage(tokens, 60, raw=raw))

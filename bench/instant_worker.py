@@ -40,7 +40,7 @@ class MarkedOutbox(Outbox):
         self._send = super().send
 
     def send(self, *record: Any, **fields: Any) -> "asyncio.Future[Any]":
-        """Mark, and get out of the way."""
+        """Mark the moment; later sends go straight to the outbox."""
         self.send = self._send  # type: ignore[method-assign]
         usage = resource.getrusage(resource.RUSAGE_SELF)
         mark = {"started_s": time.time(), "cpu_s": usage.ru_utime + usage.ru_stime, "resident_bytes": resident_bytes()}

@@ -2,8 +2,8 @@
 
     python -m bench.large_window [--provider openai] [--comparisons 20000] [--per-s 1000] [--down]
 
-One worker on a real Kafka, two simulators (one for the window, one for the small rounds: a simulator that reads 80 MB would
-else be what is measured). First the small rounds alone, then beside the window, until its last result is there. A small
+One worker on a real Kafka, and two simulators: one for the window, one for the small rounds, which would otherwise measure a
+simulator that reads 80 MB. First the small rounds run alone, then beside the window, until its last result is there. A small
 round's latency is the time between two appends, its request record's and its last result's. With --down the window gathers
 while no worker runs, so that all of it is closed at once.
 """
@@ -36,7 +36,7 @@ LOOK_S = 0.05
 
 
 class SmallRounds(threading.Thread):
-    """Sends a small round every quarter of a second to one of the other partitions, until told to stop."""
+    """Sends a small round to one of the other partitions every quarter of a second, until told to stop."""
 
     def __init__(self, deployed: Deployment, provider: str, partitions: int) -> None:
         super().__init__(daemon=True)
@@ -93,7 +93,7 @@ def main(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _settings() -> dict[str, str]:
-    """A schedule whose tick comes when all is gathered; times as shipped, where a test's are short."""
+    """A schedule whose tick comes when all is gathered; and the default times, where tests have shorter ones."""
     tick = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=150)
     cron = f"{tick.minute} * * * *"
     return {
@@ -167,7 +167,7 @@ def _send_window(deployed: Deployment, arguments: argparse.Namespace, *, per_s: 
 
 
 def _wait_answered(deployed: Deployment, timeout_s: float) -> None:
-    """Ends are asked and no records read: a reader would take processor time from what is measured."""
+    """Wait by asking for the topics' ends: a reader of records would take processor time from what is measured."""
     until = time.monotonic() + timeout_s
     while deployed.count(deployed.result_topic) < len(deployed.sent) - 8 * SMALL_ROUND:
         if time.monotonic() > until:

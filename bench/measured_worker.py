@@ -40,7 +40,7 @@ class MeasuredWorker:
             {"group.id": f"{name}-watch", "log_level": 0, "enable.auto.commit": False},
         )
         self._places = [TopicPartition(result_topic, number) for number in range(partitions)]
-        # Everything but this is as shipped: an instant provider must not wait 5 s for its first poll.
+        # The first poll is the only time that is not the default: an instant provider must not wait 5 s for it.
         self._env = {
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
             "ANTHROPIC_API_KEY": "unused",
@@ -80,7 +80,7 @@ class MeasuredWorker:
         return [int(self._consumer.get_watermark_offsets(place, timeout=30)[1]) for place in self._places]
 
     def _wait(self, process: "subprocess.Popen[bytes]", before: list[int], count: int, log: Path) -> None:
-        """Ends are asked and not records read: a reader would take processor time from what is measured."""
+        """Wait by asking for the topics' ends: a reader of records would take processor time from what is measured."""
         until = time.monotonic() + _TIMEOUT_S
         while sum(self._ends()) - sum(before) < count:
             if process.poll() is not None or time.monotonic() > until:

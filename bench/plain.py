@@ -17,7 +17,7 @@ from settings.kafka import KafkaSettings
 from streams.kafka import security
 
 _FETCH_AT_ONCE = 2_000
-_LINGER_MS = 5  # the worker's default, as are idempotence and the batch size
+_LINGER_MS = 5  # as in the worker, and so are idempotence and the size of a batch of records
 
 
 async def pass_on(bootstrap: str, source: str, target: str, group: str, count: int) -> dict[str, float]:

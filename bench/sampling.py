@@ -1,7 +1,7 @@
 """Where a process spends its processor time: the stack of its main thread, every 2 ms of it.
 
-cProfile makes each Python call several times dearer and so shows layers of small functions too large. A sample costs 20 us
-here, 1 % of the time, and what C code does counts for the Python line that called it.
+cProfile makes each Python call several times as dear, and so shows layers of small functions larger than they are. A sample
+here costs 20 us, 1 % of the time, and the time of C code counts for the Python line that called it.
 """
 
 import signal
@@ -12,7 +12,7 @@ from types import FrameType
 EVERY_S = 0.002
 _ROOT = str(Path(__file__).resolve().parents[1]) + "/"
 
-# The first pattern that a frame's file matches, seen from the innermost frame outwards, names the share.
+# A sample counts for the first pattern that a file on its stack matches, from the innermost frame outwards.
 _SHARES = (
     ("/json/", "JSON"),
     ("/pydantic/", "pydantic"),

@@ -41,7 +41,7 @@ def learn(state: PartitionState, offset: int, append_ms: int, count: int = 2, de
 
 
 def filled_metrics(pending: int, members_a_job: int) -> Metrics:
-    """A worker's metrics with so much pending: see `filled`."""
+    """The metrics of a worker with so much pending as `filled` makes."""
     metrics = Metrics(CollectorRegistry())
     metrics.registry.register(QueueCollector(filled(pending, members_a_job).snapshot))
     return metrics
@@ -70,7 +70,7 @@ class Filled:
 
 
 def filled(pending: int, members_a_job: int) -> Filled:
-    """A fifth of it in windows, two fifths planned, two submitted; one in a hundred jobs is held."""
+    """A partition with so many comparisons pending: a fifth in windows, two fifths planned, two submitted; 1 % of jobs held."""
     state, attempts, count = PartitionState(0), dict[str, Attempt](), pending // members_a_job
     for offset in range(count):
         learn(state, offset, 500_000 + offset, members_a_job)

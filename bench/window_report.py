@@ -1,4 +1,4 @@
-"""From the topics of a large-window run to its figures: latencies of the small rounds by phase, and resident memory."""
+"""Makes the figures of a large-window run out of its topics: latencies of the small rounds by phase, and resident memory."""
 
 import json
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Stamped:
     partition: int
     offset: int
     at_s: float
-    value: bytes  # empty where it is a plan: half a megabyte each
+    value: bytes  # empty for a plan, which would be half a megabyte
 
     @property
     def planned(self) -> bool:
@@ -42,7 +42,7 @@ class Stamped:
 
 
 def report(deployed: Deployment, watched: Watched) -> dict[str, Any]:
-    """The figures of one run. ValueError where a request was answered not once."""
+    """The figures of one run. ValueError if a request was not answered, or was answered twice."""
     requests = stamped(deployed, deployed.request_topic)
     results = stamped(deployed, deployed.result_topic)
     answered: dict[str, float] = {}

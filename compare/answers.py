@@ -1,4 +1,4 @@
-"""What the rows say, in plain sentences: every figure is read from them."""
+"""What the rows show, in plain sentences. Every figure in a sentence is read from the rows."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ def _cheapest(table: Rows) -> Answer:
     bundle, large = (table.one("serial_bundle", "anthropic", "small", "dense", size, "shared_essays") for size in (8, 32))
     return Answer(
         "Which is cheapest?",
-        "per_round with bundles of 8 as lines where pairs share essays; else per_round or nightly, which cost the same.",
+        "per_round with bundles of 8 as lines where pairs share essays; otherwise per_round or nightly, which cost the same.",
         [
             _costs(table, "Ten rounds of 12", "rounds"),
             _costs(table, "A dense round of 288", "dense"),

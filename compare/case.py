@@ -13,13 +13,13 @@ BUNDLE_SIZES = (4, 8, 16, 32)
 LAYOUTS: tuple[Layout, ...] = ("verbatim", "shared_essays")
 LIVE = "live"  # the account of a case that is run at a real provider
 DAY_S = 86_400.0
-# Nightly work is asked at 16:00, when lessons are over; its window closes at 01:00.
+# Nightly work is asked for at 16:00, when lessons are over; its window closes at 01:00.
 UNTIL_NIGHT_S = 9 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """bundle_size: comparisons of one call, or of one line of a batch job; layout: "" where nothing is bundled."""
+    """One cell. bundle_size: comparisons in one call, or in one line of a batch job; layout: "" where nothing is bundled."""
 
     strategy: str
     provider: str
@@ -72,18 +72,18 @@ class Case:
 
     @property
     def name(self) -> str:
-        """It in one word, for logs and file names."""
+        """The case in one word, for logs and file names."""
         bundles = f"-{self.bundle_size}-{self.layout}" if self.layout else ""
         return f"{self.workload}-{self.account}-{self.strategy}{bundles}-{self.provider}"
 
     def at(self, provider: str) -> "Case":
-        """The same at another provider."""
+        """The same case at another provider."""
         return replace(self, provider=provider)
 
     def settings(self, pace: Pace) -> dict[str, str]:
-        """The worker's environment variables; what depends on the provider's pace is scaled with it.
+        """The worker's environment variables; times that depend on the provider's pace are scaled with it.
 
-        The limits are not among them: they are learnt from the headers, as with an account that nobody has told the worker of.
+        The account's limits are not among them: the worker learns them from the headers, as it must when nobody has set them.
         """
         scaled = {
             "POLL_FIRST_S": 5.0 / pace.scale,

@@ -20,7 +20,7 @@ _TICKS_S = (20.0, 60.0, 300.0, 1_800.0, 7_200.0, 36_000.0, 172_800.0, 864_000.0)
 
 
 def cost_against_time(rows: Iterable[Row]) -> str:
-    """A panel for each workload and account; filled: the model, ringed: also run for real."""
+    """A panel for each workload and account. Filled marks are rows of the model, ringed ones were also run for real."""
     rows = list(rows)
     workloads, accounts = _names(row.workload for row in rows), _names(row.account for row in rows)
     real = {row.key for row in rows if not row.simulated}
@@ -67,7 +67,7 @@ def _legend(real: bool) -> list[Line2D]:
 
 
 def bundles_on_a_small_account(rows: Iterable[Row]) -> str:
-    """How long it takes by the size of bundles, in both layouts, beside the operations that it takes."""
+    """Duration and number of operations by the size of bundles, in both layouts."""
     theirs = [
         row for row in rows if row.simulated and row.account == "small" and row.strategy in ("per_request", "serial_bundle")
     ]

@@ -16,7 +16,7 @@ JSON, HTML = "compare.json", "compare.html"
 
 
 def compare(out: Path, place: Place | None, say: Callable[[str], None]) -> bool:
-    """Fill all rows, real ones where there is a place for them; whether all was answered and the model is near enough."""
+    """Make all rows, real ones too if there is a place for them. True: all was answered, and the model was near enough."""
     began_s = time.monotonic()
     cases = all_cases()
     rows = list(model.play_all(cases))
@@ -45,7 +45,7 @@ def write(rows: list[Row], found: list[Answer], out: Path, said: str) -> None:
 
 
 def line(row: Row) -> str:
-    """A row in a line."""
+    """One row, as a line of text."""
     return (
         f"{way(row)}, {row.workload} at {row.account} {row.provider}: {row.answered} of {row.comparisons} answered in "
         f"{row.makespan_s:,.0f} s (ideal {row.ideal_s:,.0f}), {row.http_operations} operations, "

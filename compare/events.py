@@ -1,4 +1,4 @@
-"""Virtual time: what happens next, and nothing in between."""
+"""Virtual time: it leaps from one event to the next."""
 
 import heapq
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class Events:
         heapq.heappush(self._heap, (self._passed_s + max(0.0, seconds), self._count, action))
 
     def run(self, until: Callable[[], bool]) -> None:
-        """Let events happen until this is so. Raises RuntimeError when nothing is left to happen before."""
+        """Let events happen until `until` is true. Raises RuntimeError when no event is left before that."""
         while not until():
             if not self._heap:
                 raise RuntimeError("nothing is left to happen, and the workload is not answered")

@@ -16,10 +16,10 @@ class Gathering(Rehearsal):
         self._settings = settings
 
     def ask(self, job: Job, line: int) -> Ask:
-        """What is asked for a line."""
+        """The ask of one line of a job."""
         sources = [source_of(self.members[member], job.plan, self._settings) for member in job.plan.lines[line]]
         return ask_of(job.custom_id(line), job.plan, sources, self._settings)
 
     def correlation_id(self, member: Member) -> str:
-        """The request's own id."""
+        """The correlation id of a member's request."""
         return str(self.members[member].correlation_id)

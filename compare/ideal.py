@@ -22,15 +22,15 @@ class Taken:
 
 
 def of_calls(taken: Taken, limits: AccountSize, *, concurrent_calls: int) -> float:
-    """The longest of what each limit alone permits, plus one call.
+    """The shortest time in seconds: the longest that any one limit alone makes the workload take.
 
-    requests, tokens: a bucket that is full at the start and refills evenly lets the last call go when all calls before it, and
-    it, have been refilled beyond the first full minute: (total - limit) / (limit / 60); then that call takes its time. So the
-    burst of a full bucket is granted to the ideal too, and what a worker leaves in it while it is full, and so not refilled, it
-    has lost. A call of more than the whole limit waits for a full bucket and owes the rest.
-    order: rounds come one after another; each takes as long as its longest call, and no less than all of its calls take
-    together by as many at a time as may be under way.
-    The limits are taken alone. That a round waits for the one before costs no tokens: buckets refill meanwhile.
+    requests, tokens: a bucket is full at the start and refills evenly. The last call may go when it has refilled what all calls
+    together take beyond that first full bucket: after (total - limit) / (limit / 60); then that call takes its time. So the
+    burst of a full bucket is granted to the ideal too; a worker that leaves a bucket full loses what would have been refilled.
+    A call of more than the whole limit waits for a full bucket and owes the rest.
+    order: rounds come one after another. Each takes as long as its longest call, and at least as long as all of its calls take
+    with as many under way at a time as are allowed.
+    Each limit is taken alone. That a round waits for the one before costs no tokens, for buckets refill meanwhile.
     """
     if not taken.calls_s:
         return 0.0
@@ -51,5 +51,5 @@ def _last_s(amounts: Sequence[float], limit: float) -> float:
 
 
 def of_batches(rounds: int, *, batch_s: float, nightly: bool) -> float:
-    """Batches know no limit a minute: one for each round, one after another; under nightly one a night, the first at 01:00."""
+    """No limit a minute concerns batches: there is one for each round, one after another; under nightly, one each 01:00."""
     return UNTIL_NIGHT_S + (rounds - 1) * DAY_S + batch_s if nightly else rounds * batch_s

@@ -1,4 +1,4 @@
-"""The Kafka of a comparison by the command: yours where KAFKA_BOOTSTRAP_SERVERS names one, else the demo's in memory."""
+"""The Kafka that `roundbatch compare` uses: yours if KAFKA_BOOTSTRAP_SERVERS names one, otherwise the demo's in memory."""
 
 import asyncio
 import sys

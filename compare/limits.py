@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AccountSize:
-    """Requests and input tokens a minute; at OpenAI the tokens are its one limit of tokens."""
+    """Requests and input tokens a minute; OpenAI has one limit of tokens, and this is it."""
 
     name: str
     requests: float

@@ -17,8 +17,8 @@ from compare.words import usd
 from settings.settings import load_settings
 
 _OF_PROVIDERS = ("ANTHROPIC_", "OPENAI_", "ROUNDBATCH_ANTHROPIC__", "ROUNDBATCH_OPENAI__")
-# A run is begun only if so many times its cost by the model is left: the worker sets aside the most that a job may cost, 2.5 to
-# 3.5 times what it does.
+# A run is begun only if the budget still holds this many times its cost by the model: the worker reserves the most that a job
+# may cost, which is 2.5 to 3.5 times what it does cost.
 _MARGIN = 4.0
 _LONGEST_S = 12_600.0  # as long as the worker lets a request wait
 
@@ -44,7 +44,7 @@ def providers_of(variables: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def runs_of(wanted: Live, providers: Sequence[str]) -> list[Run]:
-    """The runs, the cheapest way first. nightly is none of them: it is per_round after a wait."""
+    """The runs, the cheapest way first. nightly is left out: it is per_round after a wait."""
     ways = [("per_round", 1, None), ("serial_bundle", 8, "verbatim"), ("per_request", 1, None)]
     work = [(*way, "rounds", wanted.rounds) for way in ways]
     if wanted.dense:
@@ -72,9 +72,9 @@ def compare(
     at: Callable[[Path, Mapping[str, str]], AbstractContextManager[Place]],
     say: Callable[[str], None],
 ) -> list[Row]:
-    """Run within the budget, and write the report; the rows of what was run.
+    """Run within the budget, and write the report; returns the rows of what was run.
 
-    The budget is kept three times: a run that may exceed it is not begun, a round is not begun once it is spent, and the worker
+    The budget is kept in three ways: a run that may exceed it is not begun, no round is begun once it is spent, and the worker
     refuses what it has no room for (ROUNDBATCH_BUDGET__DAY_USD). Errors: ProcessFailed, UnusableSettings.
     """
     shutil.rmtree(out / "compare", ignore_errors=True)

@@ -1,8 +1,8 @@
 """A worker, its provider and CJ in virtual time: a day of nightly work is over in a tenth of a second.
 
-What is decided is decided by the worker's own functions (compare.gathering, the limiter's core, domain.absence,
-domain.reply), and answered and limited by the simulator's own (compare.virtual_provider). Only the loops between them
-are written anew here: who waits for what. Faults are not played: an answer that is none raises.
+The worker's own functions decide (compare.gathering, the limiter's core, domain.absence, domain.reply), and the simulator's
+own answer and limit (compare.virtual_provider). Only the loops between them are written anew here: who waits for what.
+Faults are not played: an unusable answer raises.
 """
 
 from collections import deque
@@ -37,7 +37,7 @@ _MIDNIGHT_S = 1_795_392_000.0  # 2026-11-23T00:00Z
 
 @dataclass(frozen=True, slots=True)
 class Hops:
-    """What the worker and Kafka take between the steps, measured on real runs. They do not scale."""
+    """Seconds that the worker and Kafka take between the steps, measured on real runs. A run's scale does not change them."""
 
     arrive_s: float = 0.03  # from the send of a round to its window's closing
     plan_s: float = 0.03  # until the plan has been read back
@@ -175,7 +175,7 @@ class Model:
             self._events.after(wait_s, partial(self._timer, self._pump_at_s))
 
     def _timer(self, at_s: float) -> None:
-        if at_s == self._pump_at_s:  # else an earlier one has taken its place
+        if at_s == self._pump_at_s:  # otherwise an earlier event has taken this one's place
             self._pump_at_s = float("inf")
             self._pump()
 
@@ -218,7 +218,7 @@ class Model:
         if self._events.now() < ends_s:
             self._poll_after(job, ends_s, polls)
             return
-        self._provider.counted.http_operations += 2  # once more the batch, by the SDK or for its files, and the rows
+        self._provider.counted.http_operations += 2  # the batch once more, by the SDK or for its files, and the rows
         asks = [self._gathering.ask(job, line) for line in range(len(job.plan.lines))]
         for line, reply in enumerate(self._provider.rows(asks)):
             self._settle(job, line, reply, batch=True)

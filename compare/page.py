@@ -138,7 +138,7 @@ def _all(rows: Iterable[Row]) -> str:
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]], *, words: int) -> str:
-    """A table whose first columns are words and whose others are numbers. Cells may hold markup of this module's own."""
+    """A table: the first `words` columns are words, the others numbers. Cells may hold markup of this module's own."""
 
     def cells(tag: str, texts: Sequence[str]) -> str:
         return "".join(f"<{tag}{'' if at < words else ' class=n'}>{text}</{tag}>" for at, text in enumerate(texts))

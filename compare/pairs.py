@@ -1,4 +1,4 @@
-"""Real rows beside the model's rows of the same cases."""
+"""Pairs each real row with the model's row of the same case."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ MOST_DIFFERENCE = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One case, both ways."""
+    """One case, by the model and by a real run."""
 
     real: Row
     model: Row
@@ -27,7 +27,7 @@ class Pair:
 
 
 def paired(rows: Iterable[Row]) -> list[Pair]:
-    """Every real row that has a model's row, in the order of the real ones."""
+    """The pairs of all real rows that have a row of the model, in the order of the real ones."""
     rows = list(rows)
     models = {row.key: row for row in rows if row.simulated}
     return [Pair(row, models[row.key]) for row in rows if not row.simulated and row.key in models]

@@ -1,4 +1,4 @@
-"""CJ's part of a real run: rounds out, results in, and how long each comparison took."""
+"""CJ's part of a real run: it sends rounds, takes results, and notes how long each comparison took."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ _LOOK_S = 0.02
 
 @dataclass(slots=True)
 class Times:
-    """Seconds by a clock that never goes back; took_s: of each comparison, from the sending of its round to its result."""
+    """Times in seconds by a clock that never goes back. took_s: for each comparison, from its round's sending to its result."""
 
     began_s: float
     round_sent_s: float = 0.0
@@ -27,7 +27,7 @@ class Times:
 def play(
     batches: Sequence[CJBatch], exchange: Exchange, *, timeout_s: float, watch: Callable[[], None], wanted: Callable[[], bool]
 ) -> list[Times]:
-    """Play all batches at once, until each is finished, the time is over, or after a round no more is `wanted`.
+    """Play all cj_batches at once, until each is finished, the time is over, or after a round no more is `wanted`.
 
     `watch` is called between two looks, and may raise. What is missing at the end is in the batches.
     """

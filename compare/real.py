@@ -1,4 +1,4 @@
-"""A real run: a worker process, Kafka, HTTP. One way of sending, at all of its providers at once."""
+"""A real run of one way of sending, at all of its providers at once: with a worker process, Kafka and HTTP."""
 
 import secrets
 import sys
@@ -24,7 +24,7 @@ READY_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where it runs. kafka: the worker's settings of Kafka; providers: its settings of keys and base URLs."""
+    """Where a run takes place. kafka: the worker's settings of Kafka; providers: its settings of keys and base URLs."""
 
     kafka: Mapping[str, str]
     providers: Mapping[str, str]

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 class Row:
     """What became of one workload. Seconds are unscaled ones, USD as the worker's price list says.
 
-    simulated: by the model; else a real worker, Kafka and HTTP, played `scale` times faster than the seconds say.
-    ideal_s: see compare.ideal. throttled_s: seconds in which at least one call stood because of a limit or a pause.
+    simulated: True for the model's row; False for a real worker, Kafka and HTTP, played `scale` times faster than the seconds.
+    ideal_s: see compare.ideal. throttled_s: seconds in which at least one call waited because of a limit or a pause.
     p50_s, p95_s: of the comparisons, from the sending of their round to their result.
-    least_s, most_s: the makespan where batches take the least and the most time that was recorded; else the makespan itself.
+    least_s, most_s: the makespan where batches take the least and the most time that was recorded; without batches, the
+    makespan itself.
     """
 
     strategy: str

@@ -1,4 +1,4 @@
-"""Which rows run for real, and how fast they are played."""
+"""Which rows are also run for real, and how many times faster than real time."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,8 +17,8 @@ def _run(strategy: str, account: str, workload: str, size: int = 1, layout: str 
     return Run([first.at(provider) for provider in MODELS], Pace(scale=scale))
 
 
-# Each is two rows, one at each provider. Scales are such that most take half a minute, and that the worker's own fraction of a
-# second in each round, which does not scale, stays a few per cent.
+# Each run makes two rows, one at each provider. Scales are chosen so that most runs take half a minute, and that the fraction
+# of a second that the worker itself takes in each round, which does not scale, stays a few per cent.
 RUNS = (
     _run("per_request", "small", "rounds", scale=10.0),
     _run("serial_bundle", "small", "rounds", 8, "verbatim", scale=10.0),

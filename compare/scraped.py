@@ -13,7 +13,7 @@ _NOT_A_LIMIT = "concurrency"
 
 @dataclass(frozen=True, slots=True)
 class Scraped:
-    """Counters of one provider since the worker's start. limits: what its headers have shown, infinite where nothing."""
+    """Counters of one provider since the worker's start. limits: what its headers have shown, infinite if they showed none."""
 
     http_operations: int
     calls_429: int

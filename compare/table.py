@@ -1,4 +1,4 @@
-"""build/compare.json: its rows, and how one is found among them."""
+"""The rows of build/compare.json: written, read, and found by case."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from compare.row import Row
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of which no two are of one case."""
+    """Rows, at most one of each case."""
 
     rows: Sequence[Row]
 
@@ -23,7 +23,7 @@ class Rows:
         return found
 
     def fastest(self, provider: str, account: str, workload: str) -> Row:
-        """The one with the shortest makespan."""
+        """The row with the shortest makespan there."""
         theirs = [row for row in self.rows if (row.provider, row.account, row.workload) == (provider, account, workload)]
         return min(theirs, key=lambda row: row.makespan_s)
 

@@ -33,7 +33,7 @@ _OPENAI = Untaken(by_family=takes_temperature)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A call that was let in: its reply after `takes_s`, and the headers as they were when it was let in."""
+    """A call that was let in: its reply, due after `takes_s` seconds, and the headers as they were when it was let in."""
 
     reply: Reply
     takes_s: float
@@ -43,7 +43,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A 429."""
+    """A call that was refused with 429."""
 
     retry_after_s: float
     seen: dict[Kind, Seen]
@@ -56,7 +56,7 @@ class Counted:
     http_operations: int = 0
     calls_429: int = 0
     tokens: list[float] = field(default_factory=list)
-    calls_s: list[float] = field(default_factory=list)  # how long each of them took
+    calls_s: list[float] = field(default_factory=list)  # how long each of these calls took
 
 
 class VirtualProvider:
@@ -96,7 +96,7 @@ class VirtualProvider:
         return Answered(self._reply(ask, completion), takes_s, seen, completion.usage.output_tokens)
 
     def made(self, output_tokens: int) -> None:
-        """The output of a call that is answered now."""
+        """Count the output of a call that is answered now against the limits."""
         self._limiter.answered(output_tokens, self._events.now())
 
     def rows(self, asks: Iterable[Ask]) -> list[Reply]:

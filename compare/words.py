@@ -20,5 +20,5 @@ def usd(amount: float) -> str:
 
 
 def way(row: Row) -> str:
-    """How it was sent."""
+    """The way in which the row's comparisons were sent, in words."""
     return f"{row.strategy} (bundles of {row.bundle_size}, {row.layout})" if row.layout else row.strategy

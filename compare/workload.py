@@ -30,16 +30,16 @@ DENSE_PAIRS = 288
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """`rounds` of CJ, one after another; each of disjoint pairs, or one of all pairs."""
+    """What CJ asks: `rounds` of disjoint pairs, one after another, or one round of all pairs."""
 
     name: str
     rounds: int
     dense: bool = False
 
     def batch(self, provider: str, model: str, mode: str, *, callback_topic: str, marked: bool = True) -> CJBatch:
-        """The CJ batch that plays it. The pairs follow from the verdicts alone, so they are the same in every run.
+        """The cj_batch that plays it. The pairs follow from the verdicts alone, so they are the same in every run.
 
-        marked: the essays' texts show their quality, by which the simulated judge decides; a real one must not see it.
+        marked: the essays' texts state their quality, by which the simulated judge decides; a real judge must not see it.
         """
         return CJBatch(
             recorded() if marked else _unmarked(recorded()),
@@ -85,7 +85,7 @@ def _unmarked(read: Assignment) -> Assignment:
 
 
 def _lengthened(essay: Essay, words: int) -> Essay:
-    """Its own words again and again: what it says does not matter to a judge that reads the quality alone."""
+    """The essay with its words repeated up to this length: a judge that reads only the quality does not mind."""
     text, _, mark = essay.text.rpartition("[quality:")
     paragraphs = [paragraph.split() for paragraph in text.split("\n\n") if paragraph.strip()]
     kept: list[str] = []

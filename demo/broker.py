@@ -1,7 +1,7 @@
-"""The demo's Kafka: yours where KAFKA_BOOTSTRAP_SERVERS names one, else librdkafka's mock cluster, which pip brings along.
+"""The demo's Kafka: yours if KAFKA_BOOTSTRAP_SERVERS names one, otherwise librdkafka's mock cluster, which pip brings along.
 
-`python -m demo.broker` serves the mock cluster on 127.0.0.1 until its stdin closes, so that it never outlives who started it.
-It is in memory, makes topics on first use with 4 partitions, and serves no CreateTopics.
+`python -m demo.broker` serves the mock cluster on 127.0.0.1 until its stdin closes, so that it never outlives the process that
+started it. The cluster is in memory, creates topics on first use with 4 partitions, and knows no CreateTopics request.
 """
 
 import json
@@ -18,7 +18,7 @@ PARTITIONS = 4
 
 
 def of_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that name the reader's own Kafka and get one in there; none where none is named."""
+    """The variables that name the user's own Kafka and how to get in; empty where they name none."""
     found = env.kafka_variables(environment)
     named = ("KAFKA_BOOTSTRAP_SERVERS", f"{env.PREFIX}KAFKA_BOOTSTRAP_SERVERS")
     return found if any(found.get(name, "").strip() for name in named) else {}

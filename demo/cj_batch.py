@@ -1,4 +1,4 @@
-"""One assignment's batch at the CJ service: its rounds, what is asked and answered, and the ranking so far."""
+"""One assignment's cj_batch: its rounds, what is asked and answered, and the ranking so far."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ class Route:
 class CJBatch:
     """The rounds of one assignment, each chosen from the answers to those before.
 
-    An answered comparison is one whose result event has come; one that ends in an error counts, and gives no verdict.
+    A comparison is answered when its result event has come. One that ended in an error counts as answered, without a verdict.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class CJBatch:
 
     @property
     def round_answered(self) -> bool:
-        """Whether nothing is open."""
+        """Whether every comparison that was asked for is answered."""
         return len(self._answered) == len(self._asked)
 
     @property
@@ -109,11 +109,11 @@ class CJBatch:
         return bodies
 
     def take(self, result: ComparisonResult) -> bool:
-        """Enter a result; False if it is none of this batch. The first for a correlation id counts, as at CJ."""
+        """Enter a result; False if it is not one of this cj_batch. The first for a correlation id counts, as at CJ."""
         return self.enter(str(result.correlation_id), result.winner)
 
     def enter(self, name: str, winner: str | None) -> bool:
-        """Enter the verdict on a correlation id, None for an error, as `take`."""
+        """Enter the verdict on a correlation id, None for an error; returns as `take` does."""
         if name not in self._asked:
             return False
         if name in self._answered:
@@ -128,11 +128,11 @@ class CJBatch:
         return True
 
     def scores(self) -> NDArray[np.float64]:
-        """What the answers say of each essay; shape (essays,), higher is better."""
+        """The score of each essay by the answers; shape (essays,), higher is better."""
         return pairing.scores(len(self.assignment.essays), self.verdicts)
 
     def rank_correlation(self) -> float:
-        """Spearman's, between the scores and the hidden qualities; 0 before the first verdict."""
+        """Spearman's rank correlation between the scores and the hidden qualities; 0 before the first verdict."""
         if not self.verdicts:
             return 0.0
         return float(spearmanr(self.scores(), [essay.quality for essay in self.assignment.essays]).statistic)

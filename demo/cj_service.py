@@ -1,4 +1,4 @@
-"""The CJ service's part: send a round of each batch, take the results, send the next one when all have come."""
+"""The CJ service's part: send a round of each cj_batch, take the results, send the next one when all have come."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from demo.cj_batch import CJBatch
 from streams.wire import request_events, results
 
-#: How long results are still taken after the last one was due: one that came twice comes within a moment.
+#: How long results are still taken after the last one has come: a second one of the same comparison would come within a moment.
 LINGER_S = 1.0
 WAIT_S = 0.1
 
@@ -31,11 +31,11 @@ def play(
     now: Callable[[], float],
     watch: Callable[[], None],
 ) -> Iterator[bytes]:
-    """Play all batches at once and yield the value of every result event of theirs, as it came.
+    """Play all cj_batches at once and yield the value of every result event of theirs, as it came.
 
-    Ends LINGER_S after the last answer, or `timeout_s` after the start: what is missing then is in the batches. `now` is a
-    clock in seconds; `watch` is called between any two looks at Kafka, and may raise. An event that fails the contract's
-    model is dropped, as CJ drops it: its comparison stays missing.
+    Ends LINGER_S after the last answer, or `timeout_s` after the start; the cj_batches then tell what is missing. `now` is a
+    clock in seconds; `watch` is called between any two looks at Kafka, and may raise. An event that does not fit the
+    contract's model is dropped, as CJ drops it, and its comparison stays missing.
     """
     deadline = now() + timeout_s
     _ask(batches, exchange)
@@ -60,7 +60,7 @@ def _take(batches: Sequence[CJBatch], exchange: Exchange) -> Iterator[bytes]:
         try:
             result = results.ResultEvent.model_validate_json(value).data
         except ValidationError:
-            # Another producer's event, on a Kafka of the reader's own, or one that breaks the contract.
+            # Another producer's event, on a Kafka of the user's own, or an event that breaks the contract.
             continue
         if any(batch.take(result) for batch in batches):
             yield value

@@ -1,4 +1,4 @@
-"""confluent-kafka's clients, as the demo and the benchmarks use them: made here alone, with what Kafka asks of a client."""
+"""Makes confluent-kafka's clients for the demo and the benchmarks: only here, with all that a secured Kafka asks for."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -20,7 +20,7 @@ SYSTEM_PROMPT = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a comparison belongs: the batch's two ids, the round (counted from 0) and the round's size."""
+    """Where a comparison belongs: the cj_batch's two ids, the round (counted from 0) and the round's size."""
 
     cj_batch_id: str
     bos_batch_id: str

@@ -11,17 +11,17 @@ from settings.kafka import KafkaSettings
 #: A round of 12 is about 120 KB; librdkafka's default limit is 1,000,000 bytes, the worker's 1 MiB.
 MESSAGE_BYTES = 1_048_576
 ANSWER_S = 15.0
-#: Critical ones alone: the broker of a demo that is over leaves before librdkafka's threads do, who then complain.
+#: Only critical messages: at the end of a demo its broker ends before librdkafka's threads do, which then complain.
 LOG_LEVEL = 2
 FETCH_WAIT_MS = 50
 
 
 class KafkaExchange:
-    """Requests out, results in. Results are read from where their topic ended when this was made."""
+    """Sends requests and receives results. Results are read from where their topic ended when this was made."""
 
     def __init__(self, kafka: KafkaSettings, request_topic: str, result_topic: str) -> None:
         self._request_topic = request_topic
-        # The partitioner of Java, aiokafka and Faust: another would put one batch's key into another partition than theirs.
+        # The partitioner of Java, aiokafka and Faust: another would put a cj_batch's key into another partition than they do.
         self._producer = clients.producer(
             kafka,
             {
@@ -39,7 +39,7 @@ class KafkaExchange:
                 "group.id": "roundbatch-demo-cj",
                 "enable.auto.commit": False,
                 "log_level": LOG_LEVEL,
-                # The mock cluster answers an empty fetch at the end of its wait, whatever has come by then.
+                # The mock cluster answers a fetch that was empty only at the end of its wait, whatever comes meanwhile.
                 "fetch.wait.max.ms": FETCH_WAIT_MS,
             },
         )
@@ -69,12 +69,12 @@ class KafkaExchange:
             if error is None:
                 values.append(message.value() or b"")
             elif error.fatal():
-                # Others, a broker that is away for a moment, are librdkafka's own to get over.
+                # librdkafka itself gets over other errors, such as a broker that is away for a moment.
                 raise KafkaException(error)
         return values
 
     def _assign(self, topic: str) -> None:
-        # By the producer: the mock cluster makes a topic when a producer asks for it, not for a consumer.
+        # The producer asks: the mock cluster creates a topic for a producer that asks for it, and not for a consumer.
         known = self._producer.list_topics(topic, timeout=ANSWER_S).topics[topic]
         if known.error is not None:
             raise KafkaException(known.error)

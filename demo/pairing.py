@@ -15,7 +15,7 @@ Pair = tuple[int, int]
 ALPHA = 0.01
 #: A fit that reaches its limit raises; the default of 100 is too near while an essay has only won.
 MAX_STEPS = 10_000
-#: More than the whole round's distances can be (at most 12 x 23), so that one repeat less always wins.
+#: More than all distances of a round together (at most 12 x 23), so that a round with fewer repeats always wins.
 REPEAT_COST = 1_000.0
 
 

@@ -13,7 +13,7 @@ from demo.cj_batch import CJBatch
 
 INK = "#22252b"
 FAINT = "#8a8f98"
-#: Places that an essay is off, at most; the colour of its line; what the legend says.
+#: The most places that an essay is off; the colour of its line; the text of the legend.
 COLOURS = ((1, "#b9bec7", "at most one place off"), (3, "#e0a526", "two or three"), (99, "#cf4a3c", "more"))
 
 
@@ -42,7 +42,7 @@ def draw(batches: Sequence[CJBatch], path: Path) -> None:
 
 def _panel(batch: CJBatch, axis: Axes) -> None:
     rows = report.standings(batch)
-    # The farther off, the later and so the further in front.
+    # Lines of essays that are farther off are drawn later, and so lie in front.
     for row in sorted(rows, key=lambda row: abs(row.place - row.hidden_place)):
         off = abs(row.place - row.hidden_place)
         colour = next(colour for limit, colour, _ in COLOURS if off <= limit)

@@ -72,7 +72,7 @@ class Processes:
         return process
 
     def check(self) -> None:
-        """Errors: ProcessFailed if any process has ended."""
+        """Raise ProcessFailed if any process has ended."""
         for process in self._started:
             code = process.popen.poll()
             if code is not None:
@@ -80,7 +80,7 @@ class Processes:
                 raise process.failed(f"ended early with {ending}")
 
     def lost(self, error: Exception) -> ProcessFailed:
-        """Say why contact to a process was lost: the one that ended, if any does within a second, else the error itself."""
+        """Say why contact was lost: because of the process that ended, if one ends within a second, or the error itself."""
         end = time.monotonic() + 1.0
         while time.monotonic() < end:
             try:
@@ -136,14 +136,14 @@ def _event(log: Path, event: str) -> dict[str, Any] | None:
 
 def body_of(url: str) -> bytes:
     """What a GET answers. Errors: OSError."""
-    # Without the environment's proxy, which would look for 127.0.0.1 on its own machine.
+    # The environment's proxy is not used: it would look for 127.0.0.1 on its own machine.
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
         found: bytes = answer.read()
         return found
 
 
 def _not_ready(url: str) -> str:
-    """What is not ready, or nothing."""
+    """What is not ready at this URL, in words; empty when it answers 200."""
     try:
         body_of(url)
         return ""

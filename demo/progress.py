@@ -89,11 +89,11 @@ class Progress:
 
 
 def bill(ledger: Mapping[str, Any]) -> str:
-    """Jobs, HTTP operations and cost in a line, beside the cost of single calls where batch jobs made it less."""
+    """A line with jobs, HTTP operations and cost, and with the cost of single calls where batch jobs cost less."""
     if not ledger:
         return "no bill yet"
     cost, single = float(ledger["cost_usd"]), float(ledger["cost_single_usd"])
-    # Of bundles the ledger knows the shares of their tokens, not what their comparisons would have taken alone.
+    # For bundles the ledger knows how their tokens are shared out, not what their comparisons would have taken alone.
     beside = f"; single calls ${single:.4f} (so {cost / single:.0%})" if cost < single else ""
     return f"{ledger['batches']} batch jobs, {ledger['http_operations']} HTTP operations, ${cost:.4f}{beside}"
 

@@ -122,7 +122,7 @@ def print_tables(batches: Sequence[CJBatch], console: Console) -> None:
 
 
 def print_missing(batches: Sequence[CJBatch], console: Console) -> None:
-    """Name what was not answered, or answered more than once."""
+    """Name the comparisons that were not answered, or more than once."""
     for batch in batches:
         if batch.missing:
             shown = ", ".join(batch.missing[:5]) + (", …" if len(batch.missing) > 5 else "")

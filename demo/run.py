@@ -32,7 +32,7 @@ def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path) -
     console = Console(file=stream_for(as_json), highlight=False, soft_wrap=True)
     out.mkdir(parents=True, exist_ok=True)
     for stale in ("ranking.png", "results.jsonl", "demo.json", "metrics.txt"):
-        # A demo that fails must not leave an earlier one's success behind.
+        # A demo that fails must not leave the files of an earlier success behind.
         (out / stale).unlink(missing_ok=True)
     with Processes(out / "demo-logs") as processes:
         console.print(f"starting Kafka, the simulated providers and a worker that sends by {sending.strategy} …")
@@ -82,7 +82,7 @@ def _batches(result_topic: str, seed: int, rounds: int, mode: str) -> list[CJBat
         CJBatch(
             assignment.load(assignment.FOLDER / folder),
             Route(provider, model, result_topic, mode),
-            # Not by seed: on a Kafka that outlives the demo a known batch's round would count as complete already.
+            # Not drawn by the seed: on a Kafka that outlives the demo, a known cj_batch's round would be complete already.
             cj_batch_id=str(100_000 + secrets.randbelow(900_000)),
             rounds=rounds,
             rng=np.random.default_rng([seed, number]),

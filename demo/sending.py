@@ -1,18 +1,18 @@
-"""How the demo's rounds are sent: the strategy and the layout of bundles, as its worker's settings and its requests' mode."""
+"""How the demo's rounds are sent: strategy and layout of bundles, as settings of its worker and as mode of its requests."""
 
 from dataclasses import dataclass
 
 from domain.job import Transport
 from domain.strategies import DEFAULT, STRATEGIES, Closes
 
-#: Nights follow each other fast enough for ten rounds in a minute, and a window still waits for one to be seen.
+#: A night every 3 s: often enough for ten rounds in a minute, and seldom enough for a window to be seen waiting.
 NIGHT_CRON = "*/3 * * * * *"
 PROVIDERS = ("ANTHROPIC", "OPENAI")
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A row of the strategy table and a layout (`auto`, `verbatim`, `shared_essays`; it matters to bundles alone)."""
+    """A row of the strategy table, and a layout (`auto`, `verbatim`, `shared_essays`), which matters only to bundles."""
 
     strategy: str = DEFAULT
     layout: str = "auto"

@@ -1,4 +1,4 @@
-"""What the demo starts: the embedded broker unless there is a Kafka, the simulator, and one worker."""
+"""What the demo starts: the simulator, one worker, and the broker in memory unless a Kafka is named."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from streams.kafka import security
 READY_S = 45.0
 LISTENING_S = 20.0
 
-#: Enough for the live view to show a batch on its way, little enough for ten rounds in half a minute.
+#: Long enough for the live view to show a batch on its way, short enough for ten rounds in half a minute.
 BATCH_DURATION_S = 1.0
 LATENCY_S = 0.2
 POLL_FIRST_S = 0.3
@@ -28,8 +28,8 @@ JUDGE_ERROR_RATE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Names on Kafka. On a Kafka of the reader's own they are the demo's own, apart from those of real work: a worker there
-    would answer the demo with real money, and the demo's would answer real requests with simulated judgements.
+    """The topics' names. On a Kafka of the user's own they differ from those of real work: otherwise a worker there would
+    answer the demo with real money, and the demo's worker would answer real requests with simulated judgements.
     """
 
     request: str
@@ -64,7 +64,7 @@ def start(
 ) -> Services:
     """Start all and return once the worker is ready. State, ledger and logs are in `out`, anew for each demo.
 
-    Errors: ProcessFailed; for a Kafka of the reader's own UnusableSettings, and what `kafka_security.check` raises.
+    Errors: ProcessFailed; for a Kafka of the user's own UnusableSettings, and what `kafka_security.check` raises.
     """
     given = os.environ if environment is None else environment
     clean = clean_environment(given)
@@ -94,7 +94,7 @@ def start(
 
 
 def clean_environment(given: Mapping[str, str]) -> dict[str, str]:
-    """The reader's environment without what could lead to a real provider: keys, base URLs, settings of a real worker."""
+    """The user's environment without what could lead to a real provider: keys, base URLs, settings of a real worker."""
     prefixes = ("ROUNDBATCH_", "ANTHROPIC_", "OPENAI_", "KAFKA_")
     kept = {name: value for name, value in given.items() if not name.upper().startswith(prefixes)}
     # Both SDKs heed a proxy, which cannot reach this machine's own ports.
@@ -104,7 +104,7 @@ def clean_environment(given: Mapping[str, str]) -> dict[str, str]:
 def worker_settings(
     kafka: Mapping[str, str], simulator_url: str, topics: Topics, state: Path, sending: Sending
 ) -> dict[str, str]:
-    """The worker's environment: the simulator in the place of both providers, and looks at batches as fast as its batches."""
+    """The worker's environment: the simulator in the place of both providers, and polls as quick as the batches there."""
     polls = {
         f"ROUNDBATCH_{provider}__{name}": str(seconds)
         for provider in PROVIDERS

@@ -136,7 +136,7 @@ async def create_batch(call: Call) -> Response:
 
 
 def shown(call: Call, batch: Batch) -> dict[str, Any]:
-    """The `message_batch` object. Counts are zero, but for `processing`, until all has ended."""
+    """The `message_batch` object. Until all has ended, every count but `processing` is zero."""
     ended = batch.ended_at is not None
     status = "ended" if ended else "canceling" if batch.cancel_at is not None else "in_progress"
     url = f"{call.request.base_url}v1/messages/batches/{batch.id}/results"

@@ -34,7 +34,7 @@ PARAMS = frozenset(
 GONE = ("temperature", "top_p", "top_k")
 
 UNSUPPORTED_HERE = ("container", "tools", "tool_choice")
-"""Part of the API, but not of the simulator."""
+"""Fields of the API that the simulator does not support."""
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 TTL_S = {"5m": 300, "1h": 3600}
@@ -57,7 +57,7 @@ def only(value: Any, where: str, allowed: frozenset[str] | tuple[str, ...]) -> d
 
 
 class _Prefix:
-    """The prompt read so far, and the places up to which it is to be cached."""
+    """The prompt read so far, and the points up to which it is to be cached."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()

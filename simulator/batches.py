@@ -22,7 +22,7 @@ EndReason = Literal["completed", "expired", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request of a batch. Without a prompt it is a bad request, and `error` says why."""
+    """One request of a batch. A row without a prompt is a bad request, and `error` says why."""
 
     custom_id: str
     prompt: Prompt | None
@@ -43,12 +43,12 @@ class Outcome:
 
 @dataclass(slots=True)
 class Batch:
-    """A batch as both APIs share it. `details` holds what only its own API shows (metadata, file ids).
+    """What a batch is at both APIs. `details` holds what only its own API shows (metadata, file ids).
 
-    `worked`: rows that were worked off by hand, whatever the time. `listed_from`: when the list begins to show it.
+    `worked`: rows that the control API has had worked, whatever the time. `listed_from`: when the list begins to show it.
     `skew_s`: how far the times that the API shows of it are ahead.
 
-    Once settled it has outcomes and no rows: the prompts of a long benchmark would fill the memory.
+    Once settled it has outcomes and no longer its rows: the prompts of a long benchmark would fill the memory.
     """
 
     id: str
@@ -86,7 +86,7 @@ class Batch:
         return math.inf if self.held else self.started_at + self.duration_s
 
     def end(self) -> tuple[float, EndReason]:
-        """When it ends or ended, and why, as far as is known now."""
+        """When and why the batch ends or has ended, as far as is known now."""
         natural = self._natural_end()
         ends: list[tuple[float, EndReason]] = [(natural, "completed"), (self.expires_at, "expired")]
         if self.cancel_at is not None and self.cancel_at < natural:
@@ -96,7 +96,7 @@ class Batch:
         return min(ends)
 
     def rows_done(self, at: float) -> int:
-        """How many rows have been worked at `at`: all by its natural end, before it an even share, and those by hand."""
+        """How many rows are done at `at`: before the natural end an even share of all, and those of the control API."""
         if at >= self._natural_end():
             return len(self.rows)
         if self.held or self.duration_s <= 0:
@@ -105,7 +105,7 @@ class Batch:
         return max(self.worked, min(len(self.rows), int(share * len(self.rows))))
 
     def shown_at(self, at: float | None) -> float | None:
-        """A time as the API shows it, by a clock that may be off."""
+        """A time as the API shows it, by a clock that may be wrong."""
         return None if at is None else at + self.skew_s
 
     def outcome_count(self, *kinds: RowKind) -> int:

@@ -1,4 +1,4 @@
-"""The providers' prompt caches: which part of a prompt is read from or written to one."""
+"""The providers' prompt caches: how much of a prompt is read from a cache or written to it."""
 
 import hashlib
 
@@ -6,18 +6,18 @@ from simulator.prices import BYTES_PER_TOKEN, Usage, estimated_tokens
 from simulator.prompts import Prompt
 
 ANTHROPIC_SHORTEST = 512
-"""Tokens below which Anthropic's 5.5 models cache nothing."""
+"""Prompts of fewer tokens than this are not cached by Anthropic's 5.5 models."""
 
 OPENAI_SHORTEST = 1024
-"""Tokens of the prefix that OpenAI caches without being asked; longer common prefixes are not looked for here."""
+"""Tokens of the prefix that OpenAI caches without being asked. The simulator looks for no longer common prefixes."""
 
 OPENAI_TTL_S = 300
 
 
 class PrefixCache:
-    """Prefixes seen lately, by workspace and model; each with the time it lives until (seconds since 1970).
+    """Prefixes seen lately, by workspace and model, each with the time until which it lives (seconds since 1970).
 
-    `minute_s` is how long a minute of their lifetimes lasts.
+    `minute_s` is how many seconds a minute of their lifetimes lasts.
     """
 
     def __init__(self, minute_s: float = 60.0) -> None:
@@ -28,7 +28,7 @@ class PrefixCache:
         self._until.clear()
 
     def usage(self, workspace: str, prompt: Prompt, output_tokens: int, now: float) -> Usage:
-        """The tokens of `prompt`, with what the cache held of it; what it asks to be cached is held from now on."""
+        """The tokens of `prompt`, and which of them the cache held. What the prompt asks to be cached is held from now on."""
         total = estimated_tokens(prompt.utf8_bytes)
         if prompt.provider == "anthropic":
             return self._asked_for(workspace, prompt, total, output_tokens, now)
@@ -56,7 +56,7 @@ class PrefixCache:
             if tokens < ANTHROPIC_SHORTEST:
                 continue
             if self._hold((workspace, prompt.model, point.prefix_sha256), point.ttl_s, now):
-                # A longer prefix that is held holds the shorter ones too.
+                # A held prefix contains the shorter ones.
                 read, by_ttl = tokens, {300: 0, 3600: 0}
             else:
                 by_ttl[point.ttl_s] += tokens - max(read, written)

@@ -22,7 +22,7 @@ NOBODYS = "a workspace in which nothing is"
 class Call:
     """A request while it is handled. Handlers add what it cost and what the ledger is to say of it.
 
-    `limit_headers` are what the limits show at a time, `after` is done when the answer is ready to leave.
+    `limit_headers` gives the headers that the limits show at a time; `after` is called when the answer is ready to leave.
     """
 
     simulation: Simulation
@@ -93,7 +93,7 @@ def _api_key(call: Call) -> str:
 
 
 def _admit(call: Call) -> None:
-    """Who asks? Raises ApiError 401 for no key or a bad one, 400 for another version of Anthropic's API."""
+    """Find out who asks. Raises ApiError 401 for no key or a bad one, 400 for another version of Anthropic's API."""
     key = _api_key(call)
     call.key_hash = key_hash(key)
     if not key or key in call.simulation.settings.bad_keys:
@@ -111,7 +111,7 @@ async def _answered(call: Call, handler: Handler) -> Response:
     """The handler's response, or the error of what stands in its way."""
     faults = call.simulation.faults
     try:
-        # Read before any delay: what has arrived in full is worked even when its client has gone meanwhile.
+        # The body is read before any delay: a request that has arrived in full is worked even if its client has gone meanwhile.
         await call.request.body()
         _admit(call)
         where = (call.provider, call.endpoint, call.endpoint, call.api_key)

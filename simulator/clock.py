@@ -38,7 +38,7 @@ class RealClock:
 
 
 class ManualClock:
-    """A clock that stands still but for `advance`; a sleep moves it and returns at once."""
+    """A clock that moves only by `advance` and by sleeps, which return at once."""
 
     def __init__(self, now: float = 1_795_000_000.0) -> None:
         self._now = now

@@ -14,7 +14,7 @@ NAMED = re.compile(r"(c\d+): Essay A is (E\d+), Essay B is (E\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One of them. `key` is "" for one alone; `text` is what the prompt says of it, by which it is judged without a pair."""
+    """One comparison. `key` is "" for one alone in its prompt; `text`, what the prompt says of it, is judged without a pair."""
 
     key: str
     text: str
@@ -28,12 +28,12 @@ class Comparison:
 
     @property
     def weight(self) -> int:
-        """Its share of a bundle's tokens and cost, against those of the others."""
+        """Its weight when a bundle's tokens and cost are shared out among its comparisons."""
         return len(self.text.encode())
 
 
 def read_comparisons(text: str, keys: Sequence[str]) -> list[Comparison]:
-    """What is asked under each of `keys`, the verdicts of the asked-for schema; without keys, what the whole prompt asks.
+    """The comparison asked under each of `keys` (the verdicts of the schema); without keys, the one that the prompt asks.
 
     A prompt with fences (docs/bundles.md) says what belongs to which key. Without them the pairs go to the keys in order.
     """
@@ -50,7 +50,7 @@ def read_comparisons(text: str, keys: Sequence[str]) -> list[Comparison]:
 
 
 def head_bytes(text: str) -> int:
-    """Bytes of what stands before the first fence of a bundle: the part that each comparison alone would begin with."""
+    """Bytes before the first fence of a bundle: what the prompt of each comparison alone would begin with, too."""
     last = next(reversed(list(ANSWER.finditer(text))), None)
     first = None if last is None else re.search(rf"^<<<{last[1]} ", text, re.MULTILINE)
     return len(text[: first.start()].encode()) if first else 0
@@ -80,7 +80,7 @@ def _verbatim(key: str, section: str) -> Comparison:
 
 
 def _by_label(sections: dict[str, str], instructions: str) -> dict[str, Comparison]:
-    """Shared essays. The texts are put together as they stand in a prompt of their own, so that the verdict is the same."""
+    """The layout shared_essays: each pair's texts are put together as in a prompt of its own, for the same verdict."""
     essays: dict[str, tuple[str, str]] = {}
     for section in sections.values():
         heading = ESSAY.match(section)

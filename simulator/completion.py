@@ -1,4 +1,4 @@
-"""What a model answers to one prompt, and what that is counted as."""
+"""What a model answers to one prompt, and what the ledger says of that answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Model:
         return judge(comparison.pair, seed=self._seed, error_rate=self._error_rate)
 
     def complete(self, prompt: Prompt, fault: Fault | None, workspace: str, now: float) -> Completion:
-        """The answer to `prompt`; `fault` may make it a refusal, cut it or spoil it. Other kinds are not looked at."""
+        """The answer to `prompt`; `fault` may make it a refusal, cut it or spoil it. Faults of other kinds are ignored."""
         kind = None if fault is None else fault.fault
         comparisons = read_comparisons(prompt.text, verdict_keys(prompt.schema))
         variant, spoiled = None, set[str]()

@@ -17,7 +17,7 @@ class SimulatorControl:
     def __init__(self, base_url: str, timeout_s: float = 30.0) -> None:
         self.base_url = base_url.rstrip("/")
         self._timeout_s = timeout_s
-        # A proxy of the environment must not come between a test and its own machine.
+        # A proxy that the environment names must not come between a test and its own machine.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     @property
@@ -71,11 +71,11 @@ class SimulatorControl:
         self._request("DELETE", "faults")
 
     def reset(self, keep: Sequence[str] = ()) -> None:
-        """Back to the start, but for what `keep` names: faults, batches, ledger, hold."""
+        """Reset everything, except what `keep` names: faults, batches, ledger, hold."""
         self._request("POST", "reset", {"keep": list(keep)})
 
     def hold(self, **which: str) -> list[str]:
-        """Let batches run until released, those to come too, or only those of `provider=…`, or one `batch_id=…`.
+        """Let batches run until they are released: all, those to come too, or only those of `provider=…`, or one `batch_id=…`.
 
         Returns the ids of the running ones that are held.
         """
@@ -103,9 +103,9 @@ class SimulatorControl:
         return answer
 
     def skew(self, seconds: float) -> None:
-        """Let the times that batches and files made from now on show be ahead by so much, or behind if negative."""
+        """Put the times that batches and files made from now on show ahead by so much, or behind if negative."""
         self._request("POST", "clock", {"skew_s": seconds})
 
     def work(self, batch_id: str, rows: int) -> None:
-        """Work off so many rows of a running batch, held or not: what a cancellation then leaves answered."""
+        """Let so many rows of a running batch, held or not, be answered now; a cancellation then leaves them answered."""
         self._request("POST", "work", {"batch_id": batch_id, "rows": rows})

@@ -18,7 +18,7 @@ OPENAI_TYPES = {429: "requests", 500: "server_error", 503: "server_error", 504: 
 """OpenAI's error type for each status; the others are invalid_request_error."""
 
 OPENAI_CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
-"""OpenAI's error code for a status, where the cause gives none."""
+"""OpenAI's error code for each status, where the cause gives none."""
 
 STATUS_OF_TYPE = {kind: status for status, kind in ANTHROPIC_TYPES.items()} | {"server_error": 500}
 

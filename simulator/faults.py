@@ -15,10 +15,10 @@ VARIANTS = {
     "short_download": ("half", "empty", "mid_line", "error_body"),
     "odd_counts": ("high", "low", "zero", "absent"),
 }
-"""How a kind can be, the first unless another is named."""
+"""The variants of each kind of fault; the first one is meant unless another is named."""
 
 WORK = ("messages.create", "chat.completions.create", "batches.create")
-"""Endpoints that do paid work, which `slow` and `hang` are about unless one is named."""
+"""Endpoints that do paid work: `slow` and `hang` concern these unless an endpoint is named."""
 
 DEFAULT_ENDPOINTS: dict[str, Collection[str]] = {
     "not_found": ("batches.retrieve", "batches.results", "files.content"),
@@ -133,9 +133,9 @@ TAGS = {
     "[sim:400]": _always("errored", error_type="invalid_request_error"),
     "[sim:expire]": _always("expired"),
 }
-"""What a prompt that contains the tag always gets, without any fault being armed.
+"""Tags: a prompt that contains one always gets its fault, without any fault being armed.
 
-In a bundle `[sim:invalid]` spoils the verdicts of those comparisons alone in which it stands; the others befall all of it.
+In a bundle `[sim:invalid]` spoils only the verdicts of the comparisons in which it stands; any other tag concerns the bundle.
 """
 
 
@@ -147,7 +147,7 @@ def tagged(text: str) -> Fault | None:
 
 
 class _Armed:
-    """A fault with what is left of its count, and how often each key was drawn for."""
+    """An armed fault, with what is left of its count, and how often it was drawn for each key."""
 
     def __init__(self, number: int, fault: Fault) -> None:
         self.number = number
@@ -178,7 +178,7 @@ class FaultPlan:
         self._count += 1
 
     def clear(self) -> None:
-        # Numbers begin again, so that the same faults armed after a reset strike the same rows.
+        # The numbers of faults begin again, so that the same faults armed after a reset strike the same rows.
         self._armed.clear()
         self._count = 0
 

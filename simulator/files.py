@@ -1,4 +1,4 @@
-"""Files of the OpenAI API: what was uploaded, and what batches put out."""
+"""Files of the OpenAI API: those that were uploaded, and those that batches put out."""
 
 from dataclasses import dataclass
 

@@ -10,7 +10,7 @@ _STANDARD = NormalDist()
 
 
 def latency_s(settings: SimulatorSettings, comparisons: int, prompt_sha256: str) -> float:
-    """Seconds for a call of so many comparisons; the spread is drawn by seed and prompt, so that a run can be repeated."""
+    """Seconds for a call of so many comparisons. The spread is drawn by seed and prompt, so that a run can be repeated."""
     mean_s = settings.latency_s + settings.latency_item_s * (comparisons - 1)
     sigma = settings.latency_sigma
     if not sigma:

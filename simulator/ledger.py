@@ -78,7 +78,7 @@ ADD_ITEM = (
 
 
 def key_hash(api_key: str) -> str:
-    """What of an API key may be written down: 12 hex digits of its sha256."""
+    """What may be written down of an API key: 12 hex digits of its sha256."""
     return hashlib.sha256(api_key.encode()).hexdigest()[:12]
 
 
@@ -86,10 +86,10 @@ class Ledger:
     """The three tables. Every method is one transaction; a file given by path is continued when opened again."""
 
     def __init__(self, path: Path | None) -> None:
-        # In-process tests run the app on a thread of its own; use is never concurrent, for nothing here awaits.
+        # Tests in one process run the app in a thread of its own. Use is never concurrent, for nothing here awaits.
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
         self._db.row_factory = sqlite3.Row
-        # WAL without fsync outlives the process, which is what tests kill; only the machine's end could lose rows.
+        # A write-ahead log without fsync survives a kill of the process, as tests do; only a machine's crash could lose rows.
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
         with self._db:
@@ -147,7 +147,7 @@ class Ledger:
             " coalesce(sum(input_tokens), 0) AS input_tokens, coalesce(sum(output_tokens), 0) AS output_tokens"
             " FROM items"
         ).fetchone()
-        # A refused, cut or invalid answer is rightly asked for again: only what follows a usable one is paid twice.
+        # After a refused, cut or invalid answer it is right to ask again: only what follows a usable answer is paid twice.
         twice = self._db.execute(
             "SELECT count(*) FROM items JOIN (SELECT fingerprint, min(id) AS first FROM items"
             " WHERE kind = 'batch' AND outcome = 'ok' GROUP BY fingerprint) AS usable"

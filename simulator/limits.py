@@ -36,13 +36,13 @@ class Bucket:
         self._at = now
 
     def change(self, per_minute: int | None, minute_s: float, now: float) -> None:
-        """Another limit from now on; what is above it is lost, and a higher one is filled from where the level stands."""
+        """Set another limit from now on. What the bucket holds above it is lost; to a higher one it fills from its level."""
         self._refill(now)
         self.limit, self._minute_s = per_minute or UNLIMITED, minute_s
         self._level = min(self._level, self.limit)
 
     def wait_s(self, amount: float, now: float) -> float:
-        """Seconds until `amount` is there, 0 if it is now. More than the bucket holds waits for a full one."""
+        """Seconds until `amount` is there, 0 if it is now. An amount above what the bucket can hold waits for a full one."""
         self._refill(now)
         lacking = min(amount, self.limit) - self._level
         return max(0.0, lacking * self._minute_s / self.limit)
@@ -78,7 +78,7 @@ class Limiter:
     def admit(self, tokens: int, now: float) -> float:
         """Take one request of `tokens` tokens and return 0, or take nothing and return the seconds to wait.
 
-        Output is counted as it is made (`answered`); one is let in only while there is some left.
+        Output is counted once it is made (`answered`); a request is let in only while some of its limit is left.
         """
         wait_s = max(self.requests.wait_s(1, now), self.tokens.wait_s(tokens, now), self.output.wait_s(1, now))
         if wait_s > 0:
@@ -125,21 +125,21 @@ class LimitBook:
         self._limiters: dict[tuple[str, str, str], Limiter] = {}
 
     def of(self, provider: str, workspace: str, model: str) -> Limiter:
-        """The limiter that a call meets."""
+        """The limiter for calls of this workspace to this model."""
         key = (provider, workspace, model)
         if key not in self._limiters:
             self._limiters[key] = Limiter(self.limits)
         return self._limiters[key]
 
     def change(self, now: float, **limits: int | float | None) -> Limits:
-        """Other limits, by the fields of Limits, for all that is there and all that comes."""
+        """Set other limits, named as the fields of Limits, for all limiters, those to come too."""
         self.limits = replace(self.limits, **limits)  # type: ignore[arg-type]
         for limiter in self._limiters.values():
             limiter.change(self.limits, now)
         return self.limits
 
     def reset(self, limits: Limits) -> None:
-        """Full buckets of these limits."""
+        """Start again with full buckets of these limits."""
         self.limits = limits
         self._limiters.clear()
 

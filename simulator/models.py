@@ -12,19 +12,19 @@ _O_SERIES = re.compile(r"o\d+(?:-|$)")
 _GPT = re.compile(r"gpt-(\d+)(?:\.(\d+))?(?:-|$)")
 _WITHOUT_EFFORT = re.compile(r"claude-(?:haiku|sonnet)-4-5")
 _DEFAULT_VERBOSITY = "medium"
-# From the first to the last of these a GPT does not reason unless it is told to, and takes a temperature then.
+# The GPT versions from the first to the last of these do not reason unless they are told to, and then take a temperature.
 _REST_BY_DEFAULT = (5, 1), (5, 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The rules of one simulator: names that it does not know, and what single models refuse beside what their family does."""
+    """The rules of one simulator: names that it refuses, and what single models refuse besides what their family refuses."""
 
     unknown: Set[str] = frozenset()
     refused: Mapping[str, Set[str]] = field(default_factory=dict)
 
     def knows(self, provider: str, model: object) -> bool:
-        """Whether a provider has the model; a priced one is only its own provider's."""
+        """Whether a provider has the model; one with a price of its own belongs to one provider only."""
         if not isinstance(model, str) or not model or model in self.unknown:
             return False
         return model not in PRICES or PRICES[model].provider == provider

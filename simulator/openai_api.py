@@ -1,4 +1,4 @@
-"""OpenAI's API but for its batches: chat completions, files, models."""
+"""OpenAI's API without its batches: chat completions, files, models."""
 
 import math
 from typing import Any
@@ -106,7 +106,7 @@ async def list_files(call: Call) -> Response:
 
 
 def page(objects: list[dict[str, Any]], after: str | None, limit: int) -> dict[str, Any]:
-    """The list object with at most `limit` of `objects`, from behind the one with id `after` on."""
+    """The list object with at most `limit` of `objects`, beginning after the one with id `after`."""
     places = {shown["id"]: place for place, shown in enumerate(objects)}
     if after is not None and after not in places:
         raise bad(f"No object with id '{after}' to list after.", "after", "invalid_value")

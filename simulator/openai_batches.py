@@ -129,9 +129,9 @@ def _shown(batch: Batch, status: str, now: float) -> dict[str, Any]:
         return int(shown) if shown is not None and (not statuses or status in statuses) else None
 
     ended = batch.ended_at is not None
-    # Counts move while a batch runs; what failed is known at its end.
+    # The count of completed rows grows while a batch runs; the count of failed ones is known at its end.
     completed = batch.outcome_count("succeeded") if ended else batch.rows_done(now)
-    failed = batch.outcome_count("errored", "status_zero")  # expired rows are in the error file, and not among these
+    failed = batch.outcome_count("errored", "status_zero")  # expired rows are in the error file, but are not counted as failed
     validating = status in ("validating", "failed")
     errors = batch.details["errors"]
     return {
@@ -185,7 +185,7 @@ def _line(batch: Batch, outcome: Outcome) -> tuple[bool, dict[str, Any]]:
 
 
 def publish(simulation: Simulation, batch: Batch) -> None:
-    """Make the files of a batch that has ended, once. No row, no file; cancelled and missing rows are in neither."""
+    """Make the files of a batch that has ended, once. There is no empty file; cancelled and missing rows are in neither."""
     if batch.ended_at is None or "output_file_id" in batch.details:
         return
     lines: dict[bool, list[str]] = {True: [], False: []}

@@ -23,7 +23,7 @@ class Complaint:
     param: str | None = None
 
     def shown(self) -> dict[str, object]:
-        """One of the batch's `errors.data`."""
+        """The complaint as an entry of the batch's `errors.data`."""
         return {"code": self.code, "message": self.message, "line": self.line, "param": self.param}
 
 
@@ -52,7 +52,7 @@ def _line(number: int, raw: bytes) -> dict[str, object] | Complaint:
 
 
 def _row(custom_id: str, body: object, models: Models) -> Row:
-    """A row; what is wrong with its body is answered when it is worked, as a call's 400 would be."""
+    """A row. What is wrong with its body shows when it is worked, as the 400 that a call would get."""
     try:
         return Row(custom_id, read_body(body, models), None, None)
     except ApiError as error:

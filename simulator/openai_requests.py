@@ -52,7 +52,7 @@ PARAMS = frozenset(
 """The fields of `CompletionCreateParams` in the SDK, 3.54.0."""
 
 UNSUPPORTED_HERE = ("audio", "functions", "function_call", "tools", "tool_choice", "web_search_options", "prediction")
-"""Part of the API, but not of the simulator."""
+"""Fields of the API that the simulator does not support."""
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 VERBOSITIES = ("low", "medium", "high")

@@ -1,4 +1,4 @@
-"""What one answer is written down as: an item for each comparison, with its share of tokens and cost."""
+"""How one answer is written down: as an item for each comparison, with its part of tokens and cost."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from simulator.prompts import Prompt
 
 
 def shares(total: int, weights: Sequence[int]) -> list[int]:
-    """Parts of `total` by `weights` that add up to it: each ends where its share of the running sum is rounded down."""
+    """Divide `total` by `weights` into whole parts that add up to it, by rounding the running sum down after each."""
     whole, run, given = sum(weights), 0, 0
     parts: list[int] = []
     for weight in weights:
@@ -24,7 +24,7 @@ def shares(total: int, weights: Sequence[int]) -> list[int]:
 def paid_items(
     prompt: Prompt, completion: Completion, kind: str, source_id: str, custom_id: str | None, at: float
 ) -> list[PaidItem]:
-    """One item for a comparison alone, n for a bundle of n; tokens add up exactly, cost but for the last digit."""
+    """One item for a comparison alone, n for a bundle of n. Tokens add up exactly, and cost up to the last digit."""
     usage = completion.usage
     weights = [comparison.weight or 1 for comparison, _ in completion.comparisons]
     columns = zip(

@@ -54,7 +54,7 @@ PRICES = {
     "gpt-6.1-sol": Price("openai", 2.0, 10.0, 0.1, long_from=272_000, long_factors=(2.0, 1.5)),
 }
 DEFAULT = Price("", 1.0, 5.0, 0.1, 1.25, 2.0)
-"""What any other model costs."""
+"""The price of every model that has none of its own."""
 
 
 def estimated_tokens(utf8_bytes: int) -> int:

@@ -1,4 +1,4 @@
-"""A simulator as a process of its own: how it is served, and how a test starts one."""
+"""A simulator as a process of its own: serving it, and starting one for a test."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ STOP_TIMEOUT_S = 5.0
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that tells its port on stdout, and for which SIGTERM is a good end.
+    """A uvicorn server that prints its port on stdout, and that ends with exit code 0 on SIGTERM.
 
     uvicorn raises the signal again after its shutdown, so that a supervisor would see exit code -15.
     """
@@ -51,7 +51,7 @@ class _Server(uvicorn.Server):
 
 
 class CannotListen(Exception):
-    """The address is taken, or none of this machine; says which, and why."""
+    """The address is taken, or is not one of this machine; the message says which address, and why."""
 
 
 def serve(settings: SimulatorSettings, host: str, port: int) -> None:

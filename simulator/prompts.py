@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Breakpoint:
-    """A place up to which Anthropic is asked to cache: the prefix's sha256, its bytes, its lifetime in seconds."""
+    """A point up to which Anthropic is asked to cache: the prefix's sha256, its bytes, its lifetime in seconds."""
 
     prefix_sha256: str
     prefix_bytes: int

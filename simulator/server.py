@@ -48,11 +48,11 @@ MODELS = {
 
 
 GATEWAY = "/gateway"
-"""A path under which both APIs are served once more, as by a proxy whose base URL has a path of its own."""
+"""Both APIs are served under this path too, as by a proxy whose base URL has a path of its own."""
 
 
 def provider_of(request: Request) -> str:
-    """Whose API is meant where the path does not tell: Anthropic's clients send headers of their own."""
+    """Whose API is meant, for a path that both have: Anthropic's clients send headers of their own."""
     headers = request.headers
     return "anthropic" if "anthropic-version" in headers or "x-api-key" in headers else "openai"
 

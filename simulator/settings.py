@@ -1,4 +1,4 @@
-"""What can be set on a simulator; every value has a default under which it answers at once and without faults."""
+"""The settings of a simulator. With all defaults it answers at once and without faults."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class SimulatorSettings(BaseModel):
     """Settings of one simulator process; an unknown name is refused.
 
-    The limits are the providers' published ones; a test sets small ones to meet them.
+    The limits are those that the providers publish; a test that is to meet them sets small ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -19,11 +19,11 @@ class SimulatorSettings(BaseModel):
     """SQLite file; None keeps the ledger in memory."""
 
     latency_s: float = Field(default=0.0, ge=0)
-    """How long a single call takes to answer, after its work is done and paid."""
+    """Seconds until a single call is answered, once its work is done and paid for."""
     latency_item_s: float = Field(default=0.0, ge=0)
-    """How much longer it takes for each further comparison that it holds."""
+    """Seconds more for each further comparison in the call."""
     latency_sigma: float = Field(default=0.0, ge=0)
-    """How these times spread: sigma of a lognormal factor with mean 1, drawn by the prompt; 0 is no spread."""
+    """The spread of these times: sigma of a lognormal factor with mean 1, drawn by the prompt; 0 is no spread."""
     batch_duration_s: float = Field(default=0.0, ge=0)
     """How long a batch runs; 0 ends it at the first look after its creation. Above 24 h it expires."""
     validation_s: float = Field(default=0.0, ge=0)
@@ -33,7 +33,7 @@ class SimulatorSettings(BaseModel):
     hold: bool = False
     """Batches run until the control API releases or finishes them (or 24 h pass)."""
     clock_skew_s: float = 0.0
-    """How far the clock by which the APIs show times of batches and files is ahead; negative: behind."""
+    """How many seconds ahead the clock is by which the APIs show times of batches and files; negative: behind."""
     judge_error_rate: float = Field(default=0.05, ge=0, le=1)
     """Probability that the judge picks the worse essay."""
 
@@ -56,13 +56,13 @@ class SimulatorSettings(BaseModel):
     requests_per_minute: int | None = Field(default=None, gt=0)
     """Single calls a minute, workspace and model, by token bucket; None is no limit."""
     tokens_per_minute: int | None = Field(default=None, gt=0)
-    """Tokens likewise: uncached input at Anthropic, max(max_tokens, input) at OpenAI."""
+    """Tokens a minute, workspace and model: uncached input at Anthropic, max(max_tokens, input) at OpenAI."""
     output_tokens_per_minute: int | None = Field(default=None, gt=0)
-    """Output tokens likewise, at Anthropic alone: counted when they have been made, so that the bucket may owe."""
+    """Output tokens a minute, workspace and model, at Anthropic only: counted once made, so the bucket may go below 0."""
     minute_s: float = Field(default=60.0, gt=0)
-    """How long that minute lasts, and those that prompt caches live: a test of limits that takes seconds sets it to a few."""
+    """Seconds of a minute, for limits and for the lifetimes of prompt caches: a test of limits sets it to a few."""
     headers_at_end: bool = False
-    """The headers show the limits as they are when a call is answered, not when it was let in."""
+    """Whether headers show the limits as they are when a call is answered, not as they were when it was let in."""
 
     bad_keys: frozenset[str] = frozenset()
     """API keys that are answered with 401; any other non-empty key is good."""

@@ -1,4 +1,4 @@
-"""Results that do not come whole: downloads that end early without an error, and counts that do not fit them."""
+"""Results that come incomplete: downloads that end early without an error, and counts that do not fit the results."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from simulator.calls import Call
 
 
 def download(call: Call, content: bytes) -> bytes:
-    """What is sent of a result file; all of it, unless an armed fault shortens it."""
+    """The part of a result file that is sent: all of it, unless an armed fault shortens it."""
     fault = call.simulation.faults.draw(("short_download",), call.provider, call.endpoint, call.endpoint, call.api_key)
     return content if fault is None else shortened(content, fault.variant)
 
@@ -27,7 +27,7 @@ def shortened(content: bytes, variant: str) -> bytes:
 
 
 def counts(call: Call, shown: dict[str, Any], *, answered: str) -> dict[str, Any]:
-    """A batch as it is shown, its `request_counts` as an armed fault has them; `answered` names that of the answers."""
+    """A batch as it is shown, with `request_counts` as an armed fault wants them; `answered` names the count of answers."""
     fault = call.simulation.faults.draw(("odd_counts",), call.provider, call.endpoint, call.endpoint, call.api_key)
     if fault is None:
         return shown

@@ -74,7 +74,7 @@ class Simulation:
         return self.faults.draw(ROW_KINDS, prompt.provider, endpoint, prompt.sha256)
 
     def answer_call(self, prompt: Prompt, endpoint: str, workspace: str, source_id: str) -> tuple[Completion, list[PaidItem]]:
-        """Answer a single call; raises ApiError where it is to fail. Expired and missing concern batches only."""
+        """Answer a single call; raises ApiError where it is to fail. The faults expired and missing concern batches only."""
         fault = self.row_fault(prompt, endpoint)
         if fault is not None and fault.fault == "errored":
             raise fault_error(fault)
@@ -151,7 +151,7 @@ class Simulation:
         return Outcome(row.custom_id, "succeeded", row.prompt.model, completion)
 
     def reset(self, keep: Iterable[str] = ()) -> None:
-        """Back to the start, but for the parts named in `keep`: faults, batches (with files), ledger, hold."""
+        """Reset everything, except the parts named in `keep`: faults, batches (with files), ledger, hold."""
         kept = set(keep)
         if "faults" not in kept:
             self.faults.clear()
