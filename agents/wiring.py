@@ -73,7 +73,7 @@ class Edges:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What `assemble` has made, as far as somebody runs it or asks it. `stop`: once it is set nothing new is begun."""
+    """The parts that the worker, the test world or the benchmark runs or reads. `stop`: once set, nothing new is begun."""
 
     collect: CollectLoop
     reconcile: ReconcileLoop
@@ -88,7 +88,7 @@ class Parts:
 
 
 def open_edges(settings: Settings, outbox: Outbox | None = None, accounts: Mapping[str, Account] | None = None) -> Edges:
-    """The real ones, none of them connected yet; `outbox` and `accounts` in place of the settings' own."""
+    """The real edges, not connected yet. `outbox` and `accounts` replace those that the settings would lead to."""
     metrics, clock = Metrics(CollectorRegistry()), SystemClock()
     outbox = outbox or Outbox(settings)
     if accounts is None:
@@ -172,12 +172,12 @@ def _dispatcher(
 
 
 def _probe(heartbeats: Heartbeats, outbox: Outbox, dispatcher: Dispatcher) -> None:
-    """Watch what has no turns of its own."""
+    """Let the watchdog watch what has no turns of its own: the outbox, and the steps of jobs."""
 
     def steps_silent_s() -> float:
         return max(0.0, dispatcher.silent_s() - outbox.silent_s())
 
-    # Told, and no reason to stop: while Kafka is gone the producer keeps what has been paid for, and sends it afterwards.
+    # Shown, but never a reason to stop: while Kafka is gone the producer keeps what has been paid for, and sends it later.
     heartbeats.probe("outbox", outbox.silent_s, patience=math.inf)
-    # A create may wait for others' uploads, its own time limits are minutes; and a step may wait for Kafka.
+    # A create call may wait for other uploads and has time limits of minutes; and a step may wait for Kafka.
     heartbeats.probe("job_steps", steps_silent_s, patience=_STEP_PATIENCE)

@@ -27,7 +27,7 @@ from tables.state_dir import StateDir
 
 log = structlog.get_logger("worker")
 
-EXIT_HARD_S = 20.0  # beyond shutdown_timeout_s: a stop that hangs ends the process; what is not acked is read again
+EXIT_HARD_S = 20.0  # after shutdown_timeout_s and this, a stop that hangs is cut off; what is not acked is read again
 _TOUCH_S = 60.0
 _GC_ALLOCATIONS = 20_000  # Python's default is 700: about two comparisons
 
@@ -96,7 +96,7 @@ class Worker:
         failstop.handle_loop_exceptions(asyncio.get_running_loop())
         self._declare_agents()
         starting.at(f"join the consumer group {settings.app_id}, and restore the tables")
-        tables: Any = edges.app.tables  # its interface lacks what it does
+        tables: Any = edges.app.tables  # the declared interface lacks `recovery`
         starting.progress = lambda: dict(tables.recovery.active_offsets)
         await edges.app.start()
         self._stack.push_async_callback(edges.app.stop)
@@ -113,7 +113,7 @@ class Worker:
     def _start_tracing(self) -> None:
         if not self.settings.tracing:
             return
-        from agents.records.tracing import Tracing  # an extra
+        from agents.records.tracing import Tracing  # needs the extra `tracing`
 
         self._parts.reconciling.tracer = tracing = Tracing()
         self._stack.push_async_callback(asyncio.to_thread, tracing.close)
@@ -145,7 +145,7 @@ class Worker:
             self._stack.callback(self._watchdog.stop)  # the first to end: the stop has a time limit of its own
 
     async def _crashed(self) -> None:
-        """Faust stops itself by the way that commits; a crash of it must not get that far."""
+        """End the process when Faust crashes, before Faust stops itself: that would commit offsets."""
         await self._edges.app._crashed.wait()
         failstop.stop("faust", self._edges.app.crash_reason or RuntimeError("the app crashed without a reason"))
 
@@ -169,9 +169,10 @@ class Worker:
 
 
 def _spare_the_collector() -> None:
-    """Leave what is there for good out of garbage collection, and collect less often: it took 20 % of a busy worker's time.
+    """Exempt the objects of the start, which stay for good, from garbage collection, and collect less often.
 
-    Most of what a comparison leaves behind is freed by its reference counts; cycles wait a little longer.
+    Collecting took 20 % of a busy worker's time. Most of what a comparison leaves behind is freed by its reference counts;
+    cycles of references wait a little longer.
     """
     gc.collect()
     gc.freeze()
@@ -185,8 +186,8 @@ def main(settings: Settings, open_edges: Callable[[Settings], Edges] = open_edge
     async def run() -> None:
         await Worker(settings, open_edges(settings)).run()
 
-    # Never closed: that would wait for all tasks, and those of a Faust that has not started yet need not end.
+    # The runner is never closed: that would wait for all tasks, and those of a Faust that has not started yet may never end.
     asyncio.Runner(loop_factory=uvloop.new_event_loop).run(run())
     logs.finish()
-    # Faust leaves threads behind (the consumer's); all is written, and they must not hold up the exit.
+    # All is written. Threads that Faust leaves behind (the consumer's) must not hold up the exit.
     os._exit(0)

@@ -27,8 +27,8 @@ def cancel(
 ) -> None:
     """End what is pending of these batches and ids by SERVICE_UNAVAILABLE events, for good.
 
-    CJ takes such an event as final and does not ask again. A batch job none of whose comparisons is wanted any more is
-    cancelled at the provider; what it has answered until then is paid. What is requested later is worked on as ever.
+    CJ takes such an event as final and does not ask again. A batch job of which no comparison is wanted any more is
+    cancelled at the provider; what it has answered until then is paid. What is requested later is worked on as usual.
     """
     import json
 

@@ -40,7 +40,7 @@ def jobs(
 ) -> None:
     """Print open jobs: the worker's own state, beside the provider's for those submitted there.
 
-    The provider is only looked at; without its key the worker's state is printed alone. Exit 1 where a worker does not answer.
+    The provider is only looked at; without its key only the worker's state is printed. Exit 1 where a worker does not answer.
     """
     import asyncio
 

@@ -61,7 +61,7 @@ def results(
 
 
 def line(value: bytes) -> str:
-    """Shorten a result event to one line; a record that is none is shown as such, so that reading goes on."""
+    """Shorten a result event to one line; any other record is shown as not being one, so that reading goes on."""
     try:
         data = json.loads(value)["data"]
         verdict = data["winner"] or data["error_detail"]["error_code"]

@@ -44,7 +44,7 @@ def submit(
     except OSError as error:
         typer.echo(f"cannot read {file}: {error.strerror}", err=True)
         raise typer.Exit(1) from error
-    # Cut at newlines alone: str.splitlines would cut at U+2028, which JSON allows inside a string.
+    # Cut only at newlines: str.splitlines would cut at U+2028, which JSON allows inside a string.
     bodies, rejected = round_records.read_lines(content.split(b"\n"))
     records = [] if rejected else round_records.records(bodies, dt.datetime.now(dt.UTC))
     failures: list[str] = []

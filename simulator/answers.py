@@ -82,7 +82,7 @@ class Written:
 
 
 def verdict_keys(schema: SchemaNode | None) -> tuple[str, ...]:
-    """The keys of a bundle: those properties of a schema that are verdicts. () for one verdict alone."""
+    """The keys of a bundle: those properties of a schema that are verdicts. () for the schema of a single verdict."""
     if schema is None or "winner" in schema.get("properties", {}):
         return ()
     children = schema.get("properties", {}).items()

@@ -96,7 +96,7 @@ class Batch:
         return min(ends)
 
     def rows_done(self, at: float) -> int:
-        """How many rows are done at `at`: before the natural end an even share of all, and those of the control API."""
+        """How many rows are done at `at`: before the natural end an even share of all, and `worked`."""
         if at >= self._natural_end():
             return len(self.rows)
         if self.held or self.duration_s <= 0:

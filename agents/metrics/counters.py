@@ -80,7 +80,7 @@ class Metrics:
         self._prices = self._counter("roundbatch_prices_unknown", "Results whose cost could not be told.", "provider", "model")
         self._rate_limited = self._counter("roundbatch_rate_limited", "Answers of 429 by providers.", "provider")
         self._unknown_ids = self._counter(
-            "roundbatch_unknown_custom_ids", "Rows of batch jobs under a custom id that is none of the job's.", "provider"
+            "roundbatch_unknown_custom_ids", "Rows of batch jobs with a custom id that the job does not have.", "provider"
         )
         self._short_reads = self._counter(
             "roundbatch_short_reads", "Reads of ended batches that brought fewer rows than the provider counts.", "provider"
@@ -185,7 +185,7 @@ class Metrics:
             self._rate_limited.labels(provider).inc()
 
     def unknown_custom_ids(self, provider: str, rows: int) -> None:
-        """An ended batch held rows whose custom id is none of its job's."""
+        """An ended batch held rows with custom ids that its job does not have."""
         self._unknown_ids.labels(self._provider(provider)).inc(rows)
 
     def short_read(self, provider: str) -> None:

@@ -48,7 +48,7 @@ class PaidMetrics:
         self._lost_usd.labels(provider).inc(usd)
 
     def tokens(self, provider: str, model: str, usage: Usage) -> None:
-        """An answer used so much."""
+        """An answer used so many tokens."""
         provider, model = self._labels.provider(provider), self._labels.model(model)
         cached = usage.cache_read_tokens + usage.cache_creation_tokens
         for direction, kind, count in (

@@ -32,7 +32,7 @@ class _Gap:
 
 
 class MissingRecords:
-    """Finds missing records: the gaps that are being looked into, by view and topic."""
+    """Finds missing records. It remembers the gaps that it is looking into, by view and topic."""
 
     def __init__(self, app: RoundbatchApp, log_ends: LogEnds) -> None:
         self._app, self._log_ends = app, log_ends

@@ -1,4 +1,4 @@
-"""`roundbatch watch`: the queue as a person wants to see it."""
+"""`roundbatch watch`: shows what waits, for a person at a terminal."""
 
 from __future__ import annotations
 
