@@ -1,4 +1,4 @@
-"""How long a scrape takes while much is pending: `python -m bench.scrape`, a minute, no Kafka.
+"""How long a scrape takes while much is pending: `python -m bench.scrape` takes a minute and needs no Kafka.
 
 A scrape holds up the event loop for as long as it takes; the aim is 50 ms with 100,000 comparisons pending.
 """

@@ -1,5 +1,4 @@
-"""build/compare.html: the answers, the plots, the real rows beside the model, and every row. One file, nothing from "
-"elsewhere."""
+"""build/compare.html: the answers, the plots, the real rows beside the model, and every row. It loads no other file."""
 
 import html
 from collections.abc import Iterable, Sequence

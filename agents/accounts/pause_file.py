@@ -1,4 +1,4 @@
-"""Which accounts are paused, in a small file beside the tables: after a restart too, no job goes to one that refuses all."""
+"""Which accounts are paused, in a small file beside the tables: a restarted worker does not send them all their jobs again."""
 
 import json
 import os

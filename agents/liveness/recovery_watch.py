@@ -14,7 +14,10 @@ HALT_S = 60.0
 
 
 class RecoveryWatch:
-    """`unsettled` is called at every tick that finds the tables so, `settled` at any other. It also measures recoveries."""
+    """The timers call `unsettled` at each tick at which the tables are not settled, and `settled` at every other tick.
+
+    It also measures how long a recovery takes.
+    """
 
     def __init__(self, app: RoundbatchApp, clock: Clock) -> None:
         self._app, self._clock = app, clock

@@ -1,4 +1,4 @@
-"""Synchronous calls, and bundles in calls and in batch jobs."""
+"""Metrics of synchronous calls, and of bundles in calls and in batch jobs."""
 
 from agents.metrics.buckets import BUNDLE_ITEMS, CALL_SECONDS
 from agents.metrics.labels import Labels

@@ -1,4 +1,4 @@
-"""What came back from providers, in tokens and USD."""
+"""Metrics of what came back from providers and is paid for, in tokens and USD."""
 
 from agents.metrics.labels import Labels, children
 from domain.reply import Usage

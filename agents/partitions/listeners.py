@@ -1,4 +1,4 @@
-"""Who wants to know that a partition has come, has caught up with its log, or is going."""
+"""Tells whoever wants to know that a partition has come, has caught up with its log, or is going."""
 
 from collections.abc import Callable
 

@@ -22,9 +22,9 @@ from tables.view import PartitionView, ReadProgress, Tables
 
 log = structlog.get_logger("views")
 
-# How long a partition must stand still before the end of a topic until it counts as stalled: shorter where no partition of the
-# worker has moved, longer where others have, for then the worker may just be busy. (Records of 0.9 MB that were read ahead for
-# one partition kept another waiting for more than a second.)
+# How long a partition must stand still before the end of a topic until it counts as stalled. It is shorter when no partition
+# of the worker has moved, and longer when others have, for then the worker may just be busy. (Records of 0.9 MB that were read
+# ahead for one partition kept another waiting for more than a second.)
 _ALL_STALLED_S = 1.0
 _ONE_STALLED_S = 10.0
 _RECOVERED_LOOK_S = 0.005

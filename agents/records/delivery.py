@@ -68,7 +68,7 @@ class Delivery:
         self._tables, self._outbox, self._dead_letters = tables, outbox, dead_letters
 
     def send(self, message: Message, event: Event) -> "asyncio.Future[Outcome | None]":
-        """Send the event that this work record has decided; its result is what the event told, None for a dead letter."""
+        """Send the event that this work record has decided. The future's result is what it told; None for a dead letter."""
         done: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
         self._try(message, event, done)
         return done

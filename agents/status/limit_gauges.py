@@ -13,7 +13,7 @@ from providers.limits.account_limits import AccountState
 KINDS = ("requests", "input_tokens", "output_tokens")
 WAITS = (*KINDS, "concurrency", "pause")
 States = Mapping[str, AccountState]
-Queues = Mapping[tuple[str, str], BatchQueueState]  # by account, and model where the provider counts by it
+Queues = Mapping[tuple[str, str], BatchQueueState]  # by account, and by model where the provider counts by model
 
 
 class LimitCollector(Collector):
