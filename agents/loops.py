@@ -120,7 +120,7 @@ class ReconcileLoop:
     def _acked(self, view: PartitionView, offset: int) -> None:
         crashpoints.point("after_work_acked", view.partition)
         view.work.acked = offset + 1
-        for job_id in view.touched.pop(offset, ()):
+        for job_id in view.once_acked.jobs_of(offset):
             self._due.consider(view.partition, job_id)
 
 
@@ -156,5 +156,4 @@ class CollectLoop:
 
     def _acked(self, view: PartitionView, offset: int) -> None:
         view.inbound.acked = offset + 1
-        keys = view.arrived.pop(offset, ())
-        self._closer.close(view, keys)
+        self._closer.close(view, view.once_acked.windows_of(offset))

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.comparison import Member
 from domain.job import Claim, Job, Submission
 from domain.outcome import ANSWERED
 from domain.partition.state import PartitionState
 from domain.rounds import RoundEntry
 from tables import jobs, outcomes, requests, rounds
 from tables.acknowledged import AcknowledgedTable
+from tables.in_flight import OnceAcked, SentAhead
 from tables.parsed import ParsedRecords
 
 _SLICE = 500  # entries between two turns of the event loop
@@ -82,13 +82,8 @@ class PartitionView:
     work: ReadProgress
     caught_up: bool = False
     retained: set[int] = field(default_factory=set)  # inbound offsets with a `requests` entry
-    finished: list[tuple[int, int]] = field(default_factory=list)  # (work offset that finished it, inbound offset)
-    planning: set[Member] = field(default_factory=set)  # in a JobPlanned that was sent and not read back
-    overdue: set[Member] = field(default_factory=set)  # in a DeadlinePassed that was sent and not read back
-    # By offset of an inbound record that is not acked yet: the windows that it filled.
-    arrived: dict[int, tuple[tuple[str, str], ...]] = field(default_factory=dict)
-    # By offset of a work record that is not acked yet: the jobs of which it is a fact.
-    touched: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    sent_ahead: SentAhead = field(default_factory=SentAhead)
+    once_acked: OnceAcked = field(default_factory=OnceAcked)
     deferred: deque[Any] = field(default_factory=deque)  # work records that wait for collect
     abandoned: dict[str, Job] = field(default_factory=dict)  # submitted jobs whose last open member has ended by something else
     cancels: list[Any] = field(default_factory=list)  # cancellations read before the partition had caught up
@@ -110,15 +105,12 @@ class PartitionView:
         """Take over the inbound records that the state has just seen finished, to be announced when work_offset is acked."""
         for offset in self.state.finished:
             if offset in self.retained:
-                self.finished.append((work_offset, offset))
+                self.once_acked.finish(work_offset, offset)
         self.state.finished.clear()
 
     def announceable(self) -> tuple[int, ...]:
         """The finished inbound offsets whose last outcome and event are acknowledged. Each is returned once."""
-        ready = tuple(offset for work_offset, offset in self.finished if work_offset < self.work.acked)
-        if ready:
-            self.finished = [item for item in self.finished if item[0] >= self.work.acked]
-        return ready
+        return self.once_acked.finished(self.work.acked)
 
     def check_caught_up(self, now_ms: int) -> bool:
         """Whether both topics have just been read to their ends. Quiet time and age of open windows count from now on."""

@@ -114,7 +114,7 @@ class Collect:
             effects.append(self._tables.rounds.put(partition, key, value))
         self._tell_of_rounds(view, judged, entries)
         self._warn_of_nights(view, judged, entries)
-        view.arrived[offset] = tuple(view.state.learn_record(offset, entries, self._clock.now_ms()))
+        view.once_acked.close(offset, view.state.learn_record(offset, entries, self._clock.now_ms()))
         view.note_finished(view.work.next - 1)
         self._answer_rejected(message, judged, entries, append_ms, effects)
         crashpoints.point("after_request_puts", partition)

@@ -226,15 +226,15 @@ class Reconcile:
         left = _owners(view, verdict)
         decide.learn(state, verdict)
         if isinstance(record, work.JobPlanned):
-            view.planning.difference_update(record.plan.members)
+            view.sent_ahead.plan_read(record.plan.members)
         if isinstance(record, work.DeadlinePassed):
-            view.overdue.difference_update(late.member for late in record.overdue)
+            view.sent_ahead.overdue_read(late.member for late in record.overdue)
         if verdict.spent and isinstance(record, work.Outcomes) and record.job_id:
             self._metrics.outcome_spent(record.outcomes[0].provider, verdict.spent)
         view.note_finished(offset)
         closed = [job for job in left if job.job_id not in state.jobs]
         view.abandoned.update((job.job_id, job) for job in closed if job.submission is not None)
-        view.touched[offset] = (*_touched(record, verdict), *(job.job_id for job in closed))
+        view.once_acked.look_at(offset, (*_touched(record, verdict), *(job.job_id for job in closed)))
         for ended, codes in state.rounds.take_ended():
             log.info("round_ended", partition=view.partition, round=ended, **codes)
         log.debug(

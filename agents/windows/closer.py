@@ -41,14 +41,14 @@ class Closer:
                 self._close(view, window.round_key, window.members, closed_by)
 
     def _close(self, view: PartitionView, window_key: str, members: dict[Member, Pending], closed_by: ClosedBy) -> None:
-        if not view.planning.isdisjoint(members):
+        if view.sent_ahead.plans_any(members):
             return  # a plan of this window is on its way; what it leaves is looked at when it has been read back
         ready = [pending for pending in members.values() if self._acknowledged(view, pending)]
         if not ready or (closed_by is ClosedBy.COMPLETE and len(ready) < len(members)):
             return
         crashpoints.point("before_job_planned_sent", view.partition)
         for plan in self._planner.cut(ready, closed_by):
-            view.planning.update(plan.members)
+            view.sent_ahead.plan(plan.members)
             self._outbox.send(self._settings.work_topic, work.encode(work.JobPlanned(plan=plan)), partition=view.partition)
             log.info(
                 "window_closed",

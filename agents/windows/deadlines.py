@@ -32,10 +32,10 @@ class Deadlines:
         if not view.caught_up:
             return
         passed = view.state.passed_deadlines(self._clock.now_ms(), _AT_ONCE)
-        late = [pending for pending in passed if pending.member not in view.overdue]
+        late = [pending for pending in passed if not view.sent_ahead.is_told_overdue(pending.member)]
         if not late:
             return
-        view.overdue.update(pending.member for pending in late)
+        view.sent_ahead.tell_overdue(pending.member for pending in late)
         record = work.DeadlinePassed(overdue=tuple(self._overdue(view, pending) for pending in late))
         self._outbox.send(self._topic, work.encode(record), partition=view.partition)
         rounds = list(dict.fromkeys(pending.round_key for pending in late))

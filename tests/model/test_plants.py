@@ -25,6 +25,7 @@ from providers.protocol import Ask, Candidate, ProviderError
 from streams.kafka.consumer import AckQueue
 from streams.wire import work
 from tables import rounds, view
+from tables.in_flight import OnceAcked
 from tables.view import PartitionView
 from tests.model import test_interleavings as shown
 from tests.model.provider import ModelProvider
@@ -175,7 +176,7 @@ def end_not_looked_for(patch: Patch) -> None:
 
     async def faulty(*args: Any, **fields: Any) -> PartitionView:
         made = await build(*args, **fields)
-        made.finished.clear()
+        made.once_acked = OnceAcked()
         return made
 
     patch.setattr(view, "build", faulty)
