@@ -14,9 +14,10 @@ class BudgetSettings(BaseModel):
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
     )
 
-    day_usd: float | None = Field(default=None, ge=0, description="USD a day, at all providers together.")
-    batch_usd: float | None = Field(default=None, ge=0, description="USD for one bos_batch_id.")
+    day_usd: float | None = Field(default=None, ge=0, description="Most USD a day, at all providers together.")
+    batch_usd: float | None = Field(default=None, ge=0, description="Most USD for one bos_batch_id.")
     excess: Literal["hold", "refuse"] = Field(
-        default="hold", description="What a budget has no room for waits (as long as its deadline allows), or is refused."
+        default="hold",
+        description="Whether a job that a budget has no room for waits (as long as its deadline allows), or is refused.",
     )
-    time_zone: TimeZone = Field(default="UTC", description="Where the day begins, as Europe/Stockholm.")
+    time_zone: TimeZone = Field(default="UTC", description="Time zone in which the day begins, as Europe/Stockholm.")

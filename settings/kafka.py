@@ -23,36 +23,37 @@ class KafkaSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
-    kafka_bootstrap_servers: str = Field(default="127.0.0.1:9092", description="Kafka, as host:port[,host:port…].")
+    kafka_bootstrap_servers: str = Field(default="127.0.0.1:9092", description="Where Kafka is, as host:port[,host:port…].")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        default="PLAINTEXT", description="What Kafka's listener speaks there."
+        default="PLAINTEXT", description="The protocol of Kafka's listener there."
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = Field(
-        default=None, description="How a client says who it is, with SASL_PLAINTEXT and SASL_SSL."
+        default=None, description="How a client authenticates, with SASL_PLAINTEXT and SASL_SSL."
     )
-    kafka_sasl_username: str | None = Field(default=None, min_length=1, description="User, with PLAIN and SCRAM.")
-    kafka_sasl_password: SecretStr | None = Field(default=None, description="Its password.")
+    kafka_sasl_username: str | None = Field(default=None, min_length=1, description="The user's name, with PLAIN and SCRAM.")
+    kafka_sasl_password: SecretStr | None = Field(default=None, description="The user's password, with PLAIN and SCRAM.")
     kafka_ssl_ca_file: Path | None = Field(
-        default=None, description="Who may have signed Kafka's certificate (PEM); none: whom this machine trusts."
+        default=None,
+        description="Authorities that may have signed Kafka's certificate (PEM); by default those that this machine trusts.",
     )
     kafka_ssl_cert_file: Path | None = Field(
-        default=None, description="The client's own certificate (PEM), where Kafka asks for one."
+        default=None, description="The client's own certificate (PEM), if Kafka asks for one."
     )
-    kafka_ssl_key_file: Path | None = Field(default=None, description="Its private key (PEM).")
-    kafka_ssl_key_password: SecretStr | None = Field(default=None, description="What that key is encrypted with.")
+    kafka_ssl_key_file: Path | None = Field(default=None, description="The private key of the client's certificate (PEM).")
+    kafka_ssl_key_password: SecretStr | None = Field(default=None, description="The password of that key, if it is encrypted.")
     kafka_ssl_check_hostname: bool = Field(
-        default=True, description="Kafka's certificate must be for the host name that is connected to."
+        default=True, description="Whether Kafka's certificate must be for the host name that is connected to."
     )
     kafka_oauth_token_url: str | None = Field(
-        default=None, description="With OAUTHBEARER: where a token is got with the client's id and secret."
+        default=None, description="With OAUTHBEARER: where a client gets a token for its id and secret."
     )
-    kafka_oauth_client_id: str | None = Field(default=None, min_length=1, description="The client's id there.")
-    kafka_oauth_client_secret: SecretStr | None = Field(default=None, description="Its secret.")
-    kafka_oauth_scope: str | None = Field(default=None, description="The scope to ask for, if any.")
+    kafka_oauth_client_id: str | None = Field(default=None, min_length=1, description="With OAUTHBEARER: the client's id.")
+    kafka_oauth_client_secret: SecretStr | None = Field(default=None, description="With OAUTHBEARER: the client's secret.")
+    kafka_oauth_scope: str | None = Field(default=None, description="With OAUTHBEARER: the scope to ask for, if any.")
     kafka_oauth_msk_region: str | None = Field(
         default=None,
         min_length=1,
-        description="With OAUTHBEARER, in place of a token URL: IAM on Amazon MSK in this region (the extra `msk`).",
+        description="With OAUTHBEARER, in place of a token URL: the region of an Amazon MSK with IAM (needs the extra `msk`).",
     )
 
     @field_validator("kafka_bootstrap_servers")

@@ -12,7 +12,7 @@ from domain.strategies import STRATEGIES
 from settings.time_zone import TimeZone
 
 MIB = 1024 * 1024
-_JOB_BYTES = "Encoded size of one batch job; below the provider's own limit: Anthropic 256 MB, OpenAI 200 MB."
+_JOB_BYTES = "Largest encoded size of one batch job; below the provider's own limit: Anthropic 256 MB, OpenAI 200 MB."
 
 
 def known_strategy(name: str) -> str:
@@ -33,57 +33,68 @@ class ProviderSettings(BaseModel):
     PROVIDER_JOB_BYTES: ClassVar[int]
 
     api_key: SecretStr | None = Field(
-        default=None, description="The account's key; without one its requests are refused by an event."
+        default=None, description="The account's key; without one, requests for the provider end in error events."
     )
-    base_url: str | None = Field(default=None, description="Another endpoint than the SDK's own, e.g. the simulator's.")
+    base_url: str | None = Field(
+        default=None, description="The base URL of another endpoint than the SDK's own, e.g. the simulator's."
+    )
     model: str = Field(min_length=1, description="Model of requests that name none.")
     llm_batching_strategy: str | None = Field(
         default=None, description="Overrides ROUNDBATCH_LLM_BATCHING_STRATEGY for this provider."
     )
-    max_output_tokens: int = Field(default=400, ge=64, le=32_000, description="Output limit of one comparison.")
-    max_job_items: int = Field(default=10_000, ge=1, le=10_000, description="Comparisons in one batch job.")
+    max_output_tokens: int = Field(default=400, ge=64, le=32_000, description="Most output tokens of one comparison.")
+    max_job_items: int = Field(default=10_000, ge=1, le=10_000, description="Most comparisons in one batch job.")
     max_job_bytes: int = Field(ge=1_024, description=_JOB_BYTES)
     max_job_tokens: int = Field(
         default=1_000_000_000,
         ge=1_000,
-        description="Input tokens of one batch job (an upper estimate): below what the account may have enqueued.",
+        description="Most input tokens of one batch job (an upper estimate): below the limit of the account's batch queue.",
     )
     bundle_size: int = Field(
-        default=8, ge=1, le=64, description="Comparisons in one call under serial_bundle; a smaller preferred_bundle_size wins."
+        default=8,
+        ge=1,
+        le=64,
+        description="Most comparisons in one call under serial_bundle; a smaller preferred_bundle_size wins.",
     )
     bundle_layout: Layout = Field(
-        default="auto", description="How a bundle is written; auto takes the smaller (docs/bundles.md)."
+        default="auto", description="How a bundle is written; auto takes the smaller layout (docs/bundles.md)."
     )
     batch_bundle_size: int = Field(
-        default=1, ge=1, le=64, description="Comparisons in one line of a batch job: above 1, half price and fewer tokens."
+        default=1,
+        ge=1,
+        le=64,
+        description="Most comparisons in one line of a batch job: above 1, fewer tokens, still at half price.",
     )
     nightly_cron: str = Field(
         default="0 1 * * *",
         description="When nightly windows close: a cron expression of five fields, or of six with the second first.",
     )
-    nightly_time_zone: TimeZone = Field(default="UTC", description="Its time zone, as Europe/Stockholm.")
+    nightly_time_zone: TimeZone = Field(default="UTC", description="The time zone of NIGHTLY_CRON, as Europe/Stockholm.")
     poll_first_s: float = Field(default=5.0, gt=0, description="Wait before the first look at a batch.")
-    poll_max_s: float = Field(default=300.0, gt=0, description="Longest wait between two looks.")
+    poll_max_s: float = Field(default=300.0, gt=0, description="Longest wait between two looks at a batch.")
     max_concurrent_calls: int = Field(
-        default=16, ge=1, le=1_000, description="Synchronous calls in flight at once, per worker."
+        default=16,
+        ge=1,
+        le=1_000,
+        description="Most calls in flight at once, and most batches that are being submitted at once, per worker.",
     )
     requests_per_minute: int | None = Field(
         default=None,
         ge=1,
-        description="At most so many calls a minute and model, all workers together; none: what headers show.",
+        description="Most calls a minute, by model, of all workers together; by default what the provider's headers show.",
     )
     input_tokens_per_minute: int | None = Field(
         default=None,
         ge=1,
-        description="Likewise for input tokens: uncached ones at Anthropic; at OpenAI its limit of tokens.",
+        description="Most input tokens a minute, likewise: uncached ones at Anthropic; at OpenAI its one limit of tokens.",
     )
     max_enqueued_items: int | None = Field(
         default=None,
         ge=1,
-        description="Lines that may wait in the account's open batches of a model, all workers together; more are held back.",
+        description="Most lines in the account's unended batches, by model, of all workers together; other batches wait.",
     )
     max_enqueued_tokens: int | None = Field(
-        default=None, ge=1_000, description="Likewise for their input tokens (an upper estimate)."
+        default=None, ge=1_000, description="Most input tokens in those batches, likewise (an upper estimate)."
     )
     call_timeout_s: float = Field(
         default=60.0, gt=0, description="A call without an answer for this long is of unknown outcome."
@@ -153,7 +164,7 @@ class AnthropicSettings(ProviderSettings):
     model: str = Field(default="claude-haiku-5-5", min_length=1, description="Model of requests that name none.")
     max_job_bytes: int = Field(default=32 * MIB, ge=1_024, description=_JOB_BYTES)
     output_tokens_per_minute: int | None = Field(
-        default=None, ge=1, description="Likewise for output tokens, which OpenAI does not limit."
+        default=None, ge=1, description="Most output tokens a minute, likewise; OpenAI has no such limit."
     )
 
 

@@ -60,8 +60,12 @@ class Settings(KafkaSettings, BaseSettings):
     )
 
     # Topics
-    app_id: str = Field(default="roundbatch", description="Consumer group, and the head of the changelog topics' names.")
-    request_topic: str = Field(default="huleedu.llm_provider.comparison_requested.v1", description="Where requests come in.")
+    app_id: str = Field(
+        default="roundbatch", description="The consumer group, and the beginning of the changelog topics' names."
+    )
+    request_topic: str = Field(
+        default="huleedu.llm_provider.comparison_requested.v1", description="The topic where requests come in."
+    )
     work_topic: str = Field(default="roundbatch.work", description="The worker's own topic, the one order of a partition.")
     allowed_callback_topics: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("huleedu.llm_provider.comparison_result.v1",),
@@ -69,15 +73,18 @@ class Settings(KafkaSettings, BaseSettings):
         description="Topics that results may be written to: comma separated, or a JSON list.",
     )
     partitions: int = Field(
-        default=8, ge=1, le=1_000, description="Of the request topic, the work topic and the tables. Permanent."
+        default=8,
+        ge=1,
+        le=1_000,
+        description="Partitions of the request topic, the work topic and the tables; they can never be changed.",
     )
     replication_factor: int = Field(
-        default=1, ge=1, le=32_767, description="Of the topics that the worker creates; 3 in production."
+        default=1, ge=1, le=32_767, description="Replicas of the topics that the worker creates; 3 in production."
     )
     inbound_retention_s: float = Field(default=7 * DAY_S, gt=0, description="How long the request topic keeps a record.")
     state_dir: Path = Field(
         default=Path("build/state"),
-        description="The tables' local store, relative to where the worker starts; in production a volume of its own.",
+        description="Folder of the tables' local store, relative to the working directory; in production a volume of its own.",
     )
     standby_replicas: int = Field(default=0, ge=0, le=10, description="Workers that keep a warm copy of each table partition.")
 
@@ -93,7 +100,7 @@ class Settings(KafkaSettings, BaseSettings):
         default=12_600.0, gt=0, description="A request unanswered for this long ends in TIMEOUT (CJ: 4 h)."
     )
     nightly_longest_wait_s: float = Field(
-        default=108_000.0, gt=0, description="The same under nightly (30 h); CJ's BATCH_TIMEOUT_HOURS must be longer."
+        default=108_000.0, gt=0, description="LONGEST_WAIT_S under nightly (30 h); CJ's BATCH_TIMEOUT_HOURS must be longer."
     )
     escalate_before_s: float = Field(
         default=1_800.0,
@@ -110,7 +117,7 @@ class Settings(KafkaSettings, BaseSettings):
     # Retries and claims
     attempts: int = Field(default=3, ge=1, le=20, description="Tries of one comparison before its error event.")
     backoff_first_s: float = Field(default=30.0, ge=0, description="First wait after a refusal by the account.")
-    backoff_max_s: float = Field(default=900.0, ge=0, description="Longest such wait.")
+    backoff_max_s: float = Field(default=900.0, ge=0, description="Longest wait after refusals by the account.")
     tidy_files_every_s: float = Field(
         default=HOUR_S, ge=0, description="How often uploaded files that belong to no batch are deleted; 0: never."
     )
@@ -122,27 +129,33 @@ class Settings(KafkaSettings, BaseSettings):
         description="A start that has not joined the group after this long, or restores no more, ends (exit 69); 0: never.",
     )
     shutdown_timeout_s: float = Field(default=30.0, ge=0, description="How long calls in flight may take after SIGTERM.")
-    health_host: str = Field(default="127.0.0.1", min_length=1, description="Where /healthz, /readyz, /metrics, /jobs listen.")
-    health_port: int = Field(default=8080, ge=0, le=65_535, description="Their port; 0 takes a free one.")
+    health_host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address of the worker's page, /status, /healthz, /readyz, /metrics and /jobs.",
+    )
+    health_port: int = Field(default=8080, ge=0, le=65_535, description="Port of these endpoints; 0 takes a free one.")
     watchdog_s: float = Field(
         default=300.0,
         ge=0,
         description="A loop without a sign of life for this long (60 at least) ends the worker (exit 70); 0: never.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
-        default="INFO", description="Least level logged."
+        default="INFO", description="The least level that is logged."
     )
     tracing: bool = Field(
         default=False, description="Continue the traces of requests (OpenTelemetry, the extra `tracing`; OTEL_… says where to)."
     )
     broker_session_timeout_s: float = Field(
-        default=30.0, gt=0, description="A worker silent for this long loses its partitions."
+        default=30.0, gt=0, description="A worker of which Kafka hears nothing for this long loses its partitions."
     )
 
     # Memory and disk
-    max_inflight_bytes: int = Field(default=128 * MIB, ge=1_024, description="Encoded jobs and calls held at once, per worker.")
+    max_inflight_bytes: int = Field(
+        default=128 * MIB, ge=1_024, description="Most bytes of encoded jobs and calls in memory at once, per worker."
+    )
     max_pending_bytes: int = Field(
-        default=2_048 * MIB, ge=1_024, description="Unanswered requests on disk; above it intake pauses."
+        default=2_048 * MIB, ge=1_024, description="Bytes of unanswered requests on disk, above which intake pauses."
     )
 
     budget: BudgetSettings = Field(default_factory=lambda: BudgetSettings())

@@ -16,7 +16,10 @@ class ForTesting(BaseModel):
         default=False, description="Kafka is the demo's own, in memory: topics appear on first use and are not verified."
     )
     limits_minute_s: float = Field(
-        default=60.0, gt=0, le=60.0, description="How long a provider's minute lasts: shorter only at a simulator in a hurry."
+        default=60.0,
+        gt=0,
+        le=60.0,
+        description="Seconds of a minute of the providers' limits: fewer only with a simulator that plays faster.",
     )
     poll_factor: float = Field(
         default=1.5, ge=1, le=10, description="Each wait between two looks at a batch is this many times the one before."
@@ -32,10 +35,14 @@ class ForTesting(BaseModel):
         description="A batch create (upload included) without an answer is of unknown outcome.",
     )
     list_settle_s: float = Field(
-        default=180.0, gt=0, description="Between the two scans that may conclude that a job is absent."
+        default=180.0,
+        gt=0,
+        description="Time between the two scans of a provider's list that may conclude that a job is absent.",
     )
     clock_skew_s: float = Field(default=60.0, ge=0, description="Largest difference assumed between two machines' clocks.")
-    near_deadline_s: float = Field(default=1_800.0, ge=0, description="This close to its deadline a retry is a single call.")
+    near_deadline_s: float = Field(
+        default=1_800.0, ge=0, description="A comparison that is this close to its deadline is asked again as a single call."
+    )
     retry_batch_min: int = Field(default=4, ge=1, description="Fewer comparisons than this are tried again as single calls.")
 
     @model_validator(mode="after")
