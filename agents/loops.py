@@ -108,7 +108,7 @@ class ReconcileLoop:
         """Handle the work records of a partition in order, until one has to wait for collect."""
         while view.deferred and not view.dead:
             message: Message = view.deferred[0]
-            # This record is named, not the one that the loop is at: this one may have waited for that one.
+            # A failure names this record, which may have waited, and not the one that the loop is at now.
             with failstop.guard("reconcile", failstop.place_of(message)):
                 try:
                     effects = self._reconcile.handle(view, message)

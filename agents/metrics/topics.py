@@ -11,7 +11,7 @@ INBOUND, WORK = "request", "work"
 
 
 class TopicMetrics:
-    """The request and the work topic are labelled by these words, other topics by their names; the settings bound these."""
+    """The request and the work topic are labelled by these words, other topics by their names, which the settings give."""
 
     def __init__(self, labels: Labels) -> None:
         self._removed = labels.counter(

@@ -42,7 +42,7 @@ class MissingRecords:
         self.on_removed: Callable[[str, int], None] = lambda topic, offsets: None
 
     def is_real(self, view: PartitionView, topic: str, expected: int, after: int) -> bool:
-        """Whether the log holds no record in [expected, after). False while that is unknown, for then the log is asked."""
+        """Whether the log holds no record in [expected, after). While that is unknown: False, and the log is asked."""
         gap = self._open.get((id(view), topic))
         if gap is not None and gap.expected == expected:
             if gap.ends_at is not None and after <= gap.ends_at:
