@@ -27,7 +27,7 @@ from providers.prices import cost_usd
 from providers.protocol import Ask
 from settings.settings import PROVIDERS, Settings, variable
 
-BYTES_PER_TOKEN = 4  # the mean of English prose at both providers; limits are kept by an upper bound of tokens (2.5)
+BYTES_PER_TOKEN = 4  # the mean of English prose at both providers; limits are kept by an upper bound (a token in 2.5 bytes)
 ANSWER_TOKENS = 100  # of one comparison; 35 to 104 were recorded (docs/contract.md#recorded-workload)
 
 
