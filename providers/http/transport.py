@@ -12,7 +12,9 @@ import httpx2
 from providers.http.failures import UnreadableBody
 
 CONNECT_TIMEOUT_S = 10.0
-MAX_CONNECTIONS = 100
+# As many calls as MAX_CONCURRENT_CALLS may allow (at most 1,000), and some for polls: a call that waited here for a connection
+# would be taken for one that the provider does not answer.
+MAX_CONNECTIONS, KEPT_CONNECTIONS = 1_100, 100
 
 _IDENTIFIED = frozenset({"batches", "files", "models"})
 _OPERATIONS = {
@@ -82,7 +84,7 @@ class CountingClient(httpx2.AsyncClient):
         """`transport` None means the network."""
         super().__init__(
             timeout=TIMEOUTS,
-            limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
+            limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS),
             follow_redirects=True,
             transport=transport,
         )
