@@ -13,6 +13,7 @@ from confluent_kafka import TopicPartition
 from bench.figures import Sample
 from bench.processes import cpu_s, resident_bytes
 from demo import clients
+from demo.environment import clean_environment
 from settings.kafka import KafkaSettings
 
 _TIMEOUT_S = 600.0
@@ -64,7 +65,7 @@ class MeasuredWorker:
             self._profile.parent.mkdir(parents=True, exist_ok=True)
             command.append(str(self._profile))
         with log.open("wb") as out:
-            process = subprocess.Popen(command, env={**_clean_environment(), **self._env}, stdout=out, stderr=out)
+            process = subprocess.Popen(command, env=clean_environment(os.environ) | self._env, stdout=out, stderr=out)
             try:
                 self._wait(process, before, count, log)
                 used_s, end, peak = cpu_s(process.pid), resident_bytes(process.pid), resident_bytes(process.pid, "VmHWM")
@@ -106,8 +107,3 @@ class MeasuredWorker:
         if len(seen) != count or records != count:
             raise RuntimeError(f"{count} comparisons were requested, {records} results came, for {len(seen)} of them")
         return last_ms / 1000
-
-
-def _clean_environment() -> dict[str, str]:
-    ours = ("ROUNDBATCH_", "ANTHROPIC_", "OPENAI_", "KAFKA_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from compare.real import Place
 from demo import broker
+from demo.environment import clean_environment
 from demo.processes import Processes
-from demo.services import EMBEDDED, LISTENING_S, clean_environment
+from demo.services import EMBEDDED, LISTENING_S
 from settings.settings import load_settings
 from streams.kafka import security
 

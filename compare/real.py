@@ -14,9 +14,9 @@ from compare.playing import Times, play
 from compare.row import Row, percentile
 from compare.scraped import Scraped
 from demo.cj_batch import CJBatch
+from demo.environment import clean_environment
 from demo.exchange import KafkaExchange
 from demo.processes import Processes, body_of
-from demo.services import clean_environment
 from settings.settings import load_settings
 
 READY_S = 60.0

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo import broker
+from demo.environment import clean_environment
 from demo.processes import Processes
 from demo.sending import PROVIDERS, Sending
 from settings.kafka import KafkaSettings
 from settings.settings import load_settings
 from streams.kafka import security
 
-READY_S = 45.0
-LISTENING_S = 20.0
+# A start takes 3 s, on a machine that is many times slower too long for less than these.
+READY_S = 180.0
+LISTENING_S = 60.0
 
 #: Long enough for the live view to show a batch on its way, short enough for ten rounds in half a minute.
 BATCH_DURATION_S = 1.0
@@ -91,14 +93,6 @@ def start(
     health = int(processes.wait_event(worker, "health_listening", READY_S)["port"])
     processes.wait_ready(worker, f"http://127.0.0.1:{health}/readyz", READY_S)
     return Services(load_settings(kafka), url, f"http://127.0.0.1:{health}", topics)
-
-
-def clean_environment(given: Mapping[str, str]) -> dict[str, str]:
-    """The user's environment without what could lead to a real provider: keys, base URLs, settings of a real worker."""
-    prefixes = ("ROUNDBATCH_", "ANTHROPIC_", "OPENAI_", "KAFKA_")
-    kept = {name: value for name, value in given.items() if not name.upper().startswith(prefixes)}
-    # Both SDKs heed a proxy, which cannot reach this machine's own ports.
-    return kept | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
 
 
 def worker_settings(

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from subprocess import TimeoutExpired
 from typing import cast
 
+from demo.environment import clean_environment
+
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["agents.worker", "cli.main", "cli.worker", "uvloop", "tests.harness.warm"])
-FOREIGN = ("ROUNDBATCH_", "ANTHROPIC_", "OPENAI_", "KAFKA_")
 
 
 def _become_worker(env: Mapping[str, str], log: str) -> None:
     """`roundbatch worker` in a forked child, with its output in a file."""
-    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
-        del os.environ[name]
-    os.environ.update(env)
+    clean = clean_environment(os.environ)
+    os.environ.clear()
+    os.environ.update(clean | env)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app
+from demo.environment import clean_environment
 from demo.exchange import KafkaExchange
 from settings.settings import load_settings
 from simulator.control import SimulatorControl
@@ -103,7 +104,7 @@ def bearer(secured: SecuredKafka, token: Callable[[], str] = lambda: unsigned_to
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Command:
     """`roundbatch …` with no other settings than these."""
-    for name in [name for name in os.environ if name.startswith(("ROUNDBATCH_", "ANTHROPIC_", "OPENAI_", "KAFKA_"))]:
+    for name in os.environ.keys() - clean_environment(os.environ).keys():
         monkeypatch.delenv(name)
     return lambda env, *arguments: CliRunner(env=env).invoke(app, arguments)
 

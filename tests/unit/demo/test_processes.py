@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from demo import broker, services
+from demo.environment import clean_environment
 from demo.processes import Processes, ProcessFailed
 from demo.sending import Sending
 
@@ -159,7 +160,7 @@ def test_nothing_of_the_readers_environment_leads_to_a_real_provider() -> None:
         "HTTPS_PROXY": "http://proxy:3128",
     }
 
-    environment = services.clean_environment(given) | services.worker_settings(
+    environment = clean_environment(given) | services.worker_settings(
         {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}, "http://127.0.0.1:8", services.EMBEDDED, Path("state"), Sending()
     )
 

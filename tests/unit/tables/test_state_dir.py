@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.environment import clean_environment
 from tables.state_dir import StateDir, StateDirUnusable
 
 NOBODY = 65534
@@ -104,11 +105,10 @@ def test_one_that_is_free_can_be_used_by_one(tmp_path: Path) -> None:
 
 def test_the_worker_ends_with_78_before_it_looks_for_kafka(tmp_path: Path) -> None:
     blocked = below_a_file(tmp_path / "state")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("ROUNDBATCH_", "KAFKA_"))}
     ended = subprocess.run(
         [sys.executable, "-m", "cli", "worker"],
         env={
-            **clean,
+            **clean_environment(os.environ),
             "ANTHROPIC_API_KEY": "key",
             "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
             "ROUNDBATCH_STATE_DIR": str(blocked),
