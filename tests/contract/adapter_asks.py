@@ -1,15 +1,20 @@
 """What the adapters are asked in the contract tests, and what they report."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from domain.reply import Reply
+from providers.anthropic.adapter import AnthropicProvider
+from providers.openai.adapter import OpenAIProvider
 from providers.prompts.prompts import PromptSource, SourceBlock, prompt_blocks
 from providers.protocol import Ask, JobPhase, Provider
 
 CONTEXT = "**Assessment Criteria:**\n" + "Content, structure, language. " * 100  # above the shortest cached prefix
 MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
 LONG_S = 20.0
+# Opens a provider with a key of the test's own.
+Open = Callable[..., AnthropicProvider | OpenAIProvider]
 
 
 class Counts:

@@ -69,19 +69,13 @@ def process() -> Iterator[SimulatorControl]:
         yield control
 
 
-@pytest.fixture
-def sim(process: SimulatorControl) -> SimulatorControl:
-    process.reset()
-    return process
-
-
-def client_of(sim: SimulatorControl, api_key: str = "a-key", **more: Any) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=sim.base_url, api_key=api_key, max_retries=0, timeout=20, **more)
+def client_of(simulator: SimulatorControl, api_key: str = "a-key", **more: Any) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=simulator.base_url, api_key=api_key, max_retries=0, timeout=20, **more)
 
 
 @pytest.fixture
-def client(sim: SimulatorControl) -> Iterator[anthropic.Anthropic]:
-    with client_of(sim) as made:
+def client(simulator: SimulatorControl) -> Iterator[anthropic.Anthropic]:
+    with client_of(simulator) as made:
         yield made
 
 
@@ -92,7 +86,7 @@ def anyone(request: pytest.FixtureRequest) -> Iterator[anthropic.Anthropic]:
         with anthropic.Anthropic(api_key=os.environ["ANTHROPIC_API_KEY"], max_retries=2) as made:
             yield made
     else:
-        with client_of(request.getfixturevalue("sim")) as made:
+        with client_of(request.getfixturevalue("simulator")) as made:
             yield made
 
 

@@ -74,19 +74,13 @@ def process() -> Iterator[SimulatorControl]:
         yield control
 
 
-@pytest.fixture
-def sim(process: SimulatorControl) -> SimulatorControl:
-    process.reset()
-    return process
-
-
-def client_of(sim: SimulatorControl, api_key: str = "a-key") -> openai.OpenAI:
-    return openai.OpenAI(base_url=sim.openai_url, api_key=api_key, max_retries=0, timeout=20)
+def client_of(simulator: SimulatorControl, api_key: str = "a-key") -> openai.OpenAI:
+    return openai.OpenAI(base_url=simulator.openai_url, api_key=api_key, max_retries=0, timeout=20)
 
 
 @pytest.fixture
-def client(sim: SimulatorControl) -> Iterator[openai.OpenAI]:
-    with client_of(sim) as made:
+def client(simulator: SimulatorControl) -> Iterator[openai.OpenAI]:
+    with client_of(simulator) as made:
         yield made
 
 
@@ -97,7 +91,7 @@ def anyone(request: pytest.FixtureRequest) -> Iterator[openai.OpenAI]:
         with openai.OpenAI(api_key=os.environ["OPENAI_API_KEY"], max_retries=2) as made:
             yield made
     else:
-        with client_of(request.getfixturevalue("sim")) as made:
+        with client_of(request.getfixturevalue("simulator")) as made:
             yield made
 
 

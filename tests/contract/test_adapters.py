@@ -1,14 +1,11 @@
 """Both adapters, with the real SDKs, against the simulator: what the worker may rely on at either provider."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 
 from domain.answer import Answer
-from domain.reply import Cause, ErrorCode, Fault, ReplyKind, Retry, Stop, judge
-from providers.anthropic.adapter import AnthropicProvider
-from providers.openai.adapter import OpenAIProvider
+from domain.reply import Cause, ErrorCode, ReplyKind, Retry, judge
 from providers.prices import cost_usd
 from providers.protocol import (
     AccountRefused,
@@ -24,69 +21,7 @@ from providers.protocol import (
     Throttled,
 )
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
-from tests.contract.adapter_asks import LONG_S, MODELS, Counts, ask_of, asks_of, replies_of, run, submit
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[SimulatorControl]:
-    with running_simulator(
-        bad_keys=["bad-key"],
-        workspaces={"other-key": "another workspace"},
-        call_max_bytes=200_000,
-        judge_error_rate=0.0,
-        unknown_models=["no-such-model"],
-    ) as control:
-        yield control
-
-
-@pytest.fixture
-def simulator(process: SimulatorControl) -> SimulatorControl:
-    process.reset()
-    return process
-
-
-@pytest.fixture(params=["anthropic", "openai"])
-def kind(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def counts() -> Counts:
-    return Counts()
-
-
-Open = Callable[..., AnthropicProvider | OpenAIProvider]
-
-
-@pytest.fixture
-async def open_with(simulator: SimulatorControl, kind: str, counts: Counts, monkeypatch: Any) -> AsyncIterator[Open]:
-    """Opens the provider with a key of the test's own; the environment's must never be used."""
-    for name in ("ANTHROPIC", "OPENAI"):
-        monkeypatch.setenv(f"{name}_API_KEY", "bad-key")
-        monkeypatch.setenv(f"{name}_BASE_URL", "http://127.0.0.1:9/")
-    opened: list[AnthropicProvider | OpenAIProvider] = []
-
-    def open_one(api_key: str = "good-key", base_url: str | None = None) -> AnthropicProvider | OpenAIProvider:
-        callbacks: dict[str, Any] = {"on_http": counts.on_http, "on_dropped": counts.on_dropped}
-        if kind == "anthropic":
-            one: AnthropicProvider | OpenAIProvider = AnthropicProvider(
-                api_key, base_url=base_url or simulator.base_url, **callbacks
-            )
-        else:
-            one = OpenAIProvider(api_key, base_url=base_url or simulator.openai_url, **callbacks)
-        opened.append(one)
-        return one
-
-    yield open_one
-    for one in opened:
-        await one.close()
-
-
-@pytest.fixture
-def provider(open_with: Open) -> Provider:
-    return open_with()
+from tests.contract.adapter_asks import LONG_S, MODELS, Counts, Open, ask_of, asks_of, replies_of, run, submit
 
 
 def of(error: ProviderError, expected: type[ProviderError]) -> bool:
@@ -301,101 +236,3 @@ class TestBatch:
         monkeypatch.setattr("providers.http.spool.IN_MEMORY_BYTES", 10)
         rows = await run(provider, asks_of(kind, 12))
         assert list(rows) == [ask.custom_id for ask in asks_of(kind, 12)]
-
-
-class TestCall:
-    async def test_an_answer(self, provider: Provider, kind: str, simulator: SimulatorControl, counts: Counts) -> None:
-        reply = await provider.call(ask_of(kind, 4), timeout_s=LONG_S)
-        answer = judge(reply)
-        assert isinstance(answer, Answer)
-        assert answer.winner == "Essay B"
-        assert reply.custom_id == "job-1-4"
-        assert cost_usd(kind, reply.model, reply.usage, batch=False) == pytest.approx(simulator.ledger()["cost_usd"])
-        operation = {"anthropic": "messages.create", "openai": "chat.completions.create"}[kind]
-        assert counts.http == {(operation, "200"): 1}
-
-    async def test_the_second_call_reads_the_cached_prefix(self, provider: Provider, kind: str) -> None:
-        first = await provider.call(ask_of(kind, 0), timeout_s=LONG_S)
-        second = await provider.call(ask_of(kind, 1), timeout_s=LONG_S)
-        if kind == "anthropic":
-            assert first.usage.cache_creation_tokens > 512
-            assert second.usage.cache_read_tokens == first.usage.cache_creation_tokens
-        assert second.usage.prompt_tokens == first.usage.prompt_tokens
-
-    @pytest.mark.parametrize(
-        ("fault", "stop"),
-        [({"fault": "refused"}, Stop.REFUSAL), ({"fault": "cut"}, Stop.CUT), ({"fault": "invalid"}, Stop.END)],
-    )
-    async def test_an_unusable_answer(
-        self, provider: Provider, kind: str, simulator: SimulatorControl, fault: dict[str, Any], stop: Stop
-    ) -> None:
-        simulator.faults({**fault, "next": 1})
-        reply = await provider.call(ask_of(kind), timeout_s=LONG_S)
-        assert (reply.kind, reply.stop) == (ReplyKind.SUCCEEDED, stop)
-        assert isinstance(judge(reply), Retry)
-
-    @pytest.mark.parametrize(
-        ("changes", "status", "ending"), [({"model": "no-such-model"}, 404, Fault), ({"max_tokens": 0}, 400, Retry)]
-    )
-    async def test_what_the_provider_refuses_is_a_reply(
-        self, provider: Provider, kind: str, changes: dict[str, Any], status: int, ending: type[Fault | Retry]
-    ) -> None:
-        reply = await provider.call(ask_of(kind, **changes), timeout_s=LONG_S)
-        assert (reply.kind, reply.http_status) == (ReplyKind.ERRORED, status)
-        outcome = judge(reply)
-        assert isinstance(outcome, ending)
-        assert outcome.code is ErrorCode.INVALID_REQUEST
-
-    @pytest.mark.parametrize(
-        ("fault", "expected"),
-        [
-            ({"status": 401}, AccountRefused),
-            ({"status": 429, "code": "insufficient_quota"}, AccountRefused),
-            ({"status": 429, "retry_after_s": 3}, Throttled),
-            ({"status": 529}, Throttled),
-            ({"status": 500}, ProviderDown),
-            ({"status": 504}, OutcomeUnknown),
-        ],
-    )
-    async def test_a_failed_call(
-        self,
-        provider: Provider,
-        kind: str,
-        simulator: SimulatorControl,
-        counts: Counts,
-        fault: dict[str, Any],
-        expected: type[ProviderError],
-    ) -> None:
-        simulator.faults({"fault": "status", "next": 1, **fault})
-        with pytest.raises(expected) as refused:
-            await provider.call(ask_of(kind), timeout_s=LONG_S)
-        assert of(refused.value, expected)
-        assert sum(counts.http.values()) == 1
-
-    async def test_a_call_without_an_answer_is_unknown_and_made_once(
-        self, provider: Provider, kind: str, simulator: SimulatorControl
-    ) -> None:
-        simulator.faults(fault="hang", next=1)
-        with pytest.raises(OutcomeUnknown):
-            await provider.call(ask_of(kind), timeout_s=0.5)
-        assert simulator.ledger()["call_items_paid"] == 1
-
-    async def test_overrides_are_sent_or_counted_as_dropped(self, provider: Provider, kind: str, counts: Counts) -> None:
-        asked = ask_of(kind, temperature=0.1, reasoning_effort="low", output_verbosity="low")
-        assert isinstance(judge(await provider.call(asked, timeout_s=LONG_S)), Answer)
-        assert isinstance(judge((await run(provider, [asked]))[asked.custom_id]), Answer)
-        dropped = {("temperature", MODELS[kind]): 2}  # both models reason
-        if kind == "anthropic":
-            dropped["output_verbosity", MODELS[kind]] = 2
-        assert dict(counts.dropped) == dropped
-
-
-def test_an_empty_key_is_refused_rather_than_looked_for_in_the_environment(kind: str) -> None:
-    with pytest.raises(ValueError, match="API key"):
-        AnthropicProvider("") if kind == "anthropic" else OpenAIProvider("")
-
-
-async def test_the_keys_hash_tells_keys_apart_and_nothing_more(open_with: Open) -> None:
-    hashes = [open_with(key).key_hash for key in ("good-key", "other-key", "good-key")]
-    assert hashes[0] == hashes[2] != hashes[1]
-    assert all(len(hash_) == 12 and set(hash_) <= set("0123456789abcdef") for hash_ in hashes)

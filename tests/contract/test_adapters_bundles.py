@@ -28,18 +28,6 @@ def process() -> Iterator[SimulatorControl]:
         yield control
 
 
-@pytest.fixture
-def simulator(process: SimulatorControl) -> SimulatorControl:
-    process.reset()
-    return process
-
-
-@pytest.fixture(params=["anthropic", "openai"])
-def kind(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
 @pytest.fixture(params=LAYOUTS)
 def layout(request: pytest.FixtureRequest) -> Layout:
     name: Layout = request.param

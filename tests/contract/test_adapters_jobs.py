@@ -36,18 +36,6 @@ def process() -> Iterator[SimulatorControl]:
 
 
 @pytest.fixture
-def simulator(process: SimulatorControl) -> SimulatorControl:
-    process.reset()
-    return process
-
-
-@pytest.fixture(params=["anthropic", "openai"])
-def kind(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
 async def open_with(simulator: SimulatorControl, kind: str) -> AsyncIterator[Open]:
     opened: list[Either] = []
 

@@ -1,7 +1,7 @@
 """Results that do not come whole, are gone, or stand at another address; and input files that are not known yet."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx2
@@ -24,30 +24,11 @@ from providers.protocol import (
     StartRefused,
 )
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
 from tests.contract.adapter_asks import asks_of, replies_of, run, submit
 
 Adapter = AnthropicProvider | OpenAIProvider
 DOWNLOAD = {"anthropic": "batches.results", "openai": "files.content"}
 VARIANTS = ("half", "empty", "mid_line", "error_body")
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[SimulatorControl]:
-    with running_simulator(judge_error_rate=0.0) as control:
-        yield control
-
-
-@pytest.fixture
-def simulator(process: SimulatorControl) -> SimulatorControl:
-    process.reset()
-    return process
-
-
-@pytest.fixture(params=["anthropic", "openai"])
-def kind(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 @pytest.fixture

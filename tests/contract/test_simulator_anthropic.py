@@ -23,7 +23,6 @@ from tests.contract.anthropic_client import (  # noqa: F401 - the fixtures
     prompt,
     requests,
     results_of,
-    sim,
 )
 
 
@@ -73,8 +72,8 @@ def test_custom_ids_are_refused_at_once(anyone: anthropic.Anthropic, ids: list[s
         anyone.messages.batches.create(requests=[{"custom_id": name, "params": params()} for name in ids])
 
 
-def test_batch_is_created_listed_and_cancelled(anyone: anthropic.Anthropic, sim: SimulatorControl) -> None:
-    sim.hold()
+def test_batch_is_created_listed_and_cancelled(anyone: anthropic.Anthropic, simulator: SimulatorControl) -> None:
+    simulator.hold()
     batch = anyone.messages.batches.create(requests=requests(2))
     assert batch.processing_status == "in_progress"
     assert batch.request_counts.to_dict() == {
@@ -104,8 +103,8 @@ def test_models(anyone: anthropic.Anthropic) -> None:
 # What only a simulator can be made to do.
 
 
-def test_batch_from_create_to_results(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
-    sim.hold()
+def test_batch_from_create_to_results(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
+    simulator.hold()
     created = client.messages.batches.create(requests=requests(12))
     running = client.messages.batches.retrieve(created.id)
     assert running.processing_status == "in_progress"
@@ -113,15 +112,15 @@ def test_batch_from_create_to_results(client: anthropic.Anthropic, sim: Simulato
     assert running.request_counts.succeeded == 0
     with pytest.raises(anthropic.AnthropicError, match="results_url"):
         client.messages.batches.results(created.id)
-    assert sim.ledger()["items_paid"] == 0
+    assert simulator.ledger()["items_paid"] == 0
 
-    assert sim.finish() == [created.id]
+    assert simulator.finish() == [created.id]
     ended = client.messages.batches.retrieve(created.id)
     assert ended.processing_status == "ended"
     assert ended.ended_at is not None
     assert ended.request_counts.succeeded == 12
     assert ended.request_counts.processing == 0
-    assert ended.results_url == f"{sim.base_url}/v1/messages/batches/{created.id}/results"
+    assert ended.results_url == f"{simulator.base_url}/v1/messages/batches/{created.id}/results"
     rows = list(client.messages.batches.results(created.id))
     ids = [row.custom_id for row in rows]
     assert sorted(ids) == sorted(f"job-1-{n}" for n in range(12))
@@ -132,7 +131,7 @@ def test_batch_from_create_to_results(client: anthropic.Anthropic, sim: Simulato
         assert row.result.message.usage.service_tier == "batch"
         assert answer(row.result.message)["winner"] == "Essay A"
 
-    ledger = sim.ledger()
+    ledger = simulator.ledger()
     assert ledger["batch_items_paid"] == ledger["items_paid"] == 12
     assert ledger["batches"] == 1
     assert ledger["batch_items_paid_twice"] == 0
@@ -143,8 +142,8 @@ def test_batch_from_create_to_results(client: anthropic.Anthropic, sim: Simulato
     assert ledger["http_by_endpoint"]["anthropic.batches.create"] == 1
 
 
-def test_rows_that_fail(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
-    sim.faults(
+def test_rows_that_fail(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
+    simulator.faults(
         {"fault": "expired", "next": 1},
         {"fault": "errored", "next": 1, "error_type": "overloaded_error"},
         {"fault": "missing", "next": 1},
@@ -179,10 +178,10 @@ def test_rows_that_fail(client: anthropic.Anthropic, sim: SimulatorControl) -> N
 
     counts = client.messages.batches.retrieve(batch.id).request_counts
     assert (counts.expired, counts.errored, counts.succeeded) == (1, 1, 4)  # the missing row is not counted
-    assert sorted(item["outcome"] for item in sim.items()) == ["cut", "invalid", "ok", "refused"]
+    assert sorted(item["outcome"] for item in simulator.items()) == ["cut", "invalid", "ok", "refused"]
 
 
-def test_bad_params_show_only_in_the_results(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+def test_bad_params_show_only_in_the_results(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
     wanted = requests(2)
     wanted[1]["params"]["temperature"] = 0.5
     batch = client.messages.batches.create(requests=wanted)
@@ -190,10 +189,10 @@ def test_bad_params_show_only_in_the_results(client: anthropic.Anthropic, sim: S
     assert result.type == "errored"
     assert result.error.error.type == "invalid_request_error"
     assert "temperature" in result.error.error.message
-    assert sim.ledger()["items_paid"] == 1
+    assert simulator.ledger()["items_paid"] == 1
 
 
-def test_tags_in_a_prompt(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+def test_tags_in_a_prompt(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
     tags = {"refuse": "succeeded", "invalid": "succeeded", "error": "errored", "400": "errored", "expire": "expired"}
     batch = client.messages.batches.create(
         requests=[{"custom_id": tag, "params": params(prompt(more=f"[sim:{tag}]"))} for tag in tags]
@@ -226,11 +225,11 @@ def test_cancelled_batch_keeps_what_was_done(client: anthropic.Anthropic) -> Non
             of_slow.messages.batches.cancel(batch.id)
 
 
-def test_batch_expires_after_a_day(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
-    sim.hold()
+def test_batch_expires_after_a_day(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
+    simulator.hold()
     batch = client.messages.batches.create(requests=requests(3))
-    sim.advance(24 * 3600)
+    simulator.advance(24 * 3600)
     ended = client.messages.batches.retrieve(batch.id)
     assert ended.processing_status == "ended"
     assert ended.request_counts.expired == 3
-    assert sim.ledger()["items_paid"] == 0
+    assert simulator.ledger()["items_paid"] == 0

@@ -11,7 +11,6 @@ from simulator.comparisons import read_comparisons
 from simulator.control import ControlError, SimulatorControl
 from simulator.judge import find_pairs
 from simulator.paid import shares
-from simulator.process import running_simulator
 
 MODEL = "claude-haiku-5-5"
 VERDICT: dict[str, Any] = {
@@ -81,21 +80,9 @@ def test_shares_add_up(total: int, weights: list[int], parts: list[int]) -> None
     assert shares(total, weights) == parts
 
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[SimulatorControl]:
-    with running_simulator(judge_error_rate=0.0) as control:
-        yield control
-
-
 @pytest.fixture
-def sim(process: SimulatorControl) -> SimulatorControl:
-    process.reset()
-    return process
-
-
-@pytest.fixture
-def client(sim: SimulatorControl) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(base_url=sim.base_url, api_key="k", max_retries=0, timeout=20) as made:
+def client(simulator: SimulatorControl) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(base_url=simulator.base_url, api_key="k", max_retries=0, timeout=20) as made:
         yield made
 
 
@@ -121,15 +108,15 @@ def answered(client: anthropic.Anthropic, text: str) -> str:
     return block.text
 
 
-def outcomes(sim: SimulatorControl) -> list[tuple[str, str]]:
-    return [(item["bundle_key"], item["outcome"]) for item in sim.items()]
+def outcomes(simulator: SimulatorControl) -> list[tuple[str, str]]:
+    return [(item["bundle_key"], item["outcome"]) for item in simulator.items()]
 
 
 @pytest.mark.parametrize("text", [VERBATIM, SHARED])
-def test_each_key_gets_the_verdict_of_its_own_pair(client: anthropic.Anthropic, sim: SimulatorControl, text: str) -> None:
+def test_each_key_gets_the_verdict_of_its_own_pair(client: anthropic.Anthropic, simulator: SimulatorControl, text: str) -> None:
     answer = json.loads(answered(client, text))
     assert [answer[key]["winner"] for key in ("c01", "c02")] == ["Essay A", "Essay B"]
-    assert outcomes(sim) == [("c01", "ok"), ("c02", "ok")]
+    assert outcomes(simulator) == [("c01", "ok"), ("c02", "ok")]
 
 
 @pytest.mark.parametrize(
@@ -146,17 +133,17 @@ def test_each_key_gets_the_verdict_of_its_own_pair(client: anthropic.Anthropic, 
     ],
 )
 def test_the_ledger_says_of_each_comparison_what_became_of_it(
-    client: anthropic.Anthropic, sim: SimulatorControl, fault: dict[str, Any], expected: list[str]
+    client: anthropic.Anthropic, simulator: SimulatorControl, fault: dict[str, Any], expected: list[str]
 ) -> None:
-    sim.faults({**fault, "next": 1})
+    simulator.faults({**fault, "next": 1})
     client.messages.create(**params(SHARED))
-    assert [outcome for _, outcome in outcomes(sim)] == expected
+    assert [outcome for _, outcome in outcomes(simulator)] == expected
 
 
-def test_odd_keys(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+def test_odd_keys(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
     seen = {}
     for variant in ("keys_upper", "keys_extra", "keys_reversed", "keys_twice", "key_missing"):
-        sim.faults(fault="invalid", next=1, variant=variant)
+        simulator.faults(fault="invalid", next=1, variant=variant)
         pairs = json.loads(answered(client, VERBATIM), object_pairs_hook=lambda pairs: [key for key, _ in pairs])
         seen[variant] = pairs
     assert seen == {
@@ -168,58 +155,60 @@ def test_odd_keys(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
     }
 
 
-def test_a_bundle_costs_what_its_prompt_costs_shared_by_comparison(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+def test_a_bundle_costs_what_its_prompt_costs_shared_by_comparison(
+    client: anthropic.Anthropic, simulator: SimulatorControl
+) -> None:
     usage = client.messages.create(**params(SHARED)).usage
-    ledger, items = sim.ledger(), sim.items()
+    ledger, items = simulator.ledger(), simulator.items()
     assert (ledger["items_paid"], ledger["http_operations"]) == (2, 1)
     assert sum(item["input_tokens"] for item in items) == ledger["input_tokens"] == usage.input_tokens == -(-len(SHARED) // 4)
     assert sum(item["output_tokens"] for item in items) == usage.output_tokens
 
 
 def test_a_comparison_paid_in_a_single_line_and_again_in_a_bundle_is_found(
-    client: anthropic.Anthropic, sim: SimulatorControl
+    client: anthropic.Anthropic, simulator: SimulatorControl
 ) -> None:
     single = {"model": MODEL, "max_tokens": 100, "messages": [{"role": "user", "content": SINGLES[0]}]}
     client.messages.batches.create(requests=[{"custom_id": "job-1-0", "params": single}])  # type: ignore[typeddict-item]
-    assert sim.ledger()["batch_items_paid_twice"] == 0
+    assert simulator.ledger()["batch_items_paid_twice"] == 0
     client.messages.batches.create(requests=[{"custom_id": "job-2-0", "params": params(SHARED)}])
-    ledger = sim.ledger()
+    ledger = simulator.ledger()
     assert (ledger["batch_items_paid"], ledger["batch_items_paid_twice"], ledger["batches"]) == (3, 1, 2)
 
 
-def test_rows_are_worked_by_hand(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
-    sim.hold()
+def test_rows_are_worked_by_hand(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
+    simulator.hold()
     made: list[Any] = [{"custom_id": f"job-1-{n}", "params": params(SHARED)} for n in range(3)]
     batch = client.messages.batches.create(requests=made)
-    sim.work(batch.id, 2)
+    simulator.work(batch.id, 2)
     client.messages.batches.cancel(batch.id)
     kinds = [row.result.type for row in client.messages.batches.results(batch.id)]
     assert sorted(kinds) == ["canceled", "succeeded", "succeeded"]
-    assert sim.ledger()["batch_items_paid"] == 4
+    assert simulator.ledger()["batch_items_paid"] == 4
     with pytest.raises(ControlError, match="rows is -1"):
-        sim.work(batch.id, -1)
+        simulator.work(batch.id, -1)
 
 
-def test_the_shown_clock_is_off_until_the_reset(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+def test_the_shown_clock_is_off_until_the_reset(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
     def created() -> float:
         return client.messages.batches.create(requests=[{"custom_id": "a", "params": params(SHARED)}]).created_at.timestamp()
 
     at = created()
-    sim.skew(-300)
+    simulator.skew(-300)
     assert created() == pytest.approx(at - 300, abs=20)
-    sim.reset()
+    simulator.reset()
     assert created() == pytest.approx(at, abs=20)
     with pytest.raises(ControlError, match="skew_s is 'fast'"):
-        sim.skew("fast")  # type: ignore[arg-type]
+        simulator.skew("fast")  # type: ignore[arg-type]
 
 
-def test_a_fault_for_one_key_only(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+def test_a_fault_for_one_key_only(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
     batch = client.messages.batches.create(requests=[{"custom_id": "a", "params": params(SHARED)}])
-    sim.faults(fault="sees_nothing", rate=1.0, api_key="another")
+    simulator.faults(fault="sees_nothing", rate=1.0, api_key="another")
     assert client.messages.batches.retrieve(batch.id).id == batch.id
     blind = client.with_options(api_key="another")
     assert list(blind.messages.batches.list()) == []
     with pytest.raises(anthropic.NotFoundError):
         blind.messages.batches.retrieve(batch.id)
-    sim.clear_faults()
+    simulator.clear_faults()
     assert blind.messages.batches.retrieve(batch.id).id == batch.id

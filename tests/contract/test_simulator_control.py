@@ -46,28 +46,22 @@ def process() -> Iterator[SimulatorControl]:
 
 
 @pytest.fixture
-def sim(process: SimulatorControl) -> SimulatorControl:
-    process.reset()
-    return process
-
-
-@pytest.fixture
-def client(sim: SimulatorControl) -> Iterator[anthropic.Anthropic]:
-    with connect(sim) as made:
+def client(simulator: SimulatorControl) -> Iterator[anthropic.Anthropic]:
+    with connect(simulator) as made:
         yield made
 
 
-def connect(sim: SimulatorControl) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=sim.base_url, api_key="k", max_retries=0, timeout=20)
+def connect(simulator: SimulatorControl) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=simulator.base_url, api_key="k", max_retries=0, timeout=20)
 
 
 def kinds(client: anthropic.Anthropic, batch_id: str) -> dict[str, str]:
     return {row.custom_id: row.result.type for row in client.messages.batches.results(batch_id)}
 
 
-def test_operations_of_the_control_api_are_not_counted(sim: SimulatorControl) -> None:
-    assert sim.health()["status"] == "ok"
-    assert sim.ledger() == {
+def test_operations_of_the_control_api_are_not_counted(simulator: SimulatorControl) -> None:
+    assert simulator.health()["status"] == "ok"
+    assert simulator.ledger() == {
         "http_operations": 0,
         "http_by_endpoint": {},
         "http_by_status": {},
@@ -84,55 +78,57 @@ def test_operations_of_the_control_api_are_not_counted(sim: SimulatorControl) ->
     }
 
 
-def test_every_call_is_in_the_ledger(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+def test_every_call_is_in_the_ledger(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
     client.messages.batches.create(requests=requests(1))
     with pytest.raises(anthropic.NotFoundError):
         client.messages.batches.retrieve("msgbatch_nothing")
-    calls = [(call["provider"], call["endpoint"], call["status"], call["model"]) for call in sim.calls()]
+    calls = [(call["provider"], call["endpoint"], call["status"], call["model"]) for call in simulator.calls()]
     assert calls == [
         ("anthropic", "batches.create", 200, MODEL),
         ("anthropic", "batches.retrieve", 404, None),
     ]
-    assert sim.ledger()["http_by_status"] == {"200": 1, "404": 1}
-    assert len(sim.calls()[0]["key_hash"]) == 12
+    assert simulator.ledger()["http_by_status"] == {"200": 1, "404": 1}
+    assert len(simulator.calls()[0]["key_hash"]) == 12
 
 
-def test_paid_twice_is_found(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+def test_paid_twice_is_found(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
     for _ in range(2):
         client.messages.batches.create(requests=requests(3))
-    assert sim.ledger()["batch_items_paid_twice"] == 3
+    assert simulator.ledger()["batch_items_paid_twice"] == 3
 
 
-def test_an_address_that_is_taken_is_one_line_and_exit_78(sim: SimulatorControl) -> None:
-    port = sim.base_url.rpartition(":")[2]
+def test_an_address_that_is_taken_is_one_line_and_exit_78(simulator: SimulatorControl) -> None:
+    port = simulator.base_url.rpartition(":")[2]
     refused = CliRunner().invoke(app, ["simulator", "--port", port])
     assert refused.exit_code == 78
     assert refused.stderr.startswith(f"the simulator cannot listen on 127.0.0.1:{port}: Address already in use")
     assert refused.stderr.count("\n") == 1
 
 
-def test_asking_again_after_an_unusable_answer_is_not_paying_twice(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
-    sim.faults(fault="refused", next=3)
+def test_asking_again_after_an_unusable_answer_is_not_paying_twice(
+    client: anthropic.Anthropic, simulator: SimulatorControl
+) -> None:
+    simulator.faults(fault="refused", next=3)
     for _ in range(2):
         client.messages.batches.create(requests=requests(3))
-    ledger = sim.ledger()
+    ledger = simulator.ledger()
     assert (ledger["batch_items_paid_twice"], ledger["batch_items_paid_again"]) == (0, 3)
 
 
-def test_a_call_after_a_batch_line_is_not_paying_twice(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+def test_a_call_after_a_batch_line_is_not_paying_twice(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
     client.messages.batches.create(requests=requests(1))
-    sim.ledger()
+    simulator.ledger()
     client.messages.create(model=MODEL, max_tokens=100, messages=[{"role": "user", "content": prompt(0)}])
-    ledger = sim.ledger()
+    ledger = simulator.ledger()
     assert (ledger["batch_items_paid"], ledger["call_items_paid"]) == (1, 1)
     assert ledger["batch_items_paid_twice"] == 0
 
 
-def test_rates_are_drawn_by_seed(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
+def test_rates_are_drawn_by_seed(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
     seen: list[dict[str, str]] = []
     for _ in range(2):
-        sim.reset()
-        sim.faults(fault="expired", rate=0.3)
+        simulator.reset()
+        simulator.faults(fault="expired", rate=0.3)
         seen.append(kinds(client, client.messages.batches.create(requests=requests(100)).id))
     assert seen[0] == seen[1]
     assert 15 <= list(seen[0].values()).count("expired") <= 45
@@ -141,35 +137,35 @@ def test_rates_are_drawn_by_seed(client: anthropic.Anthropic, sim: SimulatorCont
     assert again != seen[1]
 
 
-def test_reset_keeps_what_is_named(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
-    sim.hold()
+def test_reset_keeps_what_is_named(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
+    simulator.hold()
     batch = client.messages.batches.create(requests=requests(1))
-    sim.faults(fault="status", status=500, next=1, endpoint="models.list")
-    sim.reset(keep=["batches", "ledger"])
-    assert sim.faults() == []
-    assert [shown["id"] for shown in sim.batches()] == [batch.id]
-    assert sim.ledger()["batches"] == 1
-    sim.reset()
-    assert sim.batches() == []
+    simulator.faults(fault="status", status=500, next=1, endpoint="models.list")
+    simulator.reset(keep=["batches", "ledger"])
+    assert simulator.faults() == []
+    assert [shown["id"] for shown in simulator.batches()] == [batch.id]
+    assert simulator.ledger()["batches"] == 1
+    simulator.reset()
+    assert simulator.batches() == []
     with pytest.raises(ControlError, match="cannot keep 'tables'"):
-        sim.reset(keep=["tables"])
+        simulator.reset(keep=["tables"])
 
 
-def test_hold_release_finish(client: anthropic.Anthropic, sim: SimulatorControl) -> None:
-    sim.hold(provider="openai")
-    assert client.messages.batches.create(requests=requests(1)).id not in sim.hold()
+def test_hold_release_finish(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
+    simulator.hold(provider="openai")
+    assert client.messages.batches.create(requests=requests(1)).id not in simulator.hold()
     first, second = (client.messages.batches.create(requests=requests(1)).id for _ in range(2))
-    by_id = {shown["id"]: shown for shown in sim.batches()}
+    by_id = {shown["id"]: shown for shown in simulator.batches()}
     assert by_id[first]["held"]
     assert by_id[first]["status"] == "running"
     assert by_id[first]["custom_ids"] == ["line-0"]
-    assert sim.finish(batch_id=first) == [first]
+    assert simulator.finish(batch_id=first) == [first]
     assert client.messages.batches.retrieve(first).processing_status == "ended"
     assert client.messages.batches.retrieve(second).processing_status == "in_progress"
-    assert sim.release() == [second]
+    assert simulator.release() == [second]
     assert client.messages.batches.retrieve(second).processing_status == "ended"
     with pytest.raises(ControlError, match="no batch 'nothing'"):
-        sim.finish(batch_id="nothing")
+        simulator.finish(batch_id="nothing")
 
 
 @pytest.mark.parametrize(
@@ -187,18 +183,18 @@ def test_hold_release_finish(client: anthropic.Anthropic, sim: SimulatorControl)
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_bad_faults_are_refused(sim: SimulatorControl, fault: dict[str, Any], complaint: str) -> None:
+def test_bad_faults_are_refused(simulator: SimulatorControl, fault: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ControlError, match=complaint):
-        sim.faults(fault)
-    assert sim.faults() == []
+        simulator.faults(fault)
+    assert simulator.faults() == []
 
 
 def test_ledger_outlives_the_process(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     for count in (1, 2):
-        with running_simulator(ledger=str(path)) as sim, connect(sim) as client:
+        with running_simulator(ledger=str(path)) as simulator, connect(simulator) as client:
             client.messages.batches.create(requests=requests(4))
-            ledger = sim.ledger()
+            ledger = simulator.ledger()
             assert ledger["batches"] == count
             assert ledger["items_paid"] == 4 * count
             assert ledger["batch_items_paid_twice"] == 4 * (count - 1)
@@ -206,10 +202,10 @@ def test_ledger_outlives_the_process(tmp_path: Path) -> None:
 
 def test_batches_that_end_unseen_are_paid_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    with running_simulator(ledger=str(path)) as sim, connect(sim) as client:
+    with running_simulator(ledger=str(path)) as simulator, connect(simulator) as client:
         client.messages.batches.create(requests=requests(4))
-    with running_simulator(ledger=str(path)) as sim:
-        assert sim.ledger()["items_paid"] == 4
+    with running_simulator(ledger=str(path)) as simulator:
+        assert simulator.ledger()["items_paid"] == 4
 
 
 def test_command_tells_its_port_and_ends_well(tmp_path: Path) -> None:
@@ -219,9 +215,9 @@ def test_command_tells_its_port_and_ends_well(tmp_path: Path) -> None:
         assert started.stdout is not None
         line = json.loads(started.stdout.readline())
         assert line["event"] == "simulator_listening"
-        sim = SimulatorControl(f"http://127.0.0.1:{line['port']}")
-        sim.faults(fault="hang", next=1)
-        with connect(sim) as client, pytest.raises(anthropic.APITimeoutError):
+        simulator = SimulatorControl(f"http://127.0.0.1:{line['port']}")
+        simulator.faults(fault="hang", next=1)
+        with connect(simulator) as client, pytest.raises(anthropic.APITimeoutError):
             client.with_options(timeout=0.3).messages.batches.create(requests=requests(1))
         started.send_signal(signal.SIGTERM)
         assert started.wait(5) == 0

@@ -23,7 +23,6 @@ from tests.contract.openai_client import (  # noqa: F401 - the fixtures
     process,
     response_format,
     rows_of,
-    sim,
     submit,
 )
 
@@ -64,8 +63,8 @@ def test_unknown_model(anyone: openai.OpenAI) -> None:
     assert refused.value.code == "model_not_found"
 
 
-def test_batch_is_created_listed_and_cancelled(anyone: openai.OpenAI, sim: SimulatorControl) -> None:
-    sim.hold()
+def test_batch_is_created_listed_and_cancelled(anyone: openai.OpenAI, simulator: SimulatorControl) -> None:
+    simulator.hold()
     batch = submit(anyone, lines(2), metadata={"job": "job-1"})
     assert batch.status == "validating"
     assert batch.completion_window == "24h"
@@ -90,15 +89,15 @@ def test_model_is_known(anyone: openai.OpenAI) -> None:
 # What only a simulator can be made to do.
 
 
-def test_batch_from_upload_to_output(client: openai.OpenAI, sim: SimulatorControl) -> None:
-    sim.hold()
+def test_batch_from_upload_to_output(client: openai.OpenAI, simulator: SimulatorControl) -> None:
+    simulator.hold()
     created = submit(client, lines(12), metadata={"job": "job-1"})
     running = client.batches.retrieve(created.id)
     assert running.status == "in_progress"
     assert running.request_counts is not None
     assert running.request_counts.total == 12
     assert running.output_file_id is None
-    assert sim.finish() == [created.id]
+    assert simulator.finish() == [created.id]
     ended = client.batches.retrieve(created.id)
     assert ended.status == "completed"
     assert ended.error_file_id is None
@@ -113,7 +112,7 @@ def test_batch_from_upload_to_output(client: openai.OpenAI, sim: SimulatorContro
         assert answer(ChatCompletion.model_validate(row["response"]["body"]))["winner"] == "Essay A"
     assert client.files.retrieve(str(ended.output_file_id)).purpose == "batch_output"
 
-    ledger = sim.ledger()
+    ledger = simulator.ledger()
     assert ledger["batch_items_paid"] == ledger["items_paid"] == 12
     assert ledger["batch_items_paid_twice"] == 0
     assert ledger["cost_usd"] == pytest.approx(ledger["cost_single_usd"] / 2)
@@ -157,8 +156,8 @@ def test_batch_expires_after_a_day() -> None:
         assert slow.ledger()["items_paid"] == 5
 
 
-def test_rows_that_fail(client: openai.OpenAI, sim: SimulatorControl) -> None:
-    sim.faults(
+def test_rows_that_fail(client: openai.OpenAI, simulator: SimulatorControl) -> None:
+    simulator.faults(
         {"fault": "errored", "next": 1, "error_type": "server_error"},
         {"fault": "missing", "next": 1},
         {"fault": "refused", "next": 1},
@@ -186,24 +185,24 @@ def test_rows_that_fail(client: openai.OpenAI, sim: SimulatorControl) -> None:
         answer(completion(3))
     assert len(answer(completion(4))["justification"]) >= 600
     assert answer(completion(6))["winner"] == "Essay A"
-    assert sorted(item["outcome"] for item in sim.items()) == ["cut", "invalid", "ok", "refused"]
+    assert sorted(item["outcome"] for item in simulator.items()) == ["cut", "invalid", "ok", "refused"]
 
 
-def test_expired_rows_make_an_expired_batch(client: openai.OpenAI, sim: SimulatorControl) -> None:
-    sim.faults(fault="expired", next=1)
+def test_expired_rows_make_an_expired_batch(client: openai.OpenAI, simulator: SimulatorControl) -> None:
+    simulator.faults(fault="expired", next=1)
     batch = client.batches.retrieve(submit(client, lines(3)).id)
     assert batch.status == "expired"
     assert rows_of(client, batch.error_file_id)["job-1-0"]["error"]["code"] == "batch_expired"
     assert len(rows_of(client, batch.output_file_id)) == 2
 
 
-def test_completed_with_every_row_failed_has_no_output(client: openai.OpenAI, sim: SimulatorControl) -> None:
-    sim.faults(fault="errored", rate=1.0, error_type="rate_limit_error")
+def test_completed_with_every_row_failed_has_no_output(client: openai.OpenAI, simulator: SimulatorControl) -> None:
+    simulator.faults(fault="errored", rate=1.0, error_type="rate_limit_error")
     batch = client.batches.retrieve(submit(client, lines(3)).id)
     assert (batch.status, batch.output_file_id) == ("completed", None)
     statuses = [row["response"]["status_code"] for row in rows_of(client, batch.error_file_id).values()]
     assert statuses == [429, 429, 429]
-    assert sim.ledger()["items_paid"] == 0
+    assert simulator.ledger()["items_paid"] == 0
 
 
 def test_bad_body_fails_its_row_alone(client: openai.OpenAI) -> None:

@@ -22,7 +22,6 @@ from tests.contract.openai_client import (  # noqa: F401 - the fixtures
     process,
     prompt,
     rows_of,
-    sim,
     submit,
 )
 
@@ -56,8 +55,8 @@ def test_validation_fails_after_create(client: openai.OpenAI, content: Any, code
     assert (failed.output_file_id, failed.error_file_id) == (None, None)
 
 
-def test_injected_failure_of_validation(client: openai.OpenAI, sim: SimulatorControl) -> None:
-    sim.faults(fault="failed_validation", next=1, code="billing_hard_limit_reached")
+def test_injected_failure_of_validation(client: openai.OpenAI, simulator: SimulatorControl) -> None:
+    simulator.faults(fault="failed_validation", next=1, code="billing_hard_limit_reached")
     failed = client.batches.retrieve(submit(client, lines(1)).id)
     assert failed.status == "failed"
     assert failed.errors is not None
@@ -78,8 +77,8 @@ def test_enqueued_token_limit() -> None:
         assert client.batches.retrieve(submit(client, lines(3)).id).status == "in_progress"
 
 
-def test_completed_before_its_file(client: openai.OpenAI, sim: SimulatorControl) -> None:
-    sim.faults(fault="file_late", next=2)
+def test_completed_before_its_file(client: openai.OpenAI, simulator: SimulatorControl) -> None:
+    simulator.faults(fault="file_late", next=2)
     batch = submit(client, lines(1))
     for _ in range(2):
         early = client.batches.retrieve(batch.id)
@@ -87,33 +86,33 @@ def test_completed_before_its_file(client: openai.OpenAI, sim: SimulatorControl)
     assert client.batches.retrieve(batch.id).output_file_id is not None
 
 
-def test_not_found_right_after_create(client: openai.OpenAI, sim: SimulatorControl) -> None:
+def test_not_found_right_after_create(client: openai.OpenAI, simulator: SimulatorControl) -> None:
     batch = submit(client, lines(1))
-    sim.faults(fault="not_found", next=1, provider="openai")
+    simulator.faults(fault="not_found", next=1, provider="openai")
     with pytest.raises(openai.NotFoundError):
         client.batches.retrieve(batch.id)
     assert client.batches.retrieve(batch.id).status == "completed"
 
 
-def test_calls_that_fail(client: openai.OpenAI, sim: SimulatorControl) -> None:
+def test_calls_that_fail(client: openai.OpenAI, simulator: SimulatorControl) -> None:
     for status in (400, 401, 403, 429, 500, 503):
-        sim.faults(fault="status", status=status, next=1)
+        simulator.faults(fault="status", status=status, next=1)
         with pytest.raises(openai.APIStatusError) as refused:
             client.chat.completions.create(**body())
         assert refused.value.status_code == status
-    sim.faults(fault="status", status=429, next=1, retry_after_s=3, code="insufficient_quota")
+    simulator.faults(fault="status", status=429, next=1, retry_after_s=3, code="insufficient_quota")
     with pytest.raises(openai.RateLimitError) as limited:
         client.chat.completions.create(**body())
     assert limited.value.code == "insufficient_quota"
     assert limited.value.response.headers["retry-after"] == "3"
-    sim.faults(fault="status", status=500, next=1, endpoint="files.create")
+    simulator.faults(fault="status", status=500, next=1, endpoint="files.create")
     with pytest.raises(openai.InternalServerError):
         submit(client, lines(1))
-    assert sim.ledger()["items_paid"] == 0
+    assert simulator.ledger()["items_paid"] == 0
 
 
-def test_hang_after_create_makes_the_batch(client: openai.OpenAI, sim: SimulatorControl) -> None:
-    sim.faults(fault="hang", next=1)
+def test_hang_after_create_makes_the_batch(client: openai.OpenAI, simulator: SimulatorControl) -> None:
+    simulator.faults(fault="hang", next=1)
     file = client.files.create(file=("in.jsonl", json.dumps(line("a")).encode()), purpose="batch")
     with pytest.raises(openai.APITimeoutError):
         client.with_options(timeout=0.5).batches.create(
@@ -126,13 +125,13 @@ def test_hang_after_create_makes_the_batch(client: openai.OpenAI, sim: Simulator
     assert (found.metadata, found.input_file_id) == ({"job": "7"}, file.id)
 
 
-def test_slow_create_goes_on_without_its_client(client: openai.OpenAI, sim: SimulatorControl) -> None:
-    sim.faults(fault="slow", next=1, stall_s=0.4)
+def test_slow_create_goes_on_without_its_client(client: openai.OpenAI, simulator: SimulatorControl) -> None:
+    simulator.faults(fault="slow", next=1, stall_s=0.4)
     with pytest.raises(openai.APITimeoutError):
         client.with_options(timeout=0.1).chat.completions.create(**body())
     # The ledger gets the item when the provider is done, which no client waits for any more.
     given_up_at = time.monotonic() + 10
-    while sim.ledger()["items_paid"] == 0:
+    while simulator.ledger()["items_paid"] == 0:
         assert time.monotonic() < given_up_at
 
 
@@ -149,13 +148,13 @@ def test_tags_in_a_prompt(client: openai.OpenAI) -> None:
         client.chat.completions.create(**body(prompt(more="[sim:400]")))
 
 
-def test_files(client: openai.OpenAI, sim: SimulatorControl) -> None:
+def test_files(client: openai.OpenAI, simulator: SimulatorControl) -> None:
     content = b'{"text": "caf\xc3\xa9\xe2\x80\xa8"}\n'
     file = client.files.create(file=("in.jsonl", content), purpose="batch")
     assert (file.bytes, file.filename, file.purpose) == (len(content), "in.jsonl", "batch")
     assert client.files.content(file.id).content == content
     assert [listed.id for listed in client.files.list(purpose="batch")] == [file.id]
-    with client_of(sim, "other-key") as other:
+    with client_of(simulator, "other-key") as other:
         assert other.files.list().data == []
         with pytest.raises(openai.NotFoundError):
             other.files.content(file.id)
@@ -167,15 +166,15 @@ def test_files(client: openai.OpenAI, sim: SimulatorControl) -> None:
     assert refused.value.status_code == 413
 
 
-def test_pages_and_workspaces(client: openai.OpenAI, sim: SimulatorControl) -> None:
+def test_pages_and_workspaces(client: openai.OpenAI, simulator: SimulatorControl) -> None:
     ids = [submit(client, lines(1)).id for _ in range(5)][::-1]
     assert [batch.id for batch in client.batches.list(limit=2)] == ids
     page = client.batches.list(limit=2, after=ids[1])
     assert [batch.id for batch in page.data] == ids[2:4]
     assert page.has_more
-    with client_of(sim, "other-key") as other, pytest.raises(openai.NotFoundError):
+    with client_of(simulator, "other-key") as other, pytest.raises(openai.NotFoundError):
         other.batches.retrieve(ids[0])
-    with client_of(sim, "revoked") as revoked, pytest.raises(openai.AuthenticationError) as refused:
+    with client_of(simulator, "revoked") as revoked, pytest.raises(openai.AuthenticationError) as refused:
         revoked.batches.list()
     assert refused.value.code == "invalid_api_key"
 
@@ -202,7 +201,7 @@ def test_rate_limit_by_token_bucket() -> None:
         client.chat.completions.create(**body())
 
 
-async def test_async_client(sim: SimulatorControl) -> None:
-    async with openai.AsyncOpenAI(base_url=sim.openai_url, api_key="k", max_retries=0) as client:
+async def test_async_client(simulator: SimulatorControl) -> None:
+    async with openai.AsyncOpenAI(base_url=simulator.openai_url, api_key="k", max_retries=0) as client:
         completion = await client.chat.completions.create(**body(prompt(0.1, 0.9)))
         assert answer(completion)["winner"] == "Essay B"

@@ -1,0 +1,73 @@
+"""What the contract tests share: one simulator, and an adapter of each provider with keys of the test's own."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from providers.anthropic.adapter import AnthropicProvider
+from providers.openai.adapter import OpenAIProvider
+from providers.protocol import Provider
+from simulator.control import SimulatorControl
+from simulator.process import running_simulator
+from tests.contract.adapter_asks import Counts, Open
+
+
+@pytest.fixture(scope="session")
+def process() -> Iterator[SimulatorControl]:
+    """One for all files that need no other settings."""
+    with running_simulator(
+        bad_keys=["bad-key"],
+        workspaces={"other-key": "another workspace"},
+        call_max_bytes=200_000,
+        judge_error_rate=0.0,
+        unknown_models=["no-such-model"],
+    ) as control:
+        yield control
+
+
+@pytest.fixture
+def simulator(process: SimulatorControl) -> SimulatorControl:
+    """The same as if it had just started."""
+    process.reset()
+    return process
+
+
+@pytest.fixture(params=["anthropic", "openai"])
+def kind(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def counts() -> Counts:
+    return Counts()
+
+
+@pytest.fixture
+async def open_with(simulator: SimulatorControl, kind: str, counts: Counts, monkeypatch: Any) -> AsyncIterator[Open]:
+    """Opens the provider with a key of the test's own; the environment's must never be used."""
+    for name in ("ANTHROPIC", "OPENAI"):
+        monkeypatch.setenv(f"{name}_API_KEY", "bad-key")
+        monkeypatch.setenv(f"{name}_BASE_URL", "http://127.0.0.1:9/")
+    opened: list[AnthropicProvider | OpenAIProvider] = []
+
+    def open_one(api_key: str = "good-key", base_url: str | None = None) -> AnthropicProvider | OpenAIProvider:
+        callbacks: dict[str, Any] = {"on_http": counts.on_http, "on_dropped": counts.on_dropped}
+        if kind == "anthropic":
+            one: AnthropicProvider | OpenAIProvider = AnthropicProvider(
+                api_key, base_url=base_url or simulator.base_url, **callbacks
+            )
+        else:
+            one = OpenAIProvider(api_key, base_url=base_url or simulator.openai_url, **callbacks)
+        opened.append(one)
+        return one
+
+    yield open_one
+    for one in opened:
+        await one.close()
+
+
+@pytest.fixture
+def provider(open_with: Open) -> Provider:
+    return open_with()

@@ -1,0 +1,123 @@
+"""Single calls by both adapters, with the real SDKs, against the simulator."""
+
+from typing import Any
+
+import pytest
+
+from domain.answer import Answer
+from domain.reply import ErrorCode, Fault, ReplyKind, Retry, Stop, judge
+from providers.anthropic.adapter import AnthropicProvider
+from providers.openai.adapter import OpenAIProvider
+from providers.prices import cost_usd
+from providers.protocol import (
+    AccountRefused,
+    OutcomeUnknown,
+    Provider,
+    ProviderDown,
+    ProviderError,
+    Throttled,
+)
+from simulator.control import SimulatorControl
+from tests.contract.adapter_asks import LONG_S, MODELS, Counts, Open, ask_of, run
+
+
+def of(error: ProviderError, expected: type[ProviderError]) -> bool:
+    return type(error) is expected
+
+
+class TestCall:
+    async def test_an_answer(self, provider: Provider, kind: str, simulator: SimulatorControl, counts: Counts) -> None:
+        reply = await provider.call(ask_of(kind, 4), timeout_s=LONG_S)
+        answer = judge(reply)
+        assert isinstance(answer, Answer)
+        assert answer.winner == "Essay B"
+        assert reply.custom_id == "job-1-4"
+        assert cost_usd(kind, reply.model, reply.usage, batch=False) == pytest.approx(simulator.ledger()["cost_usd"])
+        operation = {"anthropic": "messages.create", "openai": "chat.completions.create"}[kind]
+        assert counts.http == {(operation, "200"): 1}
+
+    async def test_the_second_call_reads_the_cached_prefix(self, provider: Provider, kind: str) -> None:
+        first = await provider.call(ask_of(kind, 0), timeout_s=LONG_S)
+        second = await provider.call(ask_of(kind, 1), timeout_s=LONG_S)
+        if kind == "anthropic":
+            assert first.usage.cache_creation_tokens > 512
+            assert second.usage.cache_read_tokens == first.usage.cache_creation_tokens
+        assert second.usage.prompt_tokens == first.usage.prompt_tokens
+
+    @pytest.mark.parametrize(
+        ("fault", "stop"),
+        [({"fault": "refused"}, Stop.REFUSAL), ({"fault": "cut"}, Stop.CUT), ({"fault": "invalid"}, Stop.END)],
+    )
+    async def test_an_unusable_answer(
+        self, provider: Provider, kind: str, simulator: SimulatorControl, fault: dict[str, Any], stop: Stop
+    ) -> None:
+        simulator.faults({**fault, "next": 1})
+        reply = await provider.call(ask_of(kind), timeout_s=LONG_S)
+        assert (reply.kind, reply.stop) == (ReplyKind.SUCCEEDED, stop)
+        assert isinstance(judge(reply), Retry)
+
+    @pytest.mark.parametrize(
+        ("changes", "status", "ending"), [({"model": "no-such-model"}, 404, Fault), ({"max_tokens": 0}, 400, Retry)]
+    )
+    async def test_what_the_provider_refuses_is_a_reply(
+        self, provider: Provider, kind: str, changes: dict[str, Any], status: int, ending: type[Fault | Retry]
+    ) -> None:
+        reply = await provider.call(ask_of(kind, **changes), timeout_s=LONG_S)
+        assert (reply.kind, reply.http_status) == (ReplyKind.ERRORED, status)
+        outcome = judge(reply)
+        assert isinstance(outcome, ending)
+        assert outcome.code is ErrorCode.INVALID_REQUEST
+
+    @pytest.mark.parametrize(
+        ("fault", "expected"),
+        [
+            ({"status": 401}, AccountRefused),
+            ({"status": 429, "code": "insufficient_quota"}, AccountRefused),
+            ({"status": 429, "retry_after_s": 3}, Throttled),
+            ({"status": 529}, Throttled),
+            ({"status": 500}, ProviderDown),
+            ({"status": 504}, OutcomeUnknown),
+        ],
+    )
+    async def test_a_failed_call(
+        self,
+        provider: Provider,
+        kind: str,
+        simulator: SimulatorControl,
+        counts: Counts,
+        fault: dict[str, Any],
+        expected: type[ProviderError],
+    ) -> None:
+        simulator.faults({"fault": "status", "next": 1, **fault})
+        with pytest.raises(expected) as refused:
+            await provider.call(ask_of(kind), timeout_s=LONG_S)
+        assert of(refused.value, expected)
+        assert sum(counts.http.values()) == 1
+
+    async def test_a_call_without_an_answer_is_unknown_and_made_once(
+        self, provider: Provider, kind: str, simulator: SimulatorControl
+    ) -> None:
+        simulator.faults(fault="hang", next=1)
+        with pytest.raises(OutcomeUnknown):
+            await provider.call(ask_of(kind), timeout_s=0.5)
+        assert simulator.ledger()["call_items_paid"] == 1
+
+    async def test_overrides_are_sent_or_counted_as_dropped(self, provider: Provider, kind: str, counts: Counts) -> None:
+        asked = ask_of(kind, temperature=0.1, reasoning_effort="low", output_verbosity="low")
+        assert isinstance(judge(await provider.call(asked, timeout_s=LONG_S)), Answer)
+        assert isinstance(judge((await run(provider, [asked]))[asked.custom_id]), Answer)
+        dropped = {("temperature", MODELS[kind]): 2}  # both models reason
+        if kind == "anthropic":
+            dropped["output_verbosity", MODELS[kind]] = 2
+        assert dict(counts.dropped) == dropped
+
+
+def test_an_empty_key_is_refused_rather_than_looked_for_in_the_environment(kind: str) -> None:
+    with pytest.raises(ValueError, match="API key"):
+        AnthropicProvider("") if kind == "anthropic" else OpenAIProvider("")
+
+
+async def test_the_keys_hash_tells_keys_apart_and_nothing_more(open_with: Open) -> None:
+    hashes = [open_with(key).key_hash for key in ("good-key", "other-key", "good-key")]
+    assert hashes[0] == hashes[2] != hashes[1]
+    assert all(len(hash_) == 12 and set(hash_) <= set("0123456789abcdef") for hash_ in hashes)
