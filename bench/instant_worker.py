@@ -20,7 +20,6 @@ import agents.worker
 from agents.wiring import Edges, open_edges
 from bench import sampling
 from bench.instant import InstantProvider
-from bench.processes import resident_bytes
 from bench.sampling import Sampler
 from providers.account import Account
 from providers.limits.account_limits import only_concurrent
@@ -28,6 +27,7 @@ from providers.limits.limiter import Limiter
 from settings.settings import PROVIDERS, Settings, load_settings
 from streams import logs
 from streams.kafka.outbox import Outbox
+from tests.harness.memory import resident_bytes
 
 
 class MarkedOutbox(Outbox):

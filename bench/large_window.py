@@ -19,11 +19,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from bench.processes import resident_bytes
 from bench.window_report import Watched, report
 from simulator.process import running_simulator
 from tests.brokers import running_kafka
 from tests.harness.deployment import Deployment
+from tests.harness.memory import resident_bytes
 from tests.harness.worker import WorkerProcess
 
 OUT = Path("build/large_window.json")

@@ -11,10 +11,11 @@ from pathlib import Path
 from confluent_kafka import TopicPartition
 
 from bench.figures import Sample
-from bench.processes import cpu_s, resident_bytes
+from bench.processes import cpu_s
 from demo import clients
 from demo.environment import clean_environment
 from settings.kafka import KafkaSettings
+from tests.harness.memory import resident_bytes
 
 _TIMEOUT_S = 600.0
 _LOOK_S = 0.1

@@ -1,16 +1,7 @@
-"""What Linux tells of a process: resident memory and processor time."""
+"""What Linux tells of a process: its processor time."""
 
 import os
 from pathlib import Path
-
-
-def resident_bytes(pid: int | str = "self", field: str = "VmRSS") -> int:
-    """Resident memory now; with field "VmHWM" its peak."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == field:
-            return int(value.split()[0]) * 1024
-    raise LookupError(f"/proc/{pid}/status has no {field}")
 
 
 def cpu_s(pid: int) -> float:

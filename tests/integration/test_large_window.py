@@ -5,8 +5,8 @@
 
 import pytest
 
-from bench.processes import resident_bytes
 from tests.harness.deployment import Deployment
+from tests.harness.memory import resident_bytes
 
 COMPARISONS = 2_400
 RECORD = 100
