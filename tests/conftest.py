@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import gc
 import os
 import uuid
 from collections.abc import Iterator
@@ -32,6 +33,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {folder: place for place, folder in enumerate(FIRST)}
     tests = Path(__file__).parent
     items.sort(key=lambda item: order.get(item.path.relative_to(tests).parts[0], len(FIRST)))
+
+
+def pytest_collection_finish() -> None:
+    """Take what was imported and collected out of every later collection of garbage: some tests collect on purpose."""
+    gc.collect()
+    gc.freeze()
 
 
 class ByFile(LoadScopeScheduling):

@@ -2,11 +2,14 @@
 
 import gc
 import inspect
+import pkgutil
 import sys
 from importlib import import_module
 
-# What Faust and the HTTP client import only when they are used.
-for name in (
+from cli.packages import WORKER
+
+# A start imports what its settings ask for; Faust and the HTTP client import more when they are used. Here all of it is there.
+OTHERS = (
     "anyio.streams.tls",
     "faust.app.router",
     "faust.assignor.leader_assignor",
@@ -19,7 +22,11 @@ for name in (
     "httpcore2",
     "mode.debug",
     "truststore",
-):
+)
+for package in WORKER:
+    for module in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
+        import_module(module.name)
+for name in OTHERS:
     import_module(name)
 # Faust asks where each of its agents is declared. For that inspect looks at the files of all modules, and keeps what it found.
 inspect.getmodule(sys._getframe())
