@@ -12,10 +12,10 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
 from tests.brokers import running_kafka
 from tests.brokers.secured import SecuredKafka, running_secured_kafka
 from tests.harness.deployment import Deployment, deployment
+from tests.harness.forked import forked_simulator
 from tests.harness.shared import shared
 
 # An example may take as long as a busy machine makes it take: with Hypothesis's limit of 200 ms tests failed by chance.
@@ -87,7 +87,7 @@ def unique() -> str:
 @pytest.fixture
 def simulator(tmp_path: Path) -> Iterator[SimulatorControl]:
     """A simulator of this test's own; batches last 0.3 s, and its judge does not err."""
-    with running_simulator(batch_duration_s=0.3, judge_error_rate=0.0, ledger=tmp_path / "ledger.sqlite") as control:
+    with forked_simulator(batch_duration_s=0.3, judge_error_rate=0.0, ledger=tmp_path / "ledger.sqlite") as control:
         yield control
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
 from tests.harness.deployment import Deployment, deployment
+from tests.harness.forked import forked_simulator
 
 TIMES = {
     # A killed worker's partitions are given away after the session. Shorter ones run out on a busy machine.
@@ -23,7 +23,7 @@ TIMES = {
 @pytest.fixture
 def simulator(tmp_path: Path) -> Iterator[SimulatorControl]:
     """A simulator of this test's own whose judge does not err: an answer given to the wrong member shows."""
-    with running_simulator(batch_duration_s=0.3, judge_error_rate=0.0, ledger=tmp_path / "ledger.sqlite") as control:
+    with forked_simulator(batch_duration_s=0.3, judge_error_rate=0.0, ledger=tmp_path / "ledger.sqlite") as control:
         yield control
 
 

@@ -19,12 +19,12 @@ from confluent_kafka import ElectionType
 from confluent_kafka.cimpl import NewTopic
 
 from settings.kafka import KafkaSettings
-from simulator.process import running_simulator
 from streams import failstop
 from streams.kafka.outbox import Outbox
 from tests.brokers.cluster import REPLICAS, Cluster, running_cluster
 from tests.chaos.checks import a_round
 from tests.harness.deployment import Deployment, deployment
+from tests.harness.forked import forked_simulator
 from tests.waiting import LIMIT_S, until
 
 WAYS = [(provider, mode) for provider in ("anthropic", "openai") for mode in ("provider_batch_api", "per_request")]
@@ -54,7 +54,7 @@ def one_life(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A deployment with one worker, whose topics have three replicas, but one that somebody else has made."""
     folder = tmp_path_factory.mktemp("brokers")
     with (
-        running_simulator(batch_duration_s=0.3, judge_error_rate=0.0, ledger=folder / "ledger.sqlite") as simulator,
+        forked_simulator(batch_duration_s=0.3, judge_error_rate=0.0, ledger=folder / "ledger.sqlite") as simulator,
         deployment(cluster.bootstrap, "t-brokers", folder, simulator, ROUNDBATCH_REPLICATION_FACTOR=str(REPLICAS)) as made,
     ):
         make(cluster, NewTopic(f"{made.request_topic}.DLQ", 1, 2, config={"min.insync.replicas": "1"}))

@@ -11,7 +11,7 @@ from anthropic.types import Message
 from anthropic.types.messages import MessageBatchIndividualResponse
 
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
+from tests.harness.forked import forked_simulator
 
 MODEL = "claude-haiku-5-5"
 SCHEMA: dict[str, Any] = {
@@ -58,7 +58,7 @@ def answer(message: Message) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[SimulatorControl]:
-    with running_simulator(
+    with forked_simulator(
         seed=7,
         judge_error_rate=0.0,
         unknown_models=["claude-nobody-9"],

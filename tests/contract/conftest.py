@@ -9,14 +9,14 @@ from providers.anthropic.adapter import AnthropicProvider
 from providers.openai.adapter import OpenAIProvider
 from providers.protocol import Provider
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
 from tests.contract.adapter_asks import Counts, Open
+from tests.harness.forked import forked_simulator
 
 
 @pytest.fixture(scope="session")
 def process() -> Iterator[SimulatorControl]:
     """One for all files that need no other settings."""
-    with running_simulator(
+    with forked_simulator(
         bad_keys=["bad-key"],
         workspaces={"other-key": "another workspace"},
         call_max_bytes=200_000,

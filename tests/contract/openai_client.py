@@ -11,7 +11,7 @@ from openai.types import Batch
 from openai.types.chat import ChatCompletion
 
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
+from tests.harness.forked import forked_simulator
 
 MODEL = "gpt-6-luna"
 URL = "/v1/chat/completions"
@@ -62,7 +62,7 @@ def lines(count: int) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[SimulatorControl]:
-    with running_simulator(
+    with forked_simulator(
         seed=7,
         judge_error_rate=0.0,
         unknown_models=["gpt-nobody-9"],

@@ -16,15 +16,15 @@ from providers.prices import cost_usd
 from providers.prompts.prompts import PromptSource, SourceBlock, ask_for, ask_for_bundle
 from providers.protocol import Ask, Provider
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
 from tests.contract.adapter_asks import CONTEXT, LONG_S, MODELS, run
+from tests.harness.forked import forked_simulator
 
 LAYOUTS: list[Layout] = ["verbatim", "shared_essays"]
 
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[SimulatorControl]:
-    with running_simulator(judge_error_rate=0.1, seed=5) as control:
+    with forked_simulator(judge_error_rate=0.1, seed=5) as control:
         yield control
 
 

@@ -22,13 +22,13 @@ from providers.protocol import (
     Throttled,
 )
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
 from tests.contract.adapter_asks import look_for
+from tests.harness.forked import forked_simulator
 
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[SimulatorControl]:
-    with running_simulator(call_max_bytes=100_000) as control:
+    with forked_simulator(call_max_bytes=100_000) as control:
         yield control
 
 

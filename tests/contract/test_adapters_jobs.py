@@ -22,8 +22,8 @@ from providers.protocol import (
     StartRefused,
 )
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
 from tests.contract.adapter_asks import LONG_S, MODELS, look_for
+from tests.harness.forked import forked_simulator
 
 Either = AnthropicProvider | OpenAIProvider
 Open = Callable[..., Either]
@@ -31,7 +31,7 @@ Open = Callable[..., Either]
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[SimulatorControl]:
-    with running_simulator() as control:
+    with forked_simulator() as control:
         yield control
 
 

@@ -26,8 +26,8 @@ from providers.openai.adapter import OpenAIProvider
 from providers.prompts.prompts import PromptSource, SourceBlock, ask_for_bundle
 from providers.protocol import Ask
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
 from tests.contract.adapter_asks import CONTEXT, MODELS, ask_of
+from tests.harness.forked import forked_simulator
 
 log = structlog.get_logger("limits")
 MINUTE_S = 15.0
@@ -153,7 +153,7 @@ async def lower(run: Run) -> list[dict[str, Any]]:
 async def play_all() -> tuple[dict[str, tuple[float, float, int]], list[dict[str, Any]]]:
     with ExitStack() as stack:
         starting = [
-            running_simulator(minute_s=MINUTE_S, latency_s=case.latency_s, judge_error_rate=0.0, **case.limits)
+            forked_simulator(minute_s=MINUTE_S, latency_s=case.latency_s, judge_error_rate=0.0, **case.limits)
             for case in (*CASES.values(), LOWERED)
         ]
         simulators = await asyncio.gather(*(asyncio.to_thread(stack.enter_context, one) for one in starting))

@@ -12,8 +12,8 @@ from agents.liveness.heartbeats import silent
 from providers.protocol import Ask, PromptBlock, StartRefused
 from settings.provider import AnthropicSettings, OpenAISettings
 from settings.settings import Settings
-from simulator.process import running_simulator
 from tests.contract.adapter_asks import LONG_S, MODELS
+from tests.harness.forked import forked_simulator
 
 DAY_MS = 24 * 3_600_000
 
@@ -29,7 +29,7 @@ class Tomorrow:
 
 
 async def test_orphans_are_deleted_and_the_files_of_batches_stay() -> None:
-    with running_simulator() as simulator:
+    with forked_simulator() as simulator:
         settings = Settings(
             anthropic=AnthropicSettings(api_key=SecretStr("key-a"), base_url=simulator.base_url),
             openai=OpenAISettings(api_key=SecretStr("key-o"), base_url=simulator.openai_url),

@@ -10,7 +10,6 @@ import pytest
 from anthropic.types import Message
 
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
 from tests.contract.anthropic_client import (  # noqa: F401 - the fixtures
     MODEL,
     SCHEMA,
@@ -24,6 +23,7 @@ from tests.contract.anthropic_client import (  # noqa: F401 - the fixtures
     requests,
     results_of,
 )
+from tests.harness.forked import forked_simulator
 
 
 def test_message_with_schema(anyone: anthropic.Anthropic) -> None:
@@ -212,7 +212,7 @@ def test_tags_in_a_prompt(client: anthropic.Anthropic, simulator: SimulatorContr
 
 
 def test_cancelled_batch_keeps_what_was_done(client: anthropic.Anthropic) -> None:
-    with running_simulator(batch_duration_s=1000, judge_error_rate=0.0) as slow, client_of(slow) as of_slow:
+    with forked_simulator(batch_duration_s=1000, judge_error_rate=0.0) as slow, client_of(slow) as of_slow:
         batch = of_slow.messages.batches.create(requests=requests(10))
         slow.advance(505)
         of_slow.messages.batches.cancel(batch.id)

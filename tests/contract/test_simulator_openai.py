@@ -9,7 +9,6 @@ import pytest
 from openai.types.chat import ChatCompletion
 
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
 from tests.contract.openai_client import (  # noqa: F401 - the fixtures
     MODEL,
     SCHEMA,
@@ -25,6 +24,7 @@ from tests.contract.openai_client import (  # noqa: F401 - the fixtures
     rows_of,
     submit,
 )
+from tests.harness.forked import forked_simulator
 
 
 def test_completion_with_schema(anyone: openai.OpenAI) -> None:
@@ -122,7 +122,7 @@ def test_batch_from_upload_to_output(client: openai.OpenAI, simulator: Simulator
 
 
 def test_counts_move_while_it_runs() -> None:
-    with running_simulator(batch_duration_s=1000, validation_s=10) as slow, client_of(slow) as client:
+    with forked_simulator(batch_duration_s=1000, validation_s=10) as slow, client_of(slow) as client:
         batch = submit(client, lines(10))
         assert client.batches.retrieve(batch.id).status == "validating"
         slow.advance(515)
@@ -142,7 +142,7 @@ def test_counts_move_while_it_runs() -> None:
 
 
 def test_batch_expires_after_a_day() -> None:
-    with running_simulator(batch_duration_s=2 * 24 * 3600) as slow, client_of(slow) as client:
+    with forked_simulator(batch_duration_s=2 * 24 * 3600) as slow, client_of(slow) as client:
         batch = submit(client, lines(10))
         slow.advance(24 * 3600)
         ended = client.batches.retrieve(batch.id)

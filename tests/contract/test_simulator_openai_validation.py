@@ -10,7 +10,6 @@ import openai
 import pytest
 
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
 from tests.contract.openai_client import (  # noqa: F401 - the fixtures
     answer,
     anyone,
@@ -24,6 +23,7 @@ from tests.contract.openai_client import (  # noqa: F401 - the fixtures
     rows_of,
     submit,
 )
+from tests.harness.forked import forked_simulator
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_injected_failure_of_validation(client: openai.OpenAI, simulator: Simula
 
 
 def test_enqueued_token_limit() -> None:
-    with running_simulator(openai_enqueued_tokens=250, hold=True) as tight, client_of(tight) as client:
+    with forked_simulator(openai_enqueued_tokens=250, hold=True) as tight, client_of(tight) as client:
         assert client.batches.retrieve(submit(client, lines(3)).id).status == "in_progress"
         second = client.batches.retrieve(submit(client, lines(3)).id)
         assert second.status == "failed"
@@ -187,7 +187,7 @@ def test_metadata_has_limits(client: openai.OpenAI) -> None:
 
 
 def test_rate_limit_by_token_bucket() -> None:
-    with running_simulator(requests_per_minute=2) as tight, client_of(tight) as client:
+    with forked_simulator(requests_per_minute=2) as tight, client_of(tight) as client:
         for _ in range(2):
             client.chat.completions.create(**body())
         with pytest.raises(openai.RateLimitError) as limited:

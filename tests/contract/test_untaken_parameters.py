@@ -11,8 +11,8 @@ from providers.anthropic.adapter import AnthropicProvider
 from providers.openai.adapter import OpenAIProvider
 from providers.protocol import Ask
 from simulator.control import SimulatorControl
-from simulator.process import running_simulator
 from tests.contract.adapter_asks import LONG_S, Counts, ask_of, run
+from tests.harness.forked import forked_simulator
 
 COLD = "a-model-of-tomorrow"  # of no family that is known: it refuses every temperature
 PLAIN = "gpt-4.1"  # does not reason: no effort, and no verbosity but medium
@@ -42,7 +42,7 @@ Providers = dict[str, AnthropicProvider | OpenAIProvider]
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[SimulatorControl]:
-    with running_simulator(judge_error_rate=0.0, refused_parameters={COLD: ["temperature"]}) as control:
+    with forked_simulator(judge_error_rate=0.0, refused_parameters={COLD: ["temperature"]}) as control:
         yield control
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.brokers.ports import free_ports
-from tests.harness.forked import ForkedWorker
+from tests.harness.forked import forked_worker
 from tests.waiting import LIMIT_S, until
 
 ANSWER_S = 30.0  # to one request over HTTP
@@ -24,7 +24,7 @@ class WorkerProcess:
         self.health_port = free_ports(1)[0]
         self.log_path = log
         log.touch()
-        self.process = ForkedWorker({**env, "ROUNDBATCH_HEALTH_PORT": str(self.health_port)}, str(log))
+        self.process = forked_worker({**env, "ROUNDBATCH_HEALTH_PORT": str(self.health_port)}, str(log))
 
     def wait_ready(self) -> "WorkerProcess":
         """Return once /readyz says so."""

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from simulator.process import running_simulator
 from streams.failstop import EXIT_CODE
 from streams.wire.request_events import round_event, single_event
 from streams.wire.work import VERSION
 from tests.harness.bad_records import bad_records
 from tests.harness.deployment import Deployment, deployment
+from tests.harness.forked import forked_simulator
 from tests.harness.kafka_reads import Read
 
 HEADERS = {"source_topic", "source_partition", "source_offset", "reason", "error", "time_ms", "answered"}
@@ -27,7 +27,7 @@ MAX_PROMPT_BYTES = 20_000
 def worked(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("bad")
     with (
-        running_simulator(batch_duration_s=0.1, ledger=folder / "ledger.sqlite") as simulator,
+        forked_simulator(batch_duration_s=0.1, ledger=folder / "ledger.sqlite") as simulator,
         deployment(
             kafka,
             f"t-{uuid.uuid4().hex[:8]}",

@@ -6,8 +6,8 @@ from typing import Any
 
 from domain.cutting import BYTES_PER_TOKEN, LINE_OVERHEAD_BYTES
 from providers.prices import most_usd
-from simulator.process import running_simulator
 from tests.harness.deployment import Deployment, deployment
+from tests.harness.forked import forked_simulator
 
 SIZE = 6
 OUTPUT_TOKENS = 400
@@ -37,7 +37,7 @@ def wait_held(deployed: Deployment, comparisons: int) -> float:
 
 def test_the_day_holds_what_exceeds_it_and_after_a_restart_too(kafka: str, tmp_path: Path) -> None:
     with (
-        running_simulator(batch_duration_s=0.1, judge_error_rate=0.0, ledger=tmp_path / "ledger.sqlite") as simulator,
+        forked_simulator(batch_duration_s=0.1, judge_error_rate=0.0, ledger=tmp_path / "ledger.sqlite") as simulator,
         deployment(kafka, f"t-{uuid.uuid4().hex[:8]}", tmp_path, simulator) as deployed,
     ):
         first, second = a_round(deployed), a_round(deployed)

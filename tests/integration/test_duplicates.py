@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from simulator.process import running_simulator
 from streams.wire.request_events import round_event, single_event
 from tests.harness.deployment import Deployment, deployment
+from tests.harness.forked import forked_simulator
 from tests.harness.kafka_reads import Read
 
 QUIET_S = 0.5
@@ -20,7 +20,7 @@ QUIET_S = 0.5
 def worked(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("duplicates")
     with (
-        running_simulator(batch_duration_s=0.1, ledger=folder / "ledger.sqlite") as simulator,
+        forked_simulator(batch_duration_s=0.1, ledger=folder / "ledger.sqlite") as simulator,
         deployment(kafka, f"t-{uuid.uuid4().hex[:8]}", folder, simulator) as made,
     ):
         made.worker()

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from simulator.process import running_simulator
 from tests.harness.deployment import Deployment, deployment
+from tests.harness.forked import forked_simulator
 from tests.harness.refusals import NAMES_A_LINE
 
 Events = dict[str, dict[str, Any]]
@@ -26,7 +26,7 @@ def worked(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dep
     fast = {f"ROUNDBATCH_{name.upper()}__POLL_MAX_S": "0.2" for name in PROVIDERS}
     fast |= {"ROUNDBATCH_BACKOFF_FIRST_S": "0.1", "ROUNDBATCH_BACKOFF_MAX_S": "0.4"}
     with (
-        running_simulator(batch_duration_s=0.1, judge_error_rate=0.0, ledger=folder / "ledger.sqlite") as simulator,
+        forked_simulator(batch_duration_s=0.1, judge_error_rate=0.0, ledger=folder / "ledger.sqlite") as simulator,
         deployment(kafka, f"t-{uuid.uuid4().hex[:8]}", folder, simulator, **fast) as made,
     ):
         made.worker()

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from domain.replanning import FAILURES_WAITED_OUT
-from simulator.process import running_simulator
 from tests.harness.deployment import Deployment, deployment
+from tests.harness.forked import forked_simulator
 
 Events = dict[str, dict[str, Any]]
 PROVIDERS = ("anthropic", "openai")
@@ -24,7 +24,7 @@ def worked(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dep
     folder = tmp_path_factory.mktemp("calls")
     timeouts = {f"ROUNDBATCH_{name.upper()}__CALL_TIMEOUT_S": "1.5" for name in PROVIDERS}
     with (
-        running_simulator(judge_error_rate=0.0, ledger=folder / "ledger.sqlite") as simulator,
+        forked_simulator(judge_error_rate=0.0, ledger=folder / "ledger.sqlite") as simulator,
         deployment(
             kafka,
             f"t-{uuid.uuid4().hex[:8]}",

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from simulator.process import running_simulator
 from tests.harness.deployment import Deployment, deployment
+from tests.harness.forked import forked_simulator
 
 SPEND_LIMIT = {"fault": "status", "status": 429, "code": "enforced_spend_limit_reached", "rate": 1.0}
 WRONG_KEY = {"fault": "status", "status": 401, "rate": 1.0}
@@ -22,7 +22,7 @@ NIGHT_S = 5.0
 def worked(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("paused")
     with (
-        running_simulator(batch_duration_s=0.1, judge_error_rate=0.0, ledger=folder / "ledger.sqlite") as simulator,
+        forked_simulator(batch_duration_s=0.1, judge_error_rate=0.0, ledger=folder / "ledger.sqlite") as simulator,
         deployment(
             kafka,
             f"t-{uuid.uuid4().hex[:8]}",
