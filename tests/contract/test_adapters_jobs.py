@@ -1,7 +1,7 @@
 """Cancelling a job, and telling an account's batches apart, at both providers: candidates, owners, files without a batch."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -22,40 +22,16 @@ from providers.protocol import (
     StartRefused,
 )
 from simulator.control import SimulatorControl
-from tests.contract.adapter_asks import LONG_S, MODELS, look_for
+from tests.contract.adapter_asks import LONG_S, MODELS, Open, look_for
 from tests.harness.forked import forked_simulator
 
 Either = AnthropicProvider | OpenAIProvider
-Open = Callable[..., Either]
 
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[SimulatorControl]:
     with forked_simulator() as control:
         yield control
-
-
-@pytest.fixture
-async def open_with(simulator: SimulatorControl, kind: str) -> AsyncIterator[Open]:
-    opened: list[Either] = []
-
-    def open_one(api_key: str = "good-key") -> Either:
-        one: Either = (
-            AnthropicProvider(api_key, base_url=simulator.base_url)
-            if kind == "anthropic"
-            else OpenAIProvider(api_key, base_url=simulator.openai_url)
-        )
-        opened.append(one)
-        return one
-
-    yield open_one
-    for one in opened:
-        await one.close()
-
-
-@pytest.fixture
-def provider(open_with: Open) -> Either:
-    return open_with()
 
 
 async def submit(provider: Either, job: str, count: int = 4, timeout_s: float = LONG_S) -> str:
