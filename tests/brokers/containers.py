@@ -1,8 +1,6 @@
 """Apache Kafka in a container that testcontainers starts."""
 
 import contextlib
-import io
-import tarfile
 from collections.abc import Iterator
 
 import docker  # type: ignore[import-untyped]
@@ -54,8 +52,9 @@ def running() -> Iterator[str]:
 def _start(container: DockerContainer) -> str:
     port = container.get_exposed_port(INSIDE.client)
     properties = server_properties(INSIDE, log_dir="/tmp/data", bind="0.0.0.0", advertised_port=port)
-    files = {"server.properties": properties, "start.sh": START_SCRIPT, "go": ""}
-    container.get_wrapped_container().put_archive("/tmp", _archive(files))
+    # What is waited for goes last.
+    for name, text in {"server.properties": properties, "start.sh": START_SCRIPT, "go": ""}.items():
+        container.copy_into_container(text.encode(), f"/tmp/{name}")
     bootstrap = f"127.0.0.1:{port}"
 
     def check_alive() -> None:
@@ -66,15 +65,3 @@ def _start(container: DockerContainer) -> str:
 
     wait_until_serving(bootstrap, timeout_s=START_TIMEOUT_S, check_alive=check_alive)
     return bootstrap
-
-
-def _archive(files: dict[str, str]) -> bytes:
-    """A tar of readable files, in the order given: the file that is waited for goes last."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, text in files.items():
-            content = text.encode()
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o644
-            archive.addfile(entry, io.BytesIO(content))
-    return packed.getvalue()
