@@ -3,7 +3,6 @@
 # ruff: noqa: F811 - fixtures are imported, and arguments bear their names
 
 import json
-import time
 from typing import Any
 
 import openai
@@ -24,6 +23,7 @@ from tests.contract.openai_client import (  # noqa: F401 - the fixtures
     submit,
 )
 from tests.harness.forked import forked_simulator
+from tests.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -130,9 +130,7 @@ def test_slow_create_goes_on_without_its_client(client: openai.OpenAI, simulator
     with pytest.raises(openai.APITimeoutError):
         client.with_options(timeout=0.1).chat.completions.create(**body())
     # The ledger gets the item when the provider is done, which no client waits for any more.
-    given_up_at = time.monotonic() + 10
-    while simulator.ledger()["items_paid"] == 0:
-        assert time.monotonic() < given_up_at
+    until(lambda: simulator.ledger()["items_paid"], "the item is paid")
 
 
 def test_tags_in_a_prompt(client: openai.OpenAI) -> None:

@@ -98,7 +98,7 @@ def test_a_cancelled_batch_ends_in_events_and_at_the_provider(deployed: Deployme
 
 
 def test_a_cancel_that_failed_is_made_by_the_next_worker(deployed: Deployment) -> None:
-    deployed.env |= {"ROUNDBATCH_LONGEST_WAIT_S": "4", "ROUNDBATCH_ESCALATE_BEFORE_S": "0"}
+    deployed.env |= {"ROUNDBATCH_LONGEST_WAIT_S": "10", "ROUNDBATCH_ESCALATE_BEFORE_S": "0"}  # submitted within it
     deployed.simulator.hold()
     deployed.simulator.faults(fault="status", status=500, endpoint="batches.cancel", next=2)
     first = deployed.worker()

@@ -18,14 +18,16 @@ def test_creates_of_unknown_fate_are_adopted_or_found_absent_at_both_providers(d
     simulator = deployed.simulator
     rounds: dict[str, list[dict[str, Any]]] = {}
 
+    def creates() -> int:
+        return sum(one["endpoint"] == "batches.create" for one in simulator.calls())
+
     def send(name: str, provider: str, created: int, **fault: Any) -> None:
         """Send a round, and wait until its create call has met its fault."""
-        calls = len([one for one in simulator.calls() if one["endpoint"] == "batches.create"])
+        calls = creates()
         simulator.faults(provider=provider, endpoint="batches.create", next=1, **fault)
         rounds[name] = [deployed.body(provider, batch=name) for _ in range(5)]
         deployed.send_round(rounds[name])
-        while len([one for one in simulator.calls() if one["endpoint"] == "batches.create"]) == calls:
-            assert worker.process.poll() is None, worker.tail()
+        deployed.until(lambda: creates() > calls, "the create call has met its fault")
         assert len(simulator.batches()) == created
 
     # The work is done, and the answer does not come.
@@ -78,8 +80,7 @@ def test_a_provider_whose_clock_is_five_minutes_off_is_not_paid_twice(deployed: 
         simulator.faults(provider=provider, endpoint="batches.create", next=1, fault="hang")
         calls = len(simulator.batches())
         deployed.send_round([deployed.body(provider, batch=f"b-{provider}") for _ in range(5)])
-        while len(simulator.batches()) == calls:
-            assert deployed.workers[0].process.poll() is None, deployed.logs()
+        deployed.until(lambda before=calls: len(simulator.batches()) > before, "the batch is made")
 
     events = deployed.wait_answered()
 

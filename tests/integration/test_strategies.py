@@ -1,13 +1,15 @@
 """Every strategy at both providers, from request to result."""
 
-import datetime as dt
+import time
 from typing import Any
 
 import pytest
 
 from tests.harness.deployment import Deployment
+from tests.waiting import until
 
 PROVIDERS = ("anthropic", "openai")
+TICK_S = 20
 
 
 def rounds(deployed: Deployment, size: int = 12) -> dict[str, str]:
@@ -59,11 +61,10 @@ def test_two_bad_items_of_a_bundle_of_twelve_are_asked_again_alone(deployed: Dep
 
 
 def test_nightly_gathers_rounds_and_survives_a_restart(deployed: Deployment) -> None:
-    at = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=20)
-    cron = f"{(at + dt.timedelta(minutes=1)).minute} * * * *"
-    deployed.env |= {f"ROUNDBATCH_{name.upper()}__NIGHTLY_CRON": cron for name in PROVIDERS}
+    deployed.env |= {f"ROUNDBATCH_{name.upper()}__NIGHTLY_CRON": f"*/{TICK_S} * * * * *" for name in PROVIDERS}
     deployed.env["ROUNDBATCH_LLM_BATCHING_STRATEGY"] = "nightly"
     first = deployed.worker()
+    until(lambda: time.time() % TICK_S < 2.0, "a tick has just been, so that none comes while the rounds are sent")
     for provider in PROVIDERS:
         for batch in ("x", "y"):  # one partition, so that both rounds are in one window
             bodies = [deployed.body(provider, batch=f"{batch}-{provider}") for _ in range(6)]
@@ -90,7 +91,7 @@ def test_bundles_as_lines_of_a_batch_job_cost_half_and_fewer_operations(deployed
 
 
 def test_a_batch_near_its_deadline_is_cancelled_and_the_rest_called(deployed: Deployment) -> None:
-    deployed.env |= {"ROUNDBATCH_LONGEST_WAIT_S": "14", "ROUNDBATCH_ESCALATE_BEFORE_S": "10"}
+    deployed.env |= {"ROUNDBATCH_LONGEST_WAIT_S": "20", "ROUNDBATCH_ESCALATE_BEFORE_S": "10"}
     deployed.simulator.hold()
     deployed.worker()
     rounds(deployed, size=6)
@@ -103,7 +104,7 @@ def test_a_batch_near_its_deadline_is_cancelled_and_the_rest_called(deployed: De
 
 
 def test_results_that_are_gone_for_good_are_booked_as_lost_and_called_before_the_deadline(deployed: Deployment) -> None:
-    deployed.env |= {"ROUNDBATCH_LONGEST_WAIT_S": "16", "ROUNDBATCH_ESCALATE_BEFORE_S": "9"}
+    deployed.env |= {"ROUNDBATCH_LONGEST_WAIT_S": "24", "ROUNDBATCH_ESCALATE_BEFORE_S": "9"}
     deployed.env |= {f"ROUNDBATCH_{name.upper()}__POLL_MAX_S": "1" for name in PROVIDERS}
     for endpoint in ("batches.results", "files.content"):
         deployed.simulator.faults(fault="not_found", rate=1.0, endpoint=endpoint)
