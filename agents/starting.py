@@ -13,17 +13,21 @@ class StartTooLong(Exception):
     """A step of the start did not come to its end; the message is one line that names it."""
 
 
+def _nothing_moves() -> None:
+    return None
+
+
 class Starting:
     """One start. It may be ended in the middle, as a worker may at any moment: what is not acknowledged is read again."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
         self.step: str | None = None  # what is being done; None before and after
-        self.progress: Callable[[], object] = lambda: None  # whenever what this returns changes, the time limit begins anew
+        self._progress: Callable[[], object] = _nothing_moves
 
-    def at(self, step: str) -> None:
-        """Note and log the step that begins now."""
-        self.step = step
+    def at(self, step: str, progress: Callable[[], object] = _nothing_moves) -> None:
+        """Note and log the step that begins now. Whenever what `progress` returns changes, its time limit begins anew."""
+        self.step, self._progress = step, progress
         log.info("starting", step=step)
 
     async def run(self, start: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
@@ -35,9 +39,9 @@ class Starting:
         """
         starting = asyncio.create_task(start, name="start")
         asked = asyncio.create_task(stop.wait(), name="stop asked for")
-        before, limit_s = self.progress(), self._limit_s or None
+        before, limit_s = self._progress(), self._limit_s or None
         while not (await asyncio.wait({starting, asked}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED))[0]:
-            if (now := self.progress()) == before:
+            if (now := self._progress()) == before:
                 break
             before = now
         if starting.done():

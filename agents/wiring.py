@@ -38,6 +38,7 @@ from agents.planning.rules import absence_rule
 from agents.records.collect import Collect
 from agents.records.dead_letters import DeadLetters
 from agents.records.reconcile import Reconcile
+from agents.records.trace_context import Tracer
 from agents.windows.backlog import Backlog
 from agents.windows.closer import Closer
 from agents.windows.deadlines import Deadlines
@@ -69,6 +70,7 @@ class Edges:
     clock: Clock
     pauses: PauseStore
     metrics: Metrics
+    tracer: Tracer | None = None  # is told of comparisons that have ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,6 @@ class Parts:
 
     collect: CollectLoop
     reconcile: ReconcileLoop
-    reconciling: Reconcile
     timers: Timers
     due: DueJobs
     dispatcher: Dispatcher
@@ -96,7 +97,17 @@ def open_edges(settings: Settings, outbox: Outbox | None = None, accounts: Mappi
     log_ends, app = LogEnds(settings), make_app(settings)
     tables = declare(app, settings, outbox)
     views = Views(app, settings, tables, log_ends, clock)
-    return Edges(app, views, tables, outbox, log_ends, accounts, clock, PauseFile(settings.state_dir), metrics)
+    return Edges(
+        app, views, tables, outbox, log_ends, accounts, clock, PauseFile(settings.state_dir), metrics, _tracer(settings)
+    )
+
+
+def _tracer(settings: Settings) -> Tracer | None:
+    if not settings.tracing:
+        return None
+    from agents.records.tracing import Tracing  # needs the extra `tracing`
+
+    return Tracing()
 
 
 def assemble(settings: Settings, edges: Edges, worker_run: str) -> Parts:
@@ -106,7 +117,7 @@ def assemble(settings: Settings, edges: Edges, worker_run: str) -> Parts:
     due = DueJobs(views, clock)
     money = _money(settings, edges, due)
     letters = DeadLetters(settings, outbox, metrics, clock)
-    reconciling = Reconcile(edges.tables, outbox, letters, metrics, clock)
+    reconciling = Reconcile(edges.tables, outbox, letters, metrics, clock, edges.tracer)
     dispatcher = _dispatcher(settings, edges, money, due, worker_run, stop)
     closer, delivered = Closer(settings, outbox, clock), Delivered(edges.app, views, outbox, stop)
     reconcile = ReconcileLoop(delivered, reconciling, due, heartbeats.of("reconcile"))
@@ -124,7 +135,8 @@ def assemble(settings: Settings, edges: Edges, worker_run: str) -> Parts:
         if all(view.caught_up for view in views) and (seconds := recovery.ended()) is not None:
             metrics.recovered(seconds)
 
-    # Told in this order: what was cancelled ends before its money counts, and what counts is known before a job is looked at.
+    # The order matters: reconcile first ends what was cancelled; then admission counts what claimed jobs have reserved; and
+    # only then are jobs looked at.
     views.listeners.add(
         PartitionListener(built=collect.built),
         PartitionListener(built=reconcile.built, caught_up=reconciling.caught_up),
@@ -138,7 +150,6 @@ def assemble(settings: Settings, edges: Edges, worker_run: str) -> Parts:
     return Parts(
         collect,
         reconcile,
-        reconciling,
         Timers(settings, views, duties, recovery, clock),
         due,
         dispatcher,

@@ -45,18 +45,21 @@ class Worker:
         needed = () if settings.testing.embedded_broker else topics.needed(settings)
         self._topic_watch = TopicWatch(settings, [topic.name for topic in needed])
         self._starting = Starting(settings.start_timeout_s)
-        self._status = self._make_status()
+        self._status = WorkerStatus(settings, self.worker_run, edges.clock, self._observed(), self._parts.stop)
         self._stack = AsyncExitStack()  # what has been started; it ends in the opposite order
 
-    def _make_status(self) -> WorkerStatus:
+    def _observed(self) -> Observed:
         edges, parts = self._edges, self._parts
-        observed = Observed(
-            edges.metrics, edges.views, parts.dispatcher.attempts, edges.accounts, parts.money, parts.heartbeats
+        return Observed(
+            metrics=edges.metrics,
+            views=edges.views,
+            attempts=parts.dispatcher.attempts,
+            accounts=edges.accounts,
+            money=parts.money,
+            heartbeats=parts.heartbeats,
+            topics=self._topic_watch,
+            starting=self._starting,
         )
-        status = WorkerStatus(self.settings, self.worker_run, edges.clock, observed, parts.stop)
-        status.starting = self._starting
-        status.watch_topics(self._topic_watch)
-        return status
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT. Raises what start-up refuses; a failure later ends the process with exit 70.
@@ -95,13 +98,14 @@ class Worker:
             self._stack.push_async_callback(part.stop)
         failstop.handle_loop_exceptions(asyncio.get_running_loop())
         self._declare_agents()
-        starting.at(f"join the consumer group {settings.app_id}, and restore the tables")
         tables: Any = edges.app.tables  # the declared interface lacks `recovery`
-        starting.progress = lambda: dict(tables.recovery.active_offsets)
+        step = f"join the consumer group {settings.app_id}, and restore the tables"
+        starting.at(step, progress=lambda: dict(tables.recovery.active_offsets))
         await edges.app.start()
         self._stack.push_async_callback(edges.app.stop)
         self._stack.callback(edges.views.drop)
-        self._start_tracing()
+        if edges.tracer is not None:
+            self._stack.push_async_callback(asyncio.to_thread, edges.tracer.close)
         self._stack.push_async_callback(edges.outbox.drain)
 
     async def _start_endpoints(self) -> None:
@@ -109,14 +113,6 @@ class Worker:
         endpoints = Endpoints(settings.health_host, settings.health_port, registry, self._status)
         await endpoints.start()
         self._stack.push_async_callback(endpoints.stop)
-
-    def _start_tracing(self) -> None:
-        if not self.settings.tracing:
-            return
-        from agents.records.tracing import Tracing  # needs the extra `tracing`
-
-        self._parts.reconciling.tracer = tracing = Tracing()
-        self._stack.push_async_callback(asyncio.to_thread, tracing.close)
 
     def _declare_agents(self) -> None:
         app, settings = self._edges.app, self.settings

@@ -9,14 +9,14 @@ from domain.job import Job, Transport
 class Step(StrEnum):
     """The dispatcher's next step."""
 
-    NOTHING = "nothing"  # a step or a record is under way; when it is done or read back, the job is looked at again
-    HOLD = "hold"  # this worker has no key for the account: report it, and look again later
+    NOTHING = "nothing"  # a step or record is under way, or the latest fact is not acked: what ends that leads on
+    NO_KEY = "no_key"  # this worker has no key for the account: report it, and look again later
     WAIT = "wait"  # for a time, or for a record to be read back
     CALL = "call"  # ask the open lines by synchronous calls
     CLAIM = "claim"  # send SubmitClaimed
     CREATE = "create"  # the claim is ours and holds: create the batch
-    GIVE_BACK = "give_back"  # the claim is ours, ran out, and was not called upon
-    ESCALATE = "escalate"  # not submitted, and its deadline is near: its members go as calls
+    GIVE_BACK = "give_back"  # the claim is ours and not called upon, and it has run out or the deadline is near
+    ESCALATE = "escalate"  # not claimed, and its deadline is near: its members go as calls
     FIND = "find"  # claimed, perhaps called, not answered: look for it at the provider
     POLL = "poll"  # submitted: look at it
 
@@ -46,7 +46,7 @@ def next_step(job: Job, here: Here, *, acked: int, now_ms: int) -> Step:
     if here.under_way or job.last_offset >= acked:
         return Step.NOTHING
     if not here.has_key:
-        return Step.HOLD
+        return Step.NO_KEY
     if job.submission is not None:
         return Step.POLL
     escalate_at_ms = job.plan.escalate_at_ms

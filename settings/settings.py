@@ -15,7 +15,7 @@ from domain import strategies
 from domain.back_off import BackOff
 from settings import env as settings_env
 from settings import former
-from settings import warnings as settings_waits
+from settings import warnings as start_warnings
 from settings.budget import BudgetSettings
 from settings.env import UnusableSettings
 from settings.kafka import KafkaSettings
@@ -279,7 +279,7 @@ class Settings(KafkaSettings, BaseSettings):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What an operator should know although the worker starts; a line each."""
-        return (*self._former, *self._missing_keys(), *settings_waits.warnings(self))
+        return (*self._former, *self._missing_keys(), *start_warnings.warnings(self))
 
     def _missing_keys(self) -> tuple[str, ...]:
         if not self.configured_providers:

@@ -1,14 +1,32 @@
 """Warnings at start: longest waits that do not fit CJ's patience, or the nightly schedule."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from domain.nightly import Schedule
 from domain.strategies import STRATEGIES, Closes
+from settings.provider import ProviderSettings
 
-if TYPE_CHECKING:
-    from settings.settings import Settings
+
+class Waits(Protocol):
+    """What is read here of the settings."""
+
+    longest_wait_s: float
+    nightly_longest_wait_s: float
+    escalate_before_s: float
+
+    @property
+    def configured_providers(self) -> tuple[str, ...]:
+        """Those with a key."""
+        ...
+
+    def strategy_for(self, provider: str) -> str:
+        """Which strategy holds for a provider."""
+        ...
+
+    def provider(self, name: str) -> ProviderSettings:
+        """A provider's own settings."""
+        ...
+
 
 HOUR_S = 3600.0
 #: CJ gives up on a batch without activity for BATCH_TIMEOUT_HOURS, 4 by default.
@@ -19,7 +37,7 @@ JOB_S = 4 * HOUR_S
 _SOME_DAY_MS = 1_767_225_600_000
 
 
-def warnings(settings: Settings) -> list[str]:
+def warnings(settings: Waits) -> list[str]:
     """A line for each wait that does not fit; providers without a key are not looked at."""
     found = []
     if settings.longest_wait_s >= CJ_PATIENCE_S:
@@ -33,7 +51,7 @@ def warnings(settings: Settings) -> list[str]:
     return found
 
 
-def _schedule_warning(settings: Settings, provider: str) -> list[str]:
+def _schedule_warning(settings: Waits, provider: str) -> list[str]:
     """A request that has just missed a tick must wait for the next and find time for its batch: the longest gap between two
     ticks, JOB_S and escalate_before_s must fit into the longest wait.
 

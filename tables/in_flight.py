@@ -46,14 +46,16 @@ class OnceAcked:
 
     _windows: dict[int, tuple[WindowKey, ...]] = field(default_factory=dict)  # by inbound offset
     _jobs: dict[int, tuple[str, ...]] = field(default_factory=dict)  # by work offset
-    _finished: list[tuple[int, int]] = field(default_factory=list)  # work offset that finished it, inbound offset
+    _finished: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # (work offset whose record ended its last member, inbound offset)
 
     def close(self, inbound_offset: int, windows: Iterable[WindowKey]) -> None:
-        """An inbound record has filled these windows."""
+        """The comparisons of an inbound record have gone into these windows."""
         self._windows[inbound_offset] = tuple(windows)
 
     def windows_of(self, inbound_offset: int) -> tuple[WindowKey, ...]:
-        """An inbound record is acked: the windows that it has filled. Each is given out once."""
+        """An inbound record is acked: the windows that its comparisons went into. Each is given out once."""
         return self._windows.pop(inbound_offset, ())
 
     def look_at(self, work_offset: int, jobs: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""What this process knows of the jobs it works on, beside the log. It outlives revocations: a claim is called upon once."""
+"""What this process knows of its jobs that is not in the log. It outlives revocations: a claim is called upon once."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -50,6 +50,15 @@ class RowsRead:
     short_reads: int = 0  # reads that brought less than the provider counts
     short_since_ms: int = 0  # the first of them
 
+    def begin(self) -> None:
+        """The batch has ended, and its rows are being read."""
+        self.begun = True
+
+    def came(self, ended: int, open_again: int) -> None:
+        """Comparisons whose rows have been sent as Outcomes: ended, and to be asked again."""
+        self.answered += ended
+        self.retryable += open_again
+
     def note(self, number: int) -> bool:
         """A row of this line has come; False when one had come before."""
         if number in self.seen:
@@ -64,7 +73,8 @@ class RowsRead:
         return more
 
     def was_short(self, now_ms: int) -> int:
-        """A read has brought less than the provider counts; since when (ms) that is so."""
+        """A read has brought less than the provider counts; returns since when (ms) that is so."""
+        self.short_reads += 1
         self.short_since_ms = self.short_since_ms or now_ms
         return self.short_since_ms
 
@@ -105,6 +115,11 @@ class Attempt:
     def __post_init__(self) -> None:
         self.about = self.about or {"partition": self.partition, "job_id": self.job_id}
 
+    def hold(self) -> bool:
+        """It is reported as held; False when it is already."""
+        before, self.held = self.held, True
+        return not before
+
     # -- steps -----------------------------------------------------------------------------------------------------
 
     @property
@@ -115,6 +130,10 @@ class Attempt:
     def begin(self, task: "asyncio.Task[Any]", now_s: float) -> None:
         """A step has begun."""
         self.task, self.alive_s = task, now_s
+
+    def stepped(self) -> None:
+        """The step is over."""
+        self.task = None
 
     def lives(self, now_s: float) -> None:
         """The step under way gives a sign of life."""
@@ -164,6 +183,10 @@ class Attempt:
             return False
         self.first_poll_s = now_s + early_s
         return True
+
+    def runs(self, rows_done: int) -> None:
+        """The provider works on it, and has done so many rows."""
+        self.held, self.rows_done = False, rows_done
 
     def was_cancelled(self) -> None:
         """It is cancelled there: from here on it is looked at often."""

@@ -89,7 +89,7 @@ class Dispatcher:
         match step:
             case Step.NOTHING:
                 pass
-            case Step.HOLD:
+            case Step.NO_KEY:
                 wait_s = self._steps.find_lost.hold(this, f"provider {this.account} has no key in this worker")
                 self._due.consider(this.view.partition, this.job.job_id, wait_s)
             case Step.WAIT:
@@ -174,7 +174,7 @@ class Dispatcher:
         task.add_done_callback(lambda done: self._stepped(view.partition, job.job_id, attempt, done))
 
     def _stepped(self, partition: int, job_id: str, attempt: Attempt, done: "asyncio.Task[float | None]") -> None:
-        attempt.task = None
+        attempt.stepped()
         self._admission.release(job_id)
         if done.cancelled() or done.exception() is not None:
             return

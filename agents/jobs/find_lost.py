@@ -21,7 +21,10 @@ _LEAST_MARGIN_S = 600.0
 
 
 class FindLost:
-    """Looks for jobs at their provider. Methods return the seconds until the next look, None when a record leads on."""
+    """Looks for jobs at their provider.
+
+    Methods return the seconds until the next look, None when a record was sent: reading it back brings the job up again.
+    """
 
     def __init__(self, tools: JobTools, views: Views, absence: AbsenceRule) -> None:
         self._settings, self._accounts, self._records = tools.settings, tools.accounts, tools.records
@@ -102,10 +105,12 @@ class FindLost:
         return self._settings.polls(job.plan.provider).wait_s(attempt.search.looks)
 
     def hold(self, this: OpenJob, why: str) -> float:
-        """Report a job that is neither seen nor certainly absent; it is looked for until its deadline."""
+        """Report a job that cannot go on, and is looked at again until its deadline.
+
+        It is not found and not certainly absent, or its results do not come, or this worker has no key for its account.
+        """
         job, attempt = this.job, this.attempt
-        if not attempt.held:
-            attempt.held = True
+        if attempt.hold():
             self._metrics.job_held(job.plan.provider)
             log.error("job_held", **attempt.about, why=why)
         return self.delay_s(this)

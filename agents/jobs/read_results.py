@@ -35,7 +35,7 @@ _FAILED_BY = {
 
 
 class ReadResults:
-    """Methods return the seconds until the next look, None when a record leads on."""
+    """Methods return the seconds until the next look, None when a record was sent: reading it back brings the job up again."""
 
     def __init__(self, tools: JobTools, find_lost: FindLost) -> None:
         self._settings, self._accounts, self._records = tools.settings, tools.accounts, tools.records
@@ -63,7 +63,7 @@ class ReadResults:
         try:
             status = await self._look(this, submission)
             if status.phase is JobPhase.RUNNING:
-                attempt.held, attempt.rows_done = False, status.answered
+                attempt.runs(status.answered)
                 return self.delay_s(this)
             crashpoints.point("after_poll", view.partition)
             if status.phase is JobPhase.FAILED:
@@ -108,7 +108,7 @@ class ReadResults:
         What came is used at once, also when more must come: then JobEnded waits, and the batch is read again.
         """
         view, job, attempt = this
-        attempt.rows.begun = True
+        attempt.rows.begin()
         failed: ProviderError | None = None
         chunk: list[Outcome] = []
         unknown = 0
@@ -132,8 +132,8 @@ class ReadResults:
                     response_time_ms=completed_ms - submission.append_ms,
                     metrics=self._metrics,
                 )
-                attempt.rows.answered += sum(outcome.terminal for outcome in came)
-                attempt.rows.retryable += sum(not outcome.terminal for outcome in came)
+                ended = sum(outcome.terminal for outcome in came)
+                attempt.rows.came(ended, len(came) - ended)
                 chunk += came
                 self._note_quota(view, job, came)
                 crashpoints.point("during_fetch", view.partition)
@@ -191,12 +191,10 @@ class ReadResults:
                 attempt.lives(self._clock.running_s())
             return await self._end_read(this, status, JobEnd.ESCALATED, f"its results are lost: {why}")
         self._metrics.short_read(job.plan.provider)
-        log.warning(
-            "results_not_whole", **attempt.about, missing_lines=len(missing), reads=attempt.rows.short_reads + 1, why=str(why)
-        )
-        wait_s = self._settings.polls(job.plan.provider).wait_s(attempt.rows.short_reads)
-        attempt.rows.short_reads += 1
-        if attempt.rows.short_reads >= _SHORT_READS_TO_HOLD:
+        reads = attempt.rows.short_reads
+        log.warning("results_not_whole", **attempt.about, missing_lines=len(missing), reads=reads, why=str(why))
+        wait_s = self._settings.polls(job.plan.provider).wait_s(reads - 1)
+        if reads >= _SHORT_READS_TO_HOLD:
             self._find_lost.hold(this, str(why))
         return min(wait_s, max(0.05, (give_up_at_ms(job.plan, since_ms) - now_ms) / 1000))
 

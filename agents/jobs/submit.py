@@ -35,7 +35,7 @@ _COUNTED_AT_ONCE = 200  # waits counted between two turns of the event loop: abo
 
 
 class SubmitJob:
-    """Methods return the seconds until the next look, None when a record leads on."""
+    """Methods return the seconds until the next look, None when a record was sent: reading it back brings the job up again."""
 
     def __init__(self, tools: JobTools, find_lost: FindLost) -> None:
         self._settings, self._accounts, self._worker_run = tools.settings, tools.accounts, tools.worker_run
@@ -180,7 +180,7 @@ class SubmitJob:
         return True
 
     async def give_back(self, this: OpenJob) -> float | None:
-        """The claim ran out before it was called upon."""
+        """The claim was not called upon, and has run out or come near the deadline."""
         self._pauses.told_nothing(this.account, this.subject)
         self._metrics.claim_lost(this.account)
         return await self._records.end(this, JobEnd.NOT_STARTED, "the claim ran out before the create call")

@@ -51,11 +51,18 @@ class _Effects:
 class Reconcile:
     """The agent's body. `handle` has no await between what it reads and writes: step 1 of streams.kafka.consumer."""
 
-    def __init__(self, tables: Tables, outbox: Outbox, dead_letters: DeadLetters, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        outbox: Outbox,
+        dead_letters: DeadLetters,
+        metrics: Metrics,
+        clock: Clock,
+        tracer: Tracer | None,
+    ) -> None:
         self._tables, self._outbox = tables, outbox
         self._dead_letters, self._metrics, self._clock = dead_letters, metrics, clock
-        self._delivery = Delivery(tables, outbox, dead_letters)
-        self.tracer: Tracer | None = None
+        self._delivery, self._tracer = Delivery(tables, outbox, dead_letters), tracer
 
     def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
         """Handle one work record; returns the effects that must be done before its offset is acked.
@@ -130,7 +137,7 @@ class Reconcile:
                 continue  # finished: the event was acknowledged before the entry was deleted
             append_ms, record = stored
             try:
-                event = make_event(record, outcome, append_ms, traced=self.tracer is not None)
+                event = make_event(record, outcome, append_ms, traced=self._tracer is not None)
             except ValueError as error:
                 unsendable.append((outcome, _said(error), record.members[outcome.member.position].raw))
             else:
@@ -254,8 +261,8 @@ class Reconcile:
                 return
             name = "answered" if outcome.fault is None else outcome.fault.code.value
             self._metrics.result(name, outcome.provider, outcome.mode, (self._clock.now_ms() - event.append_ms) / 1000)
-            if self.tracer is not None and event.trace is not None:
-                self.tracer.ended(event.trace, outcome, self._clock.now_ms())
+            if self._tracer is not None and event.trace is not None:
+                self._tracer.ended(event.trace, outcome, self._clock.now_ms())
 
         return acknowledged
 

@@ -42,6 +42,8 @@ class Observed:
     accounts: Mapping[str, Account]
     money: Money
     heartbeats: Heartbeats
+    topics: TopicWatch
+    starting: Starting
 
 
 class WorkerStatus:
@@ -53,8 +55,7 @@ class WorkerStatus:
         self._attempts, self._of_money, self._heartbeats = observed.attempts, observed.money, observed.heartbeats
         self._started_s = clock.running_s()
         self._stop = stop
-        self.starting: Starting | None = None
-        self._topics: TopicWatch | None = None
+        self._starting, self._topics = observed.starting, observed.topics
 
     @property
     def lived_s(self) -> float:
@@ -67,6 +68,7 @@ class WorkerStatus:
         self._views.missing_records.on_removed = lambda topic, offsets: self._metrics.topics.removed_unread(
             self._word(topic), offsets
         )
+        self._metrics.topics.watch_topics(self._topics.names, lambda name: name in self._topics.missing)
         self._metrics.topics.watch_transactions(self._held_back_s)
         for collector in (
             QueueCollector(self.queue),
@@ -77,11 +79,6 @@ class WorkerStatus:
             StateCollector(tables),
         ):
             self._metrics.registry.register(collector)
-
-    def watch_topics(self, watch: TopicWatch) -> None:
-        """Tell of topics that are missing, from here on."""
-        self._topics = watch
-        self._metrics.topics.watch_topics(watch.names, lambda name: name in watch.missing)
 
     def queue(self) -> QueueSnapshot:
         """A snapshot of what waits in the partitions of this worker."""
@@ -111,10 +108,9 @@ class WorkerStatus:
         missing = []
         if self._stop.is_set():
             missing.append("worker: stopping")
-        if self.starting is not None and self.starting.step is not None:
-            return [f"start: {self.starting.step}"]
-        if self._topics is not None:
-            missing.extend(f"topic {name}: it does not exist (any more)" for name in self._topics.missing)
+        if self._starting.step is not None:
+            return [f"start: {self._starting.step}"]
+        missing.extend(f"topic {name}: it does not exist (any more)" for name in self._topics.missing)
         if not self._views.settled:
             missing.append("tables: recovering, or a rebalance is under way")
             return missing

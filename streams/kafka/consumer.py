@@ -10,9 +10,10 @@ Step 3. One idempotent producer with acks=all sends all of it (streams.kafka.out
         have its record. A send that fails ends the process before step 6, so that the record will be read again.
 Step 4. The record waits in the ack queue of its topic partition until its own effects are done, and those of every record
         before it (`AckQueue`).
-Step 5. It is acked (`OrderedConsumer.acknowledge`). Only now is it acted upon: windows that it filled may close, and jobs of
-        which it is a fact may go on (agents.loops).
-Step 6. The next commit, every COMMIT_INTERVAL_S, takes the offset after the last acked record (`OrderedConsumer._new_offset`).
+Step 5. It is acked (`OrderedConsumer.acknowledge`). Only now is it acted upon: windows that its comparisons went into
+        may close, and jobs of which it is a fact may go on (agents.loops).
+Step 6. The next commit (every TESTING__COMMIT_INTERVAL_S) takes the offset after the last acked record
+        (`OrderedConsumer._new_offset`).
 Step 7. Apart from that, once a table write is acknowledged the store notes how far it holds the changelog, for a recovery to go
         on from there (`AcknowledgedTable._persisted`).
 

@@ -24,7 +24,7 @@ class _Record(BaseModel):
 
 
 class JobPlanned(_Record):
-    """A window was closed, or a part of it: its members are to be sent in these lines. Sent by collect and timers."""
+    """A window was closed, or a part of it: its members are to be sent in these lines. Sent by the closer."""
 
     kind: Literal["job_planned"] = "job_planned"
     plan: Plan
@@ -78,7 +78,7 @@ class DeadlinePassed(_Record):
 
 
 class CancelRequested(_Record):
-    """Somebody wants pending members no more: those of the batch's rounds, and those with these correlation ids.
+    """Somebody wants pending members no more: those of the cj_batch's rounds, and those with these correlation ids.
 
     Sent by the CLI to every partition, for only the producer's partitioner knows which one holds a batch. It decides nothing:
     reconcile answers it with Outcomes, and these decide.

@@ -35,9 +35,7 @@ def exporter(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
 
 async def traced(world: World, exporter: InMemorySpanExporter) -> ModelWorker:
     """A worker that traces, with a partition."""
-    worker = world.worker()
-    worker.tracer = Tracing(exporter)
-    return await world.assign(worker)
+    return await world.assign(world.worker(tracer=Tracing(exporter)))
 
 
 def request(world: World, *names: str, traceparent: str | None = TRACEPARENT) -> None:
@@ -63,8 +61,7 @@ async def test_it_goes_on_hours_later_and_in_another_process(world: World, expor
     world.commit(first)
     disk = await world.kill(first)
     world.clock.advance(3 * 3_600)
-    second = world.worker(disk)
-    second.tracer = Tracing(exporter)
+    second = world.worker(disk, tracer=Tracing(exporter))
     await world.finish(await world.assign(second), seconds=60)
     world.check()
 
@@ -172,12 +169,11 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, int]]
 
 
 async def test_by_default_spans_go_where_the_environment_says(world: World, collector: list[tuple[str, int]]) -> None:
-    worker = world.worker()
-    worker.tracer = Tracing()
-    await world.assign(worker)
+    tracing = Tracing()
+    worker = await world.assign(world.worker(tracer=tracing))
     request(world, "m0")
     await world.finish(worker)
-    worker.tracer.close()
+    tracing.close()
     ((path, names),) = collector
     assert path == "/v1/traces"
     assert names >= 3

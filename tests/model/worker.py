@@ -141,7 +141,16 @@ class _OneEvent:
 class ModelWorker:
     """A process. It does nothing of its own accord but what follows from a record that has landed or been read."""
 
-    def __init__(self, name: str, settings: Settings, log: Log, clock: ModelClock, provider: ModelProvider, disk: Disk) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        log: Log,
+        clock: ModelClock,
+        provider: ModelProvider,
+        disk: Disk,
+        tracer: Tracer | None = None,
+    ) -> None:
         self.name, self.settings, self.disk = name, settings, disk
         self._log, self._clock = log, clock
         self.outbox = MemoryOutbox(log)
@@ -150,12 +159,12 @@ class ModelWorker:
             table: MemoryTable(table, changelog, disk[table], self.outbox)
             for table, changelog in zip(TABLES, settings.changelog_topics, strict=True)
         }
-        edges = self._edges(provider)
-        self._tables = edges.tables
+        edges = self._edges(provider, tracer)
+        self._tables, self.tracer = edges.tables, tracer
         self.parts = assemble(settings, edges, name)
         self.task = asyncio.create_task(self.parts.dispatcher.run(silent()), name=f"dispatcher {name}")
 
-    def _edges(self, provider: ModelProvider) -> Edges:
+    def _edges(self, provider: ModelProvider, tracer: Tracer | None) -> Edges:
         app: Any = SimpleNamespace(
             consumer=self.consumer, rebalancing=False, should_stop=False, rebalancing_count=0, consumer_generation_id=0
         )
@@ -164,16 +173,7 @@ class ModelWorker:
         doubles: Any = self.tables
         no_log_ends: Any = None  # asked by the real Views alone
         accounts = {"openai": Account("openai", provider, Limiter(only_concurrent(16)))}
-        return Edges(app, views, Tables(**doubles), outbox, no_log_ends, accounts, self._clock, NoPauses(), METRICS)
-
-    @property
-    def tracer(self) -> Tracer | None:
-        """What is told of comparisons that have ended; None unless a test sets one."""
-        return self.parts.reconciling.tracer
-
-    @tracer.setter
-    def tracer(self, tracer: Tracer) -> None:
-        self.parts.reconciling.tracer = tracer
+        return Edges(app, views, Tables(**doubles), outbox, no_log_ends, accounts, self._clock, NoPauses(), METRICS, tracer)
 
     @property
     def topics(self) -> tuple[str, str]:

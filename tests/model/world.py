@@ -5,6 +5,7 @@ import uuid
 from collections import defaultdict
 from typing import Any
 
+from agents.records.trace_context import Tracer
 from settings.settings import TABLES, Settings
 from streams.wire import work
 from streams.wire.request_events import round_event, single_event
@@ -46,10 +47,10 @@ class World:
         testing = {"retry_batch_min": 1, **fields.pop("testing", {})}
         return Settings(**{"default_provider": "openai", "openai": openai, "testing": testing, **fields})
 
-    def worker(self, disk: Disk | None = None, **settings: Any) -> ModelWorker:
+    def worker(self, disk: Disk | None = None, *, tracer: Tracer | None = None, **settings: Any) -> ModelWorker:
         """Start a process without a partition."""
         name = f"run{len(self.workers)}"
-        made = ModelWorker(name, self.settings(**settings), self.log, self.clock, self.provider, disk or new_disk())
+        made = ModelWorker(name, self.settings(**settings), self.log, self.clock, self.provider, disk or new_disk(), tracer)
         self.workers.append(made)
         return made
 

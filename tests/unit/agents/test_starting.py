@@ -80,7 +80,7 @@ async def test_a_start_that_restores_tables_takes_as_long_as_they_come_nearer_to
         await restored.wait()
 
     starting = Starting(0.01)
-    starting.progress = progress
+    starting.at("restore the tables", progress)
     assert await starting.run(start(), asyncio.Event())
     with pytest.raises(StartTooLong):  # no nearer any more
         await starting.run(asyncio.sleep(3600), asyncio.Event())

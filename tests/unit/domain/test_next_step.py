@@ -67,5 +67,5 @@ def test_what_is_under_way_is_waited_for(job: Job) -> None:
 
 
 @pytest.mark.parametrize("job", [PLANNED, OURS, SUBMITTED])
-def test_without_a_key_a_job_is_held(job: Job) -> None:
-    assert step(job, has_key=False) is Step.HOLD
+def test_without_a_key_nothing_can_be_done(job: Job) -> None:
+    assert step(job, has_key=False) is Step.NO_KEY
