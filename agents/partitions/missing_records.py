@@ -24,7 +24,7 @@ _PATIENCE_S = 3.0  # after a seek: beyond it the log is asked again
 
 
 @dataclass(slots=True)
-class _Gap:
+class _Jump:
     expected: int
     asked_s: float
     ends_at: int | None = None  # what the log said: the next record is at this offset, or later
@@ -32,11 +32,11 @@ class _Gap:
 
 
 class MissingRecords:
-    """Finds missing records. It remembers the gaps that it is looking into, by view and topic."""
+    """Finds missing records. It remembers the jumps in the offsets that it is looking into, by view and topic."""
 
     def __init__(self, app: RoundbatchApp, log_ends: LogEnds) -> None:
         self._app, self._log_ends = app, log_ends
-        self._open: dict[tuple[int, str], _Gap] = {}
+        self._open: dict[tuple[int, str], _Jump] = {}
         self._asking: set[asyncio.Future[Any]] = set()
         self._told: dict[tuple[str, int], int] = {}  # records removed unread: up to which offset that has been told
         self.on_removed: Callable[[str, int], None] = lambda topic, offsets: None
@@ -51,13 +51,13 @@ class MissingRecords:
                 return False
         else:
             log.warning("records_missing", topic=topic, partition=view.partition, expected=expected, after=after)
-        gap = self._open[id(view), topic] = _Gap(expected, time.monotonic())
+        gap = self._open[id(view), topic] = _Jump(expected, time.monotonic())
         asking = asyncio.ensure_future(self._ask(gap, topic, view, after))
         self._asking.add(failstop.watch(asking, "gap"))
         asking.add_done_callback(self._asking.discard)
         return False
 
-    async def _ask(self, gap: _Gap, topic: str, view: PartitionView, after: int) -> None:
+    async def _ask(self, gap: _Jump, topic: str, view: PartitionView, after: int) -> None:
         kept = await self._log_ends.first_kept(topic, view.partition)
         self.removed(topic, view.partition, gap.expected, min(kept, after))
         first = await self._log_ends.first_record(topic, view.partition, gap.expected, after)
@@ -76,5 +76,5 @@ class MissingRecords:
         self.on_removed(topic, first - begin)
 
     def forget(self) -> None:
-        """Forget all gaps: the views are dropped, and Faust seeks by itself."""
+        """Forget all jumps: the views are dropped, and Faust seeks by itself."""
         self._open.clear()

@@ -45,17 +45,17 @@ class SameLog:
             for table in self._tables:
                 await self._check_changelog(table, partition)
             self._changelogs_asked.add(partition)
-        for topic, reading in ((self._settings.request_topic, view.inbound), (self._settings.work_topic, view.work)):
-            await self._check(topic, partition, reading)
+        for topic, progress in ((self._settings.request_topic, view.inbound), (self._settings.work_topic, view.work)):
+            await self._check(topic, partition, progress)
 
-    async def _check(self, topic: str, partition: int, reading: ReadProgress) -> None:
-        known = max(reading.known, reading.next)
+    async def _check(self, topic: str, partition: int, progress: ReadProgress) -> None:
+        known = max(progress.known, progress.next)
         first, after = await self._ends(topic, partition, known)
         if after < known:
             raise OtherLog(topic, partition, ends_early(after, known))
-        if reading.witness is None or reading.witness[0] < first:
+        if progress.witness is None or progress.witness[0] < first:
             return  # retention has removed the record to compare, and with it every offset that the tables know
-        offset, known_ms = reading.witness
+        offset, known_ms = progress.witness
         found = await self._log_ends.record(topic, partition, offset)
         if found is not None and found.timestamp != known_ms:
             raise OtherLog(topic, partition, other_time(offset, found.timestamp, known_ms))

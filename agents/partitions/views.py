@@ -156,14 +156,14 @@ class Views:
         view = await views.build(
             self._tables,
             partition,
-            inbound=self._reading(inbound, *ends[inbound]),
-            work=self._reading(work, *ends[work]),
+            inbound=self._progress_of(inbound, *ends[inbound]),
+            work=self._progress_of(work, *ends[work]),
             now_ms=self._clock.now_ms(),
         )
         await self.same_log.check(view)
         return view
 
-    def _reading(self, tp: TP, first: int, after: int) -> ReadProgress:
+    def _progress_of(self, tp: TP, first: int, after: int) -> ReadProgress:
         consumer: Any = self._app.consumer
         # Nothing is handled before the view stands, so nothing was committed since Faust sought to this position.
         committed = consumer._committed_offset.get(tp)
@@ -213,10 +213,10 @@ class Views:
         busy = now_s - self._moved_s < _ALL_STALLED_S
         if now_s - before[1] < (_ONE_STALLED_S if busy else _ALL_STALLED_S) or view.deferred:
             return
-        for topic, reading in ((self._settings.request_topic, view.inbound), (self._settings.work_topic, view.work)):
+        for topic, progress in ((self._settings.request_topic, view.inbound), (self._settings.work_topic, view.work)):
             paused = topic == self._settings.request_topic and view.inbound_paused
-            end = max(reading.end, reading.log_end)
-            if reading.next < end and not paused and self.missing_records.is_real(view, topic, reading.next, end):
-                if reading.acked == reading.next:  # otherwise records before them are still under way
-                    reading.acked = end
-                reading.next = end
+            end = max(progress.end, progress.log_end)
+            if progress.next < end and not paused and self.missing_records.is_real(view, topic, progress.next, end):
+                if progress.acked == progress.next:  # otherwise records before them are still under way
+                    progress.acked = end
+                progress.next = end

@@ -78,7 +78,7 @@ def requested(topic: str, found: Iterable[Found]) -> Iterator[Step]:
         yield Step(one.at_ms, topic, one.partition, one.member.offset, "requested", said)
 
 
-class WorkReading:
+class WorkScan:
     """The work records of the member's partition, read in order: each is decided again, as reconcile decided it.
 
     It may begin at any record that is older than the request: what is decided of a member depends on nothing before that.

@@ -34,7 +34,7 @@ async def read_life(correlation_id: UUID, settings: Settings, since_ms: int | No
     if settings.request_topic not in known:
         servers = settings.kafka_bootstrap_servers
         raise LookupError(f"topic {settings.request_topic} does not exist at {servers}: set ROUNDBATCH_REQUEST_TOPIC")
-    reading = _Reading(correlation_id, settings, known, since_ms)
+    reading = _IdScan(correlation_id, settings, known, since_ms)
     found = await reading.requests()
     steps = list(life.requested(settings.request_topic, found))
     if found:
@@ -57,7 +57,7 @@ def _own(settings: Settings) -> tuple[str, ...]:
     return (settings.request_topic, settings.work_topic, settings.dlq_topic(settings.request_topic))
 
 
-class _Reading:
+class _IdScan:
     """The reads of one id."""
 
     def __init__(self, correlation_id: UUID, settings: Settings, known: dict[str, int], since_ms: int | None) -> None:
@@ -77,7 +77,7 @@ class _Reading:
         topic = self._settings.work_topic
         if topic not in self._known:
             return [], f"there is no topic {topic}: no worker has run"
-        reading = life.WorkReading(topic, first, self._id)
+        reading = life.WorkScan(topic, first, self._id)
         steps: list[Step] = []
         async for record in self._scan(topic, {first.partition}):
             steps += reading.read(record.offset, record.timestamp, record.value)

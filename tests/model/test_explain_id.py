@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cli.explain.life import Found, Step, WorkReading, dead_letter, find, requested, result
+from cli.explain.life import Found, Step, WorkScan, dead_letter, find, requested, result
 from domain.comparison import Member
 from domain.reconciling import Overdue
 from streams.wire import work
@@ -24,7 +24,7 @@ def places(world: World, name: str) -> list[Found]:
 
 def life(world: World, name: str) -> tuple[list[tuple[str, str]], str]:
     """What each work record was to a comparison, and how it stands."""
-    reading = WorkReading("work", places(world, name)[0], id_of(name))
+    reading = WorkScan("work", places(world, name)[0], id_of(name))
     records = world.log.read(world.settings().work_topic)
     steps = [step for record in records for step in reading.read(record.offset, _ms(record), record.value)]
     return [(step.what, step.said) for step in steps], reading.standing
@@ -164,6 +164,6 @@ async def test_its_dead_letter_is_known_by_its_place(world: World, headers: dict
 
 def test_what_is_no_record_is_passed_over() -> None:
     found = Found(0, Member(0, 0), 0, 1, "cj:1:0", "1", "", None)
-    assert WorkReading("work", found, id_of("m0")).read(0, 0, b"{}") == []
+    assert WorkScan("work", found, id_of("m0")).read(0, 0, b"{}") == []
     assert find(id_of("m0"), 0, 0, 0, None) == []
     assert find(id_of("m0"), 0, 0, 0, str(id_of("m0")).encode()) == []
