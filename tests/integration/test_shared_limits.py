@@ -30,8 +30,9 @@ def test_two_workers_share_an_account_by_their_partitions(deployed: Deployment) 
     assert [call["status"] for call in calls] == [200] * CALLS
     ideal_s = (CALLS / REQUESTS - 1) * MINUTE_S
     assert ideal_s <= calls[-1]["at"] - calls[0]["at"] + 0.1
-    # Each by itself: after a rebalance on a busy machine one of them may begin seconds later than the other.
+    # With a quarter each they would take three times as long; tests/contract/test_limits_used.py holds what is used of a share
+    # against the pace of the machine. Each by itself: after a rebalance one of them may begin seconds later than the other.
     for bodies in rounds:
         ended = [dt.datetime.fromisoformat(events[body["correlation_id"]]["data"]["completed_at"]) for body in bodies]
-        assert ideal_s / (max(ended) - min(ended)).total_seconds() >= 0.85
+        assert (max(ended) - min(ended)).total_seconds() < 2.0 * ideal_s
     deployed.check_promises()
