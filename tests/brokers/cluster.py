@@ -45,7 +45,7 @@ class Cluster:
                 node.check_alive()
             return self.listed() == set(BROKERS)
 
-        until(all_listed, "all three brokers are listed")
+        until(all_listed, "all three brokers are listed", every_s=0.2)
 
     def end(self) -> None:
         """Kill all four."""
@@ -98,7 +98,7 @@ class Cluster:
             except KafkaException:  # a broker that has just begun to serve
                 return False
 
-        until(in_sync, "each partition has all of its replicas in sync")
+        until(in_sync, "each partition has all of its replicas in sync", every_s=0.2)
 
 
 @contextlib.contextmanager

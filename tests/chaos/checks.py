@@ -57,4 +57,4 @@ def wait_requests_deleted(deployed: Deployment) -> None:
         last = {record.key: record.value for record in deployed.read(f"{deployed.app_id}-requests-changelog")}
         return not any(last.values())
 
-    deployed.until(none_left, "every entry of the table `requests` is deleted")
+    deployed.until(none_left, "every entry of the table `requests` is deleted", every_s=0.2)

@@ -152,7 +152,7 @@ class Deployment:
         """Every dead letter of the request topic so far."""
         return self.read(f"{self.request_topic}.DLQ")
 
-    def until(self, happened: Callable[[], object], what: str, *, every_s: float = 0.05) -> None:
+    def until(self, happened: Callable[[], object], what: str, *, every_s: float = 0.1) -> None:
         """Wait for something; the failure shows the workers' logs."""
         until(happened, what, self.logs, every_s=every_s)
 
