@@ -146,7 +146,7 @@ def assemble(settings: Settings, edges: Edges, worker_run: str) -> Parts:
         PartitionListener(caught_up=recovered, dropped=lambda _: recovery.began()),
         PartitionListener(dropped=dispatcher.dropped),
     )
-    _probe(heartbeats, outbox, dispatcher)
+    _watch_silence(heartbeats, outbox, dispatcher)
     return Parts(
         collect,
         reconcile,
@@ -182,13 +182,13 @@ def _dispatcher(
     return Dispatcher(tools, steps, edges.views, due, money.admission, stop)
 
 
-def _probe(heartbeats: Heartbeats, outbox: Outbox, dispatcher: Dispatcher) -> None:
+def _watch_silence(heartbeats: Heartbeats, outbox: Outbox, dispatcher: Dispatcher) -> None:
     """Let the watchdog watch what has no turns of its own: the outbox, and the steps of jobs."""
 
     def steps_silent_s() -> float:
         return max(0.0, dispatcher.silent_s() - outbox.silent_s())
 
     # Shown, but never a reason to stop: while Kafka is gone the producer keeps what has been paid for, and sends it later.
-    heartbeats.probe("outbox", outbox.silent_s, patience=math.inf)
+    heartbeats.watch("outbox", outbox.silent_s, patience=math.inf)
     # A create call may wait for other uploads and has time limits of minutes; and a step may wait for Kafka.
-    heartbeats.probe("job_steps", steps_silent_s, patience=_STEP_PATIENCE)
+    heartbeats.watch("job_steps", steps_silent_s, patience=_STEP_PATIENCE)

@@ -81,14 +81,14 @@ class PartitionView:
     inbound: ReadProgress
     work: ReadProgress
     caught_up: bool = False
-    retained: set[int] = field(default_factory=set)  # inbound offsets with a `requests` entry
-    sent_ahead: SentAhead = field(default_factory=SentAhead)
-    once_acked: OnceAcked = field(default_factory=OnceAcked)
-    deferred: deque[Any] = field(default_factory=deque)  # work records that wait for collect
-    abandoned: dict[str, Job] = field(default_factory=dict)  # submitted jobs whose last open member has ended by something else
-    cancels: list[Any] = field(default_factory=list)  # cancellations read before the partition had caught up
+    retained: set[int] = field(default_factory=set, init=False)  # inbound offsets with a `requests` entry
+    sent_ahead: SentAhead = field(default_factory=SentAhead, init=False)
+    once_acked: OnceAcked = field(default_factory=OnceAcked, init=False)
+    deferred: deque[Any] = field(default_factory=deque, init=False)  # work records that wait for collect
+    abandoned: dict[str, Job] = field(default_factory=dict, init=False)  # submitted, no open member left
+    cancels: list[Any] = field(default_factory=list, init=False)  # cancellations read before the partition had caught up
     inbound_paused: bool = False
-    dead: bool = False
+    dead: bool = field(default=False, init=False)
 
     def kill(self) -> list[Any]:
         """End the view with its assignment. Returns the records that waited here, which must not be acknowledged any more."""

@@ -86,9 +86,9 @@ class Admission:
         pause = self._pauses.pause_of(job.plan.provider) if self.has_account(job.plan.provider) else None
         if pause is not None:
             return pause.code, f"account {job.plan.provider} was paused: {pause.message}"
-        held = self._budgets.why_held(view, job)
-        if held is not None:
-            return held.code, f"waiting for money: {held.message}"
+        short_of_money = self._budgets.why_waiting_for_money(view, job)
+        if short_of_money is not None:
+            return short_of_money.code, f"waiting for money: {short_of_money.message}"
         _, retry = view.state.retries.get(member, ("", None))
         if retry is not None and retry.cause in SAID_AT_THE_DEADLINE:
             return retry.code, f"last: {retry.message}"

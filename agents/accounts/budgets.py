@@ -38,7 +38,7 @@ class _Reserved:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _Waiting:
     """A job that waits for money."""
 
     usd: Mapping[str, float]
@@ -54,7 +54,7 @@ class Budgets:
         self._budget = settings.budget
         self._zone, self._excess = ZoneInfo(settings.budget.time_zone), Excess(settings.budget.excess)
         self._reserved: dict[tuple[int, str], _Reserved] = {}
-        self._held: dict[tuple[int, str], _Held] = {}
+        self._waiting: dict[tuple[int, str], _Waiting] = {}
         # Reserved USD by paying_batch: the sum of the last walk over all reservations, and what was reserved since. It may be
         # too much, for answers have freed some, but never too little. It saves walks: one over 500 jobs takes 1 ms.
         self._total: defaultdict[str, float] = defaultdict(float)
@@ -70,13 +70,13 @@ class Budgets:
         key = (view.partition, job.job_id)
         usd = self._most(view, job)
         decision = self._decide(usd, len(view.state.owned(job.job_id))) if self.limited else Decision(BudgetVerdict.GO)
-        held_before = self._held.pop(key, None) is not None
+        waited_before = self._waiting.pop(key, None) is not None
         if decision.verdict is BudgetVerdict.GO:
             if usd is not None:
                 self._reserve(view, job, usd)
         elif decision.verdict is BudgetVerdict.HOLD:
-            self._held[key] = _Held(usd or {}, len(view.state.owned(job.job_id)), job.plan.deadline_ms)
-            if not held_before:
+            self._waiting[key] = _Waiting(usd or {}, len(view.state.owned(job.job_id)), job.plan.deadline_ms)
+            if not waited_before:
                 log.warning("budget_held", **about(view, job), why=decision.message)
         else:
             members = len(view.state.owned(job.job_id))
@@ -97,10 +97,10 @@ class Budgets:
 
     def _reserve(self, view: PartitionView, job: Job, usd: Mapping[str, float]) -> None:
         self._reserved[view.partition, job.job_id] = _Reserved(usd, view.state.share_open(job.job_id))
-        for batch, one in usd.items():
-            self._total[batch] += one
+        for paying_batch, one in usd.items():
+            self._total[paying_batch] += one
 
-    def why_held(self, view: PartitionView, job: Job) -> Decision | None:
+    def why_waiting_for_money(self, view: PartitionView, job: Job) -> Decision | None:
         """Why a job that has not been sent waits for money; None when it does not."""
         if not self.limited or (view.partition, job.job_id) in self._reserved:
             return None
@@ -129,9 +129,15 @@ class Budgets:
             found.append(Budget(name, share, self.spent_today(), sum(reserved.values()), sum(usd.values())))
         if (limit := self._budget.batch_usd) is not None:
             found += [
-                Budget(f"the budget of batch {batch}", limit, self.spent_for(batch), reserved.get(batch, 0.0), wanted)
-                for batch, wanted in usd.items()
-                if batch
+                Budget(
+                    f"the budget of batch {paying_batch}",
+                    limit,
+                    self.spent_for(paying_batch),
+                    reserved.get(paying_batch, 0.0),
+                    wanted,
+                )
+                for paying_batch, wanted in usd.items()
+                if paying_batch
             ]
         return found
 
@@ -146,9 +152,9 @@ class Budgets:
                 of = pending.resolved
                 into, out = tokens.get(of.paying_batch, (0, 0))
                 tokens[of.paying_batch] = (into + estimated_tokens(pending), out + (of.max_tokens or default))
-        batch = plan.transport is Transport.BATCH
+        is_batch = plan.transport is Transport.BATCH
         usd = {
-            name: most_usd(plan.provider, plan.model, batch=batch, prompt_tokens=into, output_tokens=out)
+            name: most_usd(plan.provider, plan.model, batch=is_batch, prompt_tokens=into, output_tokens=out)
             for name, (into, out) in tokens.items()
         }
         return {name: one for name, one in usd.items() if one is not None} if None not in usd.values() else None
@@ -171,17 +177,17 @@ class Budgets:
         """When the next day begins."""
         return day_of(self._clock.now_ms(), self._zone)[1]
 
-    def spent_for(self, batch: str) -> float:
+    def spent_for(self, paying_batch: str) -> float:
         """USD paid for a paying_batch, in the partitions of this worker."""
-        return sum(view.state.payments.of_batch(batch) for view in self._views)
+        return sum(view.state.payments.of_batch(paying_batch) for view in self._views)
 
     def reserved(self) -> float:
         """USD reserved for jobs under way."""
         return sum(self._all_reserved().values())
 
-    def held(self) -> tuple[int, int]:
+    def waiting(self) -> tuple[int, int]:
         """How many jobs wait for money, and how many comparisons."""
-        return len(self._held), sum(held.members for held in self._held.values())
+        return len(self._waiting), sum(waiting.members for waiting in self._waiting.values())
 
     def fullest_batches(self, most: int) -> list[tuple[str, float, float]]:
         """The `most` dearest paying_batches, the dearest first: the USD spent and reserved for each."""
@@ -189,8 +195,8 @@ class Budgets:
             return []
         reserved, spent = self._all_reserved(), defaultdict[str, float](float)
         for view in self._views:
-            for batch, usd in view.state.payments.by_batch():
-                spent[batch] += usd
+            for paying_batch, usd in view.state.payments.by_batch():
+                spent[paying_batch] += usd
         found = [(name, spent[name], reserved[name]) for name in {*spent, *reserved} if name]
         return sorted(found, key=lambda one: -(one[1] + one[2]))[:most]
 
@@ -205,8 +211,8 @@ class Budgets:
                 # views, upon which the dispatcher gives back what it has not sent.
                 self._reserved.pop(key, None)
                 continue
-            for batch, usd in reserved.usd.items():
-                total[batch] += usd * share / reserved.share_open
+            for paying_batch, usd in reserved.usd.items():
+                total[paying_batch] += usd * share / reserved.share_open
         self._total = total
         return total
 
@@ -219,14 +225,14 @@ class Budgets:
             return
         self._look_at_s = now_s + _LOOK_EVERY_S
         reserved = self._all_reserved().copy()  # also where no budget is set: the walk forgets reservations that are over
-        if not self._held or not self._caught_up():
+        if not self._waiting or not self._caught_up():
             return
-        for key, held in sorted(self._held.items(), key=lambda item: item[1].deadline_ms):
+        for key, waiting in sorted(self._waiting.items(), key=lambda item: item[1].deadline_ms):
             view = self._views.current(key[0])
             gone = view is None or key[1] not in view.state.jobs
-            if not gone and not all(budget.fits for budget in self._budgets(held.usd, reserved)):
+            if not gone and not all(budget.fits for budget in self._budgets(waiting.usd, reserved)):
                 continue
-            self._held.pop(key, None)
+            self._waiting.pop(key, None)
             if not gone and self._wake(*key):
-                for batch, usd in held.usd.items():
-                    reserved[batch] += usd
+                for paying_batch, usd in waiting.usd.items():
+                    reserved[paying_batch] += usd

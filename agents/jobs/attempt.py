@@ -42,13 +42,13 @@ class LocalClaim:
 class RowsRead:
     """What has come of an ended batch, over all reads of it."""
 
-    begun: bool = False
-    seen: set[int] = field(default_factory=set)  # lines whose rows have been sent as Outcomes
-    answered: int = 0  # comparisons in them
-    retryable: int = 0  # those that are to be asked again
-    unknown_ids: int = 0  # rows that are none of the job's own, by the read that showed most
-    short_reads: int = 0  # reads that brought less than the provider counts
-    short_since_ms: int = 0  # the first of them
+    begun: bool = field(default=False, init=False)
+    seen: set[int] = field(default_factory=set, init=False)  # lines whose rows have been sent as Outcomes
+    answered: int = field(default=0, init=False)  # comparisons in them
+    retryable: int = field(default=0, init=False)  # those that are to be asked again
+    unknown_ids: int = field(default=0, init=False)  # rows that are none of the job's own, by the read that showed most
+    short_reads: int = field(default=0, init=False)  # reads that brought less than the provider counts
+    short_since_ms: int = field(default=0, init=False)  # the first of them
 
     def begin(self) -> None:
         """The batch has ended, and its rows are being read."""
@@ -96,21 +96,21 @@ class Attempt:
     job_id: str
     provider: str = ""
     about: dict[str, Any] = field(default_factory=dict)
-    claim: LocalClaim = field(default_factory=LocalClaim)
-    rows: RowsRead = field(default_factory=RowsRead)
-    search: Search = field(default_factory=Search)
-    provider_job_id: str | None = None
-    submission_sent: bool = False  # its Submitted has been sent
-    over: bool = False  # its JobEnded has been sent
-    named_claim: int | None = None  # the claim that its JobEnded named
-    calls_begun: bool = False
-    held: bool = False  # reported as of unknown fate
-    polls: int = 0
-    first_poll_s: float = 0.0  # when the first one is due
-    rows_done: int = 0  # at the provider by the last poll, where it tells
-    cancelled: bool = False  # at the provider, by this process
-    task: "asyncio.Task[Any] | None" = None  # the step under way
-    alive_s: float | None = None  # its latest sign of life; None: it may take as long as it likes
+    claim: LocalClaim = field(default_factory=LocalClaim, init=False)
+    rows: RowsRead = field(default_factory=RowsRead, init=False)
+    search: Search = field(default_factory=Search, init=False)
+    provider_job_id: str | None = field(default=None, init=False)
+    submission_sent: bool = field(default=False, init=False)  # its Submitted has been sent
+    over: bool = field(default=False, init=False)  # its JobEnded has been sent
+    named_claim: int | None = field(default=None, init=False)  # the claim that its JobEnded named
+    calls_begun: bool = field(default=False, init=False)
+    held: bool = field(default=False, init=False)  # reported as of unknown fate
+    polls: int = field(default=0, init=False)
+    first_poll_s: float = field(default=0.0, init=False)  # when the first one is due
+    rows_done: int = field(default=0, init=False)  # at the provider by the last poll, where it tells
+    cancelled: bool = field(default=False, init=False)  # at the provider, by this process
+    task: "asyncio.Task[Any] | None" = field(default=None, init=False)  # the step under way
+    alive_s: float | None = field(default=None, init=False)  # its latest sign of life; None: it may take as long as it likes
 
     def __post_init__(self) -> None:
         self.about = self.about or {"partition": self.partition, "job_id": self.job_id}

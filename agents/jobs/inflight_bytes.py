@@ -10,18 +10,18 @@ class InflightBytes:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._held = 0
+        self._in_flight = 0
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
     async def hold(self, size: int) -> AsyncIterator[None]:
         """Hold `size` bytes for the length of the body."""
         async with self._changed:
-            await self._changed.wait_for(lambda: not self._held or self._held + size <= self._limit)
-            self._held += size
+            await self._changed.wait_for(lambda: not self._in_flight or self._in_flight + size <= self._limit)
+            self._in_flight += size
         try:
             yield
         finally:
             async with self._changed:
-                self._held -= size
+                self._in_flight -= size
                 self._changed.notify_all()

@@ -48,12 +48,12 @@ def silent() -> Heartbeat:
 
 
 class Heartbeats:
-    """The heartbeats of all loops, by name. What has no turns has a probe: it tells the seconds without a sign, 0 when idle."""
+    """The heartbeats of all loops, by name. What has no turns is asked for its seconds without a sign, 0 when idle."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._beats: dict[str, Heartbeat] = {}
-        self._probes: dict[str, Callable[[], float]] = {}
+        self._watched: dict[str, Callable[[], float]] = {}
 
     def of(self, name: str) -> Heartbeat:
         """The heartbeat of a loop, made at the first asking; it rests until it first beats."""
@@ -61,14 +61,14 @@ class Heartbeats:
             self._beats[name] = Heartbeat(self._clock.running_s, self._clock.running_s(), resting=True)
         return self._beats[name]
 
-    def probe(self, name: str, silent_s: Callable[[], float], *, patience: float = 1.0) -> None:
+    def watch(self, name: str, silent_s: Callable[[], float], *, patience: float = 1.0) -> None:
         """Watch something that does not beat by asking it."""
-        self._probes[name] = silent_s
+        self._watched[name] = silent_s
         self.of(name).patience = patience
 
     def look(self) -> None:
-        """Ask the probes; to be called by the event loop, whose state they read."""
-        for name, silent_s in self._probes.items():
+        """Ask what has no turns; to be called by the event loop, whose state they read."""
+        for name, silent_s in self._watched.items():
             heartbeat, seconds = self.of(name), silent_s()
             heartbeat.rest() if seconds <= 0 else heartbeat.beat()
             heartbeat.last_s -= max(0.0, seconds)

@@ -40,7 +40,7 @@ class Watchdog:
         self._awake_s = 0.0
 
     async def run(self) -> None:
-        """Beat for the event loop and ask the probes, until cancelled."""
+        """Beat for the event loop and ask what has no turns, until cancelled."""
         heartbeat = self._heartbeats.of(EVENT_LOOP)
         while True:
             heartbeat.beat()

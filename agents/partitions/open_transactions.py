@@ -10,7 +10,7 @@ _TOLD_AFTER_S = 60.0  # the default time limit of a transaction in Kafka's own p
 
 
 @dataclass(slots=True)
-class _Held:
+class _Stopped:
     begins: int
     since_s: float
     told: bool = False
@@ -20,18 +20,18 @@ class OpenTransactions:
     """Since when each partition has been held back at the same offset, as far as this worker has seen."""
 
     def __init__(self) -> None:
-        self._held: dict[TP, _Held] = {}
+        self._stopped: dict[TP, _Stopped] = {}
 
     def note(self, tp: TP, stable: int, end: int, now_s: float) -> None:
         """Take what the last fetch said: where the first open transaction begins (`stable`), and where the log ends."""
         if stable >= end:
-            self._held.pop(tp, None)
+            self._stopped.pop(tp, None)
             return
-        held = self._held.get(tp)
-        if held is None or held.begins != stable:
-            held = self._held[tp] = _Held(stable, now_s)
-        if not held.told and now_s - held.since_s > _TOLD_AFTER_S:
-            held.told = True
+        stopped = self._stopped.get(tp)
+        if stopped is None or stopped.begins != stable:
+            stopped = self._stopped[tp] = _Stopped(stable, now_s)
+        if not stopped.told and now_s - stopped.since_s > _TOLD_AFTER_S:
+            stopped.told = True
             log.warning(
                 "transaction_open",
                 topic=tp.topic,
@@ -43,8 +43,8 @@ class OpenTransactions:
 
     def longest_s(self, topic: str, now_s: float) -> float:
         """The longest time for which a partition of the topic has been held back; 0 if none is."""
-        return max((now_s - held.since_s for tp, held in self._held.items() if tp.topic == topic), default=0.0)
+        return max((now_s - stopped.since_s for tp, stopped in self._stopped.items() if tp.topic == topic), default=0.0)
 
     def forget(self) -> None:
         """Forget all: the partitions are being revoked."""
-        self._held.clear()
+        self._stopped.clear()

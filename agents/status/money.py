@@ -27,7 +27,7 @@ def money_status(money: Money) -> MoneyStatus:
         day=Day(budget.day_usd, budgets.share_usd, budgets.spent_today(), budgets.reserved(), ends_ms=budgets.day_ends_ms()),
         batch=PaidBatches(budget.batch_usd, [PaidBatch(*one) for one in fullest]),
         excess=budget.excess,
-        held=Held(*budgets.held()),
+        held=Held(*budgets.waiting()),
         prices=Prices(
             prices.name, prices.newest, [(provider, model, is_known(provider, model)) for provider, model in money.models]
         ),

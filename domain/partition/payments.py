@@ -21,7 +21,7 @@ class Payments:
     def __init__(self) -> None:
         self._quarters: dict[int, float] = {}
         self._last = 0
-        self._batches: dict[str, tuple[float, int]] = {}  # batch → USD, and the quarter of its last payment
+        self._by_paying_batch: dict[str, tuple[float, int]] = {}  # batch → USD, and the quarter of its last payment
 
     def learn(self, paid: Iterable[Paid]) -> None:
         """Add the payments of one record."""
@@ -30,27 +30,29 @@ class Payments:
             self._last = max(self._last, quarter)
             self._quarters[quarter] = self._quarters.get(quarter, 0.0) + one.usd
             if one.paying_batch:
-                usd, last = self._batches.get(one.paying_batch, (0.0, quarter))
-                self._batches[one.paying_batch] = (usd + one.usd, max(last, quarter))
+                usd, last = self._by_paying_batch.get(one.paying_batch, (0.0, quarter))
+                self._by_paying_batch[one.paying_batch] = (usd + one.usd, max(last, quarter))
 
     def since(self, from_ms: int) -> float:
         """USD paid from this moment on, which must be the beginning of a quarter of an hour."""
         return sum(self._quarters.get(quarter, 0.0) for quarter in range(from_ms // QUARTER_MS, self._last + 1))
 
-    def of_batch(self, batch: str) -> float:
+    def of_batch(self, paying_batch: str) -> float:
         """USD paid for a batch."""
-        return self._batches.get(batch, (0.0, 0))[0]
+        return self._by_paying_batch.get(paying_batch, (0.0, 0))[0]
 
     def by_batch(self) -> Iterator[tuple[str, float]]:
         """Each batch for which something was paid, with the sum."""
-        return ((batch, usd) for batch, (usd, _) in self._batches.items())
+        return ((paying_batch, usd) for paying_batch, (usd, _) in self._by_paying_batch.items())
 
     def forget(self, before_ms: int) -> None:
         """Forget payments before this time (the dedup retention); a batch is forgotten with its last payment."""
         first = before_ms // QUARTER_MS
         if self._quarters and min(self._quarters) < first:
             self._quarters = {quarter: usd for quarter, usd in self._quarters.items() if quarter >= first}
-            self._batches = {batch: paid for batch, paid in self._batches.items() if paid[1] >= first}
+            self._by_paying_batch = {
+                paying_batch: paid for paying_batch, paid in self._by_paying_batch.items() if paid[1] >= first
+            }
 
 
 def add_up(came: Iterable[Paid]) -> tuple[Paid, ...]:

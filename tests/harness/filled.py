@@ -17,6 +17,7 @@ from domain.rounds import Arrival, RoundEntry, Standing
 from streams.wire.status.encode import encode
 from streams.wire.status.money import Day, Held, MoneyStatus, PaidBatches, Prices
 from tables.view import PartitionView, ReadProgress
+from tests.model.values import attempt
 
 _NO_MONEY = MoneyStatus((), Day(None, None, 0.0, 0.0, 0), PaidBatches(None, ()), "hold", Held(0, 0), Prices("", "", ()))
 
@@ -67,7 +68,7 @@ def filled(pending: int, members_a_job: int) -> Filled:
     for offset in range(count * 4 // 5):
         job = Job(f"rb-{offset}", offset, 900_000, _plan(offset, members_a_job))
         state.learn_planned(job)
-        attempts[job.job_id] = Attempt(0, job.job_id, held=offset % 100 == 0)
+        attempts[job.job_id] = attempt(0, job.job_id, held=offset % 100 == 0)
         if offset % 2:
             state.learn_submission(job.job_id, Submission(offset, f"batch-{offset}", 950_000))
     return Filled(PartitionView(0, state, ReadProgress(count, count, count), ReadProgress(0, 0, 0), caught_up=True), attempts)

@@ -14,7 +14,7 @@ from streams.wire.status.money import PAUSED, AccountStanding, Day, Held, MoneyS
 from streams.wire.status.open_jobs import OpenJobs
 from streams.wire.status.told import Status
 from tables.view import PartitionView, ReadProgress
-from tests.model.values import members, plan
+from tests.model.values import attempt, members, plan
 
 NOW_MS, MINUTE_MS = 1_795_576_000_000, 60_000
 #: In round names it must be shown as it is, and do nothing.
@@ -81,9 +81,9 @@ def view() -> PartitionView:
 def attempts(task: "asyncio.Task[Any] | None" = None) -> dict[str, Attempt]:
     """What the process knows of the jobs; with a task, calls are under way."""
     return {
-        "job-2": Attempt(0, "job-2", rows_done=6),
-        "job-3": Attempt(0, "job-3", task=task),
-        "job-0": Attempt(0, "job-0", held=True),
+        "job-2": attempt(0, "job-2", rows_done=6),
+        "job-3": attempt(0, "job-3", task=task),
+        "job-0": attempt(0, "job-0", held=True),
     }
 
 

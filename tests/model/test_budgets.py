@@ -55,19 +55,19 @@ async def test_what_exceeds_the_day_is_held_until_the_next_one(world: World, str
     await world.finish(worker, seconds=60)
     # 1,700,000,000 s is 22:13:20 of its day: the second round does not fit beside what the first one has cost.
     assert set(world.events()) == {"m0", "m1"}
-    assert budgets(world).held() == (1, 2)
+    assert budgets(world).waiting() == (1, 2)
     for _ in range(2):  # by a process that knows it from the log alone, then by one that has also lost its disk
         world.commit(worker)
         await world.kill(worker)
         worker = await start(world, **settings)
         await world.run(worker, seconds=30)
         assert budgets(world).spent_today() == pytest.approx(2 * PAID * twice)
-        assert budgets(world).held() == (1, 2)
+        assert budgets(world).waiting() == (1, 2)
         assert set(world.events()) == {"m0", "m1"}
     await world.finish(worker, seconds=2 * 3_600, step_s=300)
     world.check()
     assert world.result("m2")["winner"] == "Essay A"
-    assert budgets(world).held() == (0, 0)
+    assert budgets(world).waiting() == (0, 0)
 
 
 async def test_money_that_was_reserved_and_not_needed_lets_the_next_one_go(world: World) -> None:
@@ -76,7 +76,7 @@ async def test_money_that_was_reserved_and_not_needed_lets_the_next_one_go(world
         world.request(f"a{number}", f"b{number}", batch=str(number))
     await world.run(worker, seconds=30)
     assert len(world.provider.batches) == 1
-    assert budgets(world).held() == (2, 4)
+    assert budgets(world).waiting() == (2, 4)
     await world.finish(worker, seconds=120)
     world.check()
     assert len(world.provider.batches) == 3
@@ -88,7 +88,7 @@ async def test_what_is_held_goes_under_a_raised_budget(world: World) -> None:
     await world.finish(worker, seconds=60)
     world.request("m1")
     await world.run(worker, seconds=60)
-    assert budgets(world).held() == (1, 1)
+    assert budgets(world).waiting() == (1, 1)
     world.commit(worker)
     await world.kill(worker)
     await world.finish(await start(world, **budget(day_usd=2 * MOST)), seconds=60)
@@ -205,7 +205,7 @@ async def test_as_many_held_jobs_are_woken_as_there_is_room_for_the_earliest_dea
         world.request(f"{batch}0", f"{batch}1", batch=batch)
         await world.run(worker, seconds=10)
     held = list(worker.view.state.jobs)[1:]
-    assert budgets(world).held() == (3, 6)
+    assert budgets(world).waiting() == (3, 6)
 
     def wake(partition: int, job_id: str) -> bool:
         woken.append(job_id)
@@ -218,7 +218,7 @@ async def test_as_many_held_jobs_are_woken_as_there_is_room_for_the_earliest_dea
     world.clock.advance(10)
     budgets(world).tick()
     assert woken == held[:2]
-    assert budgets(world).held() == (1, 2)
+    assert budgets(world).waiting() == (1, 2)
 
 
 async def test_nothing_goes_before_it_is_known_what_was_spent(world: World) -> None:

@@ -146,7 +146,7 @@ async def test_a_storm_leaves_nothing_waiting_but_for_money(world: World, seed: 
     late = [one["details"] for one in faults if one["error_code"] == "TIMEOUT"]
     assert [one for one in late if one.get("deadline_ms", 0) > well_ms + SOON_MS] == []
     waiting = set(world.names.values()) - set(world.events())
-    held, _ = worker.parts.money.budgets.held()
+    held, _ = worker.parts.money.budgets.waiting()
     if waiting and held:
         world.check_safety()
         return

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from agents.jobs.attempt import Attempt
 from domain.answer import Answer
 from domain.comparison import Member
 from domain.cutting import Pending
@@ -53,3 +54,11 @@ def answered(member: Member) -> Outcome:
 def open_again(member: Member, retry: Retry = EXPIRED) -> Outcome:
     """An outcome that leaves the member open."""
     return Outcome(member, "openai", "model", 1_000, "batch_api", retry=retry)
+
+
+def attempt(partition: int, job_id: str, **known: Any) -> Attempt:
+    """What a process knows of a job, these fields as its steps have left them."""
+    made = Attempt(partition, job_id)
+    for name, value in known.items():
+        setattr(made, name, value)
+    return made

@@ -19,7 +19,7 @@ from providers.protocol import JobNotVisible, JobPhase, JobStatus
 from streams.wire.status.open_jobs import Partition
 from tables.view import PartitionView, ReadProgress
 from tests.model.provider import ModelProvider
-from tests.model.values import members, plan
+from tests.model.values import attempt, members, plan
 
 JOB = Job("rb-0-1-x-0", 1, 1_000, plan(members(3)))
 CLAIM = Claim(2, "me", 2_000, 30.0, "key")
@@ -32,10 +32,10 @@ SUBMISSION = Submission(3, "batch-0", 3_000)
         (JOB, None, "planned"),
         (replace(JOB, claim=CLAIM), Attempt(0, JOB.job_id), "claimed"),
         (replace(JOB, claim=replace(CLAIM, worker_run="other")), None, "unknown"),
-        (replace(JOB, claim=CLAIM), Attempt(0, JOB.job_id, claim=LocalClaim(called=True)), "unknown"),
+        (replace(JOB, claim=CLAIM), attempt(0, JOB.job_id, claim=LocalClaim(called=True)), "unknown"),
         (replace(JOB, claim=CLAIM, submission=SUBMISSION), None, "submitted"),
-        (replace(JOB, claim=CLAIM), Attempt(0, JOB.job_id, held=True), "held"),
-        (replace(JOB, plan=plan(members(3), transport=Transport.CALL)), Attempt(0, JOB.job_id, task=Future()), "calling"),
+        (replace(JOB, claim=CLAIM), attempt(0, JOB.job_id, held=True), "held"),
+        (replace(JOB, plan=plan(members(3), transport=Transport.CALL)), attempt(0, JOB.job_id, task=Future()), "calling"),
     ],
 )
 def test_the_state_of_a_job(job: Job, attempt: Attempt | None, state: str) -> None:

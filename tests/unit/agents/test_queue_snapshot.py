@@ -14,7 +14,7 @@ from domain.job import Claim, Job, Submission, Transport
 from domain.partition.state import PartitionState
 from tables.view import PartitionView, ReadProgress
 from tests.harness.filled import filled_metrics, learn
-from tests.model.values import members, plan
+from tests.model.values import attempt, members, plan
 
 NOW_MS = 1_000_000
 
@@ -64,9 +64,9 @@ def test_jobs_by_state_with_how_long_they_are_in_it_and_how_old_their_comparison
             state.learn_submission(name, submission)
     done: asyncio.Future[Any] = asyncio.Future(loop=asyncio.new_event_loop())
     done.get_loop().close()
-    attempts["calling"] = Attempt(0, "calling", task=done)  # type: ignore[arg-type]
-    attempts["held"] = Attempt(0, "held", held=True)
-    attempts["elsewhere"] = Attempt(1, "elsewhere", held=True)
+    attempts["calling"] = attempt(0, "calling", task=done)
+    attempts["held"] = attempt(0, "held", held=True)
+    attempts["elsewhere"] = attempt(1, "elsewhere", held=True)
 
     found = take(view_of(state), attempts=attempts)
 

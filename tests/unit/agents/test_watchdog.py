@@ -85,9 +85,9 @@ def test_after_a_sleep_of_the_whole_process_silence_counts_from_its_waking(proce
     assert len(process.stopped) >= 1
 
 
-def test_a_probe_tells_of_what_has_no_turns(process: Process) -> None:
+def test_what_has_no_turns_is_asked(process: Process) -> None:
     silent = {"job_steps": 0.0}
-    process.heartbeats.probe("job_steps", lambda: silent["job_steps"], patience=2.0)
+    process.heartbeats.watch("job_steps", lambda: silent["job_steps"], patience=2.0)
     process.run(10)
     for seconds in (0.0, 150.0, 0.0):
         silent["job_steps"] = seconds
