@@ -10,8 +10,7 @@ import pytest
 
 from demo.environment import clean_environment
 from tables.state_dir import StateDir, StateDirUnusable
-
-NOBODY = 65534
+from tests.harness.as_nobody import NOBODY, as_nobody, refused_with
 
 
 @pytest.fixture
@@ -25,27 +24,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def refusal(path: Path) -> str:
-    """What a user without root's rights is told; "" where nothing is in the way."""
-
-    def told() -> str:
-        try:
-            StateDir(path).open()
-        except StateDirUnusable as refused:
-            return str(refused)
-        return ""
-
-    if os.geteuid():
-        return told()
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        os.setuid(NOBODY)
-        os.write(writing, told().encode())
-        os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    with os.fdopen(reading) as answer:
-        return answer.read()
+    """What a user without root's rights is told."""
+    return as_nobody(refused_with, path)
 
 
 def a_file(state: Path) -> Path:
