@@ -59,11 +59,12 @@ class Timers:
             return
         self._recovery.settled()
         await asyncio.gather(*(views.get(partition) for partition in views.assigned()))
-        now_s, now_ms = self._clock.running_s(), self._clock.now_ms()
+        now_s = self._clock.running_s()
         if now_s >= self._next_ends_s:
             self._next_ends_s = now_s + _ENDS_EVERY_S
             await views.look_at_ends()
             views.look_at_transactions()
+        now_ms = self._clock.now_ms()  # after the look, which may have waited for Kafka: windows count their age from it
         announce = duties.finished.due()
         for view in views:
             views.mend_stall(view)
