@@ -7,6 +7,7 @@ objects mean that come back is known to the module `wire` beside the adapter.
 import asyncio
 import hashlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, Protocol, TypeVar
@@ -53,7 +54,7 @@ class Wire(Protocol):
         ...
 
 
-class Adapter(Generic[Client]):
+class Adapter(ABC, Generic[Client]):
     """One account of an API. Its methods are described at `providers.protocol.Provider`.
 
     on_http(operation, status): called once for each HTTP attempt. on_dropped(parameter, model): called for each parameter of an
@@ -86,26 +87,26 @@ class Adapter(Generic[Client]):
 
     # -- what an adapter says of its own API -----------------------------------------------------------------------
 
+    @abstractmethod
     def _connect(self, api_key: str, base_url: str, http_client: CountingClient) -> Client:
         """The SDK's client, with its retries off: a retried create makes a second batch (docs/providers.md#creating-once)."""
-        raise NotImplementedError
 
     @staticmethod
     def _takes_temperature(model: str, effort: str | None) -> bool:
         """Whether a temperature may be sent to a model, asked with this reasoning effort; False only where that is known."""
         return True
 
+    @abstractmethod
     async def _batch(self, provider_job_id: str) -> dict[str, Any]:
         """The batch as the API shows it now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _files(self, batch: dict[str, Any]) -> Sequence[Chunks]:
         """The files in which the rows of an ended batch are, each to be opened and read once; that with the answers first."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _answer(self, ask: Ask, timeout_s: float) -> Reply:
         """The reply to a request of one ask."""
-        raise NotImplementedError
 
     # -- what is the same for both ---------------------------------------------------------------------------------
 
