@@ -2,7 +2,6 @@
 
 import asyncio
 import heapq
-from collections.abc import Iterator
 
 from agents.partitions.views import Views
 from domain.job import JobKey
@@ -52,11 +51,3 @@ class DueJobs:
             await asyncio.wait_for(self._changed.wait(), timeout=max(0.001, most_s))
         except TimeoutError:
             return
-
-    def look_again(self) -> None:
-        """End the waiting: the clock may have been moved."""
-        self._changed.set()
-
-    def __iter__(self) -> Iterator[tuple[float, JobKey]]:
-        """What is waited for: when (seconds of the running clock), and for which job."""
-        return iter([(at_s, (partition, job_id)) for at_s, partition, job_id in self._heap])

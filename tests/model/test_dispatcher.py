@@ -20,8 +20,8 @@ async def test_a_job_is_looked_at_again_also_when_a_record_is_to_lead_on(
 
     worker.parts.dispatcher._stepped(3, "job", attempt, step)  # type: ignore[arg-type]
 
-    ((at_s, key),) = worker.parts.due
-    assert key == (3, "job")
+    ((at_s, *key),) = worker.parts.due._heap
+    assert key == [3, "job"]
     assert 0 < at_s - world.clock.running_s() <= within_s
 
 
@@ -32,4 +32,4 @@ async def test_the_first_poll_of_a_job_is_due_once(world: World) -> None:
     await world.run(worker, seconds=30.0)
     now_s = world.clock.running_s()
     assert [batch.job_id for batch in world.provider.batches] != []
-    assert len([at_s for at_s, _ in worker.parts.due if at_s > now_s]) == 1
+    assert len([at_s for at_s, *_ in worker.parts.due._heap if at_s > now_s]) == 1

@@ -224,7 +224,7 @@ class ModelWorker:
         await self.parts.timers.tick()
         self.parts.money.admission.tick()
         if self.views.view is not None:
-            self.parts.due.look_again()  # due by the model's clock; nothing else is looked at
+            self.parts.due._changed.set()  # due by the model's clock; nothing else is looked at
         await self.settle()
 
     async def land(self, *topics: str, most: int = 1 << 30) -> int:
