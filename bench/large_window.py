@@ -121,7 +121,7 @@ def _measure(deployed: Deployment, arguments: argparse.Namespace, other: str) ->
         _send_window(deployed, arguments, per_s=0)
         worker = deployed.worker(ready=False)
         memory = _watch(worker)
-        worker.wait_ready(120)
+        worker.wait_ready()
     rounds = SmallRounds(deployed, other, 4)
     rounds.start()
     if not arguments.down:
@@ -129,7 +129,7 @@ def _measure(deployed: Deployment, arguments: argparse.Namespace, other: str) ->
     _wait_answered(deployed, arguments.timeout_s)
     rounds.stopped.set()
     rounds.join()
-    deployed.wait_answered(60)
+    deployed.wait_answered()
     memory.stopped.set()
     peak_bytes = resident_bytes(worker.process.pid, "VmHWM")
     end_bytes = resident_bytes(worker.process.pid)
@@ -151,7 +151,7 @@ def _rounds_alone(deployed: Deployment, provider: str) -> None:
         time.sleep(SMALL_EVERY_S)
     rounds.stopped.set()
     rounds.join()
-    deployed.wait_answered(30)
+    deployed.wait_answered()
 
 
 def _send_window(deployed: Deployment, arguments: argparse.Namespace, *, per_s: float) -> None:

@@ -8,6 +8,7 @@ import pstats
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -25,7 +26,7 @@ def main() -> None:
         pending = filled(_PENDING // members_a_job * members_a_job, members_a_job)
         metrics = Metrics(CollectorRegistry())
         metrics.registry.register(QueueCollector(pending.snapshot))
-        _print(f"/metrics, jobs of {members_a_job}", lambda metrics=metrics: generate_latest(metrics.registry))
+        _print(f"/metrics, jobs of {members_a_job}", partial(generate_latest, metrics.registry))
         _print(f"/status, jobs of {members_a_job}", pending.status)
         _print(f"/jobs, jobs of {members_a_job}", pending.jobs)
     profile = cProfile.Profile()

@@ -121,7 +121,7 @@ class Deployment:
         self._send(self.work_topic, [(None, value)], partition)
 
     def _send(self, topic: str, records: Iterable[tuple[bytes | None, bytes | None]], partition: int | None = None) -> None:
-        where = {} if partition is None else {"partition": partition}
+        where: dict[str, Any] = {} if partition is None else {"partition": partition}
         refused: list[KafkaError] = []
 
         def delivered(error: KafkaError | None, _: Message) -> None:

@@ -51,8 +51,8 @@ class Filled:
 
     def status(self) -> str:
         """What /status answers."""
-        worker, nothing = report.ProcessFacts("me", 1_000_000, 1.0, ()), dict[str, Any]()
-        parts = {"limits": nothing, "enqueued": nothing, "results": nothing, "silent_s": nothing}
+        worker = report.ProcessFacts("me", 1_000_000, 1.0, ())
+        parts: dict[str, Any] = {key: {} for key in ("limits", "enqueued", "results", "silent_s")}
         return encode(report.tell([self.view], self.attempts, self.snapshot(), worker, money=_NO_MONEY, **parts))
 
     def jobs(self) -> str:

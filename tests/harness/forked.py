@@ -23,7 +23,7 @@ _FORKS.set_forkserver_preload(["agents.worker", "cli.main", "cli.worker", "uvloo
 def _reach_nothing_else(env: Mapping[str, str]) -> None:
     clean = clean_environment(os.environ)
     os.environ.clear()
-    os.environ.update(clean | env)
+    os.environ.update({**clean, **env})
 
 
 def _become_worker(env: Mapping[str, str], log: str) -> None:

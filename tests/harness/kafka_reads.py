@@ -132,8 +132,10 @@ def _read_partition(consumer: Consumer, topic: str, partition: int) -> list[Read
         elif error := message.error():
             assert passing(error), str(error)
         else:
-            headers = {name: (value or b"").decode() for name, value in message.headers() or []}
-            records.append(Read(partition, message.offset(), message.key(), message.value() or b"", headers))
-            if message.offset() >= high - 1:
+            given: Any = message.headers()  # pairs; the declared type allows what only a producer may give
+            offset: Any = message.offset()  # None is for a message that was not read
+            headers = {name: (value or b"").decode() for name, value in given or []}
+            records.append(Read(partition, offset, message.key(), message.value() or b"", headers))
+            if offset >= high - 1:
                 return records
     raise AssertionError(f"{topic}, partition {partition}: {len(records)} records read in {LIMIT_S:g} s, not up to {high}")
