@@ -21,10 +21,11 @@ from agents.wiring import Edges, open_edges
 from bench import sampling
 from bench.instant import InstantProvider
 from bench.sampling import Sampler
+from domain.providers import PROVIDERS
 from providers.account import Account
 from providers.limits.account_limits import only_concurrent
 from providers.limits.limiter import Limiter
-from settings.settings import PROVIDERS, Settings, load_settings
+from settings.settings import Settings, load_settings
 from streams import logs
 from streams.kafka.outbox import Outbox
 from tests.harness.memory import resident_bytes

@@ -97,8 +97,8 @@ def markdown_table() -> str:
 
 def _one_for_all_providers(entries: list[Entry]) -> list[list[Entry]]:
     """Group the entries: a setting that several providers have is one group, any other entry a group of its own."""
+    from domain.providers import PROVIDERS
     from settings import env as settings_env
-    from settings.settings import PROVIDERS
 
     found: dict[str, list[Entry]] = {}
     for entry in entries:

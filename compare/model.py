@@ -24,7 +24,7 @@ from domain.answer import Answer
 from domain.job import Job, Transport
 from domain.reply import Reply, Usage, judge_bundle
 from providers.limits.account_limits import CONCURRENCY, AccountLimits
-from providers.limits.charging import Charging
+from providers.limits.charging import charging_of
 from providers.limits.model_limits import Call
 from providers.prices import cost_usd
 from providers.prompts.tokens import size_of
@@ -60,7 +60,7 @@ class Model:
         self._provider = VirtualProvider(case, limits, pace, self._events, judge_error_rate=JUDGE_ERROR_RATE)
         self._batch = case.work.batch(case.provider, case.model, case.mode, callback_topic=RESULTS)
         self._core = AccountLimits(
-            Charging(case.provider),
+            charging_of(case.provider),
             concurrent_calls=self._block.max_concurrent_calls,
             minute_s=self._settings.testing.limits_minute_s,
         )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from domain.comparison import Member
 from domain.essay_order import by_essays
-from domain.job import ClosedBy, Plan, Policy
+from domain.job import ClosedBy, Plan, Policy, Transport
+from domain.providers import by_schema
 from domain.resolved import Resolved
 from domain.strategies import STRATEGIES, Closes, Strategy
 
@@ -46,7 +47,7 @@ MAX_MEMBERS = 10_000  # of one job: what its records and facts can name within 4
 # and by so much may JSON escapes lengthen a text that is mostly ASCII.
 LINE_OVERHEAD_BYTES = 2_048
 ESCAPE_FACTOR = 1.2
-BYTES_PER_TOKEN = 2.5  # an upper bound of tokens from bytes, for either provider (docs/providers.md#tokens-and-prices)
+BYTES_PER_TOKEN = 2.5  # an upper bound of tokens from bytes, for every provider (docs/providers.md#tokens-and-prices)
 
 
 def encoded_bytes(pending: Pending) -> int:
@@ -72,7 +73,8 @@ def cut(
     if possible comparisons that share essays (domain.essay_order).
 
     A window that closed for being full keeps the last plan, which is not full: its members go with what comes next. Without
-    that, a nightly window was seen to send a batch of one comparison after each full one.
+    that, a nightly window was seen to send a batch of one comparison after each full one. At a provider that takes one answer
+    schema a batch, lines of different sizes are different plans (domain.providers.by_schema), and the last of each size stays.
     """
     groups: dict[tuple[str, str, str], list[Pending]] = {}
     for pending in sorted(window, key=lambda item: item.member):
@@ -80,10 +82,13 @@ def cut(
         groups.setdefault((of.strategy, of.provider, of.model), []).append(pending)
     plans = []
     for (strategy, provider, _), members in groups.items():
-        chunks = list(_chunks(_lines(members, STRATEGIES[strategy], limits[provider]), limits[provider]))
-        if closed_by is ClosedBy.FULL and len(chunks) > 1:
-            del chunks[-1]
-        plans += [_plan(chunk, strategy, closed_by, policies[provider]) for chunk in chunks]
+        row, most = STRATEGIES[strategy], limits[provider]
+        lines = _lines(members, row, most)
+        groups_of_lines = by_schema(provider, lines) if row.transport is Transport.BATCH else (lines,)
+        chunks = [list(_chunks(group, most)) for group in groups_of_lines]
+        if closed_by is ClosedBy.FULL and any(len(of_group) > 1 for of_group in chunks):
+            chunks = [of_group[:-1] for of_group in chunks]
+        plans += [_plan(chunk, strategy, closed_by, policies[provider]) for of_group in chunks for chunk in of_group]
     return tuple(plans)
 
 
@@ -121,7 +126,7 @@ def _fits(line: Line, pending: Pending, most: int, limits: JobLimits) -> bool:
     )
 
 
-def _chunks(lines: list[Line], limits: JobLimits) -> Iterable[list[Line]]:
+def _chunks(lines: Iterable[Line], limits: JobLimits) -> Iterable[list[Line]]:
     chunk: list[Line] = []
     members = size = tokens = 0
     for line in lines:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from domain.back_off import BackOff
 from domain.comparison import Member
 from domain.job import ClosedBy, Plan, Transport
+from domain.providers import by_schema
 from domain.reply import Cause, ErrorCode, Fault, Retry
 
 
@@ -110,7 +111,15 @@ def replan(plan: Plan, retries: Mapping[Member, Retry], now_ms: int) -> Next:
             plans.extend(_halves(plan, members))
         else:
             plans.append(_again(plan.only(members), row, now_ms))
-    return Next(tuple(plans), tuple(sorted(faults, key=lambda item: item[0])))
+    return Next(tuple(part for one in plans for part in _by_schema(one)), tuple(sorted(faults, key=lambda item: item[0])))
+
+
+def _by_schema(plan: Plan) -> tuple[Plan, ...]:
+    """The plan, in parts where its provider takes lines of one size a batch: members that ended have left gaps in the lines."""
+    if plan.transport is not Transport.BATCH:
+        return (plan,)
+    groups = by_schema(plan.provider, plan.lines)
+    return (plan,) if len(groups) == 1 else tuple(replace(plan, lines=lines) for lines in groups)
 
 
 def failed_call(plan: Plan, message: str) -> Retry:

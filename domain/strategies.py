@@ -43,18 +43,19 @@ STRATEGIES = {
 DEFAULT = "per_round"
 
 
-def choose(configured: str, requested_mode: object, *, honor_request_mode: bool) -> Strategy:
+def choose(configured: str, requested_mode: object, *, honor_request_mode: bool, batches: bool = True) -> Strategy:
     """The strategy of one request: the one that its cj_llm_batching_mode names, otherwise the configured one.
 
     The mode `provider_batch_api` asks for a batch: that gives the configured strategy if it sends batches, and per_round if
-    not. An unknown word gives the configured strategy. `configured` is the provider's setting or the default one
-    (Settings.strategy_for), so the whole precedence is: request, provider, default.
+    not; where the provider takes no batch jobs (`batches` False), the configured one. An unknown word gives the configured
+    strategy. `configured` is the provider's setting or the default one (Settings.strategy_for), so the whole precedence is:
+    request, provider, default.
     """
     row = STRATEGIES[configured]
     if not honor_request_mode:
         return row
     if requested_mode == "provider_batch_api":
-        return row if row.transport is Transport.BATCH else STRATEGIES["per_round"]
+        return row if row.transport is Transport.BATCH or not batches else STRATEGIES["per_round"]
     if isinstance(requested_mode, str) and requested_mode in ("per_request", "serial_bundle"):
         return STRATEGIES[requested_mode]
     return row

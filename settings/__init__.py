@@ -2,3 +2,8 @@
 
 #: The name of every setting's environment variable begins with this.
 PREFIX = "ROUNDBATCH_"
+
+
+def variable(field: str) -> str:
+    """The environment variable of a top-level field."""
+    return f"{PREFIX}{field.upper()}"

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from domain.job import Layout
 from domain.nightly import Schedule
+from domain.providers import PROVIDERS
 from domain.strategies import STRATEGIES
 from settings.time_zone import TimeZone
 
@@ -29,6 +30,8 @@ class ProviderSettings(BaseModel):
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
     )
 
+    #: The row of `domain.providers.PROVIDERS`.
+    PROVIDER: ClassVar[str]
     #: The provider's own limit on the bytes of one batch (its documentation counts in decimal megabytes).
     PROVIDER_JOB_BYTES: ClassVar[int]
 
@@ -99,6 +102,24 @@ class ProviderSettings(BaseModel):
     call_timeout_s: float = Field(
         default=60.0, gt=0, description="A call without an answer for this long is of unknown outcome."
     )
+    input_usd_per_mtok: float | None = Field(
+        default=None,
+        ge=0,
+        description="USD for a million input tokens of a call, for all models of the account; by default the price list's.",
+    )
+    output_usd_per_mtok: float | None = Field(
+        default=None, ge=0, description="USD for a million output tokens of a call, likewise. Set both or none."
+    )
+
+    @property
+    def open(self) -> bool:
+        """Whether requests for the provider are taken."""
+        return self.api_key is not None
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether batch jobs are sent to the account."""
+        return PROVIDERS[self.PROVIDER].batches
 
     @field_validator("api_key")
     @classmethod
@@ -149,6 +170,19 @@ class ProviderSettings(BaseModel):
             raise ValueError(f"must be below the provider's own limit of {cls.PROVIDER_JOB_BYTES:,} bytes")
         return size
 
+    @field_validator("model")
+    @classmethod
+    def _one_model(cls, model: str) -> str:
+        if refusal := PROVIDERS[cls.PROVIDER].refusal_of(model):
+            raise ValueError(refusal)
+        return model
+
+    @model_validator(mode="after")
+    def _both_prices(self) -> Self:
+        if (self.input_usd_per_mtok is None) != (self.output_usd_per_mtok is None):
+            raise ValueError("INPUT_USD_PER_MTOK and OUTPUT_USD_PER_MTOK must be set both, or neither")
+        return self
+
     @model_validator(mode="after")
     def _polls_back_off(self) -> Self:
         if self.poll_first_s > self.poll_max_s:
@@ -159,6 +193,7 @@ class ProviderSettings(BaseModel):
 class AnthropicSettings(ProviderSettings):
     """The Anthropic account."""
 
+    PROVIDER: ClassVar[str] = "anthropic"
     PROVIDER_JOB_BYTES: ClassVar[int] = 256_000_000
 
     model: str = Field(default="claude-haiku-5-5", min_length=1, description="Model of requests that name none.")
@@ -169,9 +204,68 @@ class AnthropicSettings(ProviderSettings):
 
 
 class OpenAISettings(ProviderSettings):
-    """The OpenAI account."""
+    """The account at OpenAI, or at any server that speaks its API (BASE_URL)."""
 
+    PROVIDER: ClassVar[str] = "openai"
     PROVIDER_JOB_BYTES: ClassVar[int] = 200_000_000
 
     model: str = Field(default="gpt-6-luna", min_length=1, description="Model of requests that name none.")
     max_job_bytes: int = Field(default=100 * MIB, ge=1_024, description=_JOB_BYTES)
+    batches: bool = Field(
+        default=True, description="Whether the server takes batch jobs; false for one that only speaks chat completions."
+    )
+    answer_schema: bool = Field(
+        default=True,
+        description="Whether the server takes a JSON schema as response_format; false: only the prompt asks.",
+    )
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether batch jobs are sent to the account."""
+        return self.batches
+
+
+class GoogleSettings(ProviderSettings):
+    """The account at Google's Gemini API. A paid key: what free keys send is used to improve Google's products."""
+
+    PROVIDER: ClassVar[str] = "google"
+    PROVIDER_JOB_BYTES: ClassVar[int] = 2_000_000_000
+
+    model: str = Field(default="gemini-3.8-flash", min_length=1, description="Model of requests that name none.")
+    max_job_bytes: int = Field(default=100 * MIB, ge=1_024, description=_JOB_BYTES)
+
+
+class OpenRouterSettings(ProviderSettings):
+    """The account at OpenRouter, which passes calls on to other providers."""
+
+    PROVIDER: ClassVar[str] = "openrouter"
+    PROVIDER_JOB_BYTES: ClassVar[int] = 200_000_000
+
+    model: str = Field(default="anthropic/claude-haiku-5.5", min_length=1, description="Model of requests that name none.")
+    max_job_bytes: int = Field(default=32 * MIB, ge=1_024, description=_JOB_BYTES)
+    upstream: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The one provider behind OpenRouter that may answer (its slug); by default the author in the model's name.",
+    )
+
+
+class MockSettings(ProviderSettings):
+    """Answers that the worker makes up itself, for tests of what is around it. Never where grades depend on them."""
+
+    PROVIDER: ClassVar[str] = "mock"
+    PROVIDER_JOB_BYTES: ClassVar[int] = 200_000_000
+
+    enabled: bool = Field(
+        default=False, description="Whether requests for the provider mock get made-up answers; never in production."
+    )
+    model: str = Field(default="mock", min_length=1, description="Model of requests that name none.")
+    max_job_bytes: int = Field(default=32 * MIB, ge=1_024, description=_JOB_BYTES)
+    llm_batching_strategy: str | None = Field(
+        default="per_request", description="Overrides ROUNDBATCH_LLM_BATCHING_STRATEGY for this provider."
+    )
+
+    @property
+    def open(self) -> bool:
+        """Whether requests for the provider are taken."""
+        return self.enabled

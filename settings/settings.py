@@ -1,33 +1,39 @@
 """All settings of a worker: their names, defaults, limits, and what follows from them."""
 
-import json
 import os
-import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain import strategies
 from domain.back_off import BackOff
+from domain.job import Transport
+from domain.providers import PROVIDERS
 from settings import env as settings_env
-from settings import former
+from settings import former, variable
 from settings import warnings as start_warnings
 from settings.budget import BudgetSettings
 from settings.env import UnusableSettings
 from settings.kafka import KafkaSettings
-from settings.provider import MIB, AnthropicSettings, OpenAISettings, ProviderSettings, known_strategy
+from settings.provider import (
+    MIB,
+    AnthropicSettings,
+    GoogleSettings,
+    MockSettings,
+    OpenAISettings,
+    OpenRouterSettings,
+    ProviderSettings,
+    known_strategy,
+)
 from settings.testing import ForTesting
+from settings.topics import TABLES, TopicSettings
 
-__all__ = ["PROVIDERS", "TABLES", "Settings", "UnusableSettings", "load_settings"]
+__all__ = ["TABLES", "Settings", "UnusableSettings", "load_settings"]
 
-Names = TypeVar("Names", str, tuple[str, ...])
-
-PROVIDERS = ("anthropic", "openai")
-TABLES = ("rounds", "requests", "jobs", "outcomes")
 
 HOUR_S, DAY_S = 3600.0, 24 * 3600.0
 DEFAULT_SYSTEM_PROMPT = (
@@ -37,13 +43,11 @@ DEFAULT_SYSTEM_PROMPT = (
     "the choice in at most 50 words, and give your confidence from 1 (a guess) to 5 (certain)."
 )
 
-_TOPIC = re.compile(r"[a-zA-Z0-9._-]+")
-_TOPIC_LENGTH = 249 - len(".DLQ")  # Kafka allows 249 characters, and the dead letter topic adds four
 # Signs of life come every 10 s from a loop at rest, and from one that waits for a broker after 40 s, the client's time limit.
 _LEAST_WATCHDOG_S = 60.0
 
 
-class Settings(KafkaSettings, BaseSettings):
+class Settings(KafkaSettings, TopicSettings, BaseSettings):
     """All settings of a worker; frozen. The constructor reads no environment variables: `load_settings` does.
 
     Units are in the names (`_s` seconds, `_ms` milliseconds, `_bytes`). Errors: pydantic.ValidationError.
@@ -59,29 +63,6 @@ class Settings(KafkaSettings, BaseSettings):
         hide_input_in_errors=True,
     )
 
-    # Topics
-    app_id: str = Field(
-        default="roundbatch", description="The consumer group, and the beginning of the changelog topics' names."
-    )
-    request_topic: str = Field(
-        default="huleedu.llm_provider.comparison_requested.v1", description="The topic where requests come in."
-    )
-    work_topic: str = Field(default="roundbatch.work", description="The worker's own topic, the one order of a partition.")
-    allowed_callback_topics: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("huleedu.llm_provider.comparison_result.v1",),
-        min_length=1,
-        description="Topics that results may be written to: comma separated, or a JSON list.",
-    )
-    partitions: int = Field(
-        default=8,
-        ge=1,
-        le=1_000,
-        description="Partitions of the request topic, the work topic and the tables; they can never be changed.",
-    )
-    replication_factor: int = Field(
-        default=1, ge=1, le=32_767, description="Replicas of the topics that the worker creates; 3 in production."
-    )
-    inbound_retention_s: float = Field(default=7 * DAY_S, gt=0, description="How long the request topic keeps a record.")
     state_dir: Path = Field(
         default=Path("build/state"),
         description="Folder of the tables' local store, relative to the working directory; in production a volume of its own.",
@@ -161,6 +142,9 @@ class Settings(KafkaSettings, BaseSettings):
     budget: BudgetSettings = Field(default_factory=lambda: BudgetSettings())
     anthropic: AnthropicSettings = Field(default_factory=lambda: AnthropicSettings())
     openai: OpenAISettings = Field(default_factory=lambda: OpenAISettings())
+    google: GoogleSettings = Field(default_factory=lambda: GoogleSettings())
+    openrouter: OpenRouterSettings = Field(default_factory=lambda: OpenRouterSettings())
+    mock: MockSettings = Field(default_factory=lambda: MockSettings())
     testing: ForTesting = Field(default_factory=lambda: ForTesting())
 
     _former: tuple[str, ...] = PrivateAttr(default=())
@@ -176,26 +160,6 @@ class Settings(KafkaSettings, BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take values from arguments alone: a test's settings must not depend on the shell that it runs in."""
         return (init_settings,)
-
-    @field_validator("allowed_callback_topics", mode="before")
-    @classmethod
-    def _comma_or_json(cls, topics: object) -> object:
-        if not isinstance(topics, str):
-            return topics
-        if topics.lstrip().startswith("["):
-            try:
-                return json.loads(topics)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"must be comma separated or a JSON list: {error}") from error
-        return [name.strip() for name in topics.split(",") if name.strip()]
-
-    @field_validator("app_id", "request_topic", "work_topic", "allowed_callback_topics")
-    @classmethod
-    def _kafka_name(cls, value: Names) -> Names:
-        for name in (value,) if isinstance(value, str) else value:
-            if not _TOPIC.fullmatch(name) or name in (".", "..") or len(name) > _TOPIC_LENGTH:
-                raise ValueError(f"{name!r} must be 1 to {_TOPIC_LENGTH} of the characters a-z A-Z 0-9 . _ -")
-        return value
 
     @field_validator("llm_batching_strategy")
     @classmethod
@@ -224,9 +188,10 @@ class Settings(KafkaSettings, BaseSettings):
                     f"{variable(provider)}__MAX_JOB_BYTES={self.provider(provider).max_job_bytes} must be at most "
                     f"{variable('max_inflight_bytes')}={self.max_inflight_bytes}"
                 )
+        broken.extend(filter(None, map(self.unfit_strategy, self.configured_providers)))
         if 0 < self.watchdog_s < _LEAST_WATCHDOG_S:
             broken.append(f"{variable('watchdog_s')}={self.watchdog_s:g} must be 0 (never) or at least {_LEAST_WATCHDOG_S:g}")
-        broken.extend(self._topics_apart())
+        broken.extend(self.topics_apart())
         if self.tracing and not _has_tracing():
             broken.append(f"{variable('tracing')}=true needs OpenTelemetry: pip install 'roundbatch[tracing]'")
         if broken:
@@ -236,22 +201,6 @@ class Settings(KafkaSettings, BaseSettings):
     def _at_most(self, low: str, high: str) -> list[str]:
         lower, upper = getattr(self, low), getattr(self, high)
         return [f"{variable(low)}={lower:g} must be at most {variable(high)}={upper:g}"] if lower > upper else []
-
-    def _topics_apart(self) -> list[str]:
-        """Complaints about topics that must differ: results in a topic that the worker reads would be answered as requests."""
-        own = {self.request_topic: variable("request_topic"), self.work_topic: variable("work_topic")}
-        own |= {
-            self.dlq_topic(self.request_topic): "the dead letter topic",
-            **dict.fromkeys(self.changelog_topics, "a changelog topic"),
-        }
-        broken = [
-            f"{variable('allowed_callback_topics')} must not hold {own[topic]} ({topic})"
-            for topic in self.allowed_callback_topics
-            if topic in own
-        ]
-        if self.request_topic == self.work_topic:
-            broken.append(f"{variable('work_topic')}={self.work_topic} must differ from {variable('request_topic')}")
-        return broken
 
     @property
     def dedup_retention_s(self) -> float:
@@ -267,14 +216,9 @@ class Settings(KafkaSettings, BaseSettings):
         return min(3.0, self.broker_session_timeout_s / 4)
 
     @property
-    def changelog_topics(self) -> tuple[str, ...]:
-        """The changelog topics of the tables, in the order of TABLES; Faust's own names."""
-        return tuple(f"{self.app_id}-{table}-changelog" for table in TABLES)
-
-    @property
     def configured_providers(self) -> tuple[str, ...]:
-        """The providers that have a key."""
-        return tuple(name for name in PROVIDERS if self.provider(name).api_key is not None)
+        """The providers whose requests are taken: they have a key, or (mock) are allowed."""
+        return tuple(name for name in PROVIDERS if self.provider(name).open)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -283,7 +227,7 @@ class Settings(KafkaSettings, BaseSettings):
 
     def _missing_keys(self) -> tuple[str, ...]:
         if not self.configured_providers:
-            keys = " or ".join(f"{variable(name)}__API_KEY" for name in PROVIDERS)
+            keys = " or ".join(f"{variable(name)}__API_KEY" for name, row in PROVIDERS.items() if row.needs_key)
             return (f"no provider has a key: every request ends in a CONFIGURATION_ERROR event until {keys} is set",)
         if self.default_provider not in self.configured_providers:
             return (
@@ -292,9 +236,15 @@ class Settings(KafkaSettings, BaseSettings):
             )
         return ()
 
-    def dlq_topic(self, topic: str) -> str:
-        """The dead letter topic of a topic."""
-        return f"{topic}.DLQ"
+    def unfit_strategy(self, name: str) -> str:
+        """What is wrong with a provider's strategy where it takes no batch jobs; "" where nothing is."""
+        strategy = self.strategy_for(name)
+        if self.provider(name).takes_batches or strategies.STRATEGIES[strategy].transport is not Transport.BATCH:
+            return ""
+        return (
+            f"{name} takes no batch jobs, and {strategy} sends batch jobs: set "
+            f"{variable(name)}__LLM_BATCHING_STRATEGY to serial_bundle or per_request"
+        )
 
     def provider(self, name: str) -> ProviderSettings:
         """The settings of one provider; KeyError for a name that is no provider."""
@@ -323,11 +273,6 @@ def _has_tracing() -> bool:
         return all(map(find_spec, ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")))
     except ModuleNotFoundError:  # not even the package above
         return False
-
-
-def variable(field: str) -> str:
-    """The environment variable of a top-level field."""
-    return f"{settings_env.PREFIX}{field.upper()}"
 
 
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:

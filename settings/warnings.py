@@ -45,6 +45,11 @@ def warnings(settings: Waits) -> list[str]:
             f"ROUNDBATCH_LONGEST_WAIT_S={settings.longest_wait_s:g} is not below {CJ_PATIENCE_S:g}, after which CJ gives up on "
             "a batch: lower it, or raise CJ's BATCH_TIMEOUT_HOURS above it"
         )
+    if "mock" in settings.configured_providers:
+        found.append(
+            "ROUNDBATCH_MOCK__ENABLED=true: requests for the provider mock get made-up answers, which are no judgement of any "
+            "essay; unset it where grades depend on the results"
+        )
     for name in settings.configured_providers:
         if STRATEGIES[settings.strategy_for(name)].closes is Closes.SCHEDULE:
             found += _schedule_warning(settings, name)

@@ -14,6 +14,7 @@ from agents.accounts.wake import Wake
 from agents.partitions.views import Views
 from domain.cutting import estimated_tokens
 from domain.job import Job, JobKey, Transport
+from domain.providers import PROVIDERS
 from settings.settings import Settings
 from streams.clock import Clock
 from tables.view import PartitionView
@@ -147,7 +148,7 @@ class BatchQueue:
             plan, pending = job.plan, view.state.pending
             tokens = sum(estimated_tokens(pending[member]) for member in plan.members if member in pending)
             # OpenAI counts the tokens of a model, Anthropic the requests of a workspace.
-            queue = (plan.provider, plan.model if plan.provider == "openai" else "")
+            queue = (plan.provider, plan.model if PROVIDERS[plan.provider].queue_by_model else "")
             self._sizes[key] = queue, Amount(len(plan.lines), tokens)
         return self._sizes[key]
 

@@ -1,18 +1,16 @@
 """Opens an account for each provider that has a key."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
+from domain.providers import PROVIDERS, Adapter
 from providers.account import Account
 from providers.limits.account_limits import AccountLimits
-from providers.limits.charging import Charging
+from providers.limits.charging import charging_of
 from providers.limits.limiter import Limiter
+from providers.protocol import Provider
 from settings.provider import AnthropicSettings, ProviderSettings
 from settings.settings import Settings
-
-if TYPE_CHECKING:
-    from providers.anthropic.adapter import AnthropicProvider
-    from providers.openai.adapter import OpenAIProvider
 
 
 def _told_nobody(*_: str) -> None:
@@ -33,8 +31,6 @@ def open_accounts(
     accounts = {}
     for name in settings.configured_providers:
         block = settings.provider(name)
-        if block.api_key is None:
-            continue
 
         def told_http(endpoint: str, status: int | str, provider: str = name) -> None:
             on_http(provider, endpoint, str(status))
@@ -42,8 +38,8 @@ def open_accounts(
         def told_dropped(parameter: str, model: str, provider: str = name) -> None:
             on_dropped(provider, model, parameter)
 
-        provider = _adapter(name)(
-            block.api_key.get_secret_value(),
+        provider = _provider(
+            block,
             base_url=block.base_url,
             on_http=told_http,
             on_dropped=told_dropped,
@@ -53,15 +49,20 @@ def open_accounts(
     return accounts
 
 
-def _adapter(name: str) -> "type[AnthropicProvider | OpenAIProvider]":
-    """The adapter, imported here: its SDK takes up to a second to load, and without a key nobody needs it."""
-    if name == "anthropic":
-        from providers.anthropic.adapter import AnthropicProvider
+def _provider(block: ProviderSettings, **common: Any) -> Provider:
+    """The adapter of an account, imported here: its SDK takes up to a second to load, and without a key nobody needs it."""
+    key = block.api_key.get_secret_value() if block.api_key is not None else ""
+    match PROVIDERS[block.PROVIDER].adapter:
+        case Adapter.ANTHROPIC:
+            from providers.anthropic.adapter import AnthropicProvider
 
-        return AnthropicProvider
-    from providers.openai.adapter import OpenAIProvider
+            return AnthropicProvider(key, **common)
+        case Adapter.OPENAI:
+            from providers.openai.adapter import OpenAIProvider
 
-    return OpenAIProvider
+            return OpenAIProvider(key, **common)
+        case other:
+            raise NotImplementedError(f"no adapter yet for {other}")
 
 
 def share_accounts(accounts: Mapping[str, Account], share: float) -> None:
@@ -73,7 +74,7 @@ def share_accounts(accounts: Mapping[str, Account], share: float) -> None:
 
 def _limits(name: str, block: ProviderSettings, minute_s: float) -> AccountLimits:
     return AccountLimits(
-        Charging(name),
+        charging_of(name),
         concurrent_calls=block.max_concurrent_calls,
         requests_per_minute=block.requests_per_minute,
         input_tokens_per_minute=block.input_tokens_per_minute,

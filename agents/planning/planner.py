@@ -15,8 +15,9 @@ from domain.closing import Progress, Window, due, next_due_ms
 from domain.cutting import Pending, cut
 from domain.job import ClosedBy, Plan
 from domain.partition.state import PartitionState
+from domain.providers import PROVIDERS
 from domain.rounds import RoundEntry
-from settings.settings import PROVIDERS, Settings
+from settings.settings import Settings
 from streams.wire.requests import InboundMember, InboundRecord, read_record
 
 

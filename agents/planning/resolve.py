@@ -3,16 +3,15 @@
 from domain import rounds, strategies
 from domain.arriving import Candidate
 from domain.comparison import CallProfile, Member
+from domain.providers import PROVIDERS
 from domain.reply import ErrorCode, Fault
 from domain.rounds import Arrival, Standing
 from providers.prompts.layouts import essay_hashes
 from providers.prompts.sources import PromptSource, SourceBlock
-from settings.settings import PROVIDERS, Settings
+from settings import variable
+from settings.settings import Settings
 from streams.wire.comparison_body import CallOverrides
 from streams.wire.requests import InboundMember, InboundRecord
-
-WIRE_PROVIDERS = frozenset({"anthropic", "openai", "google", "openrouter", "mock"})  # what the result's enum allows
-_UNKNOWN_MODEL = "unknown"
 
 
 def call_profile(member: InboundMember, provider: str, model: str, settings: Settings) -> CallProfile:
@@ -48,17 +47,18 @@ def candidate(record: InboundRecord, member: InboundMember, offset: int, append_
     overrides = member.body.llm_config_overrides if member.body else CallOverrides()
     asked = overrides.provider_override if member.body else _readable_provider(member)
     provider = (asked or settings.default_provider).lower()
-    fault = _fault(member, provider, settings)
-    shown = provider if provider in WIRE_PROVIDERS else settings.default_provider
-    model = overrides.model_override or (settings.provider(shown).model if shown in PROVIDERS else _UNKNOWN_MODEL)
+    shown = provider if provider in PROVIDERS else settings.default_provider
+    block = settings.provider(shown)
+    model = overrides.model_override or block.model
     strategy = strategies.choose(
-        settings.strategy_for(shown) if shown in PROVIDERS else settings.llm_batching_strategy,
+        settings.strategy_for(shown),
         member.metadata.get("cj_llm_batching_mode"),
         honor_request_mode=settings.honor_request_mode,
+        batches=block.takes_batches,
     )
+    fault = _fault(member, provider, model, settings)
     accepted = fault is None
-    block = settings.provider(shown) if accepted else None
-    line_size = strategy.line_size(block.bundle_size, block.batch_bundle_size) if block else 1
+    line_size = strategy.line_size(block.bundle_size, block.batch_bundle_size) if accepted else 1
     arrival = Arrival(
         position=member.position,
         correlation_id=str(member.correlation_id),
@@ -81,16 +81,23 @@ def candidate(record: InboundRecord, member: InboundMember, offset: int, append_
     return Candidate(rounds.round_key(member.metadata, Member(offset, member.position)), announced, arrival)
 
 
-def _fault(member: InboundMember, provider: str, settings: Settings) -> Fault | None:
+def _fault(member: InboundMember, provider: str, model: str, settings: Settings) -> Fault | None:
     if member.body is None:
         return Fault(ErrorCode.VALIDATION_ERROR, member.problem)
     if provider not in PROVIDERS:
         known = ", ".join(PROVIDERS)
         return Fault(ErrorCode.CONFIGURATION_ERROR, f"provider {provider[:80]!r} is not one of {known}: send one of these")
     if provider not in settings.configured_providers:
-        remedy = f"set {provider.upper()}_API_KEY"
-        return Fault(ErrorCode.CONFIGURATION_ERROR, f"provider {provider!r} has no key in this worker: {remedy}")
+        return Fault(ErrorCode.CONFIGURATION_ERROR, _not_open(provider))
+    if refusal := PROVIDERS[provider].refusal_of(model):
+        return Fault(ErrorCode.CONFIGURATION_ERROR, f"model {model[:80]!r} at {provider}: {refusal}")
     return None
+
+
+def _not_open(provider: str) -> str:
+    if PROVIDERS[provider].needs_key:
+        return f"provider {provider!r} has no key in this worker: set {provider.upper()}_API_KEY"
+    return f"provider {provider!r} makes answers up: set {variable(provider)}__ENABLED=true where no grade depends on it"
 
 
 def _readable_provider(member: InboundMember) -> str | None:
@@ -98,4 +105,4 @@ def _readable_provider(member: InboundMember) -> str | None:
     raw = member.raw if isinstance(member.raw, dict) else {}
     overrides = raw.get("llm_config_overrides")
     asked = overrides.get("provider_override") if isinstance(overrides, dict) else None
-    return asked if isinstance(asked, str) and asked.lower() in WIRE_PROVIDERS else None
+    return asked if isinstance(asked, str) and asked.lower() in PROVIDERS else None

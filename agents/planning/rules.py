@@ -4,7 +4,8 @@ from domain.absence import AbsenceRule
 from domain.cutting import JobLimits
 from domain.job import Policy
 from domain.nightly import Schedule
-from settings.settings import PROVIDERS, Settings
+from domain.providers import PROVIDERS
+from settings.settings import Settings
 
 
 def job_limits(settings: Settings) -> dict[str, JobLimits]:

@@ -20,12 +20,14 @@ from domain import strategies
 from domain.comparison import Member
 from domain.job import ClosedBy, Job, Plan, Transport
 from domain.nightly import Schedule
+from domain.providers import PROVIDERS
 from domain.reply import Usage
 from domain.rounds import Standing
 from domain.strategies import STRATEGIES
 from providers.prices import cost_usd
 from providers.protocol import Ask
-from settings.settings import PROVIDERS, Settings, variable
+from settings import variable
+from settings.settings import Settings
 
 BYTES_PER_TOKEN = 4  # the mean of English prose at both providers; limits are kept by an upper bound (a token in 2.5 bytes)
 ANSWER_TOKENS = 100  # of one comparison; 35 to 104 were recorded (docs/contract.md#recorded-workload)
@@ -65,7 +67,11 @@ class Forecast:
 
 def with_keys(settings: Settings) -> tuple[Settings, list[str]]:
     """The settings as if every provider had a key, and the names of those that have none."""
-    missing = [name for name in PROVIDERS if name not in settings.configured_providers]
+    missing = [
+        name
+        for name, row in PROVIDERS.items()
+        if row.needs_key and not settings.provider(name).open and not settings.unfit_strategy(name)
+    ]
     blocks = {name: settings.provider(name).model_copy(update={"api_key": SecretStr("none")}) for name in missing}
     return settings.model_copy(update=blocks), missing
 

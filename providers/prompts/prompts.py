@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from domain.comparison import CallProfile
 from domain.job import Layout
+from domain.providers import PROVIDERS
 from providers.prompts.cache_marks import marked_where_it_pays
 from providers.prompts.layouts import bundle_blocks
 from providers.prompts.sources import PromptSource, SourceBlock, prompt_blocks
@@ -67,7 +68,7 @@ def _ask(
     answers: int,
     expected_reads: int | None,
 ) -> Ask:
-    if expected_reads is not None and profile.provider == "anthropic":
+    if expected_reads is not None and PROVIDERS[profile.provider].cache_marks:
         blocks = marked_where_it_pays(blocks, profile.model, profile.system_prompt, expected_reads)
     return Ask(
         custom_id=custom_id,

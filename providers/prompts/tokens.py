@@ -5,16 +5,14 @@ The bytes a token: docs/providers.md#tokens-and-prices.
 
 import math
 
+from domain.providers import PROVIDERS
 from providers.limits.charging import Size
 from providers.protocol import Ask
 
-_BYTES_PER_TOKEN = {"anthropic": 2.5, "openai": 3.0}
-_SMALLEST = 2.5
-
 
 def size_of(provider: str, ask: Ask) -> Size:
-    """Upper bounds: utf-8 bytes of the prompts by 2.5 (Claude) or 3 (OpenAI), and max_tokens."""
+    """Upper bounds: utf-8 bytes of the prompts by those of the smallest token, and max_tokens."""
     prompt_bytes = len(ask.system.encode("utf-8", "surrogatepass")) + sum(
         len(block.text.encode("utf-8", "surrogatepass")) for block in ask.blocks
     )
-    return Size(math.ceil(prompt_bytes / _BYTES_PER_TOKEN.get(provider, _SMALLEST)), ask.max_tokens)
+    return Size(math.ceil(prompt_bytes / PROVIDERS[provider].bytes_per_token), ask.max_tokens)

@@ -1,0 +1,96 @@
+"""The providers. Each is one row of a table: which API it speaks, how it counts and what it is able to do.
+
+The names are those that a request may name and a result event may show; the consumer's enum allows no others. What a row says
+is a fact about the provider's API as docs/providers.md has it. What an operator sets (keys, base URLs, limits, prices of a
+server of their own) is in `settings/provider.py`.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+Line = TypeVar("Line", bound=Sequence[object])
+
+
+class Adapter(StrEnum):
+    """Who speaks to the provider: a package of `providers/`."""
+
+    ANTHROPIC = "anthropic"
+    OPENAI = "openai"
+    OPENROUTER = "openrouter"
+    GOOGLE = "google"
+    MOCK = "mock"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRow:
+    """One row.
+
+    price_list: the provider's name in genai-prices; None where nothing has a price.
+    bytes_per_token: UTF-8 bytes of text that make at least one token, for upper estimates.
+    batches: whether batch jobs are sent to it. cache_marks: whether blocks of a prompt may be marked for its cache.
+    queue_by_model: whether each model has a batch queue of its own, or all models of an account share one.
+    one_schema_a_job: whether all lines of a batch must have the same answer schema, so the same number of comparisons.
+    needs_key: whether an account needs a key; mock answers without one, where a setting allows it.
+    refused_models: names (a pattern, whole) that stand for no one model, and `refused_because` what is wrong with them.
+    """
+
+    name: str
+    adapter: Adapter
+    price_list: str | None
+    bytes_per_token: float
+    batches: bool = True
+    cache_marks: bool = False
+    queue_by_model: bool = False
+    one_schema_a_job: bool = False
+    needs_key: bool = True
+    refused_models: str = ""
+    refused_because: str = ""
+
+    def refusal_of(self, model: str) -> str:
+        """Why a model of that name is never asked; "" where nothing is known against it."""
+        return self.refused_because if self.refused_models and re.fullmatch(self.refused_models, model) else ""
+
+
+PROVIDERS = {
+    row.name: row
+    for row in (
+        ProviderRow("anthropic", Adapter.ANTHROPIC, "anthropic", 2.5, cache_marks=True),
+        ProviderRow("openai", Adapter.OPENAI, "openai", 3.0, queue_by_model=True),
+        ProviderRow(
+            "google",
+            Adapter.GOOGLE,
+            "google",
+            2.5,
+            queue_by_model=True,
+            one_schema_a_job=True,
+            refused_models=r"(models/)?(gemini-2\.5-(pro|flash)|.*-latest)",
+            refused_because="Google answers under this name with a model of its own choice: name a model",
+        ),
+        ProviderRow(
+            "openrouter",
+            Adapter.OPENROUTER,
+            "openrouter",
+            2.5,
+            batches=False,
+            refused_models=r"openrouter/.*|~.*|@.*|.*-latest|.*:.*|[^/]*",
+            refused_because="it may be answered by any model or at another price: name one as author/model, without a suffix",
+        ),
+        ProviderRow("mock", Adapter.MOCK, None, 2.5, batches=False, needs_key=False),
+    )
+}
+
+
+def by_schema(provider: str, lines: Iterable[Line]) -> tuple[tuple[Line, ...], ...]:
+    """The lines of a batch, by what may go together in one batch of the provider; the order within a group stays.
+
+    All in one group; where a batch has one answer schema, a group for each number of comparisons in a line, large ones first.
+    """
+    if not PROVIDERS[provider].one_schema_a_job:
+        return (tuple(lines),)
+    groups: dict[int, list[Line]] = {}
+    for line in lines:
+        groups.setdefault(len(line), []).append(line)
+    return tuple(tuple(groups[size]) for size in sorted(groups, reverse=True))
