@@ -126,7 +126,7 @@ def test_which_rule_decides(mode: object, fields: dict[str, Any], said: str) -> 
 
 def test_keys_are_not_needed() -> None:
     bare, missing = with_keys(Settings())
-    assert (missing, bare.configured_providers) == (["anthropic", "openai"], ("anthropic", "openai"))
+    assert (missing, bare.configured_providers) == (["anthropic", "openai", "google"], ("anthropic", "openai", "google"))
 
 
 def test_the_command_prints_the_examples(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_the_command_prints_the_examples(monkeypatch: pytest.MonkeyPatch) -> Non
     assert as_json.exit_code == 0
     shown = json.loads(as_json.stdout)
     assert [one["comparisons"] for one in shown["rounds"]] == [2, 2, 1]
-    assert shown["providers_without_key"] == ["anthropic", "openai"]
+    assert shown["providers_without_key"] == ["anthropic", "openai", "google"]
     table = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["explain", "-"], input=(EXAMPLES / "requests.jsonl").read_text())
     assert table.exit_code == 0
     assert "5 comparisons: about $0.000" in table.stdout

@@ -75,7 +75,7 @@ def test_the_list_has_a_name_and_a_day() -> None:
     assert date(2026, 1, 1) < date.fromisoformat(price_list().newest)
 
 
-@pytest.mark.parametrize(("provider", "expected"), [("anthropic", 5), ("openai", 4), ("another", 5)])
+@pytest.mark.parametrize(("provider", "expected"), [("anthropic", 5), ("openai", 4), ("google", 5)])
 def test_tokens_are_bounded_by_bytes(provider: str, expected: int) -> None:
     ask = Ask("c", "m", "åå", (PromptBlock("abcd"), PromptBlock("abcd")), 100)
     assert size_of(provider, ask) == Size(expected, 100)

@@ -92,7 +92,7 @@ def test_other_programs_variables_are_left_alone() -> None:
         ("ROUNDBATCH_TESTING__EMBEDDED_BROKER", "maybe", "valid boolean"),
         ("ROUNDBATCH_HEALTH_PORT", "70000", "less than or equal to 65535"),
         ("ROUNDBATCH_LOG_LEVEL", "loud", "'INFO'"),
-        ("ROUNDBATCH_DEFAULT_PROVIDER", "google", "anthropic, openai"),
+        ("ROUNDBATCH_DEFAULT_PROVIDER", "aleph", "anthropic, openai"),
         ("ROUNDBATCH_LLM_BATCHING_STRATEGY", "hourly", "per_round"),
         ("ROUNDBATCH_OPENAI__LLM_BATCHING_STRATEGY", "hourly", "per_request"),
         ("ROUNDBATCH_OPENAI__MAX_JOB_ITEMS", "10001", "less than or equal to 10000"),
@@ -219,7 +219,7 @@ def test_a_providers_own_strategy_wins() -> None:
     assert settings.strategy_for("openai") == "per_request"
     assert settings.strategy_for("anthropic") == "per_round"
     with pytest.raises(KeyError):
-        settings.strategy_for("google")
+        settings.strategy_for("aleph")
 
 
 def nightly(**env: str) -> tuple[str, ...]:
