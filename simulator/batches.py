@@ -1,4 +1,4 @@
-"""Batches of either provider: their rows, how far they are at a given time, and how each row ends.
+"""Batches of every provider: their rows, how far they are at a given time, and how each row ends.
 
 Nothing runs in the background. A batch is a function of the clock, computed when somebody looks; the first look
 at or after its end settles it: every row gets its outcome, and what succeeded is paid for.
@@ -14,7 +14,7 @@ from simulator.faults import Fault
 from simulator.prompts import Prompt
 
 EXPIRY_S = 24 * 3600
-"""Both providers end a batch 24 h after its creation."""
+"""Anthropic and OpenAI end a batch 24 h after its creation."""
 
 RowKind = Literal["succeeded", "errored", "expired", "canceled", "missing", "status_zero"]
 EndReason = Literal["completed", "expired", "cancelled"]
@@ -32,21 +32,23 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a row ended: with a completion if it succeeded, with an error if it errored."""
+    """How a row ended: with a completion if it succeeded, with an error if it errored. `fault` is what was to go wrong."""
 
     custom_id: str
     kind: RowKind
     model: str = ""
     completion: Completion | None = None
     error: ApiError | None = None
+    fault: Fault | None = None
 
 
 @dataclass(slots=True)
 class Batch:
-    """What a batch is at both APIs. `details` holds what only its own API shows (metadata, file ids).
+    """What a batch is at every API. `details` holds what only its own API shows (metadata, file ids).
 
     `worked`: rows that the control API has had worked, whatever the time. `listed_from`: when the list begins to show it.
-    `skew_s`: how far the times that the API shows of it are ahead.
+    `skew_s`: how far the times that the API shows of it are ahead. `all_or_nothing`: a batch that does not complete gives back
+    no row at all. It expires `lives_s` after its creation.
 
     Once settled it has outcomes and no longer its rows: the prompts of a long benchmark would fill the memory.
     """
@@ -66,6 +68,8 @@ class Batch:
     worked: int = 0
     listed_from: float = 0.0
     skew_s: float = 0.0
+    all_or_nothing: bool = False
+    lives_s: float = EXPIRY_S
     ended_at: float | None = None
     ended_by: EndReason | None = None
     outcomes: list[Outcome] = field(default_factory=list)
@@ -78,7 +82,7 @@ class Batch:
 
     @property
     def expires_at(self) -> float:
-        return self.created_at + EXPIRY_S
+        return self.created_at + self.lives_s
 
     def _natural_end(self) -> float:
         if self.finish_at is not None:

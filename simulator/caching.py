@@ -12,6 +12,16 @@ OPENAI_SHORTEST = 1024
 """Tokens of the prefix that OpenAI caches without being asked. The simulator looks for no longer common prefixes."""
 
 OPENAI_TTL_S = 300
+"""Seconds for which a prefix lives that was cached unasked, at OpenAI and at Google."""
+
+GOOGLE_SHORTEST, GOOGLE_2_SHORTEST = 4096, 2048
+"""Tokens of the prefix that Google caches without being asked, on models from 3 on and on 2.5."""
+
+
+def _unasked(prompt: Prompt) -> int:
+    if prompt.provider != "google":
+        return OPENAI_SHORTEST
+    return GOOGLE_2_SHORTEST if prompt.model.startswith("gemini-2") else GOOGLE_SHORTEST
 
 
 class PrefixCache:
@@ -32,11 +42,12 @@ class PrefixCache:
         total = estimated_tokens(prompt.utf8_bytes)
         if prompt.provider == "anthropic":
             return self._asked_for(workspace, prompt, total, output_tokens, now)
-        if total < OPENAI_SHORTEST:
+        shortest = _unasked(prompt)
+        if total < shortest:
             return Usage(total, output_tokens)
-        prefix = (prompt.system + prompt.text).encode()[: OPENAI_SHORTEST * BYTES_PER_TOKEN]
+        prefix = (prompt.system + prompt.text).encode()[: shortest * BYTES_PER_TOKEN]
         held = self._hold((workspace, prompt.model, hashlib.sha256(prefix).hexdigest()), OPENAI_TTL_S, now)
-        return Usage(total, output_tokens, cache_read=OPENAI_SHORTEST if held else 0)
+        return Usage(total, output_tokens, cache_read=shortest if held else 0)
 
     def uncached_tokens(self, workspace: str, prompt: Prompt, now: float) -> int:
         """The input tokens of `prompt` that the cache does not hold; nothing is written to it."""

@@ -9,7 +9,9 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from simulator import google_details
 from simulator.errors import ApiError
+from simulator.faults import CALLS
 from simulator.latency import latency_s
 from simulator.ledger import BatchRecord, CallRecord, PaidItem, key_hash
 from simulator.simulation import Simulation, fault_error, fresh_id
@@ -72,6 +74,8 @@ class Call:
 
     def refuse(self, error: ApiError) -> Response:
         """The response that tells `error` in this API's shape."""
+        if self.provider == "google":
+            return JSONResponse(error.google_body(), error.google_status)
         body = error.anthropic_body(self.id) if self.provider == "anthropic" else error.openai_body()
         headers = {}
         if error.retry_after_s is not None:
@@ -84,6 +88,8 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 def _api_key(call: Call) -> str:
     headers = call.request.headers
+    if call.provider == "google":
+        return headers.get("x-goog-api-key", "").strip()
     scheme, _, key = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         key = ""
@@ -93,10 +99,16 @@ def _api_key(call: Call) -> str:
 
 
 def _admit(call: Call) -> None:
-    """Find out who asks. Raises ApiError 401 for no key or a bad one, 400 for another version of Anthropic's API."""
+    """Find out who asks.
+
+    Raises ApiError 401 for no key or a bad one (403 and 400 at Google), 400 for another version of Anthropic's API.
+    """
     key = _api_key(call)
     call.key_hash = key_hash(key)
-    if not key or key in call.simulation.settings.bad_keys:
+    bad = key in call.simulation.settings.bad_keys
+    if call.provider == "google" and (bad or not key):
+        raise google_details.bad_key(key)
+    if bad or not key:
         message = "invalid x-api-key" if call.provider == "anthropic" else "Incorrect API key provided."
         raise ApiError(401, message)
     call.api_key = key
@@ -117,7 +129,7 @@ async def _answered(call: Call, handler: Handler) -> Response:
         where = (call.provider, call.endpoint, call.endpoint, call.api_key)
         fault = faults.draw(("status", "not_found"), *where)
         if fault is not None:
-            raise fault_error(fault)
+            raise fault_error(fault, call.endpoint)
         if faults.draw(("sees_nothing",), *where) is not None:
             call.workspace = NOBODYS
         slow = faults.draw(("slow",), *where)
@@ -151,6 +163,10 @@ async def serve(simulation: Simulation, provider: str, endpoint: str, handler: H
     """Handle one request: admit it, do the work, write the ledger, and only then be slow or hang."""
     call = Call(simulation, request, provider, endpoint, fresh_id("req_"))
     response = await _answered(call, handler)
+    if response.status_code < 400:
+        late = simulation.faults.draw(("status_after",), provider, endpoint, endpoint, call.api_key)
+        if late is not None:
+            response = call.refuse(fault_error(late, endpoint))
     limits = call.limit_headers(call.now)
     record = CallRecord(call.now, provider, endpoint, response.status_code, call.key_hash, call.model)
     simulation.ledger.write(call=record, batch=call.batch, items=call.items)
@@ -158,13 +174,14 @@ async def serve(simulation: Simulation, provider: str, endpoint: str, handler: H
         hang = simulation.faults.draw(("hang",), provider, endpoint, endpoint, call.api_key)
         if hang is not None:
             await _stall(call, hang.stall_s)
-        if call.items and endpoint in ("messages.create", "chat.completions.create"):
+        if call.items and endpoint in CALLS:
             took_s = latency_s(simulation.settings, len(call.items), call.items[0].prompt_sha256)
             if took_s:
                 await _stall(call, took_s)
     call.after()
     if simulation.settings.headers_at_end:
         limits = call.limit_headers(call.now)
-    name = "request-id" if provider == "anthropic" else "x-request-id"
-    response.headers.update({name: call.id, **limits})
+    if provider != "google":
+        response.headers["request-id" if provider == "anthropic" else "x-request-id"] = call.id
+    response.headers.update(limits)
     return response

@@ -1,7 +1,7 @@
 """What a model answers to one prompt, and what the ledger says of that answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from simulator.answers import KEPT_BY_VARIANT, Written, verdict_keys, write_answer
@@ -9,22 +9,30 @@ from simulator.caching import PrefixCache
 from simulator.comparisons import Comparison, read_comparisons
 from simulator.faults import INVALID_TAG, Fault
 from simulator.judge import Verdict, judge, opinion
-from simulator.prices import BATCH_FACTOR, Usage, estimated_tokens, single_cost_usd
+from simulator.prices import Usage, batch_cost_usd, estimated_tokens, single_cost_usd
 from simulator.prompts import Prompt
 
-Ending = Literal["complete", "refused", "cut"]
+Ending = Literal["complete", "refused", "blocked", "cut"]
+"""`blocked`: Google's model was not asked at all, for the sake of the prompt."""
 
 REFUSAL = "I can't help with judging this text."
+OTHER_MODEL = "gemini-3.5-flash-lite"
+"""The model that answers in place of the one that was asked, unless a fault names another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A paid answer: its text, and for each comparison what the ledger says of its use (ok, refused, cut, invalid)."""
+    """A paid answer: its text, and for each comparison what the ledger says of its use (ok, refused, cut, invalid).
+
+    `model` is the one that answered. `reason` is the provider's word for a refusal where a fault names one.
+    """
 
     text: str
     ending: Ending
     comparisons: tuple[tuple[Comparison, str], ...]
     usage: Usage
+    model: str
+    reason: str = ""
 
 
 class Model:
@@ -43,6 +51,8 @@ class Model:
     def complete(self, prompt: Prompt, fault: Fault | None, workspace: str, now: float) -> Completion:
         """The answer to `prompt`; `fault` may make it a refusal, cut it or spoil it. Faults of other kinds are ignored."""
         kind = None if fault is None else fault.fault
+        if fault is not None and kind == "other_model":
+            prompt = replace(prompt, model=fault.model or OTHER_MODEL)
         comparisons = read_comparisons(prompt.text, verdict_keys(prompt.schema))
         variant, spoiled = None, set[str]()
         if fault is not None and kind == "invalid":
@@ -50,24 +60,33 @@ class Model:
         ending: Ending = "complete"
         if kind == "refused":
             written, ending = Written(REFUSAL, {}), "refused"
+        elif kind == "blocked":
+            written, ending, prompt = Written("", {}), "blocked", replace(prompt, thoughts=0)
         else:
             by_key = {comparison.key: comparison for comparison in comparisons}
             written = write_answer(prompt.schema, lambda key: self._verdict(by_key[key]), variant, spoiled)
         text = written.text
         output_tokens = estimated_tokens(len(text.encode()))
-        too_long = prompt.max_tokens is not None and output_tokens > prompt.max_tokens
-        if ending == "complete" and (kind == "cut" or too_long):
-            output_tokens = min(output_tokens, prompt.max_tokens or output_tokens)
+        thoughts, room = prompt.thoughts, output_tokens
+        if fault is not None and fault.variant == "no_text":
+            thoughts, room = prompt.max_tokens or thoughts, 0
+        elif prompt.max_tokens is not None:
+            thoughts = min(thoughts, prompt.max_tokens)
+            room = prompt.max_tokens - thoughts
+        if ending == "complete" and (kind == "cut" or output_tokens > room):
+            output_tokens = min(output_tokens, room)
             text = text[: min(len(text) // 2, output_tokens * 4)]
             ending = "cut"
-        usage = self.cache.usage(workspace, prompt, output_tokens, now)
+        usage = self.cache.usage(workspace, prompt, output_tokens + thoughts, now)
+        if thoughts:
+            usage = replace(usage, thoughts=thoughts)
         uses = []
         for comparison in comparisons:
-            outcome: str = "ok" if ending == "complete" else ending
+            outcome: str = {"complete": "ok", "blocked": "refused"}.get(ending, ending)
             if ending == "cut" and written.ends.get(comparison.key, len(text) + 1) <= len(text):
                 outcome = "ok"
             uses.append((comparison, "invalid" if outcome == "ok" and comparison.key in spoiled else outcome))
-        return Completion(text, ending, tuple(uses), usage)
+        return Completion(text, ending, tuple(uses), usage, prompt.model, "" if fault is None else fault.reason)
 
 
 def _spoiled(comparisons: Sequence[Comparison], fault: Fault) -> set[str]:
@@ -80,6 +99,6 @@ def _spoiled(comparisons: Sequence[Comparison], fault: Fault) -> set[str]:
     return set(tagged or [comparison.key for comparison in comparisons[: fault.items]])
 
 
-def cost_usd(model: str, usage: Usage, kind: Literal["batch", "call"]) -> float:
-    """What an item is charged: a call's price, or half of it in a batch."""
-    return single_cost_usd(model, usage) * (BATCH_FACTOR if kind == "batch" else 1.0)
+def cost_usd(model: str, usage: Usage, kind: Literal["batch", "call"], at: float) -> float:
+    """What an item is charged at the time `at`: a call's price, or that of a row of a batch."""
+    return batch_cost_usd(model, usage, at) if kind == "batch" else single_cost_usd(model, usage, at)

@@ -1,4 +1,7 @@
-"""An answer other than 200, before it takes the shape of either API."""
+"""An answer other than 200, before it takes the shape of one of the APIs."""
+
+from collections.abc import Sequence
+from typing import Any
 
 ANTHROPIC_TYPES = {
     400: "invalid_request_error",
@@ -20,14 +23,47 @@ OPENAI_TYPES = {429: "requests", 500: "server_error", 503: "server_error", 504: 
 OPENAI_CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 """OpenAI's error code for each status, where the cause gives none."""
 
-STATUS_OF_TYPE = {kind: status for status, kind in ANTHROPIC_TYPES.items()} | {"server_error": 500}
+GOOGLE_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
+    413: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+"""Google's `error.status` for each HTTP status."""
+
+RPC_CODES = {
+    "INVALID_ARGUMENT": 3,
+    "DEADLINE_EXCEEDED": 4,
+    "NOT_FOUND": 5,
+    "ALREADY_EXISTS": 6,
+    "PERMISSION_DENIED": 7,
+    "RESOURCE_EXHAUSTED": 8,
+    "FAILED_PRECONDITION": 9,
+    "INTERNAL": 13,
+    "UNAVAILABLE": 14,
+    "UNAUTHENTICATED": 16,
+}
+"""The google.rpc number of each of these words: the `code` of a row of a batch, and of a batch that failed."""
+
+STATUS_OF_TYPE = (
+    {kind: status for status, kind in reversed(GOOGLE_STATUSES.items())}
+    | {kind: status for status, kind in ANTHROPIC_TYPES.items()}
+    | {"server_error": 500, "FAILED_PRECONDITION": 400}
+)
+"""The HTTP status of each error type that a fault may name."""
 
 
 class ApiError(Exception):
     """A request that is answered with `status` and an error body instead of a result.
 
-    `code` is OpenAI's `error.code` and Anthropic's `error.details.error_code`; `type` replaces the type that
-    follows from the status.
+    `code` is OpenAI's `error.code`, Anthropic's `error.details.error_code`, and the google.rpc number of a row at Google;
+    `type` replaces the type (Google's word) that follows from the status; `details` are Google's alone.
     """
 
     def __init__(
@@ -39,6 +75,7 @@ class ApiError(Exception):
         param: str | None = None,
         code: str | None = None,
         retry_after_s: float | None = None,
+        details: Sequence[dict[str, Any]] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -47,6 +84,7 @@ class ApiError(Exception):
         self.param = param
         self.code = code
         self.retry_after_s = retry_after_s
+        self.details = list(details)
 
     def anthropic_body(self, request_id: str | None) -> dict[str, object]:
         """`{"type": "error", "error": {…}, "request_id": …}`."""
@@ -71,3 +109,27 @@ class ApiError(Exception):
                 "code": self.code or OPENAI_CODES.get(self.status),
             }
         }
+
+    @property
+    def google_status(self) -> int:
+        """The HTTP status at Google, which has no 529."""
+        return 503 if self.status == 529 else self.status
+
+    @property
+    def google_word(self) -> str:
+        """`error.status`; a type that only another API has follows from the status."""
+        if self.type in RPC_CODES:
+            return self.type
+        return GOOGLE_STATUSES.get(self.google_status, "UNKNOWN")
+
+    def google_body(self) -> dict[str, object]:
+        """`{"error": {"code", "message", "status", "details"}}`; without details there is no such field."""
+        error: dict[str, object] = {"code": self.google_status, "message": self.message, "status": self.google_word}
+        if self.details:
+            error["details"] = self.details
+        return {"error": error}
+
+    def google_rpc(self, *, http_code: bool = False) -> dict[str, object]:
+        """`{"code", "message"}` of a row of a batch; the code is a google.rpc number, or the HTTP status with `http_code`."""
+        named = int(self.code) if self.code is not None and self.code.isdecimal() else RPC_CODES.get(self.google_word, 2)
+        return {"code": self.google_status if http_code else named, "message": self.message}

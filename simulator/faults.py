@@ -7,30 +7,57 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from simulator.answers import INVALID_VARIANTS
+from simulator.google_details import DETAILS
 from simulator.judge import unit
 
-ROW_KINDS = ("expired", "errored", "missing", "refused", "cut", "invalid", "status_zero")
+ROW_KINDS = (
+    "expired",
+    "errored",
+    "missing",
+    "refused",
+    "blocked",
+    "cut",
+    "invalid",
+    "status_zero",
+    "other_model",
+    "doubled",
+    "unknown_key",
+)
 VARIANTS = {
     "invalid": INVALID_VARIANTS,
     "short_download": ("half", "empty", "mid_line", "error_body"),
     "odd_counts": ("high", "low", "zero", "absent"),
+    "cut": ("", "no_text"),
+    "errored": ("", "status", "http_code"),
+    "status": ("", *DETAILS),
+    "status_after": ("", *DETAILS),
+    "failed_validation": ("", "at_end"),
+    "odd_operation": ("job_state", "unknown_state", "response_only"),
 }
 """The variants of each kind of fault; the first one is meant unless another is named."""
 
-WORK = ("messages.create", "chat.completions.create", "batches.create")
+CALLS = ("messages.create", "chat.completions.create", "models.generate_content")
+"""Endpoints that answer one prompt."""
+
+WORK = (*CALLS, "batches.create")
 """Endpoints that do paid work: `slow` and `hang` concern these unless an endpoint is named."""
 
 DEFAULT_ENDPOINTS: dict[str, Collection[str]] = {
     "not_found": ("batches.retrieve", "batches.results", "files.content"),
     "slow": WORK,
     "hang": WORK,
+    "status_after": WORK,
     "file_late": ("batches.retrieve",),
     "failed_validation": ("batches.create",),
     "unknown_file": ("batches.create",),
     "file_gone": ("batches.create",),
     "short_download": ("batches.results", "files.content"),
     "odd_counts": ("batches.retrieve",),
-    "elsewhere": ("batches.retrieve",),
+    "elsewhere": ("batches.retrieve", "files.start"),
+    "malformed_json_schema": ("batches.create",),
+    "cancelled_runs_on": ("batches.cancel",),
+    "odd_operation": ("batches.retrieve", "batches.list"),
+    "odd_list": ("batches.list",),
     "list_lag": ("batches.create",),
     "sees_nothing": (
         "batches.list",
@@ -64,6 +91,15 @@ FaultKind = Literal[
     "elsewhere",
     "list_lag",
     "sees_nothing",
+    "status_after",
+    "blocked",
+    "other_model",
+    "doubled",
+    "unknown_key",
+    "malformed_json_schema",
+    "cancelled_runs_on",
+    "odd_operation",
+    "odd_list",
 ]
 
 
@@ -71,7 +107,8 @@ class Fault(BaseModel):
     """One fault to inject; docs/simulator.md has the table of kinds.
 
     Give `rate` (0 to 1) or `next` (how many), not both. `provider`, `endpoint` and, for faults of calls, `api_key` narrow it
-    down. `items`: how many verdicts of a bundle an `invalid` answer spoils.
+    down. `items`: how many verdicts of a bundle an `invalid` answer spoils. `reason`: Google's word for why there is no answer,
+    or for a state. `model`: the name of the `other_model`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,7 +116,7 @@ class Fault(BaseModel):
     fault: FaultKind
     rate: float | None = Field(default=None, ge=0, le=1)
     next: int | None = Field(default=None, ge=0)
-    provider: Literal["anthropic", "openai"] | None = None
+    provider: Literal["anthropic", "openai", "google"] | None = None
     endpoint: str | None = None
     api_key: str | None = None
     items: int = Field(default=1, ge=1)
@@ -88,6 +125,8 @@ class Fault(BaseModel):
     code: str | None = None
     message: str | None = None
     param: str | None = None
+    reason: str = ""
+    model: str | None = None
     line: int | None = Field(default=None, ge=1)
     retry_after_s: float | None = Field(default=None, ge=0)
     stall_s: float | None = Field(default=None, ge=0)

@@ -1,11 +1,14 @@
-"""Files of the OpenAI API: those that were uploaded, and those that batches put out."""
+"""Files of the OpenAI and the Gemini API: those that were uploaded, and those that batches put out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file with its content. `purpose` is batch or batch_output; times are seconds since 1970."""
+    """A file with its content. `purpose` is batch or batch_output; times are seconds since 1970.
+
+    `filename` is what Google calls its display name; `expires_at` and `mime_type` are shown at Google alone.
+    """
 
     id: str
     workspace: str
@@ -13,9 +16,12 @@ class StoredFile:
     purpose: str
     created_at: float
     content: bytes
+    expires_at: float = 0.0
+    mime_type: str = ""
+    provider: str = "openai"
 
     def shown(self) -> dict[str, object]:
-        """The file object of the API."""
+        """The file object of OpenAI's API."""
         return {
             "id": self.id,
             "object": "file",
@@ -27,3 +33,14 @@ class StoredFile:
             "status": "processed",
             "status_details": None,
         }
+
+
+@dataclass(slots=True)
+class Upload:
+    """A resumable upload to Google that has been started and not yet finalized. `file_id` is what the file is to be called."""
+
+    workspace: str
+    file_id: str
+    filename: str
+    mime_type: str
+    content: bytearray = field(default_factory=bytearray)

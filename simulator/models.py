@@ -11,6 +11,7 @@ from simulator.prices import PRICES
 _O_SERIES = re.compile(r"o\d+(?:-|$)")
 _GPT = re.compile(r"gpt-(\d+)(?:\.(\d+))?(?:-|$)")
 _WITHOUT_EFFORT = re.compile(r"claude-(?:haiku|sonnet)-4-5")
+_WITHOUT_MINIMAL = re.compile(r"gemini-3\.[78]-flash(?!-lite)")
 _DEFAULT_VERBOSITY = "medium"
 # The GPT versions from the first to the last of these do not reason unless they are told to, and then take a temperature.
 _REST_BY_DEFAULT = (5, 1), (5, 4)
@@ -55,6 +56,16 @@ class Models:
         effort = config.get("effort") if isinstance(config, dict) else None
         if effort is not None and (_WITHOUT_EFFORT.match(model) or "effort" in self.refused.get(model, frozenset())):
             raise ApiError(400, "This model does not support the effort parameter.")
+
+    def check_google(self, model: str, thinking: Mapping[str, Any]) -> None:
+        """Raise ApiError 400 for a thinking level or budget that the model does not take; `refused` may name them."""
+        refused, level = self.refused.get(model, frozenset()), thinking.get("thinkingLevel")
+        if level is not None and (model.startswith("gemini-2.5") or "thinkingLevel" in refused):
+            raise ApiError(400, "Thinking level is not supported for this model.")
+        if level is not None and (level in refused or (level == "MINIMAL" and _WITHOUT_MINIMAL.match(model))):
+            raise ApiError(400, f"Thinking level {level} is not supported for this model.")
+        if "thinkingBudget" in thinking and "thinkingBudget" in refused:
+            raise ApiError(400, "Thinking budget is not supported for this model.")
 
 
 def _version(model: str) -> tuple[int, int]:

@@ -97,7 +97,8 @@ def found_file(call: Call, file_id: str) -> StoredFile:
 
 async def list_files(call: Call) -> Response:
     query = call.query(limit=int, after=str, order=str, purpose=str)
-    files = [stored for stored in call.simulation.files.values() if stored.workspace == call.workspace]
+    stored_files = call.simulation.files.values()
+    files = [stored for stored in stored_files if (stored.provider, stored.workspace) == ("openai", call.workspace)]
     if "purpose" in query:
         files = [stored for stored in files if stored.purpose == query["purpose"]]
     if query.get("order") != "asc":

@@ -35,14 +35,15 @@ def paid_items(
         shares(usage.output_tokens, weights),
         strict=True,
     )
-    cost = cost_usd(prompt.model, usage, "batch" if kind == "batch" else "call")
+    model = completion.model
+    cost = cost_usd(model, usage, "batch" if kind == "batch" else "call", at)
 
     def alone(comparison: Comparison, output_tokens: int) -> float:
         """The cost of the comparison in a call of its own, without a cache where it stands in a bundle."""
         if len(weights) == 1:
-            return cost_usd(prompt.model, usage, "call")
+            return cost_usd(model, usage, "call", at)
         text_bytes = len(prompt.system.encode()) + head_bytes(prompt.text) + comparison.weight
-        return cost_usd(prompt.model, Usage(estimated_tokens(text_bytes), output_tokens), "call")
+        return cost_usd(model, Usage(estimated_tokens(text_bytes), output_tokens), "call", at)
 
     return [
         PaidItem(
@@ -51,7 +52,7 @@ def paid_items(
             kind=kind,
             source_id=source_id,
             custom_id=custom_id,
-            model=prompt.model,
+            model=model,
             prompt_sha256=prompt.sha256,
             fingerprint=comparison.fingerprint,
             bundle_key=comparison.key or None,

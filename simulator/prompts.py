@@ -1,4 +1,4 @@
-"""A request to a model, as both APIs' parsers hand it on."""
+"""A request to a model, as the parser of each API hands it on."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,7 +16,10 @@ class Breakpoint:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is asked. `text` is the user's content, its blocks joined by a blank line."""
+    """What a model is asked. `text` is the user's content, its blocks joined by a blank line.
+
+    `thoughts`: tokens that the model thinks before it answers; they count into `max_tokens`.
+    """
 
     provider: str
     model: str
@@ -25,6 +28,7 @@ class Prompt:
     schema: dict[str, Any] | None = None
     max_tokens: int | None = None
     breakpoints: tuple[Breakpoint, ...] = ()
+    thoughts: int = 0
 
     @property
     def sha256(self) -> str:

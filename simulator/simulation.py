@@ -1,14 +1,16 @@
-"""The state of a simulator: batches, files, faults, limits and the ledger, behind both APIs."""
+"""The state of a simulator: batches, files, faults, limits and the ledger, behind all APIs."""
 
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 
 from simulator.batches import Batch, Outcome, Row, RowKind
 from simulator.clock import Clock
 from simulator.completion import Completion, Model
 from simulator.errors import STATUS_OF_TYPE, ApiError
 from simulator.faults import ROW_KINDS, Fault, FaultPlan, tagged
-from simulator.files import StoredFile
+from simulator.files import StoredFile, Upload
+from simulator.google_details import details_of
 from simulator.ledger import Ledger, PaidItem
 from simulator.limits import LimitBook, Limits
 from simulator.models import Models
@@ -16,7 +18,7 @@ from simulator.paid import paid_items
 from simulator.prompts import Prompt
 from simulator.settings import SimulatorSettings
 
-PROVIDERS = ("anthropic", "openai")
+PROVIDERS = ("anthropic", "openai", "google")
 
 
 def fresh_id(prefix: str) -> str:
@@ -24,7 +26,7 @@ def fresh_id(prefix: str) -> str:
     return f"{prefix}{secrets.token_hex(12)}"
 
 
-def fault_error(fault: Fault) -> ApiError:
+def fault_error(fault: Fault, endpoint: str = "") -> ApiError:
     """The error that an errored row or a refused call shows."""
     kind = fault.error_type
     status = STATUS_OF_TYPE.get(kind, fault.status) if kind is not None else fault.status
@@ -34,11 +36,14 @@ def fault_error(fault: Fault) -> ApiError:
     if retry_after_s is None and status == 429:
         retry_after_s = 1.0
     message = fault.message or f"Simulated failure with status {status}."
-    return ApiError(status, message, type=kind, param=fault.param, code=fault.code, retry_after_s=retry_after_s)
+    details = details_of(fault.variant, status, endpoint, retry_after_s)
+    return ApiError(
+        status, message, type=kind, param=fault.param, code=fault.code, retry_after_s=retry_after_s, details=details
+    )
 
 
 class Simulation:
-    """Everything that both APIs and the control API act on. Used from one event loop; nothing in it awaits."""
+    """Everything that the APIs and the control API act on. Used from one event loop; nothing in it awaits."""
 
     def __init__(self, settings: SimulatorSettings, clock: Clock) -> None:
         self.settings = settings
@@ -49,6 +54,7 @@ class Simulation:
         self.model = Model(settings.seed, settings.judge_error_rate, settings.minute_s)
         self.batches: dict[str, Batch] = {}
         self.files: dict[str, StoredFile] = {}
+        self.uploads: dict[str, Upload] = {}
         self.holding: set[str] = set(PROVIDERS if settings.hold else ())
         self.skew_s = settings.clock_skew_s
         self._running: dict[str, Batch] = {}
@@ -77,7 +83,7 @@ class Simulation:
         """Answer a single call; raises ApiError where it is to fail. The faults expired and missing concern batches only."""
         fault = self.row_fault(prompt, endpoint)
         if fault is not None and fault.fault == "errored":
-            raise fault_error(fault)
+            raise fault_error(fault, endpoint)
         now = self.clock.now()
         completion = self.model.complete(prompt, fault, workspace, now)
         return completion, paid_items(prompt, completion, "call", source_id, None, now)
@@ -137,7 +143,15 @@ class Simulation:
         batch.rows = []
         if batch.outcome_count("expired"):
             batch.ended_by = "expired"
+        if batch.all_or_nothing and (batch.ended_by != "completed" or batch.details["errors"]):
+            paid = self._lose(batch, paid)
         return paid
+
+    def _lose(self, batch: Batch, paid: list[PaidItem]) -> list[PaidItem]:
+        """Take back every row of a batch that gives none, and return what is charged for those that had been worked."""
+        kind: RowKind = "canceled" if batch.ended_by == "cancelled" else "expired"
+        batch.outcomes = [Outcome(outcome.custom_id, kind) for outcome in batch.outcomes]
+        return [replace(item, outcome="lost") for item in paid] if self.settings.google_charges_lost_rows else []
 
     def _work(self, row: Row, workspace: str, now: float) -> Outcome:
         if row.prompt is None:
@@ -146,9 +160,9 @@ class Simulation:
             case "expired" | "missing" | "status_zero" as kind:
                 return Outcome(row.custom_id, kind)
             case "errored" if row.fault is not None:
-                return Outcome(row.custom_id, "errored", error=fault_error(row.fault))
+                return Outcome(row.custom_id, "errored", error=fault_error(row.fault), fault=row.fault)
         completion = self.model.complete(row.prompt, row.fault, workspace, now)
-        return Outcome(row.custom_id, "succeeded", row.prompt.model, completion)
+        return Outcome(row.custom_id, "succeeded", completion.model, completion, fault=row.fault)
 
     def reset(self, keep: Iterable[str] = ()) -> None:
         """Reset everything, except the parts named in `keep`: faults, batches (with files), ledger, hold."""
@@ -162,6 +176,7 @@ class Simulation:
             self.batches.clear()
             self._running.clear()
             self.files.clear()
+            self.uploads.clear()
             self.limits.reset(self._set_limits())
             self.model.cache.clear()
         if "ledger" not in kept:

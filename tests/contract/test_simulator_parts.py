@@ -1,7 +1,9 @@
 """The simulator's rules without HTTP: what request bodies may hold, how it judges, counts and lets time pass."""
 
 import json
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import genai_prices
@@ -14,7 +16,7 @@ from simulator.errors import ApiError
 from simulator.judge import Pair, find_pairs, judge
 from simulator.limits import LimitBook, Limiter, Limits, duration
 from simulator.openai_requests import read_body
-from simulator.prices import PRICES, Usage, estimated_tokens, single_cost_usd
+from simulator.prices import NEW_YEAR, PRICES, Usage, batch_cost_usd, estimated_tokens, single_cost_usd
 from simulator.server import create_app
 from simulator.settings import SimulatorSettings
 
@@ -250,5 +252,16 @@ def test_body_that_is_no_json(http: TestClient) -> None:
 @pytest.mark.parametrize("model", list(PRICES))
 def test_prices_are_those_of_genai_prices(model: str) -> None:
     usage = genai_prices.Usage(input_tokens=2_000, output_tokens=100, cache_read_tokens=500)
+    ours, at = Usage(2_000, 100, cache_read=500), time.time()
     theirs = genai_prices.calc_price(usage, model, provider_id=PRICES[model].provider)
-    assert single_cost_usd(model, Usage(2_000, 100, cache_read=500)) == pytest.approx(float(theirs.total_price))
+    assert single_cost_usd(model, ours, at) == pytest.approx(float(theirs.total_price))
+    batch = {"processing": "batch"}
+    theirs = genai_prices.calc_price(usage, model, provider_id=PRICES[model].provider, price_context=batch)
+    assert batch_cost_usd(model, ours, at) == pytest.approx(float(theirs.total_price))
+
+
+@pytest.mark.parametrize("model", [name for name, price in PRICES.items() if price.provider == "google"])
+def test_google_prices_after_the_new_year(model: str) -> None:
+    usage, at = genai_prices.Usage(input_tokens=2_000, output_tokens=100), datetime.fromtimestamp(NEW_YEAR + 1, UTC)
+    theirs = genai_prices.calc_price(usage, model, provider_id="google", genai_request_timestamp=at)
+    assert single_cost_usd(model, Usage(2_000, 100), at.timestamp()) == pytest.approx(float(theirs.total_price))
