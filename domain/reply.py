@@ -19,11 +19,12 @@ class ReplyKind(StrEnum):
 
 
 class Stop(StrEnum):
-    """Why the model stopped; refusal and cut come with status 200 and are billed."""
+    """Why the model stopped; all come with status 200 and are billed."""
 
     END = "end"
     REFUSAL = "refusal"
     CUT = "cut"
+    BROKEN = "broken"  # for a reason that makes whatever text there is no answer, as quoting at length (Gemini: RECITATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Reply:
     model: str = ""
     text: str = ""
     stop: Stop = Stop.END
+    stop_reason: str = ""  # the provider's own word for a refusal or a broken answer, where it has several
     error_type: str = ""
     error_message: str = ""
     http_status: int | None = None
@@ -140,9 +142,11 @@ def judge(reply: Reply) -> Answer | Retry | Fault:
     if reply.kind is ReplyKind.ERRORED:
         return _judge_error(reply)
     if reply.stop is Stop.REFUSAL:
-        return Retry(Cause.UNUSABLE, ErrorCode.INVALID_RESPONSE, "the model refused to compare the essays")
+        return Retry(Cause.UNUSABLE, ErrorCode.INVALID_RESPONSE, f"the model refused to compare the essays{_why(reply)}")
     if reply.stop is Stop.CUT:
         return Retry(Cause.UNUSABLE, ErrorCode.INVALID_RESPONSE, "the answer was cut at max_tokens")
+    if reply.stop is Stop.BROKEN:
+        return Retry(Cause.UNUSABLE, ErrorCode.INVALID_RESPONSE, f"the model broke its answer off{_why(reply)}")
     try:
         return read_answer(reply.text)
     except UnusableAnswer as error:
@@ -165,7 +169,12 @@ def judge_bundle(reply: Reply, size: int) -> tuple[Answer | Retry | Fault, ...]:
             verdict = Retry(Cause.REFUSED_CONTENT, verdict.code, verdict.message, verdict.details)
         return (verdict,) * size
     if reply.stop is Stop.REFUSAL:
-        return (Retry(Cause.BUNDLE_REFUSED, ErrorCode.INVALID_RESPONSE, f"the model refused a bundle of {size}"),) * size
+        return (
+            Retry(Cause.BUNDLE_REFUSED, ErrorCode.INVALID_RESPONSE, f"the model refused a bundle of {size}{_why(reply)}"),
+        ) * size
+    if reply.stop is Stop.BROKEN:
+        broken = f"the model broke the answers of a bundle of {size} off{_why(reply)}"
+        return (Retry(Cause.UNUSABLE, ErrorCode.INVALID_RESPONSE, broken),) * size
     read = read_bundle(reply.text, keys)
     if reply.stop is Stop.CUT:
         rest = Retry(Cause.CUT, ErrorCode.INVALID_RESPONSE, f"the answers of a bundle of {size} were cut at max_tokens")
@@ -174,6 +183,10 @@ def judge_bundle(reply: Reply, size: int) -> tuple[Answer | Retry | Fault, ...]:
     else:
         rest = Retry(Cause.UNUSABLE, ErrorCode.PARSING_ERROR, f"the answers of a bundle of {size} are not JSON")
     return tuple(_judge_item(read.found.get(key), rest) for key in keys)
+
+
+def _why(reply: Reply) -> str:
+    return f" ({writable(reply.stop_reason)[:80]})" if reply.stop_reason else ""
 
 
 def _judge_item(found: Answer | UnusableAnswer | None, missing: Retry) -> Answer | Retry:

@@ -1,4 +1,4 @@
-"""What the adapters of both APIs have in common: the key, the HTTP client, temporary files, and what is done around a request.
+"""What the adapters have in common: the key, the HTTP client, temporary files, and what is done around a request.
 
 An adapter adds the requests of its own API. This module asks it for `_connect`, `_batch`, `_files` and `_answer`. What the
 objects mean that come back is known to the module `wire` beside the adapter.
@@ -89,7 +89,10 @@ class Adapter(ABC, Generic[Client]):
 
     @abstractmethod
     def _connect(self, api_key: str, base_url: str, http_client: CountingClient) -> Client:
-        """The SDK's client, with its retries off: a retried create makes a second batch (docs/providers.md#creating-once)."""
+        """What requests are made with: an SDK's client, its retries off, for a retried create makes a second batch, or `Rest`.
+
+        docs/providers.md#creating-once
+        """
 
     @staticmethod
     def _takes_temperature(model: str, effort: str | None) -> bool:
@@ -108,7 +111,7 @@ class Adapter(ABC, Generic[Client]):
     async def _answer(self, ask: Ask, timeout_s: float) -> Reply:
         """The reply to a request of one ask."""
 
-    # -- what is the same for both ---------------------------------------------------------------------------------
+    # -- what is the same for all ----------------------------------------------------------------------------------
 
     @property
     def key_hash(self) -> str:

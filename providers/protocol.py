@@ -111,11 +111,11 @@ class Ask:
 
 
 class JobPhase(StrEnum):
-    """Where a batch stands, in words common to both providers."""
+    """Where a batch stands, in words common to all providers."""
 
     RUNNING = "running"
     ENDED = "ended"  # completed, expired or cancelled: its rows can be read
-    FAILED = "failed"  # refused at validation after a successful create; nothing was paid
+    FAILED = "failed"  # after a successful create: at OpenAI refused at validation, and nothing paid; at Google see cost_known
 
 
 class FailedBy(StrEnum):
@@ -128,13 +128,18 @@ class FailedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """One look at a batch. ENDED only when its results are there, or have been waited for."""
+    """One look at a batch. ENDED only when its results are there, or have been waited for.
+
+    cost_known: False for a batch that has ended without rows, or failed, where what it did until then may be paid and nobody
+    says how much.
+    """
 
     phase: JobPhase
     detail: str = ""  # the provider's own word, e.g. "finalizing"
     failure: str = ""  # when FAILED: the provider's error code, e.g. "token_limit_exceeded"
     failed_by: FailedBy = FailedBy.PROVIDER  # when FAILED
-    answered: int = 0  # rows done so far where the provider tells (OpenAI); 0 elsewhere
+    answered: int = 0  # rows done so far where the provider tells (OpenAI, Google); 0 elsewhere
+    cost_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +210,14 @@ class Provider(Protocol):
         ...
 
     async def candidates(self, claimed_ms: int) -> tuple[Candidate, ...]:
-        """All batches of the account since before `claimed_ms`, newest first; raises when any page cannot be read."""
+        """All batches of the account since before `claimed_ms`, newest first; raises when any page cannot be read.
+
+        Where an empty list may be wrong (`ProviderRow.empty_list_lies`), the next older one follows them, if there is one.
+        """
         ...
 
     async def owner(self, provider_job_id: str) -> str | None:
-        """Our job id of a batch, or None: by metadata at OpenAI, at Anthropic by a custom id, once it has ended."""
+        """Our job id of a batch, or None: by metadata (OpenAI), its display name (Google), or a custom id of an ended one."""
         ...
 
     async def orphan_files(self, before_ms: int) -> tuple[str, ...]:

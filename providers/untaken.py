@@ -19,6 +19,8 @@ OPENAI_FIELDS: Final = {
     "reasoning_effort": "reasoning_effort",
     "verbosity": "output_verbosity",
 }
+# In messages of the Gemini API: "Thinking level …", "thinking_config", "thinkingBudget".
+GOOGLE_FIELDS: Final = {r"\bthinking": "reasoning_effort", r"\btemperature\b": "temperature"}
 _FIELDS = tuple(OPENAI_FIELDS.values())
 _WORDS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})  # of effort and verbosity
 _CODES = frozenset({"unsupported_value", "unsupported_parameter", "unknown_parameter"})
@@ -58,6 +60,13 @@ def refused_field(failure: HttpFailure) -> str:
     if failure.param:
         return OPENAI_FIELDS.get(failure.param.removeprefix("body."), "")
     return next((of for name, of in OPENAI_FIELDS.items() if re.search(rf"\b{name}\b", failure.message)), "")
+
+
+def google_field(failure: HttpFailure) -> str:
+    """The field of the ask that a 400 of the Gemini API says the model does not take; "" when it is about something else."""
+    if failure.status != 400 or not (_SAYS_SO.search(failure.message) or "nvalid" in failure.message):
+        return ""
+    return next((of for name, of in GOOGLE_FIELDS.items() if re.search(name, failure.message, re.IGNORECASE)), "")
 
 
 class Untaken:

@@ -61,6 +61,10 @@ def _provider(block: ProviderSettings, **common: Any) -> Provider:
             from providers.openai.adapter import OpenAIProvider
 
             return OpenAIProvider(key, **common)
+        case Adapter.GOOGLE:
+            from providers.google.adapter import GoogleProvider
+
+            return GoogleProvider(key, **common)
         case other:
             raise NotImplementedError(f"no adapter yet for {other}")
 

@@ -16,6 +16,7 @@ from providers.http.failures import HttpFailure, Sdk, Step, mapped, retry_after_
 from providers.http.fields import count, mapping, required_text, text
 from providers.http.jsonl import read_replies
 from providers.http.listing import SCAN_MARGIN_S, created_s, scan
+from providers.http.rest import path_at
 from providers.http.transport import TIMEOUTS, CountingClient, body_object, timeouts
 from providers.protocol import (
     Ask,
@@ -45,7 +46,7 @@ def _failure(error: anthropic.APIStatusError) -> HttpFailure:
     )
 
 
-SDK = Sdk(anthropic.AnthropicError, anthropic.APIStatusError, anthropic.APIConnectionError, _failure)
+SDK = Sdk(anthropic.APIStatusError, _failure, (anthropic.APIConnectionError,), (anthropic.AnthropicError,))
 
 
 class AnthropicProvider(Adapter[anthropic.AsyncAnthropic]):
@@ -115,7 +116,7 @@ class AnthropicProvider(Adapter[anthropic.AsyncAnthropic]):
             raise ResultsNotWhole("it shows no results_url", gone=True)
         with mapped(Step.JOB, SDK):
             stream = await self._client.get(
-                wire.results_path(results_url, self._client.base_url.path),
+                path_at(results_url, self._client.base_url.path),
                 cast_to=object,
                 options={"headers": {"Accept": "application/binary"}},
                 stream=True,

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from domain.answer import writable_json
 from domain.reply import Reply, ReplyKind, Stop, Usage
@@ -151,16 +150,3 @@ def announced(batch: dict[str, Any], now_s: float) -> Announced:
     counts = mapping(batch.get("request_counts"))
     rows = sum(count(counts.get(key)) for key in ("succeeded", "errored", "canceled", "expired"))
     return Announced(rows, count(counts.get("succeeded"))) if rows else Announced(None, None)
-
-
-def results_path(results_url: str, base_path: str) -> str:
-    """The path and query of a batch's results, to be asked for at the base URL, whose own path is `base_path`.
-
-    Behind a gateway the address that a batch shows is the provider's, or the gateway's other name: not to be reached from here,
-    and no place for our key.
-    """
-    parts = urlsplit(results_url)
-    path, prefix = parts.path.lstrip("/"), base_path.strip("/")
-    if prefix and path.startswith(f"{prefix}/"):  # a gateway that writes its own address into the answer
-        path = path.removeprefix(f"{prefix}/")
-    return f"/{path}?{parts.query}" if parts.query else f"/{path}"

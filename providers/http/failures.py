@@ -56,16 +56,6 @@ class HttpFailure:
         return f"HTTP {self.status} {said}: {self.message[:MOST_SAID]}".strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Sdk:
-    """The exceptions of one SDK: both are generated alike, but share no class."""
-
-    base_error: type[Exception]
-    status_error: type[Exception]
-    connection_error: type[Exception]
-    read: Callable[[Any], HttpFailure]  # takes a status_error
-
-
 class UnreadableBody(Exception):
     """A success whose body is not the JSON object that it should be."""
 
@@ -162,18 +152,34 @@ def of_unreadable(cause: Exception, step: Step) -> ProviderError:
     return OutcomeUnknown(f"unreadable answer: {cause}")
 
 
+@dataclass(frozen=True, slots=True)
+class Sdk:
+    """By which exceptions an adapter hears of failures: those of its SDK, or without one those of the HTTP client alone.
+
+    The SDKs are generated alike, but share no class. `refusal` decides what an answer with status 4xx or 5xx means.
+    """
+
+    status_error: type[Exception]
+    read: Callable[[Any], HttpFailure]  # takes a status_error
+    connection_error: tuple[type[Exception], ...] = ()  # wraps one of the HTTP client's own
+    base_error: tuple[type[Exception], ...] = ()
+    refusal: Callable[[HttpFailure, Step], ProviderError] = of_status
+
+
 @contextmanager
 def mapped(step: Step, sdk: Sdk) -> Iterator[None]:
-    """Turn the exceptions of an SDK and its HTTP client into ProviderError."""
+    """Turn the exceptions of an adapter's SDK and HTTP client into ProviderError."""
     try:
         yield
     except sdk.status_error as error:
-        raise of_status(sdk.read(error), step) from error
+        raise sdk.refusal(sdk.read(error), step) from error
     except sdk.connection_error as error:
         raise of_transport(error.__cause__, step) from error
     except (httpx2.HTTPError, httpx2.StreamError) as error:  # while a body is streamed the SDKs wrap nothing
         raise of_transport(error, step) from error
-    except (UnreadableBody, sdk.base_error) as error:
+    except UnreadableBody as error:
+        raise of_unreadable(error, step) from error
+    except sdk.base_error as error:
         raise of_unreadable(error, step) from error
 
 

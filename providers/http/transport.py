@@ -1,4 +1,4 @@
-"""The HTTP client under both SDKs: it counts every attempt, hands on the headers, and reads bodies by hand."""
+"""The HTTP client under every adapter: it counts every attempt, hands on the headers, and reads bodies by hand."""
 
 import asyncio
 import json
@@ -17,6 +17,7 @@ CONNECT_TIMEOUT_S = 10.0
 MAX_CONNECTIONS, KEPT_CONNECTIONS = 1_100, 100
 
 _IDENTIFIED = frozenset({"batches", "files", "models"})
+_VERSIONS = frozenset({"v1", "v1beta"})
 _OPERATIONS = {
     "POST messages": "messages.create",
     "POST messages/batches": "batches.create",
@@ -35,6 +36,10 @@ _OPERATIONS = {
     "GET batches/{id}": "batches.retrieve",
     "POST batches/{id}/cancel": "batches.cancel",
     "GET models/{id}": "models.retrieve",
+    "POST models/{id}:generateContent": "models.generateContent",
+    "POST models/{id}:batchGenerateContent": "batches.create",
+    "POST batches/{id}:cancel": "batches.cancel",
+    "GET files/{id}:download": "files.content",
 }
 
 
@@ -116,12 +121,19 @@ def _broken(error: BaseException) -> str:
 
 
 def operation_of(method: str, path: str) -> str:
-    """The operation's name, "other" for one that this program does not use; what stands before v1 is a proxy's prefix."""
+    """The operation's name, "other" for one that this program does not use; what stands before the version is a proxy's prefix.
+
+    A path of Google's names a method behind its id, as "models/{id}:generateContent".
+    """
     parts = [part for part in path.split("/") if part]
-    if "v1" in parts:
-        parts = parts[parts.index("v1") + 1 :]
-    shape = ["{id}" if index and parts[index - 1] in _IDENTIFIED else part for index, part in enumerate(parts)]
+    version = next((index for index, part in enumerate(parts) if part in _VERSIONS), -1)
+    parts = parts[version + 1 :]
+    shape = [_without_id(part) if index and parts[index - 1] in _IDENTIFIED else part for index, part in enumerate(parts)]
     return _OPERATIONS.get(f"{method} {'/'.join(shape)}", "other")
+
+
+def _without_id(part: str) -> str:
+    return "{id}" + "".join(part.rpartition(":")[1:]) if ":" in part else "{id}"
 
 
 def body_object(response: httpx2.Response) -> dict[str, Any]:

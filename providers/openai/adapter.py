@@ -58,7 +58,7 @@ def _failure(error: openai.APIStatusError) -> HttpFailure:
     )
 
 
-SDK = Sdk(openai.OpenAIError, openai.APIStatusError, openai.APIConnectionError, _failure)
+SDK = Sdk(openai.APIStatusError, _failure, (openai.APIConnectionError,), (openai.OpenAIError,))
 
 
 class OpenAIProvider(Adapter[openai.AsyncOpenAI]):

@@ -1,7 +1,8 @@
-"""The strict JSON schema of one answer, or of a bundle of them, as both providers take it.
+"""The schema of one answer, or of a bundle of them, as each provider takes it.
 
-Only keywords that both strict modes accept. Neither provider enforces a range or a length (docs/providers.md#answers), so these
-stand in the descriptions, and `domain.answer` checks them on what comes back (docs/contract.md#prompts-and-answers).
+Only keywords that the strict modes of Anthropic and OpenAI accept. Neither enforces a range or a length
+(docs/providers.md#answers), so these stand in the descriptions, and `domain.answer` checks them on what comes back
+(docs/contract.md#prompts-and-answers). Google takes a dialect of its own, `google_schema`.
 """
 
 from typing import Any
@@ -66,3 +67,30 @@ def openai_response_format(answers: int = 1) -> dict[str, Any]:
     """The value of `response_format` in a chat completion."""
     name = ANSWER_NAME if answers == 1 else BUNDLE_NAME
     return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema_of(answers)}}
+
+
+def google_schema(answers: int = 1) -> dict[str, Any]:
+    """The value of `generationConfig.responseSchema` in a request to Gemini.
+
+    It knows no references, so each answer of a bundle is written out; all but the first without descriptions. Without
+    propertyOrdering the members came in the order of the alphabet: the confidence before the reasons for it.
+    """
+    if answers == 1:
+        return _google_object(_google_answer(described=True))
+    keys = bundle_keys(answers)
+    return _google_object({key: _google_object(_google_answer(described=key == keys[0])) for key in keys})
+
+
+def _google_object(properties: dict[str, Any]) -> dict[str, Any]:
+    names = list(properties)
+    return {"type": "OBJECT", "properties": properties, "required": names, "propertyOrdering": names}
+
+
+def _google_answer(*, described: bool) -> dict[str, Any]:
+    made = {}
+    for name, given in answer_schema()["properties"].items():
+        made[name] = {**given, "type": given["type"].upper()}
+        if not described:
+            del made[name]["description"]
+    made["confidence"] |= {"minimum": 1, "maximum": 5}
+    return made

@@ -1,0 +1,1 @@
+"""The adapter of Google's Gemini API, over REST without an SDK."""
