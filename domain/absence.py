@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from domain.job import Claim
 
+# By how much longer two scans must lie apart where the list shows no batch that is older than the claim, at a provider whose
+# list was seen empty without a reason: half an hour with the default settle_s.
+UNPROVEN_FACTOR = 10
+
 
 @dataclass(frozen=True, slots=True)
 class AbsenceRule:
@@ -21,7 +25,11 @@ class AbsenceRule:
         wait_s = claim.start_within_s + self.create_timeout_s + self.clock_skew_s
         return claim.append_ms + int(wait_s * 1000)
 
-    def certainly_absent(self, claim: Claim, empty_scans_ms: tuple[int, ...]) -> bool:
-        """Whether two complete scans without the job were late enough and settle_s apart. "Could not read" is no scan."""
+    def certainly_absent(self, claim: Claim, empty_scans_ms: tuple[int, ...], *, proven: bool = True) -> bool:
+        """Whether two complete scans without the job were late enough and settle_s apart. "Could not read" is no scan.
+
+        proven: nothing speaks against the list itself. Otherwise the two must be UNPROVEN_FACTOR times as far apart.
+        """
         counted = [at for at in empty_scans_ms if at >= self.scan_from_ms(claim)]
-        return bool(counted) and max(counted) - min(counted) >= int(self.settle_s * 1000)
+        settle_s = self.settle_s * (1 if proven else UNPROVEN_FACTOR)
+        return bool(counted) and max(counted) - min(counted) >= int(settle_s * 1000)

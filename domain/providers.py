@@ -33,6 +33,8 @@ class ProviderRow:
     batches: whether batch jobs are sent to it. cache_marks: whether blocks of a prompt may be marked for its cache.
     queue_by_model: whether each model has a batch queue of its own, or all models of an account share one.
     one_schema_a_job: whether all lines of a batch must have the same answer schema, so the same number of comparisons.
+    empty_list_lies: whether its list of batches was seen empty where there were some, so that only one which shows an older
+    batch proves that another is absent.
     needs_key: whether an account needs a key; mock answers without one, where a setting allows it.
     refused_models: names (a pattern, whole) that stand for no one model, and `refused_because` what is wrong with them.
     """
@@ -45,6 +47,7 @@ class ProviderRow:
     cache_marks: bool = False
     queue_by_model: bool = False
     one_schema_a_job: bool = False
+    empty_list_lies: bool = False
     needs_key: bool = True
     refused_models: str = ""
     refused_because: str = ""
@@ -66,6 +69,7 @@ PROVIDERS = {
             2.5,
             queue_by_model=True,
             one_schema_a_job=True,
+            empty_list_lies=True,
             refused_models=r"(models/)?(gemini-2\.5-(pro|flash)|.*-latest)",
             refused_because="Google answers under this name with a model of its own choice: name a model",
         ),

@@ -47,6 +47,7 @@ class RowsRead:
     answered: int = field(default=0, init=False)  # comparisons in them
     retryable: int = field(default=0, init=False)  # those that are to be asked again
     unknown_ids: int = field(default=0, init=False)  # rows that are none of the job's own, by the read that showed most
+    doubled_ids: int = field(default=0, init=False)  # rows of a line that had one in the same read, likewise
     short_reads: int = field(default=0, init=False)  # reads that brought less than the provider counts
     short_since_ms: int = field(default=0, init=False)  # the first of them
 
@@ -70,6 +71,12 @@ class RowsRead:
         """How many rows more than in the reads before are none of the job's own."""
         more = max(0, unknown - self.unknown_ids)
         self.unknown_ids += more
+        return more
+
+    def more_doubled(self, doubled: int) -> int:
+        """How many more rows than in the reads before are second ones of their line."""
+        more = max(0, doubled - self.doubled_ids)
+        self.doubled_ids += more
         return more
 
     def was_short(self, now_ms: int) -> int:

@@ -1,8 +1,11 @@
 """Finding a claimed job of unknown fate again: adopted, certainly absent, or held.
 
-OpenAI shows our job id in a batch's metadata. Anthropic shows times and counts until a batch has ended, then its custom ids:
-while an unclaimed batch of the claim's time and count exists there, unknown holds.
+OpenAI shows our job id in a batch's metadata, Google as its display name. Anthropic shows times and counts until a batch has
+ended, then its custom ids: while an unclaimed batch of the claim's time and count exists there, unknown holds.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -11,6 +14,7 @@ from agents.jobs.tools import JobTools
 from agents.partitions.views import Views
 from domain.absence import AbsenceRule
 from domain.job import Claim, Job
+from domain.providers import PROVIDERS
 from domain.reconciling import JobEnd
 from providers.protocol import Candidate, Provider, ProviderError
 
@@ -18,6 +22,19 @@ log = structlog.get_logger("find_lost")
 # How far a batch's time at the provider may lie from the claim's, the broker's, at least: beyond it a batch is taken for
 # another's. A clock five minutes off must not make our own batch absent, and paid again; too wide only holds a job longer.
 _LEAST_MARGIN_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """What one complete scan showed.
+
+    found: the provider's ids of the job's batches, the oldest last. undecided: how many batches may still be it. older: whether
+    any batch is older than the claim.
+    """
+
+    found: Sequence[str] = ()
+    undecided: int = 0
+    older: bool = False
 
 
 class FindLost:
@@ -41,36 +58,49 @@ class FindLost:
         attempt.search.looks += 1
         started_ms = self._clock.now_ms()
         try:
-            found, undecided = await self._scan(provider, this, claim)
+            scan = await self._scan(provider, this, claim)
+            if scan.found:
+                await self._adopt(provider, this, scan.found)
+                return None
         except ProviderError as error:  # "could not read" is never "absent"
             log.warning("job_list_unreadable", **attempt.about, said=str(error))
             return self.delay_s(this)
-        if found is not None:
-            self._metrics.job_adopted(job.plan.provider)
-            log.info("job_adopted", **attempt.about, provider_job_id=found)
-            await self._records.submitted(attempt, found, adopted=True)
-            return None
-        if undecided:
-            return self.hold(this, f"{undecided} batches of its time and size do not tell yet whose they are")
+        if scan.undecided:
+            return self.hold(this, f"{scan.undecided} batches of its time and size do not tell yet whose they are")
         attempt.search.empty_scans_ms.append(started_ms)
-        if self._absence.certainly_absent(claim, tuple(attempt.search.empty_scans_ms)):
+        proven = scan.older or not PROVIDERS[job.plan.provider].empty_list_lies
+        if self._absence.certainly_absent(claim, tuple(attempt.search.empty_scans_ms), proven=proven):
             if provider.key_hash != claim.key_hash:
                 return self.hold(this, "only the key that claimed it can say that it is absent")
             self._metrics.job_absent(job.plan.provider)
             return await self._records.end(this, JobEnd.ABSENT, "two scans of the provider's list do not show it")
         return self.delay_s(this)
 
-    async def _scan(self, provider: Provider, this: OpenJob, claim: Claim) -> tuple[str | None, int]:
-        """One complete scan: the provider's id of the job, or None with the number of batches that may still be it."""
+    async def _adopt(self, provider: Provider, this: OpenJob, found: Sequence[str]) -> None:
+        """Take the oldest of the job's batches for the job, and cancel the others: one create request made them all.
+
+        Cancelled first: a process that ends in between finds them all again. Raises ProviderError when one cannot be cancelled.
+        """
+        attempt = this.attempt
+        *others, oldest = found
+        for other in others:
+            log.error("job_doubled", **attempt.about, kept=oldest, cancelled=other)
+            await provider.cancel(other)
+        self._metrics.job_adopted(this.account)
+        log.info("job_adopted", **attempt.about, provider_job_id=oldest)
+        await self._records.submitted(attempt, oldest, adopted=True)
+
+    async def _scan(self, provider: Provider, this: OpenJob, claim: Claim) -> _Scan:
+        """One complete scan."""
         job, attempt = this.job, this.attempt
         skew_ms = int(max(self._settings.testing.clock_skew_s, _LEAST_MARGIN_S) * 1000)
         last_ms = claim.append_ms + int((claim.start_within_s + self._settings.testing.create_timeout_s) * 1000) + skew_ms
         candidates = await provider.candidates(claim.append_ms - skew_ms)
+        if named := [one for one in candidates if one.job_id == job.job_id]:
+            return _Scan([one.provider_job_id for one in sorted(named, key=lambda one: -one.created_ms)])
         undecided, known = 0, self._known()
         for candidate in candidates:
             if candidate.job_id is not None:
-                if candidate.job_id == job.job_id:
-                    return candidate.provider_job_id, 0
                 continue
             if candidate.provider_job_id in known or not self._may_be(candidate, job, claim.append_ms - skew_ms, last_ms):
                 continue
@@ -85,8 +115,8 @@ class FindLost:
                     continue
                 attempt.search.owners[candidate.provider_job_id] = owner
             if owner == job.job_id:
-                return candidate.provider_job_id, 0
-        return None, undecided
+                return _Scan([candidate.provider_job_id])
+        return _Scan(undecided=undecided, older=any(one.created_ms < claim.append_ms for one in candidates))
 
     @staticmethod
     def _may_be(candidate: Candidate, job: Job, first_ms: int, last_ms: int) -> bool:

@@ -96,8 +96,7 @@ class ReadResults:
         return escalate_at_ms is not None and self._clock.now_ms() >= escalate_at_ms
 
     async def _failed(self, this: OpenJob, status: JobStatus) -> float | None:
-        job = this.job
-        self._count_end(job, "failed")
+        self._count_end(this, status, "failed")
         message = f"the provider's validation failed: {status.failure or status.detail}"
         reason, code = _FAILED_BY[status.failed_by]
         return await self._records.end(this, reason, message, code)
@@ -111,7 +110,7 @@ class ReadResults:
         attempt.rows.begin()
         failed: ProviderError | None = None
         chunk: list[Outcome] = []
-        unknown = 0
+        unknown, doubled, of_this_read = 0, 0, set[int]()
         provider = self._accounts[job.plan.provider].provider
         completed_ms = self._clock.now_ms()
         try:
@@ -120,6 +119,10 @@ class ReadResults:
                 if number is None:
                     unknown += 1
                     continue
+                if number in of_this_read:  # the first one counts: the second may be another line's
+                    doubled += 1
+                    continue
+                of_this_read.add(number)
                 if not attempt.rows.note(number):
                     continue
                 provider.learn(job.plan.model, reply)
@@ -146,7 +149,7 @@ class ReadResults:
         if chunk:
             await self._settle(view, job, chunk)
         crashpoints.point("after_outcomes_sent", view.partition)
-        self._count_unknown(this, unknown)
+        self._count_odd(this, unknown, doubled)
         if failed is not None and (missing := self._missing(this)):
             if not isinstance(failed, ResultsNotWhole):
                 raise failed  # it could not be read to the end, which says nothing of what is there
@@ -155,18 +158,21 @@ class ReadResults:
 
     async def _end_read(self, this: OpenJob, status: JobStatus, reason: JobEnd, message: str = "") -> float | None:
         job, attempt = this.job, this.attempt
-        self._count_end(job, status.detail or "ended")
+        self._count_end(this, status, status.detail or "ended")
         missing = len(job.plan.lines) - len(attempt.rows.seen)
         log.info(
             "job_read", **attempt.about, answered=attempt.rows.answered, retryable=attempt.rows.retryable, missing_lines=missing
         )
         return await self._records.end(this, reason, message, answered=attempt.rows.answered, retryable=attempt.rows.retryable)
 
-    def _count_unknown(self, this: OpenJob, unknown: int) -> None:
+    def _count_odd(self, this: OpenJob, unknown: int, doubled: int) -> None:
         job, attempt = this.job, this.attempt
         if more := attempt.rows.more_unknown(unknown):
             self._metrics.unknown_custom_ids(job.plan.provider, more)
             log.warning("unknown_custom_ids", **attempt.about, rows=unknown)
+        if more := attempt.rows.more_doubled(doubled):
+            self._metrics.doubled_custom_ids(job.plan.provider, more)
+            log.warning("doubled_custom_ids", **attempt.about, rows=doubled)
 
     @staticmethod
     def _missing(this: OpenJob) -> list[int]:
@@ -229,7 +235,11 @@ class ReadResults:
         else:
             log.info("job_cancelled", **attempt.about, provider_job_id=attempt.provider_job_id)
 
-    def _count_end(self, job: Job, status: str) -> None:
+    def _count_end(self, this: OpenJob, status: JobStatus, word: str) -> None:
+        job = this.job
         if job.submission is not None:
             duration_s = (self._clock.now_ms() - job.submission.append_ms) / 1000
-            self._metrics.job_ended(job.plan.provider, job.plan.model, status, duration_s)
+            self._metrics.job_ended(job.plan.provider, job.plan.model, word, duration_s)
+        if not status.cost_known:
+            self._metrics.paid.untold(job.plan.provider, len(job.plan.members))
+            log.warning("batch_cost_unknown", **this.attempt.about, status=word, comparisons=len(job.plan.members))

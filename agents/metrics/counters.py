@@ -82,6 +82,9 @@ class Metrics:
         self._unknown_ids = self._counter(
             "roundbatch_unknown_custom_ids", "Rows of batch jobs with a custom id that the job does not have.", "provider"
         )
+        self._doubled_ids = self._counter(
+            "roundbatch_doubled_custom_ids", "Rows of batch jobs with a custom id that another row had before.", "provider"
+        )
         self._short_reads = self._counter(
             "roundbatch_short_reads", "Reads of ended batches that brought fewer rows than the provider counts.", "provider"
         )
@@ -100,6 +103,7 @@ class Metrics:
         for provider in map(self._provider, providers):
             self._rate_limited.labels(provider)
             self._unknown_ids.labels(provider)
+            self._doubled_ids.labels(provider)
             self._short_reads.labels(provider)
             self.paid.expect(provider)
             self._calls_repeated.labels(provider)
@@ -187,6 +191,10 @@ class Metrics:
     def unknown_custom_ids(self, provider: str, rows: int) -> None:
         """An ended batch held rows with custom ids that its job does not have."""
         self._unknown_ids.labels(self._provider(provider)).inc(rows)
+
+    def doubled_custom_ids(self, provider: str, rows: int) -> None:
+        """An ended batch held more than one row with the same custom id."""
+        self._doubled_ids.labels(self._provider(provider)).inc(rows)
 
     def short_read(self, provider: str) -> None:
         """An ended batch was read, and rows that the provider counts did not come."""

@@ -37,9 +37,20 @@ class PaidMetrics:
             "roundbatch_results_lost_usd", "What the comparisons of lost results cost at most; booked as spent.", "provider"
         )
 
+        self._untold = labels.counter(
+            "roundbatch_batch_cost_unknown",
+            "Comparisons of batches that ended without rows, or failed, where nobody tells what they cost until then.",
+            "provider",
+        )
+
     def expect(self, provider: str) -> None:
         """Begin at 0 the series whose increase an alert watches; `provider` as Labels.provider gives it."""
         self._lost.labels(provider)
+        self._untold.labels(provider)
+
+    def untold(self, provider: str, comparisons: int) -> None:
+        """A batch of so many comparisons is over, and may have cost something that no answer tells."""
+        self._untold.labels(self._labels.provider(provider)).inc(comparisons)
 
     def lost(self, provider: str, comparisons: int, usd: float) -> None:
         """So many comparisons were paid for in vain."""

@@ -11,17 +11,25 @@ import structlog
 from domain.answer import Answer
 from domain.reply import ReplyKind, Retry, judge
 from providers.anthropic.adapter import AnthropicProvider
+from providers.google.adapter import GoogleProvider
 from providers.openai.adapter import OpenAIProvider
 from providers.protocol import AccountRefused, Ask, OutcomeUnknown, PromptBlock, ProviderDown, ProviderError, ResultsNotWhole
 
 ASK = Ask("job-0", "m", "Judge.", (PromptBlock("p"),), 100)
-Adapter = AnthropicProvider | OpenAIProvider
+Adapter = AnthropicProvider | OpenAIProvider | GoogleProvider
+ADAPTERS: dict[str, type[Adapter]] = {"anthropic": AnthropicProvider, "openai": OpenAIProvider, "google": GoogleProvider}
 
 
-def expired(kind: str, custom_id: str) -> bytes:
+def unanswered(kind: str, custom_id: str) -> bytes:
+    """A row that says why there is no answer."""
     if kind == "anthropic":
         return json.dumps({"custom_id": custom_id, "result": {"type": "expired"}}).encode()
+    if kind == "google":
+        return json.dumps({"key": custom_id, "error": {"code": 13, "message": "Internal"}}).encode()
     return json.dumps({"custom_id": custom_id, "response": None, "error": {"code": "batch_expired"}}).encode()
+
+
+GOOGLE_STATES = {"completed": "SUCCEEDED", "expired": "EXPIRED"}
 
 
 class Odd:
@@ -30,27 +38,28 @@ class Odd:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.chunks: list[bytes | Exception] = []
-        self.answer: httpx2.Response | Exception = httpx2.Response(200, json={"id": "batch_1"})
+        self.answer: httpx2.Response | Exception = httpx2.Response(200, json={"id": "batch_1", "name": "batches/batch_1"})
         self.posts = 0
         self.status = "completed"
         self.counts: Any = {"total": 2, "completed": 0, "failed": 2, "succeeded": 0, "expired": 2}
 
     def open(self) -> Adapter:
-        adapter = AnthropicProvider if self.kind == "anthropic" else OpenAIProvider
-        base_url = "http://provider" if self.kind == "anthropic" else "http://provider/v1"
-        transport = httpx2.MockTransport(self._serve)
-        return adapter("k", base_url=base_url, transport=transport)
+        base_url = "http://provider/v1" if self.kind == "openai" else "http://provider"
+        return ADAPTERS[self.kind]("k", base_url=base_url, transport=httpx2.MockTransport(self._serve))
 
     def _serve(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path
         if path == "/v1/files":
             return httpx2.Response(200, json={"id": "file-in"})
+        if path == "/upload/v1beta/files":
+            url = "https://elsewhere/upload/v1beta/files?upload_id=7"
+            return httpx2.Response(200, json={"file": {"name": "files/in"}}, headers={"x-goog-upload-url": url})
         if request.method == "POST":
             self.posts += 1
             if isinstance(self.answer, Exception):
                 raise self.answer
             return self.answer
-        if path.endswith(("/results", "/content")):
+        if path.endswith(("/results", "/content", ":download")):
             return httpx2.Response(200, content=self._body())
         return httpx2.Response(
             200,
@@ -61,8 +70,20 @@ class Odd:
                 "status": self.status,
                 "error_file_id": "file-e",
                 "request_counts": self.counts,
+                "metadata": {
+                    "state": f"BATCH_STATE_{GOOGLE_STATES[self.status]}",
+                    "output": {"responsesFile": "files/out"},
+                    "batchStats": self._stats(),
+                },
             },
         )
+
+    def _stats(self) -> Any:
+        """The counts as Gemini shows them."""
+        if not isinstance(self.counts, dict):
+            return self.counts
+        names = (("total", "requestCount"), ("completed", "successfulRequestCount"), ("failed", "failedRequestCount"))
+        return {name: str(self.counts[key]) for key, name in names if self.counts.get(key)}
 
     async def _body(self) -> AsyncIterator[bytes]:
         for chunk in self.chunks:
@@ -71,7 +92,7 @@ class Odd:
             yield chunk
 
 
-@pytest.fixture(params=["anthropic", "openai"])
+@pytest.fixture(params=ADAPTERS)
 def odd(request: pytest.FixtureRequest) -> Odd:
     return Odd(request.param)
 
@@ -92,14 +113,15 @@ async def read(adapter: Adapter) -> tuple[list[str], ProviderError | None]:
 
 
 async def test_odd_rows_are_counted_and_lose_nothing_else(odd: Odd) -> None:
-    row = expired(odd.kind, "job-0")
-    odd.chunks = [row[:9], row[9:] + b"\n{broken\n", b"null\n\xff\xfe\n{}\n", row + b"\n", expired(odd.kind, "job-1")]
+    row = unanswered(odd.kind, "job-0")
+    odd.chunks = [row[:9], row[9:] + b"\n{broken\n", b"null\n\xff\xfe\n{}\n", row + b"\n", unanswered(odd.kind, "job-1")]
     with structlog.testing.capture_logs() as logs:
         replies = [reply async for reply in odd.open().replies("batch_1")]
+    kind = ReplyKind.ERRORED if odd.kind == "google" else ReplyKind.EXPIRED
     assert [(reply.custom_id, reply.kind) for reply in replies] == [
-        ("job-0", ReplyKind.EXPIRED),
-        ("job-0", ReplyKind.EXPIRED),  # twice there, twice told: which one counts is the worker's decision
-        ("job-1", ReplyKind.EXPIRED),
+        ("job-0", kind),
+        ("job-0", kind),  # twice there, twice told: which one counts is the worker's decision
+        ("job-1", kind),
     ]
     assert [(one["event"], one["line"]) for one in logs] == [("provider_row_unreadable", line) for line in (2, 3, 4, 5)]
 
@@ -108,7 +130,7 @@ async def test_odd_rows_are_counted_and_lose_nothing_else(odd: Odd) -> None:
     "broken", [httpx2.RemoteProtocolError("closed"), httpx2.ReadTimeout("slow"), httpx2.ReadError("reset")]
 )
 async def test_a_download_that_dies_midway_is_no_end_of_the_results(odd: Odd, broken: Exception) -> None:
-    odd.chunks = [expired(odd.kind, "job-0") + b"\n" + expired(odd.kind, "job-1")[:20], broken]
+    odd.chunks = [unanswered(odd.kind, "job-0") + b"\n" + unanswered(odd.kind, "job-1")[:20], broken]
     with structlog.testing.capture_logs() as logs:
         came, failed = await read(odd.open())
     assert came == ["job-0"]
@@ -117,18 +139,18 @@ async def test_a_download_that_dies_midway_is_no_end_of_the_results(odd: Odd, br
 
 
 async def test_the_row_that_is_counted_and_cannot_be_read_may_be_had_by_another_read(odd: Odd) -> None:
-    odd.chunks = [expired(odd.kind, "job-0") + b"\n" + expired(odd.kind, "job-1")[:20]]
+    odd.chunks = [unanswered(odd.kind, "job-0") + b"\n" + unanswered(odd.kind, "job-1")[:20]]
     came, failed = await read(odd.open())
     assert (came, type(failed)) == (["job-0"], ResultsNotWhole)
-    odd.chunks = [expired(odd.kind, "job-0") + b"\n" + expired(odd.kind, "job-0")]  # twice is one row
+    odd.chunks = [unanswered(odd.kind, "job-0") + b"\n" + unanswered(odd.kind, "job-0")]  # twice is one row
     came, failed = await read(odd.open())
     assert (came, type(failed)) == (["job-0", "job-0"], ResultsNotWhole)
 
 
 async def test_results_that_end_within_a_line_are_not_whole_whatever_is_counted(odd: Odd) -> None:
     odd.counts = {"total": 2, "completed": 0, "failed": 1, "expired": 1}
-    odd.chunks = [expired(odd.kind, "job-0") + b"\n" + expired(odd.kind, "job-1")[:20]]
-    if odd.kind == "openai":
+    odd.chunks = [unanswered(odd.kind, "job-0") + b"\n" + unanswered(odd.kind, "job-1")[:20]]
+    if odd.kind != "anthropic":
         odd.status = "expired"  # where not every row is counted
     came, failed = await read(odd.open())
     assert (came, type(failed)) == (["job-0"], ResultsNotWhole)
@@ -136,7 +158,7 @@ async def test_results_that_end_within_a_line_are_not_whole_whatever_is_counted(
 
 @pytest.mark.parametrize("counts", [None, {}, "12", {"total": 0, "completed": 0, "failed": 0, "succeeded": 0}])
 async def test_a_provider_that_does_not_count_confirms_no_missing_row(odd: Odd, counts: Any) -> None:
-    odd.counts, odd.chunks = counts, [expired(odd.kind, "job-0")]
+    odd.counts, odd.chunks = counts, [unanswered(odd.kind, "job-0")]
     came, failed = await read(odd.open())
     assert (came, type(failed)) == (["job-0"], ResultsNotWhole)
     assert getattr(failed, "paid", 0) is None
@@ -181,6 +203,9 @@ def with_controls(kind: str) -> dict[str, Any]:
     text = json.dumps({"winner": "Essay A", "justification": "clear\0er", "confidence": 3})
     if kind == "anthropic":
         return {"content": [{"type": "text", "text": text}], "usage": {"input_tokens": 9, "service_tier": "st\0d"}}
+    if kind == "google":
+        candidate = {"content": {"parts": [{"text": text}]}, "finishReason": "STOP"}
+        return {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 9, "service_tier": "st\0d"}}
     return {"choices": [{"message": {"content": text}}], "usage": {"prompt_tokens": 9, "service_tier": "st\0d"}}
 
 
@@ -189,7 +214,7 @@ async def test_nothing_that_a_provider_says_brings_a_control_character_into_an_e
     reply = await odd.open().call(ASK, timeout_s=5.0)
     assert judge(reply) == Answer("Essay A", "clear?er", 3.0)
     assert (reply.usage.prompt_tokens, (reply.usage.raw or {})["service_tier"]) == (9, "st?d")
-    error = {"type": "invalid\x1b_error", "code": "c\x1b", "message": "bad\0 \ud800"}
+    error: dict[str, Any] = {"type": "invalid\x1b_error", "code": "c\x1b", "message": "bad\0 \ud800", "status": "inv\x1b"}
     odd.answer = httpx2.Response(400, content=json.dumps({"error": error}))
     refused = judge(await odd.open().call(ASK, timeout_s=5.0))
     assert isinstance(refused, Retry)
