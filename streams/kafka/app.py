@@ -1,6 +1,7 @@
 """The Faust app of a worker: its topics, its tables' class, and those of Faust's defaults that must be changed."""
 
 import faust
+from faust.tables import TableManager
 from faust.types import TopicT, TransportT
 
 from settings.settings import Settings
@@ -9,6 +10,20 @@ from streams.kafka.consumer import OrderedTransport
 from streams.kafka.outbox import MAX_RECORD_BYTES
 
 _READ_AHEAD = 32  # records per stream
+
+
+class PromptTables(TableManager):
+    """Faust's tables without the second that it sleeps at each start, before it subscribes to any topic.
+
+    Tables that an agent declares while it starts would come too late without it. Ours are all declared before the app is
+    started, and Faust subscribes when its agents have started and the tables are registered, however long that takes.
+    """
+
+    async def on_start(self) -> None:
+        """Faust's own, but for the sleep."""
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
 
 
 class RoundbatchApp(faust.App):
@@ -25,6 +40,7 @@ def make_app(settings: Settings) -> RoundbatchApp:
         broker_credentials=security.faust_credentials(settings),
         broker=[f"kafka://{server}" for server in settings.kafka_bootstrap_servers.split(",")],
         store="rocksdb://",
+        TableManager=PromptTables,
         datadir=str(settings.state_dir / "faust"),
         topic_partitions=settings.partitions,
         topic_replication_factor=settings.replication_factor,
