@@ -40,6 +40,11 @@ class ForTesting(BaseModel):
         description="Time between the two scans of a provider's list that may conclude that a job is absent.",
     )
     clock_skew_s: float = Field(default=60.0, ge=0, description="Largest difference assumed between two machines' clocks.")
+    log_look_s: float = Field(
+        default=1.0,
+        ge=0,
+        description="Time between two of the ten looks at a log that ends before what the tables tell of.",
+    )
     near_deadline_s: float = Field(
         default=1_800.0, ge=0, description="A comparison that is this close to its deadline is asked again as a single call."
     )

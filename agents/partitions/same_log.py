@@ -25,9 +25,8 @@ from tables.view import PartitionView, ReadProgress, Tables
 
 log = structlog.get_logger("same_log")
 
-# A leader that has just been elected may for a moment not know how far its log reaches.
+# A leader that has just been elected may not know at once how far its log reaches. TESTING__LOG_LOOK_S lies between two looks.
 _LOOKS = 10
-_LOOK_S = 1.0
 
 
 class SameLog:
@@ -82,7 +81,7 @@ class SameLog:
             if written >= known:
                 return ends[0], written
             log.warning("log_ends_early", topic=topic, partition=partition, end=ends[1], known=known, look=look)
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(self._settings.testing.log_look_s)
         return ends
 
     def suspect(self, view: PartitionView) -> None:

@@ -65,6 +65,7 @@ def test_killed(deployed: Deployment, number: int, row: Row) -> None:
         killed = deployed.worker("kept", {"ROUNDBATCH_CRASH_AT": f"{row.point}@{partition}", **row.env}, ready=partition == 0)
         deployed.send_round(rounds[provider], partition=partition, parts=2 if row.quiet else 1)
         assert killed.wait_exit() == -signal.SIGKILL
+        deployed.forget_ended()
     deployed.worker("lost", ready=False)
 
     events = deployed.wait_answered()

@@ -52,6 +52,7 @@ def test_killed_in_the_middle(deployed: Deployment, way: Way) -> None:
         killed = deployed.worker("kept", {"ROUNDBATCH_CRASH_AT": f"{point}@{partition}"}, ready=partition == 0)
         deployed.send_round(bodies, partition=partition)
         assert killed.wait_exit() == -signal.SIGKILL
+        deployed.forget_ended()
     deployed.worker("lost", ready=False)
 
     events = deployed.wait_answered()

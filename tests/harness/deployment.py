@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from simulator.control import SimulatorControl
 from streams.wire.request_events import round_event, single_event
 from tests.harness import requests
+from tests.harness.group import empty_group
 from tests.harness.kafka_reads import Read, count_offsets, read_topic
 from tests.harness.worker import WorkerProcess
 from tests.waiting import LIMIT_S, until
@@ -87,6 +88,14 @@ class Deployment:
         started = WorkerProcess(self.environment(state, **(env or {}), **more), log, state)
         self.workers.append(started)
         return started.wait_ready() if ready else started
+
+    def forget_ended(self) -> None:
+        """Have Kafka forget workers that ended without a word to it, whose sessions the next one would wait for.
+
+        For tests of what is found again, not of when. No worker of this deployment may be running.
+        """
+        assert all(one.process.poll() is not None for one in self.workers), "a worker is running"
+        empty_group(self.bootstrap, self.app_id)
 
     def logs(self) -> str:
         """The ends of all workers' logs, for the message of an assertion."""

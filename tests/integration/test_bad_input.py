@@ -272,6 +272,7 @@ def test_a_record_of_a_newer_worker_stops_this_one_each_time_and_is_named(worked
     offset = max(record.offset for record in worked.read(worked.work_topic) if record.partition == 1)
     for times in (1, 2):
         assert worked.worker(ready=False).wait_exit() == EXIT_CODE
+        worked.forget_ended()
         told = json.loads((worked.folder / "state-a" / "failstop.json").read_text())
         assert (told["count"], told["in_a_row"]) == (times, times)
         assert told["place"] == {"topic": worked.work_topic, "partition": 1, "offset": offset}

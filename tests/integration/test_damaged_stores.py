@@ -53,6 +53,7 @@ def test_damaged_stores_are_restored_and_no_paid_answer_is_lost(deployed: Deploy
     assert damaged.wait_exit() == 70, damaged.tail()
     assert wiped(damaged) == {"jobs-1"}
     assert "store_damaged" in damaged.log_path.read_text()
+    deployed.forget_ended()
     restored = deployed.worker()
     assert wiped(restored) == {"requests-0"}
 

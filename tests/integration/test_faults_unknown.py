@@ -109,13 +109,14 @@ def test_a_batch_that_the_list_shows_late_is_not_taken_for_absent(deployed: Depl
 
 
 def test_a_job_that_a_new_key_does_not_see_is_held_until_its_deadline(deployed: Deployment) -> None:
-    deployed.env |= {"ROUNDBATCH_LONGEST_WAIT_S": "45", "ROUNDBATCH_ESCALATE_BEFORE_S": "2"}
+    deployed.env |= {"ROUNDBATCH_LONGEST_WAIT_S": "30", "ROUNDBATCH_ESCALATE_BEFORE_S": "2"}
     deployed.simulator.hold()
     keys: dict[str, str] = {}
     for provider, variable in zip(PROVIDERS, ("ANTHROPIC_API_KEY", "OPENAI_API_KEY"), strict=True):
         killed = deployed.worker(ready=False, ROUNDBATCH_CRASH_AT="after_create", **keys)
         deployed.send_round([deployed.body(provider, batch=f"b-{provider}") for _ in range(5)])
         assert killed.wait_exit() == -signal.SIGKILL
+        deployed.forget_ended()
         keys[variable] = f"new-{provider}"
         deployed.simulator.faults(fault="sees_nothing", api_key=keys[variable], rate=1.0)
     worker = deployed.worker(**keys)

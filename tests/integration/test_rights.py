@@ -91,6 +91,7 @@ def test_rounds_in_and_results_out_with_the_documented_rights_and_no_more(restri
 
     # With a state directory of its own: the tables come from their changelogs.
     restricted.kafka.allow(restricted.user, lost)
+    deployed.forget_ended()
     worker = deployed.worker("b")
     deployed.wait_answered()
     deployed.check_promises()

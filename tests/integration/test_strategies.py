@@ -9,7 +9,7 @@ from tests.harness.deployment import Deployment
 from tests.waiting import until
 
 PROVIDERS = ("anthropic", "openai")
-TICK_S = 20
+TICK_S = 10
 
 
 def rounds(deployed: Deployment, size: int = 12) -> dict[str, str]:
@@ -70,6 +70,7 @@ def test_nightly_gathers_rounds_and_survives_a_restart(deployed: Deployment) -> 
             bodies = [deployed.body(provider, batch=f"{batch}-{provider}") for _ in range(6)]
             deployed.send_round(bodies, partition=0)
     first.kill()
+    deployed.forget_ended()
     deployed.worker()
     events = deployed.wait_answered()
 

@@ -2,16 +2,20 @@
 
 from tests.brokers.topics import create_topics, delete_topic
 from tests.harness.deployment import PARTITIONS, Deployment
-from tests.harness.worker import WorkerProcess
 
+# Kafka has one node here, and it stays: no leader is elected that may not know how far its log reaches.
+LOOK_S = "0.1"
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
 
 
-def refused(worker: WorkerProcess, topic: str, *words: str) -> None:
+def refused(deployed: Deployment, state: str, topic: str, *words: str, **env: str) -> None:
+    """Start a worker, which is to end because of this topic."""
+    worker = deployed.worker(state, env, ready=False, ROUNDBATCH_TESTING__LOG_LOOK_S=LOOK_S)
     assert worker.wait_exit() == 78, worker.tail()
     said = [line for line in worker.log_path.read_text().splitlines() if line.startswith(f"topic {topic} is not the one")]
     assert len(said) == 1, worker.tail()
     assert all(word in said[0] for word in ("ive the worker a new ROUNDBATCH_APP_ID", *words)), said
+    deployed.forget_ended()
 
 
 def make_again(deployed: Deployment, topic: str) -> None:
@@ -32,8 +36,8 @@ def test_topics_made_again_are_told_from_those_that_the_tables_know(deployed: De
     for place in range(PARTITIONS):
         deployed.send_round([deployed.body(batch=f"new-{place}") for _ in range(3)], partition=place)
     # With its tables on disk, and with those that come from the changelogs.
-    refused(deployed.worker(ready=False), deployed.request_topic)
-    refused(deployed.worker("lost", ready=False), deployed.request_topic)
+    refused(deployed, "a", deployed.request_topic)
+    refused(deployed, "lost", deployed.request_topic)
 
     # The remedy.
     anew = {"ROUNDBATCH_APP_ID": f"{deployed.app_id}-2", "ROUNDBATCH_WORK_TOPIC": f"{deployed.work_topic}-2"}
@@ -44,7 +48,7 @@ def test_topics_made_again_are_told_from_those_that_the_tables_know(deployed: De
     assert worker.stop() == 0
 
     delete_topic(deployed.bootstrap, anew["ROUNDBATCH_WORK_TOPIC"])  # the worker makes it again
-    refused(deployed.worker("anew", ready=False, **anew), anew["ROUNDBATCH_WORK_TOPIC"])
+    refused(deployed, "anew", anew["ROUNDBATCH_WORK_TOPIC"], **anew)
     deployed.check_promises()
 
 
@@ -63,4 +67,4 @@ def test_a_changelog_made_again_is_told_from_the_one_that_a_state_directory_was_
 
     changelog = f"{deployed.app_id}-jobs-changelog"
     delete_topic(deployed.bootstrap, changelog)  # the worker makes it again
-    refused(deployed.worker(ready=False), changelog, str(deployed.folder / "state-a"), "Put the old topic back")
+    refused(deployed, "a", changelog, str(deployed.folder / "state-a"), "Put the old topic back")

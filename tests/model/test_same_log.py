@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from agents.partitions import same_log
 from agents.partitions.same_log import SameLog
 from streams import failstop
 from tables.faults import OtherChangelog, OtherLog
@@ -44,14 +43,13 @@ class ModelEnds:
 
 
 @pytest.fixture
-def ends(world: World, monkeypatch: pytest.MonkeyPatch) -> ModelEnds:
-    monkeypatch.setattr(same_log, "_LOOK_S", 0)
+def ends(world: World) -> ModelEnds:
     return ModelEnds(world)
 
 
 def asker(world: World, ends: ModelEnds) -> SameLog:
     asked: Any = ends
-    return SameLog(world.settings(), world.workers[-1]._tables, asked)
+    return SameLog(world.settings(testing={"log_look_s": 0}), world.workers[-1]._tables, asked)
 
 
 @pytest.fixture
