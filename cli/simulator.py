@@ -1,4 +1,4 @@
-"""`roundbatch simulator`: both provider APIs on this machine, for the demo, tests and trying out."""
+"""`roundbatch simulator`: the providers' APIs on this machine, for the demo, tests and trying out."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,9 @@ def simulator(
     seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
     latency_s: Annotated[float, typer.Option(help="Seconds that a single call takes.", min=0)] = 0.0,
     batch_duration_s: Annotated[float, typer.Option(help="Seconds that a batch runs.", min=0)] = 0.0,
-    validation_s: Annotated[float, typer.Option(help="Seconds that an OpenAI batch is validating.", min=0)] = 0.0,
+    validation_s: Annotated[
+        float, typer.Option(help="Seconds that an OpenAI batch is validating, and a Google one pending.", min=0)
+    ] = 0.0,
     hold: Annotated[bool, typer.Option(help="Batches run until the control API finishes them.")] = False,
     judge_error_rate: Annotated[float, typer.Option(help="How often the judge errs, 0 to 1.", min=0, max=1)] = 0.05,
     requests_per_minute: Annotated[int | None, typer.Option(help="Limit of single calls; none by default.", min=1)] = None,
@@ -30,7 +32,7 @@ def simulator(
         int | None, typer.Option(help="Limit of tokens in unfinished OpenAI batches; none by default.", min=1)
     ] = None,
 ) -> None:
-    """Serve the Anthropic and the OpenAI API locally, with faults on demand and a ledger of what was paid."""
+    """Serve the Anthropic, the OpenAI and the Gemini API locally, with faults on demand and a ledger of what was paid."""
     import tempfile
 
     from simulator import process

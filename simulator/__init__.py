@@ -1,1 +1,1 @@
-"""A local server that speaks both provider APIs, with faults and a ledger of what it was paid for."""
+"""A local server that speaks the providers' APIs, with faults and a ledger of what it was paid for."""

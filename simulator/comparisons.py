@@ -49,6 +49,11 @@ def read_comparisons(text: str, keys: Sequence[str]) -> list[Comparison]:
     return [by_key.get(key, Comparison(key, text, None)) for key in keys]
 
 
+def named_keys(text: str) -> tuple[str, ...]:
+    """The keys that a bundle's own text asks for, as a model reads it that was given no schema; () where there is no bundle."""
+    return tuple(_fenced(text) or ())
+
+
 def head_bytes(text: str) -> int:
     """Bytes before the first fence of a bundle: what the prompt of each comparison alone would begin with, too."""
     last = next(reversed(list(ANSWER.finditer(text))), None)

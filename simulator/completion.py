@@ -6,11 +6,12 @@ from typing import Literal
 
 from simulator.answers import KEPT_BY_VARIANT, Written, verdict_keys, write_answer
 from simulator.caching import PrefixCache
-from simulator.comparisons import Comparison, read_comparisons
+from simulator.comparisons import Comparison, named_keys, read_comparisons
 from simulator.faults import INVALID_TAG, Fault
 from simulator.judge import Verdict, judge, opinion
 from simulator.prices import Usage, batch_cost_usd, estimated_tokens, single_cost_usd
 from simulator.prompts import Prompt
+from simulator.schemas import SchemaNode
 
 Ending = Literal["complete", "refused", "blocked", "cut"]
 """`blocked`: Google's model was not asked at all, for the sake of the prompt."""
@@ -53,7 +54,8 @@ class Model:
         kind = None if fault is None else fault.fault
         if fault is not None and kind == "other_model":
             prompt = replace(prompt, model=fault.model or OTHER_MODEL)
-        comparisons = read_comparisons(prompt.text, verdict_keys(prompt.schema))
+        schema = _told(prompt.text) if prompt.schema is None else prompt.schema
+        comparisons = read_comparisons(prompt.text, verdict_keys(schema))
         variant, spoiled = None, set[str]()
         if fault is not None and kind == "invalid":
             variant, spoiled = fault.variant, _spoiled(comparisons, fault)
@@ -64,7 +66,7 @@ class Model:
             written, ending, prompt = Written("", {}), "blocked", replace(prompt, thoughts=0)
         else:
             by_key = {comparison.key: comparison for comparison in comparisons}
-            written = write_answer(prompt.schema, lambda key: self._verdict(by_key[key]), variant, spoiled)
+            written = write_answer(schema, lambda key: self._verdict(by_key[key]), variant, spoiled)
         text = written.text
         output_tokens = estimated_tokens(len(text.encode()))
         thoughts, room = prompt.thoughts, output_tokens
@@ -87,6 +89,13 @@ class Model:
                 outcome = "ok"
             uses.append((comparison, "invalid" if outcome == "ok" and comparison.key in spoiled else outcome))
         return Completion(text, ending, tuple(uses), usage, prompt.model, "" if fault is None else fault.reason)
+
+
+def _told(text: str) -> SchemaNode | None:
+    """What a model writes that was given no schema: under each key that the text names what it tells to write there."""
+    verdict: SchemaNode = {"properties": {"winner": {}, "justification": {}, "confidence": {}}}
+    keys = named_keys(text)
+    return {"properties": dict.fromkeys(keys, verdict)} if keys else None
 
 
 def _spoiled(comparisons: Sequence[Comparison], fault: Fault) -> set[str]:

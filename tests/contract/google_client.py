@@ -53,6 +53,11 @@ def answer(response: dict[str, Any]) -> dict[str, Any]:
     return parsed
 
 
+def reasons(error: dict[str, Any]) -> list[str]:
+    """The kinds of an error's details."""
+    return [detail["@type"].rpartition(".")[2] for detail in error.get("details", [])]
+
+
 class Gemini:
     """The API over plain HTTP; every method but `ask` gives the JSON of an answer with status 200."""
 

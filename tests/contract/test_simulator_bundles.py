@@ -108,6 +108,15 @@ def answered(client: anthropic.Anthropic, text: str) -> str:
     return block.text
 
 
+@pytest.mark.parametrize("text", [VERBATIM, SHARED])
+def test_without_a_schema_the_text_names_the_keys(client: anthropic.Anthropic, simulator: SimulatorControl, text: str) -> None:
+    asked = {name: value for name, value in params(text).items() if name != "output_config"}
+    block = client.messages.create(**asked).content[0]
+    assert block.type == "text"
+    assert {key: verdict["winner"] for key, verdict in json.loads(block.text).items()} == {"c01": "Essay A", "c02": "Essay B"}
+    assert outcomes(simulator) == [("c01", "ok"), ("c02", "ok")]
+
+
 def outcomes(simulator: SimulatorControl) -> list[tuple[str, str]]:
     return [(item["bundle_key"], item["outcome"]) for item in simulator.items()]
 
