@@ -18,6 +18,7 @@ from agents.accounts.money import Money
 from agents.accounts.open import open_accounts, share_accounts
 from agents.accounts.pause_file import PauseFile, PauseStore
 from agents.accounts.pauses import Pauses
+from agents.accounts.prices import price_book
 from agents.jobs.call import CallJob
 from agents.jobs.dispatcher import Dispatcher, JobSteps
 from agents.jobs.due import DueJobs
@@ -165,7 +166,7 @@ def _money(settings: Settings, edges: Edges, due: DueJobs) -> Money:
     keys = {name: account.provider.key_hash for name, account in edges.accounts.items()}
     back_off = BackOff(settings.backoff_first_s, settings.backoff_max_s)
     pauses = Pauses(keys, back_off, edges.pauses, counters, clock, due.wake)
-    budgets = Budgets(settings, views, counters, clock, due.wake)
+    budgets = Budgets(settings, price_book(settings), views, counters, clock, due.wake)
     batch_queue = BatchQueue(settings, views, clock, due.wake)
     places = {name: settings.provider(name).max_concurrent_calls for name in edges.accounts}
     admission = Admission(places, pauses, budgets, batch_queue, due.wake)
@@ -176,7 +177,9 @@ def _dispatcher(
     settings: Settings, edges: Edges, money: Money, due: DueJobs, worker_run: str, stop: asyncio.Event
 ) -> Dispatcher:
     prompts, records = JobPrompts(settings, edges.tables), JobRecords(settings, edges.outbox)
-    tools = JobTools(settings, edges.accounts, prompts, records, money.pauses, edges.metrics, edges.clock, worker_run)
+    tools = JobTools(
+        settings, edges.accounts, prompts, records, money.pauses, money.prices, edges.metrics, edges.clock, worker_run
+    )
     find_lost = FindLost(tools, edges.views, absence_rule(settings))
     steps = JobSteps(SubmitJob(tools, find_lost), ReadResults(tools, find_lost), find_lost, CallJob(tools))
     return Dispatcher(tools, steps, edges.views, due, money.admission, stop)

@@ -31,7 +31,8 @@ def config(
     """
     import json
 
-    from providers import prices
+    from agents.accounts.prices import price_book
+    from providers.prices import price_list
     from settings import env as settings_env
 
     if markdown:
@@ -39,15 +40,16 @@ def config(
         return
     settings = settings_or_exit()
     entries = settings_env.entries(settings)
+    prices, listed = price_book(settings), price_list()
     unknown = (prices.unknown_price(name, settings.provider(name).model) for name in settings.configured_providers)
     warnings = [*settings.warnings, *(said for said in unknown if said is not None)]
     if as_json:
         found = [{"name": entry.variable, "value": shown(entry), "source": entry.source or "default"} for entry in entries]
-        shown_prices = {"list": prices.price_list().name, "newest": prices.price_list().newest}
+        shown_prices = {"list": listed.name, "newest": listed.newest}
         typer.echo(json.dumps({"settings": found, "prices": shown_prices, "warnings": warnings}, ensure_ascii=False))
         return
     _print_table(entries)
-    typer.echo(f"prices: {prices.price_list().name}, its newest price is of {prices.price_list().newest}")
+    typer.echo(f"prices: {listed.name}, its newest price is of {listed.newest}")
     for warning in warnings:
         typer.echo(f"warning: {warning}", err=True)
 

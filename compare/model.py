@@ -26,7 +26,7 @@ from domain.reply import Reply, Usage, judge_bundle
 from providers.limits.account_limits import CONCURRENCY, AccountLimits
 from providers.limits.charging import charging_of
 from providers.limits.model_limits import Call
-from providers.prices import cost_usd
+from providers.prices import LISTED
 from providers.prompts.tokens import size_of
 from settings.settings import load_settings
 
@@ -233,7 +233,7 @@ class Model:
             self._usage.cache_read_tokens + usage.cache_read_tokens,
             self._usage.cache_creation_tokens + usage.cache_creation_tokens,
         )
-        self._cost_usd += cost_usd(job.plan.provider, job.plan.model, usage, batch=batch) or 0.0
+        self._cost_usd += LISTED.cost_usd(job.plan.provider, job.plan.model, usage, batch=batch) or 0.0
         members = job.plan.lines[line]
         for member, verdict in zip(members, judge_bundle(reply, len(members)), strict=True):
             if not isinstance(verdict, Answer):

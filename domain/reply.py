@@ -1,5 +1,6 @@
 """What a provider sent back for one line, and what follows from it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -53,6 +54,8 @@ class Reply:
     http_status: int | None = None
     parameter: str = ""  # of a refused request: the field of the Ask that the model does not take, if the refusal names one
     usage: Usage = field(default_factory=Usage)
+    other_model: str = ""  # the model that answered, where that is another one than was asked
+    cost_usd: float | None = None  # what the provider says that it charged; None where it says nothing
 
 
 class ErrorCode(StrEnum):
@@ -246,4 +249,6 @@ def _raw_shares(value: Any, weights: Sequence[int]) -> list[Any]:
         return [{key: column[place] for key, column in columns.items()} for place in range(len(weights))]
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return list(whole_shares(value, weights))
+    if isinstance(value, float) and math.isfinite(value) and value > 0:
+        return list(float_shares(value, weights))
     return [value] * len(weights)

@@ -20,7 +20,7 @@ from domain.budget import Budget, BudgetVerdict, Decision, Excess, day_of, decid
 from domain.cutting import estimated_tokens
 from domain.job import Job, Transport
 from domain.reply import ErrorCode
-from providers.prices import most_usd
+from providers.prices import PriceBook
 from settings.settings import Settings
 from streams.clock import Clock
 from tables.view import PartitionView
@@ -49,7 +49,10 @@ class _Waiting:
 class Budgets:
     """The budgets of this worker. With several, each may spend as large a part of the day's as it holds of all partitions."""
 
-    def __init__(self, settings: Settings, views: Views, counters: MoneyCounters, clock: Clock, wake: Wake) -> None:
+    def __init__(
+        self, settings: Settings, prices: PriceBook, views: Views, counters: MoneyCounters, clock: Clock, wake: Wake
+    ) -> None:
+        self.prices = prices
         self._settings, self._views, self._counters, self._clock, self._wake = settings, views, counters, clock, wake
         self._budget = settings.budget
         self._zone, self._excess = ZoneInfo(settings.budget.time_zone), Excess(settings.budget.excess)
@@ -110,7 +113,7 @@ class Budgets:
     def _decide(self, usd: Mapping[str, float] | None, members: int, *, whole: bool = False) -> Decision:
         """`whole`: decide as if all partitions had caught up. Until they have, what was spent is unknown, and jobs wait."""
         if usd is None:
-            message = "the price list does not know this model, and a budget cannot hold what has no price"
+            message = "neither account nor price list has a price of this model, and a budget cannot hold what has no price"
             return Decision(BudgetVerdict.REFUSE, message, ErrorCode.CONFIGURATION_ERROR)
         if not whole and not self._caught_up():
             return Decision(BudgetVerdict.HOLD, "partitions are catching up: what was spent is not known yet")
@@ -154,7 +157,7 @@ class Budgets:
                 tokens[of.paying_batch] = (into + estimated_tokens(pending), out + (of.max_tokens or default))
         is_batch = plan.transport is Transport.BATCH
         usd = {
-            name: most_usd(plan.provider, plan.model, batch=is_batch, prompt_tokens=into, output_tokens=out)
+            name: self.prices.most_usd(plan.provider, plan.model, batch=is_batch, prompt_tokens=into, output_tokens=out)
             for name, (into, out) in tokens.items()
         }
         return {name: one for name, one in usd.items() if one is not None} if None not in usd.values() else None

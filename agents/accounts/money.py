@@ -11,7 +11,7 @@ from agents.accounts.budgets import Budgets
 from agents.accounts.pauses import Pauses
 from agents.liveness.heartbeats import Heartbeat
 from providers.account import Account
-from providers.prices import price_list, unknown_price
+from providers.prices import price_list
 from settings.settings import Settings
 from streams import failstop
 
@@ -33,15 +33,16 @@ class Money:
     ) -> None:
         self.settings = settings
         self.pauses, self.budgets, self.batch_queue, self.admission = pauses, budgets, batch_queue, admission
+        self.prices = budgets.prices
         self.models = tuple((name, settings.provider(name).model) for name in accounts)
 
     def begin(self) -> None:
         """Take over what was paused; log which price list is used, and which models it does not know."""
         self.pauses.recall()
-        prices = price_list()
-        log.info("prices", list=prices.name, newest=prices.newest)
+        listed = price_list()
+        log.info("prices", list=listed.name, newest=listed.newest)
         for provider, model in self.models:
-            if (said := unknown_price(provider, model)) is not None:
+            if (said := self.prices.unknown_price(provider, model)) is not None:
                 log.warning("price_unknown", provider=provider, model=model, said=said)
 
     async def run(self, heartbeat: Heartbeat) -> None:

@@ -34,7 +34,7 @@ class CallJob:
             tools.prompts,
             tools.records,
         )
-        self._pauses, self._metrics, self._clock = tools.pauses, tools.metrics, tools.clock
+        self._pauses, self._prices, self._metrics, self._clock = tools.pauses, tools.prices, tools.metrics, tools.clock
 
     async def run(self, this: OpenJob, wanted: Callable[[], bool]) -> None:
         """Ask every open line once. `wanted` is asked before each call; JobEnded follows only when every line was asked.
@@ -134,6 +134,7 @@ class CallJob:
             reply,
             completed_ms=now_ms,
             response_time_ms=now_ms - started_ms,
+            prices=self._prices,
             metrics=self._metrics,
         )
 

@@ -12,7 +12,7 @@ from domain.job import Job
 from domain.outcome import Outcome
 from domain.reply import Cause, ErrorCode, Retry
 from domain.results import lost_share
-from providers.prices import most_usd
+from providers.prices import PriceBook
 from providers.protocol import ResultsNotWhole
 from settings.settings import Settings
 from tables.view import PartitionView
@@ -23,8 +23,8 @@ log = structlog.get_logger("lost_results")
 class LostResults:
     """Makes the outcomes by which lost answers are booked. They leave their members open: these are asked again."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._settings, self._metrics = settings, metrics
+    def __init__(self, settings: Settings, prices: PriceBook, metrics: Metrics) -> None:
+        self._settings, self._prices, self._metrics = settings, prices, metrics
 
     def booked(self, this: OpenJob, missing: Sequence[int], why: ResultsNotWhole, now_ms: int) -> list[Outcome]:
         """One outcome for each member of these lines, with its share of what they cost at most: no usage tells exactly."""
@@ -65,5 +65,7 @@ class LostResults:
         if pending is None:
             return 0.0
         output = pending.resolved.max_tokens or self._settings.provider(plan.provider).max_output_tokens
-        usd = most_usd(plan.provider, plan.model, batch=True, prompt_tokens=estimated_tokens(pending), output_tokens=output)
+        usd = self._prices.most_usd(
+            plan.provider, plan.model, batch=True, prompt_tokens=estimated_tokens(pending), output_tokens=output
+        )
         return usd or 0.0

@@ -8,7 +8,7 @@ from domain.comparison import Member
 from domain.job import Job, Transport
 from domain.outcome import Outcome
 from domain.reply import Fault, Reply, Retry, Usage, judge, judge_bundle, usage_by_member
-from providers.prices import cost_usd
+from providers.prices import PriceBook
 from tables.view import PartitionView
 
 
@@ -28,26 +28,29 @@ def outcomes_of(
     *,
     completed_ms: int,
     response_time_ms: int,
+    prices: PriceBook,
     metrics: Metrics,
 ) -> list[Outcome]:
     """The outcomes of a line's members from its reply, or from why there is none.
 
     Which member a slot of the answer belongs to is its place in the line of the plan, never derived again. Tokens and cost of
-    a bundle are shared out by the length of the prompts, and add up exactly.
+    a bundle are shared out by the length of the prompts, and add up exactly. Where another model than the planned one has
+    answered, the outcomes name that one.
     """
     plan, line = job.plan, job.plan.lines[number]
+    model = came.other_model or plan.model if isinstance(came, Reply) else plan.model
     verdicts: Sequence[Answer | Retry | Fault] = [came] * len(line) if isinstance(came, Retry) else judge_line(came, len(line))
     shares: Sequence[tuple[Usage, float]] = [(Usage(), 0.0)] * len(line)
-    if isinstance(came, Reply) and (came.usage.prompt_tokens or came.usage.completion_tokens):
-        cost = cost_usd(plan.provider, plan.model, came.usage, batch=plan.transport is Transport.BATCH)
-        if cost is None:
-            metrics.price_unknown(plan.provider, plan.model)
-        metrics.paid.tokens(plan.provider, plan.model, came.usage)
-        if cost is not None:
-            metrics.paid.cost(plan.provider, plan.model, plan.mode, came.usage, cost, batch=plan.transport is Transport.BATCH)
-        shares = (
-            [(came.usage, cost or 0.0)] if len(line) == 1 else usage_by_member(came.usage, cost or 0.0, _weights(view, line))
-        )
+    if isinstance(came, Reply) and (came.usage.prompt_tokens or came.usage.completion_tokens or came.cost_usd):
+        is_batch = plan.transport is Transport.BATCH
+        bill = prices.bill(plan.provider, model, came.usage, batch=is_batch, charged=came.cost_usd)
+        if bill is None:
+            metrics.price_unknown(plan.provider, model)
+        metrics.paid.tokens(plan.provider, model, came.usage)
+        if bill is not None:
+            metrics.paid.cost(plan.provider, model, plan.mode, bill)
+        usd = bill.usd if bill is not None else 0.0
+        shares = [(came.usage, usd)] if len(line) == 1 else usage_by_member(came.usage, usd, _weights(view, line))
     if len(line) > 1:
         unanswered = [_cause(verdict) for verdict in verdicts if not isinstance(verdict, Answer)]
         metrics.calls.bundle(plan.provider, plan.model, plan.mode, len(line), unanswered)
@@ -55,7 +58,7 @@ def outcomes_of(
         Outcome(
             member=member,
             provider=plan.provider,
-            model=plan.model,
+            model=model,
             completed_ms=completed_ms,
             mode=plan.mode,
             answer=verdict if isinstance(verdict, Answer) else None,

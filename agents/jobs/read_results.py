@@ -39,9 +39,9 @@ class ReadResults:
 
     def __init__(self, tools: JobTools, find_lost: FindLost) -> None:
         self._settings, self._accounts, self._records = tools.settings, tools.accounts, tools.records
-        self._pauses, self._metrics, self._clock = tools.pauses, tools.metrics, tools.clock
+        self._pauses, self._prices, self._metrics, self._clock = tools.pauses, tools.prices, tools.metrics, tools.clock
         self._find_lost = find_lost
-        self._lost = LostResults(tools.settings, tools.metrics)
+        self._lost = LostResults(tools.settings, tools.prices, tools.metrics)
         self._turn = asyncio.Lock()
 
     def delay_s(self, this: OpenJob) -> float:
@@ -133,6 +133,7 @@ class ReadResults:
                     reply,
                     completed_ms=completed_ms,
                     response_time_ms=completed_ms - submission.append_ms,
+                    prices=self._prices,
                     metrics=self._metrics,
                 )
                 ended = sum(outcome.terminal for outcome in came)

@@ -8,6 +8,7 @@ from agents.jobs.prompts import JobPrompts
 from agents.jobs.records import JobRecords
 from agents.metrics.counters import Metrics
 from providers.account import Account
+from providers.prices import PriceBook
 from settings.settings import Settings
 from streams.clock import Clock
 
@@ -21,6 +22,7 @@ class JobTools:
     prompts: JobPrompts
     records: JobRecords
     pauses: Pauses
+    prices: PriceBook
     metrics: Metrics
     clock: Clock
     worker_run: str

@@ -2,7 +2,7 @@
 
 from agents.metrics.labels import Labels, children
 from domain.reply import Usage
-from providers.prices import cost_usd
+from providers.prices import Bill
 
 
 class PaidMetrics:
@@ -18,7 +18,11 @@ class PaidMetrics:
             )
         )
         self._cost = children(
-            labels.counter("roundbatch_cost_usd", "What answers cost, by the price list.", "provider", "model", "mode")
+            labels.counter(
+                "roundbatch_cost_usd",
+                "What answers cost, by what the provider says or by their prices.",
+                *("provider", "model", "mode"),
+            )
         )
         self._saved = children(
             labels.counter(
@@ -71,14 +75,9 @@ class PaidMetrics:
             if count or kind == "no":
                 self._tokens(provider, model, direction, kind).inc(count)
 
-    def cost(self, provider: str, model: str, mode: str, usage: Usage, usd: float, *, batch: bool) -> None:
-        """An answer of so many tokens cost so much; mode as on the wire."""
-        in_calls = cost_usd(provider, model, usage, batch=False) or usd if batch else usd
-        uncached = in_calls
-        if usage.cache_read_tokens or usage.cache_creation_tokens:
-            plain = Usage(usage.prompt_tokens, usage.completion_tokens)
-            uncached = cost_usd(provider, model, plain, batch=False) or in_calls
+    def cost(self, provider: str, model: str, mode: str, bill: Bill) -> None:
+        """An answer cost so much; mode as on the wire."""
         provider, model = self._labels.provider(provider), self._labels.model(model)
-        self._cost(provider, model, self._labels.word(mode)).inc(usd)
-        self._saved(provider, model, "batch").inc(max(0.0, in_calls - usd))
-        self._saved(provider, model, "cache").inc(max(0.0, uncached - in_calls))
+        self._cost(provider, model, self._labels.word(mode)).inc(bill.usd)
+        self._saved(provider, model, "batch").inc(bill.saved_by_batch)
+        self._saved(provider, model, "cache").inc(bill.saved_by_cache)

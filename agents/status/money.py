@@ -2,7 +2,7 @@
 
 from agents.accounts.money import Money
 from agents.accounts.pauses import Pauses
-from providers.prices import is_known, price_list
+from providers.prices import price_list
 from streams.wire.status.money import (
     PAUSED,
     TRYING,
@@ -29,7 +29,7 @@ def money_status(money: Money) -> MoneyStatus:
         excess=budget.excess,
         held=Held(*budgets.waiting()),
         prices=Prices(
-            prices.name, prices.newest, [(provider, model, is_known(provider, model)) for provider, model in money.models]
+            prices.name, prices.newest, [(name, model, money.prices.is_known(name, model)) for name, model in money.models]
         ),
     )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from aiokafka.partitioner import murmur2
 from pydantic import SecretStr
 
+from agents.accounts.prices import price_book
 from agents.jobs.prompts import ask_of, source_of
 from agents.planning.rehearsal import Rehearsal
 from cli.round_records import RoundRecord
@@ -24,7 +25,6 @@ from domain.providers import PROVIDERS
 from domain.reply import Usage
 from domain.rounds import Standing
 from domain.strategies import STRATEGIES
-from providers.prices import cost_usd
 from providers.protocol import Ask
 from settings import variable
 from settings.settings import Settings
@@ -97,7 +97,7 @@ class _Partition:
 
     def __init__(self, partition: int, settings: Settings, now_ms: int, found: Forecast) -> None:
         self._settings, self._now_ms, self._found = settings, now_ms, found
-        self._rehearsal = Rehearsal(settings, partition)
+        self._rehearsal, self._prices = Rehearsal(settings, partition), price_book(settings)
 
     def predict(self, records: Sequence[RoundRecord]) -> None:
         for record in records:
@@ -165,10 +165,10 @@ class _Partition:
             usage = self._usage(plan, line)
             group.input_tokens += usage.prompt_tokens
             group.output_tokens += usage.completion_tokens
-            group.cost_usd = _sum(group.cost_usd, cost_usd(plan.provider, plan.model, usage, batch=batch))
+            group.cost_usd = _sum(group.cost_usd, self._prices.cost_usd(plan.provider, plan.model, usage, batch=batch))
             for member in line:
                 alone = usage if len(line) == 1 else self._usage(plan, (member,))
-                single = cost_usd(plan.provider, plan.model, alone, batch=False)
+                single = self._prices.cost_usd(plan.provider, plan.model, alone, batch=False)
                 group.single_cost_usd = _sum(group.single_cost_usd, single)
 
     def _why(self, member: Member, provider: str) -> str:

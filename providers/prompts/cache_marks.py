@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from domain.reply import Usage
-from providers.prices import cost_usd
+from providers.prices import LISTED
 from providers.protocol import PromptBlock
 
 # The shortest prefix that is cached, in tokens (docs/providers.md#prompt-caching); older models need up to 4,096.
@@ -51,9 +51,9 @@ def pays(model: str, ttl: str, expected_reads: int) -> bool:
     """Whether one write and so many reads cost less than as many plain inputs; False for a model without a price."""
     tokens = _SAMPLE_TOKENS
     long_lived = {"cache_creation": {"ephemeral_1h_input_tokens": tokens}} if ttl == "1h" else None
-    plain = cost_usd("anthropic", model, Usage(tokens), batch=False)
-    written = cost_usd("anthropic", model, Usage(tokens, cache_creation_tokens=tokens, raw=long_lived), batch=False)
-    read = cost_usd("anthropic", model, Usage(tokens, cache_read_tokens=tokens), batch=False)
+    plain = LISTED.cost_usd("anthropic", model, Usage(tokens), batch=False)
+    written = LISTED.cost_usd("anthropic", model, Usage(tokens, cache_creation_tokens=tokens, raw=long_lived), batch=False)
+    read = LISTED.cost_usd("anthropic", model, Usage(tokens, cache_read_tokens=tokens), batch=False)
     if plain is None or written is None or read is None:
         return False
     return written + expected_reads * read < (1 + expected_reads) * plain

@@ -6,7 +6,7 @@ import pytest
 
 from domain.answer import Answer
 from domain.reply import Cause, ErrorCode, ReplyKind, Retry, judge
-from providers.prices import cost_usd
+from providers.prices import LISTED
 from providers.protocol import (
     AccountRefused,
     ContentRefused,
@@ -38,7 +38,7 @@ class TestBatch:
             assert isinstance(answer, Answer)
             assert answer.winner == "Essay B"
             assert row.model == MODELS[kind]
-        costs = [cost_usd(kind, row.model, row.usage, batch=True) or 0.0 for row in rows]
+        costs = [LISTED.cost_usd(kind, row.model, row.usage, batch=True) or 0.0 for row in rows]
         ledger = simulator.ledger()
         assert ledger["batch_items_paid"] == 12
         assert sum(costs) == pytest.approx(ledger["cost_usd"])

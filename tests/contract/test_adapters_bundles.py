@@ -12,7 +12,7 @@ from domain.job import Layout
 from domain.reply import Fault, Retry, Stop, judge_bundle
 from providers.anthropic.adapter import AnthropicProvider
 from providers.openai.adapter import OpenAIProvider
-from providers.prices import cost_usd
+from providers.prices import LISTED
 from providers.prompts.prompts import PromptSource, SourceBlock, ask_for, ask_for_bundle
 from providers.protocol import Ask, Provider
 from simulator.control import SimulatorControl
@@ -105,7 +105,7 @@ async def test_usage_is_that_of_the_prompt_as_sent_and_the_ledgers_shares_add_up
     assert {(item["bundle_size"], item["source_id"]) for item in items} == {(12, items[0]["source_id"])}
     assert sum(item["input_tokens"] for item in items) == reply.usage.prompt_tokens
     assert sum(item["output_tokens"] for item in items) == reply.usage.completion_tokens
-    price = cost_usd(kind, reply.model, reply.usage, batch=False)
+    price = LISTED.cost_usd(kind, reply.model, reply.usage, batch=False)
     assert sum(item["cost_usd"] for item in items) == pytest.approx(price)
 
 

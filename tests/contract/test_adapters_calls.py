@@ -8,7 +8,7 @@ from domain.answer import Answer
 from domain.reply import ErrorCode, Fault, ReplyKind, Retry, Stop, judge
 from providers.anthropic.adapter import AnthropicProvider
 from providers.openai.adapter import OpenAIProvider
-from providers.prices import cost_usd
+from providers.prices import LISTED
 from providers.protocol import (
     AccountRefused,
     OutcomeUnknown,
@@ -28,7 +28,7 @@ class TestCall:
         assert isinstance(answer, Answer)
         assert answer.winner == "Essay B"
         assert reply.custom_id == "job-1-4"
-        assert cost_usd(kind, reply.model, reply.usage, batch=False) == pytest.approx(simulator.ledger()["cost_usd"])
+        assert LISTED.cost_usd(kind, reply.model, reply.usage, batch=False) == pytest.approx(simulator.ledger()["cost_usd"])
         operation = {"anthropic": "messages.create", "openai": "chat.completions.create"}[kind]
         assert counts.http == {(operation, "200"): 1}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.cutting import BYTES_PER_TOKEN, LINE_OVERHEAD_BYTES
-from providers.prices import most_usd
+from providers.prices import LISTED
 from tests.harness.deployment import Deployment, deployment
 from tests.harness.forked import forked_simulator
 
@@ -21,7 +21,9 @@ def a_round(deployed: Deployment) -> list[dict[str, Any]]:
 def at_most(bodies: list[dict[str, Any]]) -> float:
     """What a batch job of these reserves."""
     tokens = sum(-(-(len(body["user_prompt"].encode()) + LINE_OVERHEAD_BYTES) // BYTES_PER_TOKEN) for body in bodies)
-    usd = most_usd("anthropic", "claude-haiku-5-5", batch=True, prompt_tokens=int(tokens), output_tokens=SIZE * OUTPUT_TOKENS)
+    usd = LISTED.most_usd(
+        "anthropic", "claude-haiku-5-5", batch=True, prompt_tokens=int(tokens), output_tokens=SIZE * OUTPUT_TOKENS
+    )
     assert usd
     return usd
 

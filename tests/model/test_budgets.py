@@ -7,14 +7,16 @@ import pytest
 from agents.accounts.budgets import Budgets
 from domain.budget import BudgetVerdict
 from domain.reply import Usage
-from providers.prices import cost_usd, most_usd
+from providers.prices import LISTED
 from streams.wire import work
 from tests.model.worker import ModelWorker
 from tests.model.world import World
 
 MODEL = "gpt-6-luna"
-PAID = cost_usd("openai", MODEL, Usage(100, 10), batch=True) or 0.0  # what the model's answer costs
-MOST = most_usd("openai", MODEL, batch=True, prompt_tokens=830, output_tokens=400) or 0.0  # ceil((27 + 2048) / 2.5) and 400
+PAID = LISTED.cost_usd("openai", MODEL, Usage(100, 10), batch=True) or 0.0  # what the model's answer costs
+MOST = (
+    LISTED.most_usd("openai", MODEL, batch=True, prompt_tokens=830, output_tokens=400) or 0.0
+)  # ceil((27 + 2048) / 2.5) and 400
 
 
 def budget(**fields: Any) -> dict[str, Any]:

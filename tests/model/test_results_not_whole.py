@@ -6,16 +6,18 @@ import pytest
 
 from domain.reconciling import JobEnd
 from domain.reply import ErrorCode, Usage
-from providers.prices import cost_usd, most_usd
+from providers.prices import LISTED
 from providers.protocol import FailedBy
 from streams.wire import work
 from tests.model.worker import ModelWorker
 from tests.model.world import World
 
 MODEL = "gpt-6-luna"
-PAID = cost_usd("openai", MODEL, Usage(100, 10), batch=True) or 0.0  # what the model's answer costs in a batch
-CALLED = cost_usd("openai", MODEL, Usage(100, 10), batch=False) or 0.0
-MOST = most_usd("openai", MODEL, batch=True, prompt_tokens=830, output_tokens=400) or 0.0  # ceil((27 + 2048) / 2.5) and 400
+PAID = LISTED.cost_usd("openai", MODEL, Usage(100, 10), batch=True) or 0.0  # what the model's answer costs in a batch
+CALLED = LISTED.cost_usd("openai", MODEL, Usage(100, 10), batch=False) or 0.0
+MOST = (
+    LISTED.most_usd("openai", MODEL, batch=True, prompt_tokens=830, output_tokens=400) or 0.0
+)  # ceil((27 + 2048) / 2.5) and 400
 NAMES = ("m0", "m1", "m2", "m3")
 UNTIL_GIVEN_UP_S = 12_600 - 1_800  # longest_wait_s, escalate_before_s
 

@@ -9,7 +9,7 @@ from agents.metrics.labels import BoundedValues
 from agents.status.queue_gauges import QueueCollector
 from agents.status.queue_snapshot import QueueSnapshot
 from domain.reply import Usage
-from providers.prices import cost_usd
+from providers.prices import LISTED
 from streams.wire.status.queue import JOB_STATES
 
 
@@ -144,17 +144,23 @@ def test_what_a_batch_and_a_cache_saved(metrics: Metrics) -> None:
     """Half price in a batch; what is read from a cache costs less than the same tokens plain."""
     of = {"provider": "anthropic", "model": "claude-haiku-5-5"}
     plain, cached = Usage(10_000, 100), Usage(10_000, 100, 9_000)
-    plain_usd, cached_usd = (cost_usd(*of.values(), usage, batch=False) for usage in (plain, cached))
+    plain_usd, cached_usd = (LISTED.cost_usd(*of.values(), usage, batch=False) for usage in (plain, cached))
     assert plain_usd is not None
     assert cached_usd is not None
-    metrics.paid.cost(*of.values(), "batch_api", plain, plain_usd / 2, batch=True)
+
+    def count(mode: str, usage: Usage, *, batch: bool) -> None:
+        bill = LISTED.bill(*of.values(), usage, batch=batch)
+        assert bill is not None
+        metrics.paid.cost(*of.values(), mode, bill)
+
+    count("batch_api", plain, batch=True)
     assert value(metrics, "roundbatch_cost_usd_total", **of, mode="batch_api") == pytest.approx(plain_usd / 2)
     assert value(metrics, "roundbatch_cost_saved_usd_total", **of, by="batch") == pytest.approx(plain_usd / 2)
     assert value(metrics, "roundbatch_cost_saved_usd_total", **of, by="cache") == 0
-    metrics.paid.cost(*of.values(), "per_request", cached, cached_usd, batch=False)
+    count("per_request", cached, batch=False)
     assert value(metrics, "roundbatch_cost_saved_usd_total", **of, by="cache") == pytest.approx(plain_usd - cached_usd)
     written = Usage(10_000, 100, 0, 9_000)  # dearer than plain: nothing is saved, and a counter cannot fall
-    metrics.paid.cost(*of.values(), "per_request", written, 1.0, batch=False)
+    count("per_request", written, batch=False)
     assert value(metrics, "roundbatch_cost_saved_usd_total", **of, by="cache") == pytest.approx(plain_usd - cached_usd)
 
 

@@ -12,7 +12,7 @@ from cli import round_records
 from cli.explain.forecast import ANSWER_TOKENS, Prediction, forecast, partition_of, reason, with_keys
 from cli.main import app
 from domain.reply import Usage
-from providers.prices import cost_usd
+from providers.prices import LISTED
 from settings.settings import Settings
 from tests.harness.requests import CALLBACK, body
 
@@ -41,7 +41,9 @@ def test_a_round_is_a_batch_job_at_half_the_price() -> None:
     assert (one.comparisons, one.closes) == (12, "the round is complete: all its parts have come")
     assert one.output_tokens == 12 * ANSWER_TOKENS
     assert one.cost_usd == pytest.approx((one.single_cost_usd or 0) / 2)
-    assert one.cost_usd == pytest.approx(cost_usd("openai", one.model, Usage(one.input_tokens, one.output_tokens), batch=True))
+    assert one.cost_usd == pytest.approx(
+        LISTED.cost_usd("openai", one.model, Usage(one.input_tokens, one.output_tokens), batch=True)
+    )
 
 
 def test_bundles_are_calls_of_several() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.reply import Usage
-from providers.prices import cost_usd
+from providers.prices import LISTED
 
 # The last one has a tier that starts at 200,000 prompt tokens.
 MODELS = [("anthropic", "claude-haiku-5-5"), ("openai", "gpt-6-luna"), ("anthropic", "claude-sonnet-4-5")]
@@ -36,4 +36,4 @@ def test_rates_give_the_price_of_the_list(
     }
     context = {"processing": "batch"} if batch else None
     listed = calc_price(PricedUsage(**tokens), model, provider_id=provider, price_context=context)
-    assert cost_usd(provider, model, usage, batch=batch) == float(listed.total_price)
+    assert LISTED.cost_usd(provider, model, usage, batch=batch) == float(listed.total_price)

@@ -8,7 +8,7 @@ from genai_prices import calc_price
 
 from domain.reply import Usage
 from providers.limits.charging import Size
-from providers.prices import cost_usd, is_known, most_usd, price_list
+from providers.prices import LISTED, Bill, OwnPrice, PriceBook, price_list
 from providers.prompts.tokens import size_of
 from providers.protocol import Ask, PromptBlock
 
@@ -18,20 +18,22 @@ MODELS = [("anthropic", "claude-haiku-5-5"), ("openai", "gpt-6-luna")]
 @pytest.mark.parametrize(("provider", "model"), MODELS)
 def test_a_batch_row_costs_half(provider: str, model: str) -> None:
     usage = Usage(prompt_tokens=2000, completion_tokens=60, cache_read_tokens=600)
-    single = cost_usd(provider, model, usage, batch=False)
+    single = LISTED.cost_usd(provider, model, usage, batch=False)
     assert single is not None
     assert single > 0
-    assert cost_usd(provider, model, usage, batch=True) == pytest.approx(single / 2)
+    assert LISTED.cost_usd(provider, model, usage, batch=True) == pytest.approx(single / 2)
 
 
 @pytest.mark.parametrize(("provider", "model"), MODELS)
 def test_plain_tokens_cost_what_the_list_says(provider: str, model: str) -> None:
-    assert cost_usd(provider, model, Usage(10_000, 1_000), batch=False) == pytest.approx(0.0015)  # 0.10 and 0.50 a million
+    assert LISTED.cost_usd(provider, model, Usage(10_000, 1_000), batch=False) == pytest.approx(
+        0.0015
+    )  # 0.10 and 0.50 a million
 
 
 def test_cached_tokens_cost_less_and_written_ones_more() -> None:
     def cost(read: int = 0, written: int = 0) -> float:
-        found = cost_usd("anthropic", "claude-haiku-5-5", Usage(3000, 50, read, written), batch=True)
+        found = LISTED.cost_usd("anthropic", "claude-haiku-5-5", Usage(3000, 50, read, written), batch=True)
         assert found is not None
         return found
 
@@ -42,7 +44,7 @@ def test_a_cache_entry_that_lives_an_hour_costs_more_to_write() -> None:
     def cost(hour: int) -> float | None:
         raw = {"cache_creation": {"ephemeral_5m_input_tokens": 2000 - hour, "ephemeral_1h_input_tokens": hour}}
         usage = Usage(3000, 0, cache_creation_tokens=2000, raw=raw)
-        return cost_usd("anthropic", "claude-haiku-5-5", usage, batch=False)
+        return LISTED.cost_usd("anthropic", "claude-haiku-5-5", usage, batch=False)
 
     # 1,000 plain at 0.10, 2,000 written at 0.125 or 0.20 a million
     assert cost(0) == pytest.approx(0.00035)
@@ -50,24 +52,70 @@ def test_a_cache_entry_that_lives_an_hour_costs_more_to_write() -> None:
 
 
 def test_more_cached_than_there_was_is_still_a_price() -> None:
-    assert cost_usd("openai", "gpt-6-luna", Usage(10, 1, cache_read_tokens=50), batch=False) is not None
+    assert LISTED.cost_usd("openai", "gpt-6-luna", Usage(10, 1, cache_read_tokens=50), batch=False) is not None
 
 
 def test_an_unknown_model_has_no_price() -> None:
     with pytest.raises(LookupError):
         calc_price(PricedUsage(input_tokens=1), "gpt-99-moon", provider_id="openai")
-    assert cost_usd("openai", "gpt-99-moon", Usage(10, 1), batch=True) is None
-    assert cost_usd("no such provider", "gpt-6-luna", Usage(10, 1), batch=True) is None
+    assert LISTED.cost_usd("openai", "gpt-99-moon", Usage(10, 1), batch=True) is None
+    assert LISTED.cost_usd("no such provider", "gpt-6-luna", Usage(10, 1), batch=True) is None
 
 
 @pytest.mark.parametrize(("provider", "model"), MODELS)
 @pytest.mark.parametrize("batch", [False, True])
 def test_the_most_that_tokens_cost_is_their_price_uncached(provider: str, model: str, batch: bool) -> None:
-    most = most_usd(provider, model, batch=batch, prompt_tokens=10_000, output_tokens=1_000)
-    assert most == cost_usd(provider, model, Usage(10_000, 1_000), batch=batch)
-    assert is_known(provider, model)
-    assert most_usd(provider, "gpt-99-moon", batch=batch, prompt_tokens=1, output_tokens=1) is None
-    assert not is_known(provider, "gpt-99-moon")
+    most = LISTED.most_usd(provider, model, batch=batch, prompt_tokens=10_000, output_tokens=1_000)
+    assert most == LISTED.cost_usd(provider, model, Usage(10_000, 1_000), batch=batch)
+    assert LISTED.is_known(provider, model)
+    assert LISTED.most_usd(provider, "gpt-99-moon", batch=batch, prompt_tokens=1, output_tokens=1) is None
+    assert not LISTED.is_known(provider, "gpt-99-moon")
+
+
+def test_an_accounts_own_prices_count_for_all_of_its_models_and_a_batch_is_half() -> None:
+    book = PriceBook({"openai": OwnPrice(2.0, 8.0)})
+    usage = Usage(1_000_000, 100_000)
+    assert book.cost_usd("openai", "a-model-of-our-own", usage, batch=False) == 2.8
+    assert book.cost_usd("openai", "a-model-of-our-own", usage, batch=True) == 1.4
+    assert book.most_usd("openai", "gpt-6-luna", batch=False, prompt_tokens=500_000, output_tokens=0) == 1.0
+    assert book.unknown_price("openai", "a-model-of-our-own") is None
+    assert not book.is_known("anthropic", "a-model-of-our-own")
+
+
+def test_cached_input_at_an_own_price_is_cheaper_only_where_the_list_says_so() -> None:
+    book, cached = PriceBook({"openai": OwnPrice(2.0, 8.0)}), Usage(1_000_000, 0, cache_read_tokens=1_000_000)
+    assert book.cost_usd("openai", "a-model-of-our-own", cached, batch=False) == 2.0
+    assert book.cost_usd("openai", "gpt-6-luna", cached, batch=False) == pytest.approx(0.2)  # a tenth, as in the list
+
+
+def test_an_own_price_of_0_is_a_price() -> None:
+    book = PriceBook({"openai": OwnPrice(0.0, 0.0)})
+    assert book.bill("openai", "a-model-of-our-own", Usage(100, 10, cache_read_tokens=50), batch=True) == Bill(0.0)
+
+
+@pytest.mark.parametrize("model", ["mock", "mock-gpt-6-luna", "anything"])
+def test_the_mock_costs_nothing_and_its_price_is_known(model: str) -> None:
+    assert LISTED.bill("mock", model, Usage(1_000, 100), batch=False) == Bill(0.0)
+    assert LISTED.unknown_price("mock", model) is None
+
+
+def test_what_the_provider_says_it_charged_is_booked_whatever_the_list_says() -> None:
+    for model in ("anthropic/claude-haiku-5.5", "somebody/unknown"):
+        bill = LISTED.bill("openrouter", model, Usage(10_000, 1_000), batch=False, charged=0.25)
+        assert bill == Bill(0.25)
+    assert LISTED.bill("openrouter", "somebody/unknown", Usage(10_000, 1_000), batch=False) is None
+    assert LISTED.bill("openrouter", "anthropic/claude-haiku-5.5", Usage(10_000, 1_000), batch=False) == Bill(0.0015)
+
+
+def test_a_price_that_is_looked_up_again_is_not_calculated_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    book = PriceBook({"openai": OwnPrice(2.0, 8.0)})
+    names = (("openai", "gpt-6-luna"), ("anthropic", "claude-haiku-5-5"), ("openrouter", "anthropic/claude-haiku-5.5"))
+    monkeypatch.setattr("providers.prices.time.time", lambda: 1_800_000_000.0)
+    for name in names:
+        book.cost_usd(*name, Usage(10, 1), batch=False)
+    monkeypatch.setattr("providers.prices.calc_price", None)
+    for name in names:
+        assert book.cost_usd(*name, Usage(20, 2), batch=False)
 
 
 def test_the_list_has_a_name_and_a_day() -> None:
