@@ -47,10 +47,10 @@ class _Rates:
     cache_read: Decimal
     cache_write: Decimal
     cache_write_1h: Decimal
-    most_prompt_tokens: float
+    most_prompt_tokens: float = float("inf")
 
 
-_FREE = _Rates(*[Decimal(0)] * 5, float("inf"))
+_FREE = _Rates(Decimal(0), Decimal(0), Decimal(0), Decimal(0), Decimal(0))
 
 
 class PriceBook:
@@ -141,9 +141,9 @@ def _own_rates(own: OwnPrice, listed: _Rates | None, *, batch: bool) -> _Rates:
     share = Decimal("0.5") if batch else Decimal(1)
     plain, output = (Decimal(str(usd)) * share / _MILLION for usd in (own.input_usd_per_mtok, own.output_usd_per_mtok))
     if listed is None or not listed.plain:
-        return _Rates(plain, output, plain, plain, plain, float("inf"))
-    cached = (plain * kind / listed.plain for kind in (listed.cache_read, listed.cache_write, listed.cache_write_1h))
-    return _Rates(plain, output, *cached, float("inf"))
+        return _Rates(plain, output, plain, plain, plain)
+    by = plain / listed.plain
+    return _Rates(plain, output, listed.cache_read * by, listed.cache_write * by, listed.cache_write_1h * by)
 
 
 @dataclass(frozen=True, slots=True)
