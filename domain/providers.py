@@ -35,6 +35,7 @@ class ProviderRow:
     one_schema_a_job: whether all lines of a batch must have the same answer schema, so the same number of comparisons.
     empty_list_lies: whether its list of batches was seen empty where there were some, so that only one which shows an older
     batch proves that another is absent.
+    substitutes: whether another model than the one that was asked may answer; then an event names the one that answered.
     needs_key: whether an account needs a key; mock answers without one, where a setting allows it.
     refused_models: names (a pattern, whole) that stand for no one model, and `refused_because` what is wrong with them.
     """
@@ -48,6 +49,7 @@ class ProviderRow:
     queue_by_model: bool = False
     one_schema_a_job: bool = False
     empty_list_lies: bool = False
+    substitutes: bool = False
     needs_key: bool = True
     refused_models: str = ""
     refused_because: str = ""
@@ -70,6 +72,7 @@ PROVIDERS = {
             queue_by_model=True,
             one_schema_a_job=True,
             empty_list_lies=True,
+            substitutes=True,
             refused_models=r"(models/)?(gemini-2\.5-(pro|flash)|.*-latest)",
             refused_because="Google answers under this name with a model of its own choice: name a model",
         ),
@@ -79,10 +82,11 @@ PROVIDERS = {
             "openrouter",
             2.5,
             batches=False,
+            substitutes=True,
             refused_models=r"openrouter/.*|~.*|@.*|.*-latest|.*:.*|[^/]*",
             refused_because="it may be answered by any model or at another price: name one as author/model, without a suffix",
         ),
-        ProviderRow("mock", Adapter.MOCK, None, 2.5, batches=False, needs_key=False),
+        ProviderRow("mock", Adapter.MOCK, None, 2.5, batches=False, substitutes=True, needs_key=False),
     )
 }
 

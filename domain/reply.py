@@ -54,7 +54,6 @@ class Reply:
     http_status: int | None = None
     parameter: str = ""  # of a refused request: the field of the Ask that the model does not take, if the refusal names one
     usage: Usage = field(default_factory=Usage)
-    other_model: str = ""  # the model that answered, where that is another one than was asked
     cost_usd: float | None = None  # what the provider says that it charged; None where it says nothing
 
 

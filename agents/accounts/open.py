@@ -9,7 +9,7 @@ from providers.limits.account_limits import AccountLimits
 from providers.limits.charging import charging_of
 from providers.limits.limiter import Limiter
 from providers.protocol import Provider
-from settings.provider import AnthropicSettings, ProviderSettings
+from settings.provider import AnthropicSettings, OpenAISettings, OpenRouterSettings, ProviderSettings
 from settings.settings import Settings
 
 
@@ -57,14 +57,22 @@ def _provider(block: ProviderSettings, **common: Any) -> Provider:
             from providers.anthropic.adapter import AnthropicProvider
 
             return AnthropicProvider(key, **common)
-        case Adapter.OPENAI:
+        case Adapter.OPENAI if isinstance(block, OpenAISettings):
             from providers.openai.adapter import OpenAIProvider
 
-            return OpenAIProvider(key, **common)
+            return OpenAIProvider(key, answer_schema=block.answer_schema, **common)
         case Adapter.GOOGLE:
             from providers.google.adapter import GoogleProvider
 
             return GoogleProvider(key, **common)
+        case Adapter.OPENROUTER if isinstance(block, OpenRouterSettings):
+            from providers.openrouter.adapter import OpenRouterProvider
+
+            return OpenRouterProvider(key, upstream=block.upstream or "", **common)
+        case Adapter.MOCK:
+            from providers.mock.provider import MockProvider
+
+            return MockProvider()
         case other:
             raise NotImplementedError(f"no adapter yet for {other}")
 

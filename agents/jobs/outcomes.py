@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from agents.metrics.counters import Metrics
 from domain.answer import Answer
 from domain.comparison import Member
-from domain.job import Job, Transport
+from domain.job import Job, Plan, Transport
+from domain.model_names import is_same_model
 from domain.outcome import Outcome
+from domain.providers import PROVIDERS
 from domain.reply import Fault, Reply, Retry, Usage, judge, judge_bundle, usage_by_member
 from providers.prices import PriceBook
 from tables.view import PartitionView
@@ -38,7 +40,9 @@ def outcomes_of(
     answered, the outcomes name that one.
     """
     plan, line = job.plan, job.plan.lines[number]
-    model = came.other_model or plan.model if isinstance(came, Reply) else plan.model
+    model = _answered_by(plan, came)
+    if model != plan.model:
+        metrics.other_model(plan.provider, plan.model)
     verdicts: Sequence[Answer | Retry | Fault] = [came] * len(line) if isinstance(came, Retry) else judge_line(came, len(line))
     shares: Sequence[tuple[Usage, float]] = [(Usage(), 0.0)] * len(line)
     if isinstance(came, Reply) and (came.usage.prompt_tokens or came.usage.completion_tokens or came.cost_usd):
@@ -76,6 +80,13 @@ def outcomes_of(
 def judge_line(reply: Reply, size: int) -> Sequence[Answer | Retry | Fault]:
     """One verdict for each comparison of a line."""
     return (judge(reply),) if size == 1 else judge_bundle(reply, size)
+
+
+def _answered_by(plan: Plan, came: Reply | Retry) -> str:
+    """The planned model, unless another one may have answered and the reply names another one."""
+    if isinstance(came, Retry) or not PROVIDERS[plan.provider].substitutes or is_same_model(plan.model, came.model):
+        return plan.model
+    return came.model
 
 
 def _cause(verdict: Retry | Fault) -> str:

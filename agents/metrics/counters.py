@@ -78,6 +78,9 @@ class Metrics:
             "roundbatch_temperatures_dropped", "Temperature overrides not sent.", "provider", "model"
         )
         self._prices = self._counter("roundbatch_prices_unknown", "Results whose cost could not be told.", "provider", "model")
+        self._other_models = self._counter(
+            "roundbatch_other_model_answers", "Answers of another model than the one that was asked.", "provider", "model"
+        )
         self._rate_limited = self._counter("roundbatch_rate_limited", "Answers of 429 by providers.", "provider")
         self._unknown_ids = self._counter(
             "roundbatch_unknown_custom_ids", "Rows of batch jobs with a custom id that the job does not have.", "provider"
@@ -209,6 +212,10 @@ class Metrics:
         """A parameter that a request had asked for was not sent, for the model does not take it. Temperatures are counted."""
         if parameter == "temperature":
             self._temperatures.labels(self._provider(provider), self._model(model)).inc()
+
+    def other_model(self, provider: str, model: str) -> None:
+        """Another model answered than this one, which was asked; the event names the other one."""
+        self._other_models.labels(self._provider(provider), self._model(model)).inc()
 
     def price_unknown(self, provider: str, model: str) -> None:
         """A result went out with cost 0, for the model's price is not known."""

@@ -62,12 +62,19 @@ SDK = Sdk(openai.APIStatusError, _failure, (openai.APIConnectionError,), (openai
 
 
 class OpenAIProvider(Adapter[openai.AsyncOpenAI]):
-    """The `Provider` of one OpenAI account."""
+    """The `Provider` of one account at OpenAI, or at a server that speaks its API.
+
+    answer_schema: whether it takes a JSON schema as response_format. The other arguments are those of `Adapter`.
+    """
 
     name = "openai"
     default_base_url = "https://api.openai.com/v1"
     sdk = SDK
     wire = wire
+
+    def __init__(self, api_key: str, *, answer_schema: bool = True, **common: Any) -> None:
+        self._answer_schema = answer_schema
+        super().__init__(api_key, **common)
 
     def _connect(self, api_key: str, base_url: str, http_client: CountingClient) -> openai.AsyncOpenAI:
         return openai.AsyncOpenAI(api_key=api_key, base_url=base_url, max_retries=0, timeout=TIMEOUTS, http_client=http_client)
@@ -86,7 +93,7 @@ class OpenAIProvider(Adapter[openai.AsyncOpenAI]):
         """
         sent, refused = False, ""
         try:
-            lines = wire.batch_lines(map(self._untaken.fitted, asks))
+            lines = wire.batch_lines(map(self._untaken.fitted, asks), schema=self._answer_schema)
             async with asyncio.timeout(timeout_s), self._spools.written(lines) as spool:
                 file_id, uploaded_s, seen = await self._upload(job_id, spool, timeout_s), time.monotonic(), False
                 for tries in counted():
@@ -159,9 +166,16 @@ class OpenAIProvider(Adapter[openai.AsyncOpenAI]):
                 yield response.http_response.aiter_bytes()
 
     async def _answer(self, ask: Ask, timeout_s: float) -> Reply:
-        body: dict[str, Any] = wire.completion_body(ask)
+        body = self._body(ask)
         raw = await self._client.chat.completions.with_raw_response.create(**body, timeout=timeouts(timeout_s))
-        return wire.reply_of_completion(ask.custom_id, body_object(raw.http_response))
+        return self._reply(ask, body_object(raw.http_response))
+
+    def _body(self, ask: Ask) -> dict[str, Any]:
+        """The arguments of the SDK's call."""
+        return wire.completion_body(ask, schema=self._answer_schema)
+
+    def _reply(self, ask: Ask, completion: dict[str, Any]) -> Reply:
+        return wire.reply_of_completion(ask.custom_id, completion)
 
     async def cancel(self, provider_job_id: str) -> None:
         """Cancel a batch; refused with a 409 for one that is over, which is then looked at."""

@@ -13,7 +13,7 @@ from domain.reply import Reply, ReplyKind, Stop, Usage
 from providers.http.failures import HttpFailure, is_billing, names_a_row
 from providers.http.fields import count, items, mapping, text
 from providers.http.results import LAG_S, Announced
-from providers.prompts.answer_schema import openai_response_format
+from providers.prompts.answer_schema import in_words, openai_response_format
 from providers.protocol import Ask, FailedBy, JobPhase, JobStatus
 from providers.untaken import refused_field
 
@@ -39,17 +39,24 @@ _TYPES_BY_STATUS = {
 }
 
 
-def completion_body(ask: Ask) -> dict[str, Any]:
-    """The body of one chat completion, in a call as in a batch line. Caching needs no mark here."""
-    messages = [{"role": "user", "content": "".join(block.text for block in ask.blocks)}]
+def completion_body(ask: Ask, *, schema: bool = True) -> dict[str, Any]:
+    """The body of one chat completion, in a call as in a batch line. Caching needs no mark here.
+
+    Without `schema`, for a server that takes none, the prompt says at its end what the answer must look like.
+    """
+    prompt = "".join(block.text for block in ask.blocks)
+    if not schema:
+        prompt += in_words(ask.answers)
+    messages = [{"role": "user", "content": prompt}]
     if ask.system:
         messages.insert(0, {"role": "system", "content": ask.system})
     body: dict[str, Any] = {
         "model": ask.model,
         "messages": messages,
         "max_completion_tokens": ask.max_tokens,  # max_tokens is deprecated and refused by reasoning models
-        "response_format": openai_response_format(ask.answers),
     }
+    if schema:
+        body["response_format"] = openai_response_format(ask.answers)
     optional = {
         "temperature": ask.temperature,
         "reasoning_effort": ask.reasoning_effort,
@@ -58,10 +65,10 @@ def completion_body(ask: Ask) -> dict[str, Any]:
     return body | {key: value for key, value in optional.items() if value is not None}
 
 
-def batch_lines(asks: Iterable[Ask]) -> Iterator[bytes]:
+def batch_lines(asks: Iterable[Ask], *, schema: bool = True) -> Iterator[bytes]:
     """The input file of a batch line by line: ASCII, so that no reader finds a line end inside an essay."""
     for ask in asks:
-        line = {"custom_id": ask.custom_id, "method": "POST", "url": ENDPOINT, "body": completion_body(ask)}
+        line = {"custom_id": ask.custom_id, "method": "POST", "url": ENDPOINT, "body": completion_body(ask, schema=schema)}
         yield json.dumps(line).encode() + b"\n"
 
 

@@ -5,6 +5,7 @@ Only keywords that the strict modes of Anthropic and OpenAI accept. Neither enfo
 (docs/contract.md#prompts-and-answers). Google takes a dialect of its own, `google_schema`.
 """
 
+import json
 from typing import Any
 
 from domain.answer import bundle_keys
@@ -94,3 +95,9 @@ def _google_answer(*, described: bool) -> dict[str, Any]:
             del made[name]["description"]
     made["confidence"] |= {"minimum": 1, "maximum": 5}
     return made
+
+
+def in_words(answers: int = 1) -> str:
+    """What a prompt says of the answer's form, for a server that takes no schema."""
+    schema = json.dumps(schema_of(answers), separators=(",", ":"))
+    return f"\n\nAnswer with one JSON object and nothing around it. It must fit this JSON schema: {schema}"

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from providers.http.rest import path_at
 
 from providers.anthropic import wire as anthropic_wire
 from providers.http.rest import path_at

@@ -1,0 +1,1 @@
+"""The provider mock: answers that are made up, from the worker itself."""
