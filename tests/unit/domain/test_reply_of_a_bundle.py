@@ -213,3 +213,11 @@ def test_shares_of_an_example() -> None:
 def test_what_cannot_be_shared(cost: float, weights: list[int]) -> None:
     with pytest.raises(ValueError, match="cannot share"):
         usage_by_member(Usage(1), cost, weights)
+
+
+def test_a_cost_inside_the_providers_usage_is_divided_too() -> None:
+    usage = Usage(10, 4, raw={"cost": 0.3, "cost_details": {"upstream_inference_cost": 0.2}, "is_byok": True, "none": 0.0})
+    raws = [part.raw or {} for part, _ in usage_by_member(usage, 0.5, [1, 2, 4])]
+    assert sum(raw["cost"] for raw in raws) == 0.3
+    assert sum(raw["cost_details"]["upstream_inference_cost"] for raw in raws) == 0.2
+    assert [(raw["is_byok"], raw["none"]) for raw in raws] == [(True, 0.0)] * 3

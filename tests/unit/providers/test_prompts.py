@@ -1,6 +1,7 @@
 """What is asked: the text is the user_prompt character for character, and only the leading static block is marked."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from domain.comparison import CallProfile
 from providers.anthropic.wire import message_params
 from providers.openai.wire import completion_body
-from providers.prompts.answer_schema import anthropic_format, openai_response_format
+from providers.prompts.answer_schema import anthropic_format, openai_response_format, schema_of
 from providers.prompts.prompts import PromptSource, SourceBlock, ask_for, prompt_blocks
 from providers.protocol import Ask
 
@@ -144,3 +145,12 @@ def test_the_answer_schema_holds_only_what_strict_modes_take() -> None:
     assert schema["properties"]["winner"]["enum"] == ["Essay A", "Essay B"]
     keywords = {key for node in schema["properties"].values() for key in node}
     assert keywords == {"type", "enum", "description"}
+
+
+def test_a_server_without_schemas_is_told_in_the_prompt_what_an_answer_looks_like() -> None:
+    asked = replace(ask(PromptSource("Which one?")), answers=3)
+    body = completion_body(asked, schema=False)
+    assert "response_format" not in body
+    said, _, schema = user_text(body).partition("\n\nAnswer with one JSON object")
+    assert said == "Which one?"
+    assert json.loads(schema[schema.index("{") :]) == schema_of(3)

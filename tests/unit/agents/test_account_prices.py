@@ -1,0 +1,14 @@
+"""The accounts' own prices, from the settings to the book."""
+
+from agents.accounts.prices import price_book
+from domain.reply import Usage
+from settings.settings import Settings
+
+TOKENS = Usage(1_000_000, 1_000_000)
+
+
+def test_an_accounts_own_prices_come_from_its_settings() -> None:
+    block = {"api_key": "key", "base_url": "http://127.0.0.1:8000/v1", "model": "our-model"}
+    own = Settings(openai=block | {"input_usd_per_mtok": 0.5, "output_usd_per_mtok": 1.5})
+    assert price_book(own).cost_usd("openai", "our-model", TOKENS, batch=False) == 2.0
+    assert price_book(Settings(openai=block)).cost_usd("openai", "our-model", TOKENS, batch=False) is None
