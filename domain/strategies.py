@@ -41,6 +41,7 @@ STRATEGIES = {
     )
 }
 DEFAULT = "per_round"
+BATCH_MODE = "provider_batch_api"  # a request's wish for a batch, as the wire calls it
 
 
 def choose(configured: str, requested_mode: object, *, honor_request_mode: bool, batches: bool = True) -> Strategy:
@@ -54,8 +55,13 @@ def choose(configured: str, requested_mode: object, *, honor_request_mode: bool,
     row = STRATEGIES[configured]
     if not honor_request_mode:
         return row
-    if requested_mode == "provider_batch_api":
+    if requested_mode == BATCH_MODE:
         return row if row.transport is Transport.BATCH or not batches else STRATEGIES["per_round"]
     if isinstance(requested_mode, str) and requested_mode in ("per_request", "serial_bundle"):
         return STRATEGIES[requested_mode]
     return row
+
+
+def misses_its_batch(requested_mode: object, *, honor_request_mode: bool, batches: bool) -> bool:
+    """Whether a request asks for a batch, and its provider takes none."""
+    return not batches and honor_request_mode and requested_mode == BATCH_MODE

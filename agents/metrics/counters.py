@@ -62,6 +62,12 @@ class Metrics:
         self._nightly_iterations = self._counter(
             "roundbatch_nightly_iterations", "Rounds after a cj_batch's first that wait for a night.", "provider"
         )
+        self._batches_not_taken = self._counter(
+            "roundbatch_batches_not_taken",
+            "Requests for a batch at a provider that takes none: they go as its strategy says.",
+            "provider",
+        )
+        self._mock = Gauge("roundbatch_mock_enabled", "1: the provider mock makes answers up.", registry=registry)
         self._spent = self._counter(
             "roundbatch_outcomes_spent", "Outcomes that came when the comparison had ended.", "provider"
         )
@@ -103,6 +109,8 @@ class Metrics:
 
     def expect(self, providers: Iterable[str]) -> None:
         """Begin at 0 each series whose increase an alert watches: to Prometheus, one that begins at 1 has not increased."""
+        providers = tuple(providers)
+        self._mock.set("mock" in providers)
         for provider in map(self._provider, providers):
             self._rate_limited.labels(provider)
             self._unknown_ids.labels(provider)
@@ -163,6 +171,10 @@ class Metrics:
     def nightly_iteration(self, provider: str) -> None:
         """A round with an iteration of 1 or more came under nightly, where each round waits for a night of its own."""
         self._nightly_iterations.labels(self._provider(provider)).inc()
+
+    def batch_not_taken(self, provider: str) -> None:
+        """A request asked for a batch, and its provider takes none."""
+        self._batches_not_taken.labels(self._provider(provider)).inc()
 
     def outcome_spent(self, provider: str, count: int = 1) -> None:
         """Outcomes came for comparisons that had ended already."""

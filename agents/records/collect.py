@@ -9,8 +9,10 @@ from faust.types import Message
 from agents.metrics.counters import Metrics
 from agents.planning.planner import Judged, Planner
 from agents.records.dead_letters import DeadLetters
+from domain import strategies
 from domain.comparison import Member
 from domain.outcome import Outcome
+from domain.providers import PROVIDERS
 from domain.rounds import Arrival, RoundEntry, Standing, iteration
 from domain.strategies import STRATEGIES, Closes
 from settings.settings import Settings
@@ -44,6 +46,7 @@ class Collect:
         self._settings, self._tables, self._outbox = settings, tables, outbox
         self._dead_letters, self._metrics, self._clock = dead_letters, metrics, clock
         self._planner = Planner(settings)
+        self._without_batches = frozenset(name for name in PROVIDERS if not settings.provider(name).takes_batches)
 
     def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
         """Handle one inbound record; returns the effects that must be done before its offset is acked. Raises OtherLog."""
@@ -114,6 +117,7 @@ class Collect:
             effects.append(self._tables.rounds.put(partition, key, value))
         self._tell_of_rounds(view, judged, entries)
         self._warn_of_nights(view, judged, entries)
+        self._count_missed_batches(judged, entries)
         view.once_acked.close(offset, view.state.learn_record(offset, entries, self._clock.now_ms()))
         view.note_finished(view.work.next - 1)
         self._answer_rejected(message, judged, entries, append_ms, effects)
@@ -160,6 +164,22 @@ class Collect:
                 provider=provider,
                 said="each round of a cj_batch waits for a night of its own: ten rounds are ten nights",
             )
+
+    def _count_missed_batches(self, judged: Judged, entries: list[RoundEntry]) -> None:
+        """Count the comparisons that ask for a batch of a provider that takes none; one that is read again counts again."""
+        missing = {
+            arrival.position: arrival.provider
+            for entry in entries
+            for arrival in entry.arrivals
+            if arrival.provider in self._without_batches and arrival.standing is Standing.ACCEPTED
+        }
+        if not missing:
+            return
+        honor = self._settings.honor_request_mode
+        for member in judged.record.members:
+            mode = member.metadata.get("cj_llm_batching_mode")
+            if member.position in missing and strategies.misses_its_batch(mode, honor_request_mode=honor, batches=False):
+                self._metrics.batch_not_taken(missing[member.position])
 
     def _answer_rejected(
         self,

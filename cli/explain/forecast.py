@@ -194,6 +194,8 @@ def reason(mode: object, provider: str, settings: Settings) -> str:
     asked = f"cj_llm_batching_mode={str(mode)[:40]}"
     if not settings.honor_request_mode:
         return f"{configured} ({asked} is not honoured: {variable('honor_request_mode')}=false)"
+    if strategies.misses_its_batch(mode, honor_request_mode=True, batches=settings.provider(provider).takes_batches):
+        return f"{configured} ({asked} is not possible: {provider} takes no batch jobs)"
     # A mode is a word that the wire knows if, for at least one configured strategy, it picks another one.
     if all(strategies.choose(name, mode, honor_request_mode=True).name == name for name in STRATEGIES):
         return f"{configured} ({asked} is no known mode)"

@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from agents.records import decide
-from domain import rounds
+from domain import rounds, strategies
 from domain.comparison import Member
 from domain.job import Job
 from domain.outcome import Outcome
 from domain.partition.state import PartitionState
+from domain.providers import PROVIDERS
 from domain.reconciling import Verdict
+from settings.settings import Settings
 from streams.wire import work
 from streams.wire.requests import InboundMember, Undecodable, read_record
 
@@ -41,6 +43,8 @@ class Found:
     batch: str | None  # its cj_batch_id, or without one its bos_batch_id
     content_sha256: str
     callback_topic: str | None
+    provider: str = ""  # that it names itself
+    mode: object = None  # its cj_llm_batching_mode
 
 
 def find(correlation_id: UUID, partition: int, offset: int, at_ms: int, raw: bytes | None) -> list[Found]:
@@ -63,11 +67,14 @@ def _found(one: InboundMember, partition: int, offset: int, at_ms: int, size: in
     key = rounds.round_key(one.metadata, member)
     kind, _, rest = key.partition(":")
     batch = None if kind == "own" else rest.rpartition(":")[0]
-    return Found(partition, member, at_ms, size, key, batch, one.content_sha256, one.callback_topic)
+    provider = (one.body.llm_config_overrides.provider_override or "") if one.body is not None else ""
+    mode = one.metadata.get("cj_llm_batching_mode")
+    return Found(partition, member, at_ms, size, key, batch, one.content_sha256, one.callback_topic, provider.lower(), mode)
 
 
-def requested(topic: str, found: Iterable[Found]) -> Iterator[Step]:
+def requested(settings: Settings, found: Iterable[Found]) -> Iterator[Step]:
     """A step for each request that holds the id; of those in one partition the first counts."""
+    topic = settings.request_topic
     first: dict[int, Found] = {}
     for one in found:
         before = first.setdefault(one.partition, one)
@@ -75,7 +82,17 @@ def requested(topic: str, found: Iterable[Found]) -> Iterator[Step]:
         if before is not one:
             same = before.content_sha256 == one.content_sha256
             said += "; a duplicate, passed over" if same else "; other content than before: a dead letter"
+        said += _missed_batch(settings, one)
         yield Step(one.at_ms, topic, one.partition, one.member.offset, "requested", said)
+
+
+def _missed_batch(settings: Settings, one: Found) -> str:
+    """What to say of a request for a batch that its provider does not take, by the settings of this environment."""
+    provider = one.provider or settings.default_provider
+    batches = provider not in PROVIDERS or settings.provider(provider).takes_batches
+    if not strategies.misses_its_batch(one.mode, honor_request_mode=settings.honor_request_mode, batches=batches):
+        return ""
+    return f"; it asks for a batch, and {provider} takes no batch jobs: it goes as {settings.strategy_for(provider)}"
 
 
 class WorkScan:

@@ -36,7 +36,7 @@ async def read_life(correlation_id: UUID, settings: Settings, since_ms: int | No
         raise LookupError(f"topic {settings.request_topic} does not exist at {servers}: set ROUNDBATCH_REQUEST_TOPIC")
     reading = _IdScan(correlation_id, settings, known, since_ms)
     found = await reading.requests()
-    steps = list(life.requested(settings.request_topic, found))
+    steps = list(life.requested(settings, found))
     if found:
         reading.since_ms = min(one.at_ms for one in found) - _CLOCKS_APART_MS
     standing = "no request found"

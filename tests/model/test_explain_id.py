@@ -126,7 +126,7 @@ async def test_a_request_is_found_by_id_alone_with_its_duplicates(world: World) 
         (Member(1, 0), 1, "cj:1:0", "1"),
         (Member(2, 0), 1, "cj:2:0", "2"),
     ]
-    assert [step.said.partition(";")[2].strip() for step in requested("t", found)] == [
+    assert [step.said.partition(";")[2].strip() for step in requested(World.settings(), found)] == [
         "",
         "a duplicate, passed over",
         "other content than before: a dead letter",
@@ -160,6 +160,20 @@ async def test_its_event_is_known_by_its_key(world: World) -> None:
 async def test_its_dead_letter_is_known_by_its_place(world: World, headers: dict[str, str], is_its_own: bool) -> None:
     world.request("m0", "m1")
     assert (dead_letter(places(world, "m1"), "t.DLQ", 0, 5, 9, headers) is not None) is is_its_own
+
+
+@pytest.mark.parametrize(
+    ("provider", "mode", "said"),
+    [
+        ("mock", "provider_batch_api", "; it asks for a batch, and mock takes no batch jobs: it goes as per_request"),
+        ("mock", "per_request", ""),
+        ("", "provider_batch_api", ""),
+    ],
+)
+def test_a_batch_that_the_provider_does_not_take_is_told(provider: str, mode: str, said: str) -> None:
+    found = Found(0, Member(0, 0), 0, 1, "cj:1:0", "1", "", None, provider, mode)
+    (step,) = requested(World.settings(), [found])
+    assert step.said == f"position 0 of 1, round cj:1:0{said}"
 
 
 def test_what_is_no_record_is_passed_over() -> None:

@@ -16,6 +16,7 @@ from domain.circuit import Pause
 from providers.account import Account
 from providers.limits.account_limits import only_concurrent
 from providers.limits.limiter import Limiter
+from providers.mock.provider import MockProvider
 from settings.settings import TABLES, Settings
 from tables import view as views
 from tables.view import PartitionView, ReadProgress, Tables
@@ -173,6 +174,8 @@ class ModelWorker:
         doubles: Any = self.tables
         no_log_ends: Any = None  # asked by the real Views alone
         accounts = {"openai": Account("openai", provider, Limiter(only_concurrent(16)))}
+        if self.settings.mock.open:
+            accounts["mock"] = Account("mock", MockProvider(), Limiter(only_concurrent(16)))
         return Edges(app, views, Tables(**doubles), outbox, no_log_ends, accounts, self._clock, NoPauses(), METRICS, tracer)
 
     @property

@@ -129,6 +129,13 @@ def test_what_alerts_watch_the_increase_of_begins_at_0(metrics: Metrics) -> None
     assert value(metrics, "roundbatch_rate_limited_total", provider="openai") == 0
 
 
+def test_a_mock_that_makes_answers_up_is_told(metrics: Metrics) -> None:
+    metrics.expect(["openai"])
+    assert value(metrics, "roundbatch_mock_enabled") == 0
+    metrics.expect(["openai", "mock"])
+    assert value(metrics, "roundbatch_mock_enabled") == 1
+
+
 def test_tokens_are_told_by_direction_and_cache(metrics: Metrics) -> None:
     metrics.paid.tokens("anthropic", "claude-haiku-5-5", Usage(1_000, 50, 600, 100))
     metrics.paid.tokens("anthropic", "claude-haiku-5-5", Usage(10, 1))

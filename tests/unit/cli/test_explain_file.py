@@ -126,6 +126,16 @@ def test_which_rule_decides(mode: object, fields: dict[str, Any], said: str) -> 
     assert reason(mode, "openai", settings(**fields)) == said
 
 
+def test_a_wish_for_a_batch_that_the_provider_does_not_take_is_told_in_words() -> None:
+    calls = {"openrouter": {"api_key": "key", "llm_batching_strategy": "serial_bundle"}}
+    said = reason("provider_batch_api", "openrouter", settings(**calls))
+    assert said == (
+        "ROUNDBATCH_OPENROUTER__LLM_BATCHING_STRATEGY=serial_bundle "
+        "(cj_llm_batching_mode=provider_batch_api is not possible: openrouter takes no batch jobs)"
+    )
+    assert reason("per_request", "openrouter", settings(**calls)) == "cj_llm_batching_mode=per_request of the request"
+
+
 def test_keys_are_not_needed() -> None:
     bare, missing = with_keys(Settings())
     assert (missing, bare.configured_providers) == (["anthropic", "openai", "google"], ("anthropic", "openai", "google"))

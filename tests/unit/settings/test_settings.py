@@ -255,3 +255,29 @@ def test_a_schedule_of_five_or_six_fields(cron: str) -> None:
 @pytest.mark.parametrize("cron", ["* * * *", "0 0 1 * * * 2027", "0 25 * * *", "nightly", "0 1 30 2 *"])
 def test_a_schedule_that_is_none_is_refused(cron: str) -> None:
     assert "ROUNDBATCH_OPENAI__NIGHTLY_CRON" in refusal(ROUNDBATCH_OPENAI__NIGHTLY_CRON=cron)
+
+
+@pytest.mark.parametrize("strategy", ["per_round", "nightly"])
+@pytest.mark.parametrize(
+    "account",
+    [
+        {"OPENROUTER_API_KEY": "key"},
+        {"OPENAI_API_KEY": "key", "ROUNDBATCH_OPENAI__BATCHES": "false"},
+        {"ROUNDBATCH_MOCK__ENABLED": "true", "ROUNDBATCH_MOCK__LLM_BATCHING_STRATEGY": ""},
+    ],
+)
+def test_a_strategy_of_batches_is_refused_where_none_are_taken(strategy: str, account: dict[str, str]) -> None:
+    name = next(iter(account)).removeprefix("ROUNDBATCH_").partition("_")[0]
+    own = f"ROUNDBATCH_{name}__LLM_BATCHING_STRATEGY"
+    with pytest.raises(UnusableSettings, match=f"{name.lower()} takes no batch jobs.*{own} to serial_bundle or per_request"):
+        load_settings(account | {own: strategy})
+    if name != "MOCK":  # which has a strategy of its own by default
+        with pytest.raises(UnusableSettings, match=f"{strategy} sends batch jobs"):
+            load_settings(account | {"ROUNDBATCH_LLM_BATCHING_STRATEGY": strategy})
+    for fit in ("serial_bundle", "per_request"):
+        found = load_settings(account | {own: fit, "ROUNDBATCH_LLM_BATCHING_STRATEGY": strategy})
+        assert found.strategy_for(name.lower()) == fit
+
+
+def test_without_a_key_a_strategy_that_does_not_fit_refuses_nothing() -> None:
+    assert "openrouter" not in load_settings({"ROUNDBATCH_LLM_BATCHING_STRATEGY": "per_round"}).configured_providers
