@@ -96,7 +96,7 @@ def test_a_read_of_as_many_rows_as_are_counted_or_more_is_whole(read: Read) -> N
     ],
 )
 def test_where_the_results_are_asked_for(results_url: str, base_path: str, path: str) -> None:
-    assert anthropic_wire.results_path(results_url, base_path) == path
+    assert path_at(results_url, base_path) == path
 
 
 def test_results_that_are_not_there_are_gone_when_the_batch_is_seen() -> None:
