@@ -152,7 +152,9 @@ def _stats(batch: Batch, state: str, now: float) -> dict[str, str]:
 def _shown(batch: Batch, state: str, now: float) -> dict[str, Any]:
     """The operation in the given state."""
     created = timestamp(batch.created_at + batch.skew_s)
-    ended_at = batch.ended_at or (batch.started_at if state == "FAILED" else None)
+    ended_at = batch.ended_at
+    if ended_at is None and state in DONE:
+        ended_at = batch.details.get("shown_cancelled", batch.started_at)
     metadata: dict[str, Any] = {
         "@type": TYPE,
         "name": batch.id,
@@ -310,7 +312,7 @@ async def cancel_batch(call: Call) -> Response:
     batch = _found(call)
     if batch.ended_at is None and batch.cancel_at is None:
         if call.simulation.faults.draw(("cancelled_runs_on",), "google", call.endpoint, call.endpoint) is not None:
-            batch.details["shown_cancelled"] = True
+            batch.details["shown_cancelled"] = call.now
         else:
             batch.cancel_at = call.now
     return JSONResponse({})

@@ -121,10 +121,11 @@ def _schema(config: dict[str, Any]) -> dict[str, Any] | None:
     return schema
 
 
-def _thoughts(model: str, config: Any, models: Models, tokens: dict[str, int]) -> int:
+def _thoughts(model: str, config: dict[str, Any], models: Models, tokens: dict[str, int]) -> int:
     """How many tokens the model will think. Lite models do not think unless they are told to."""
-    only(config, "generationConfig.thinkingConfig", ("includeThoughts", "thinkingBudget", "thinkingLevel"))
-    level, budget = config.get("thinkingLevel"), config.get("thinkingBudget")
+    fields = ("includeThoughts", "thinkingBudget", "thinkingLevel")
+    thinking = only(config.get("thinkingConfig", {}), "generationConfig.thinkingConfig", fields)
+    level, budget = thinking.get("thinkingLevel"), thinking.get("thinkingBudget")
     if level is not None and budget is not None:
         raise bad("You can only set one of thinking budget and thinking level.")
     if level not in (None, *LEVELS):
@@ -165,5 +166,5 @@ def read_request(body: Any, model: str, models: Models = ANY_MODEL, settings: Si
         system="\n\n".join(system),
         schema=_schema(config),
         max_tokens=None if most is None else whole(most, 1, "generationConfig.maxOutputTokens"),
-        thoughts=_thoughts(model, config.get("thinkingConfig", {}), models, settings.google_thoughts),
+        thoughts=_thoughts(model, config, models, settings.google_thoughts),
     )

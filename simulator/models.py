@@ -57,15 +57,22 @@ class Models:
         if effort is not None and (_WITHOUT_EFFORT.match(model) or "effort" in self.refused.get(model, frozenset())):
             raise ApiError(400, "This model does not support the effort parameter.")
 
-    def check_google(self, model: str, thinking: Mapping[str, Any]) -> None:
-        """Raise ApiError 400 for a thinking level or budget that the model does not take; `refused` may name them."""
-        refused, level = self.refused.get(model, frozenset()), thinking.get("thinkingLevel")
+    def check_google(self, model: str, config: Mapping[str, Any]) -> None:
+        """Raise ApiError 400 for a thinking level, a budget or a temperature that the model does not take.
+
+        `refused` may name a parameter of generationConfig or thinkingConfig, or a level.
+        """
+        refused, thinking = self.refused.get(model, frozenset()), config.get("thinkingConfig", {})
+        level = thinking.get("thinkingLevel")
         if level is not None and (model.startswith("gemini-2.5") or "thinkingLevel" in refused):
             raise ApiError(400, "Thinking level is not supported for this model.")
         if level is not None and (level in refused or (level == "MINIMAL" and _WITHOUT_MINIMAL.match(model))):
             raise ApiError(400, f"Thinking level {level} is not supported for this model.")
         if "thinkingBudget" in thinking and "thinkingBudget" in refused:
             raise ApiError(400, "Thinking budget is not supported for this model.")
+        for name in config:
+            if name in refused:
+                raise ApiError(400, f"{name} is not supported for this model.")
 
 
 def _version(model: str) -> tuple[int, int]:

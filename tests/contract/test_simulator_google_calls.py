@@ -16,6 +16,7 @@ from tests.contract.google_client import (  # noqa: F401 - the fixtures
     reasons,
     request,
 )
+from tests.harness.forked import forked_simulator
 
 GENERATE = f"/v1beta/models/{MODEL}:generateContent"
 LIST = ("GET", "/v1beta/batches")
@@ -96,6 +97,22 @@ def test_what_a_limit_says(gemini: Gemini, simulator: SimulatorControl) -> None:
     assert retry["retryDelay"] == "22s"
     simulator.faults({"fault": "status", "status": 429, "next": 1, "variant": "per_day"})
     assert "PerDay" in gemini.refused("POST", GENERATE, json=request())["details"][0]["violations"][0]["quotaId"]
+
+
+def test_what_a_model_does_not_take_can_be_set() -> None:
+    refused = {"gemini-3.6-flash": ["temperature", "LOW", "thinkingBudget"]}
+    with forked_simulator(refused_parameters=refused) as simulator:
+        client = Gemini(simulator.base_url)
+        path = "/v1beta/models/gemini-3.6-flash:generateContent"
+        for config in (
+            {"temperature": 0.5},
+            {"thinkingConfig": {"thinkingLevel": "LOW"}},
+            {"thinkingConfig": {"thinkingBudget": 100}},
+        ):
+            assert client.refused("POST", path, json=request(**config))["status"] == "INVALID_ARGUMENT"
+            client.generate(request(**config))
+        client.generate(request(thinkingConfig={"thinkingLevel": "MINIMAL"}), "gemini-3.6-flash")
+        client.close()
 
 
 def test_limits_a_minute_by_model(gemini: Gemini, simulator: SimulatorControl) -> None:

@@ -187,7 +187,10 @@ def test_a_cancelled_batch_may_run_on(gemini: Gemini, simulator: SimulatorContro
     name = gemini.submit(lines(2))
     simulator.faults(fault="cancelled_runs_on", next=1)
     gemini.json("POST", f"/v1beta/{name}:cancel")
-    assert gemini.state(name) == "BATCH_STATE_CANCELLED"
+    cancelled = gemini.get(name)
+    assert (cancelled["done"], cancelled["metadata"]["state"]) == (True, "BATCH_STATE_CANCELLED")
+    assert "endTime" in cancelled["metadata"]
+    assert "output" not in cancelled["metadata"]
     simulator.finish()
     assert gemini.state(name) == "BATCH_STATE_SUCCEEDED"
     assert len(gemini.rows(name)) == 2
