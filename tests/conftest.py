@@ -4,6 +4,7 @@ import gc
 import os
 import uuid
 from collections.abc import Iterator
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
 import hypothesis
@@ -16,11 +17,13 @@ from tests.brokers import running_kafka
 from tests.brokers.secured import SecuredKafka, running_secured_kafka
 from tests.harness.deployment import Deployment, deployment
 from tests.harness.forked import forked_simulator
+from tests.harness.one_tls import share_tls
 from tests.harness.shared import shared
 
 # An example may take as long as a busy machine makes it take: with Hypothesis's limit of 200 ms tests failed by chance.
 hypothesis.settings.register_profile("roundbatch", deadline=None)
 hypothesis.settings.load_profile("roundbatch")
+share_tls()
 
 # What takes longest begins first, so that no process is left alone with it at the end.
 FIRST = ("chaos", "integration", "contract")
@@ -31,14 +34,23 @@ APART = ("test_killed_at_a_point.py", "test_strategies_killed.py", "test_two_wor
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the folders in the order in which they are to begin."""
     order = {folder: place for place, folder in enumerate(FIRST)}
-    tests = Path(__file__).parent
-    items.sort(key=lambda item: order.get(item.path.relative_to(tests).parts[0], len(FIRST)))
+    items.sort(key=lambda item: order.get(_folder(item), len(FIRST)))
 
 
-def pytest_collection_finish() -> None:
-    """Take what was imported and collected out of every later collection of garbage: some tests collect on purpose."""
+def _folder(item: pytest.Item) -> str:
+    """The folder of tests/ that a test is in."""
+    return item.path.relative_to(Path(__file__).parent).parts[0]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Take what was imported and collected out of every later collection of garbage: some tests collect on purpose.
+
+    Where tests need forked processes, the fork server begins to import now, while Kafka starts.
+    """
     gc.collect()
     gc.freeze()
+    if any(_folder(item) in FIRST for item in session.items):
+        ensure_running()
 
 
 class ByFile(LoadScopeScheduling):

@@ -6,7 +6,10 @@ import pkgutil
 import sys
 from importlib import import_module
 
+import httpcore2
+
 from cli.packages import WORKER
+from tests.harness.one_tls import share_tls
 
 # A start imports what its settings ask for; Faust and the HTTP client import more when they are used. Here all of it is there.
 OTHERS = (
@@ -19,7 +22,6 @@ OTHERS = (
     "faust.topics",
     "faust.worker",
     "genai_prices.validation",
-    "httpcore2",
     "mode.debug",
     "truststore",
 )
@@ -28,6 +30,8 @@ for package in WORKER:
         import_module(module.name)
 for name in OTHERS:
     import_module(name)
+share_tls()
+httpcore2.default_ssl_context(_trust_env=True)  # as each client asks for it
 # Faust asks where each of its agents is declared. For that inspect looks at the files of all modules, and keeps what it found.
 inspect.getmodule(sys._getframe())
 # Faust collects garbage when partitions are taken away. What was imported is none, and stays in memory that the workers share.
