@@ -98,12 +98,11 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _round_of(body: Body) -> tuple[str, str]:
-    metadata = body.get("metadata")
-    hints: dict[str, Any] = metadata if isinstance(metadata, dict) else {}
-    for field in ("cj_batch_id", "bos_batch_id"):
-        if hints.get(field) not in (None, ""):
-            return str(hints[field]), f"{field} {hints.get('comparison_iteration') or 0}"
-    return str(body["correlation_id"]), "alone"
+    batch = request_events.batch_of(body)
+    if batch is None:
+        return str(body["correlation_id"]), "alone"
+    field, name = batch
+    return name, f"{field} {body['metadata'].get('comparison_iteration') or 0}"
 
 
 def _cut(key: str, members: Sequence[Body], now: dt.datetime) -> list[RoundRecord]:

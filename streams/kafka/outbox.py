@@ -5,7 +5,6 @@ takes the records from the queue to aiokafka's producer in their order.
 """
 
 import asyncio
-import math
 import time
 from collections import deque
 from functools import partial
@@ -25,17 +24,13 @@ from aiokafka.errors import (
 
 from settings.kafka import KafkaSettings
 from streams import failstop
-from streams.kafka import security
-from streams.kafka.broker_watch import BrokerWatch
+from streams.kafka import producers
 from streams.kafka.parked import Parked
 from streams.kafka.sends import Headers, Send, TooLarge
 
 log = structlog.get_logger("outbox")
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024  # own topics and the producer allow this; inbound records are capped at 1 MiB
-# How often the producer asks which brokers there are; aiokafka's default is 5 min. A client asks only brokers that it knows,
-# and those that have come back since it last asked it does not know.
-METADATA_MAX_AGE_MS = 30_000
 _BATCH_BYTES, _LEAST_BATCH_BYTES = 256 * 1024, 16 * 1024
 _LINGER_MS = 5  # how long the producer gathers records
 _REFUSED_S = 60.0  # how long it is remembered which size a topic has refused: its limit may be raised
@@ -85,22 +80,13 @@ class Outbox:
         failstop.watch(self._pump, "outbox")
 
     async def _connected(self) -> AIOKafkaProducer:
-        producer = security.producer(
+        return await producers.started(
             self._kafka,
-            enable_idempotence=True,  # retries neither repeat nor reorder
             linger_ms=self._linger_ms,
-            max_batch_size=self._batch_bytes,
-            max_request_size=MAX_RECORD_BYTES,
+            batch_bytes=self._batch_bytes,
+            record_bytes=MAX_RECORD_BYTES,
             request_timeout_ms=self._request_timeout_ms,
-            metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
-        # aiokafka fails a record that has waited for its partition's leader for longer than a request may take. A leader may be
-        # away for hours, so this limit is taken away.
-        accumulator: Any = producer._message_accumulator
-        accumulator._batch_ttl = math.inf
-        producer.client.cluster.add_listener(BrokerWatch())
-        await producer.start()
-        return producer
 
     def send(
         self,

@@ -1,12 +1,11 @@
 """The topics a worker needs: which ones, with what configuration; created when missing, refused when they do not fit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     TopicAlreadyExistsError,
@@ -86,29 +85,35 @@ async def prepare(settings: Settings) -> None:
     Raises rights.MissingRights and UnfitTopics: Faust would ignore a missing topic with a warning, mix partitions up where
     counts differ, and wait for ever for a group that it may not join.
     """
+    await _prepare(settings, needed(settings), settings.app_id)
+
+
+async def prepare_to_request(settings: Settings) -> None:
+    """The same for a process that only sends requests: for the request topic, where it must be allowed to Write."""
+    (topic,) = (topic for topic in needed(settings) if topic.name == settings.request_topic)
+    await _prepare(settings, (replace(topic, operations=WRITE),), None)
+
+
+async def _prepare(settings: Settings, wanted: tuple[Topic, ...], group: str | None) -> None:
     admin = security.admin(settings)
     client = security.client(settings)
     try:
         await admin.start()
         await client.bootstrap()
-        wanted = needed(settings)
         seen = await rights.of_topics(client, [topic.name for topic in wanted])
-        await _check_rights(client, settings, seen)
+        lines = rights.lacking(settings, {topic.name: topic.operations for topic in wanted}, seen)
+        if group is not None:
+            lines += rights.lacking_group(settings, group, await rights.of_group(client, group))
+        if not lines and not await rights.may_be_idempotent(client):
+            lines = [rights.lacking_idempotence(settings)]
+        if lines:
+            raise rights.MissingRights("\n".join(lines))
         await _create(admin, [topic for topic in wanted if not seen[topic.name].replicas], settings.replication_factor)
         existing = [(topic, seen[topic.name].replicas) for topic in wanted if seen[topic.name].replicas]
         await _verify(admin, existing, settings.replication_factor)
     finally:
         await client.close()
         await admin.close()
-
-
-async def _check_rights(client: AIOKafkaClient, settings: Settings, seen: Mapping[str, rights.Seen]) -> None:
-    lines = rights.lacking(settings, {topic.name: topic.operations for topic in needed(settings)}, seen)
-    lines += rights.lacking_group(settings, settings.app_id, await rights.of_group(client, settings.app_id))
-    if not lines and not await rights.may_be_idempotent(client):
-        lines = [rights.lacking_idempotence(settings)]
-    if lines:
-        raise rights.MissingRights("\n".join(lines))
 
 
 async def _create(admin: AIOKafkaAdminClient, missing: list[Topic], replication_factor: int) -> None:

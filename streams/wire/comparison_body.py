@@ -91,9 +91,14 @@ class ComparisonBody(_Part):
         return CallOverrides() if overrides is None else overrides
 
 
-def describe(error: ValidationError) -> str:
-    """Say what is wrong with a body: the field, its limit, and the value where it cannot be a prompt."""
+def describe(error: ValidationError, fields: frozenset[str] | None = None) -> str:
+    """Say what is wrong with a body: the field, its limit, and the value where it cannot be a prompt.
+
+    `fields`: of these only; empty where all of them are right.
+    """
     found = error.errors(include_url=False, include_context=False)
+    if fields is not None:
+        found = [detail for detail in found if detail["loc"] and detail["loc"][0] in fields]
     told = "; ".join(_describe_one(detail) for detail in found[:MAX_PROBLEMS])
     return told if len(found) <= MAX_PROBLEMS else f"{told}; and {len(found) - MAX_PROBLEMS} more"
 

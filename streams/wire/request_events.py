@@ -12,6 +12,10 @@ PRODUCER = "cj_assessment_service"
 
 Body = dict[str, Any]
 
+# What an envelope without data has in its place; nothing before it can hold these bytes.
+_DATA = b'"data": '
+_NO_DATA = _DATA + b"{}"
+
 
 def single_event(
     body: Body,
@@ -23,7 +27,8 @@ def single_event(
 ) -> bytes:
     """Encode one comparison. The body is not checked; without a readable id in it the envelope gets the event id."""
     event_id = event_id or uuid4()
-    return _event(SINGLE_EVENT, body, event_id, _correlation_id(body, event_id), event_timestamp, source_service, traceparent)
+    correlation_id, trace = _correlation_id(body, event_id), trace_metadata(traceparent)
+    return encode(_envelope(SINGLE_EVENT, body, event_id, correlation_id, event_timestamp, source_service, trace))
 
 
 def round_event(
@@ -39,29 +44,60 @@ def round_event(
     """Encode a round, or its part-th of `parts` (counted from 1). The bodies are not checked, nor the size (at most 1 MiB)."""
     event_id = event_id or uuid4()
     data = {"comparisons": list(bodies), "part": part, "parts": parts}
-    return _event(ROUND_EVENT, data, event_id, event_id, event_timestamp, source_service, traceparent)
+    trace = trace_metadata(traceparent)
+    return encode(_envelope(ROUND_EVENT, data, event_id, event_id, event_timestamp, source_service, trace))
 
 
-def _event(
+def batch_of(body: Body) -> tuple[str, str] | None:
+    """The batch of a comparison as (field, id): its cj_batch_id, or without one its bos_batch_id; None without either."""
+    metadata = body.get("metadata")
+    hints: Body = metadata if isinstance(metadata, dict) else {}
+    for name in ("cj_batch_id", "bos_batch_id"):
+        if hints.get(name) not in (None, ""):
+            return name, str(hints[name])
+    return None
+
+
+def record_key(body: Body) -> bytes:
+    """The key of a comparison's record: the id of its batch, or without one its correlation id.
+
+    So all rounds of a cj_batch share a partition, inside which the worker compares ids.
+    """
+    batch = batch_of(body)
+    return (str(body["correlation_id"]) if batch is None else batch[1]).encode()
+
+
+def spliced_event(
+    data: bytes, correlation_id: UUID, *, source_service: str, traceparent: str | None = None, tracestate: str | None = None
+) -> bytes:
+    """Encode one comparison around the bytes of its body, which must be one JSON object.
+
+    They stay as they are: members that nobody knows, the spelling of numbers, members that occur twice.
+    """
+    trace = trace_metadata(traceparent, tracestate)
+    without = encode(_envelope(SINGLE_EVENT, {}, uuid4(), correlation_id, None, source_service, trace))
+    head, _, tail = without.partition(_NO_DATA)
+    return b"".join((head, _DATA, data, tail))
+
+
+def _envelope(
     event_type: str,
     data: Body,
     event_id: UUID,
     correlation_id: UUID,
     event_timestamp: datetime | None,
     source_service: str,
-    traceparent: str | None,
-) -> bytes:
-    return encode(
-        EventEnvelope[dict[str, Any]](
-            event_id=event_id,
-            event_type=event_type,
-            event_timestamp=event_timestamp or datetime.now(UTC),
-            source_service=source_service,
-            schema_version=SCHEMA_VERSION,
-            correlation_id=correlation_id,
-            data=data,
-            metadata=trace_metadata(traceparent),
-        )
+    trace: dict[str, str] | None,
+) -> EventEnvelope[Body]:
+    return EventEnvelope[Body](
+        event_id=event_id,
+        event_type=event_type,
+        event_timestamp=event_timestamp or datetime.now(UTC),
+        source_service=source_service,
+        schema_version=SCHEMA_VERSION,
+        correlation_id=correlation_id,
+        data=data,
+        metadata=trace,
     )
 
 

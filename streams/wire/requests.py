@@ -94,11 +94,11 @@ def read_record(raw: bytes | None, *, max_prompt_bytes: int = ANY_PROMPT, judged
     if not isinstance(data, dict):
         raise Undecodable(f"data is {shown(data)}, not a JSON object: put the comparison or the round there")
     problem = _envelope_problem(envelope)
-    traceparent, tracestate = _trace(envelope.get("metadata"))
+    traceparent, tracestate = trace_context(envelope.get("metadata"))
     if event_type == ROUND_EVENT or (event_type != SINGLE_EVENT and isinstance(data.get("comparisons"), list)):
         part, parts, members = _round(data, problem, max_prompt_bytes, judged)
         return InboundRecord(members, part, parts, traceparent, tracestate)
-    member = _member(0, data, problem, max_prompt_bytes, judged, fallback=_uuid(envelope.get("correlation_id")))
+    member = _member(0, data, problem, max_prompt_bytes, judged, fallback=read_uuid(envelope.get("correlation_id")))
     if member.correlation_id is None:
         raise Undecodable("no correlation id can be read, in data or in the envelope: send a UUID, one per comparison")
     return InboundRecord((member,), traceparent=traceparent, tracestate=tracestate)
@@ -165,7 +165,7 @@ def _member(
     topic = fields.get("callback_topic")
     return InboundMember(
         position=position,
-        correlation_id=body.correlation_id if body else _uuid(fields.get("correlation_id")) or fallback,
+        correlation_id=body.correlation_id if body else read_uuid(fields.get("correlation_id")) or fallback,
         callback_topic=topic if isinstance(topic, str) and 0 < len(topic) <= MAX_TOPIC else None,
         metadata=metadata,
         body=body,
@@ -231,14 +231,15 @@ def _prompt(fields: dict[str, Any]) -> str:
     return prompt if isinstance(prompt, str) else ""
 
 
-def _uuid(value: object) -> UUID | None:
+def read_uuid(value: object) -> UUID | None:
+    """A correlation id as the worker reads it, in any of a UUID's spellings; None for anything else."""
     try:
         return UUID(value) if isinstance(value, str) else None
     except ValueError:
         return None
 
 
-def _trace(metadata: object) -> tuple[str | None, str | None]:
+def trace_context(metadata: object) -> tuple[str | None, str | None]:
     """Return W3C traceparent and tracestate. A malformed one is dropped, for it would break the trace of whoever reads it."""
     if not isinstance(metadata, dict):
         return None, None

@@ -171,10 +171,15 @@ def result_message(
     return ResultMessage(member.callback_topic, name.encode(), value, headers, event_id)
 
 
+def request_id(correlation_id: str) -> str:
+    """The id that a comparison's event gives to its request; `correlation_id` in the form of str(UUID)."""
+    return _uuid5(f"{correlation_id}:request")
+
+
 def _result(member: InboundMember, outcome: Outcome, correlation_id: str, requested: str, completed: str) -> dict[str, Any]:
     answer, fault, usage = outcome.answer, outcome.fault, outcome.usage
     return {
-        "request_id": _uuid5(f"{correlation_id}:request"),
+        "request_id": request_id(correlation_id),
         "correlation_id": correlation_id,
         "winner": answer.winner if answer else None,
         "justification": answer.justification if answer else None,

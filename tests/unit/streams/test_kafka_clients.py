@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-FOLDERS = ("agents", "bench", "cli", "compare", "demo", "domain", "providers", "settings", "simulator", "streams", "tables")
+FOLDERS = (
+    *("agents", "bench", "cli", "compare", "demo", "domain", "gateway"),
+    *("providers", "settings", "simulator", "streams", "tables"),
+)
 #: Whoever calls one of these connects to Kafka.
 CLIENTS = {
     "aiokafka": {"AIOKafkaClient", "AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient", "AIOKafkaConnection"},
