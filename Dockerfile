@@ -14,12 +14,13 @@ FROM python:3.13-slim AS wheel
 WORKDIR /src
 COPY requirements-dev.lock ./
 RUN awk '/^[a-z]/ {wanted = /^setuptools==/} wanted' requirements-dev.lock >build.lock \
-    && awk '/^[a-z]/ {wanted = /^(python-multipart|starlette|uvicorn)==/} wanted' requirements-dev.lock >simulator.lock \
+    && awk '/^[a-z]/ {wanted = /^python-multipart==/} wanted' requirements-dev.lock >simulator.lock \
     && pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes -r build.lock
 COPY pyproject.toml README.md ./
 COPY agents agents
 COPY cli cli
 COPY domain domain
+COPY gateway gateway
 COPY providers providers
 COPY settings settings
 COPY streams streams

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import cancel, compare, config, dead_letters, demo, jobs, packages, results, simulator, submit, worker
+from cli import cancel, compare, config, dead_letters, demo, gateway, jobs, packages, results, simulator, submit, worker
 from cli.closed_pipe import until_closed
 from cli.explain import command as explain
 from cli.watch import command as watch
@@ -47,6 +47,7 @@ def roundbatch(
 
 
 app.command("worker")(worker.worker)
+app.command("gateway")(gateway.gateway)
 app.command("config")(until_closed(config.config))
 app.command("submit")(until_closed(submit.submit))
 app.command("results")(until_closed(results.results))

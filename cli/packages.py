@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 #: The worker's top-level packages without `cli`, which is running already when this is checked.
-WORKER = ("agents", "domain", "providers", "settings", "streams", "tables")
+WORKER = ("agents", "domain", "gateway", "providers", "settings", "streams", "tables")
 #: Packages that an installation may leave out, as the worker's image does.
 OPTIONAL = ("compare", "demo", "simulator")
 OWN = (*WORKER, *OPTIONAL)
-_SIMULATOR = ("simulator", "python_multipart", "starlette", "uvicorn")
+_SIMULATOR = ("simulator", "python_multipart")
 _DEMO = ("demo", "choix", "confluent_kafka", "matplotlib", "scipy", *_SIMULATOR)
 #: What a command needs beyond the worker's packages and dependencies.
 EXTRA = {"simulator": _SIMULATOR, "demo": _DEMO, "compare": ("compare", *_DEMO)}

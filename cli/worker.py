@@ -47,16 +47,16 @@ def worker() -> None:
     try:
         main(settings)
     except (EndpointsUnavailable, KafkaRefused, MissingRights, StateDirUnusable, UnfitTopics) as refusal:
-        _end(str(refusal), EXIT_UNUSABLE)
+        end(str(refusal), EXIT_UNUSABLE)
     except (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError) as refusal:
-        _end(f"Kafka does not let the worker do what it must: {refusal}; docs/operations.md, Rights", EXIT_UNUSABLE)
+        end(f"Kafka does not let the worker do what it must: {refusal}; docs/operations.md, Rights", EXIT_UNUSABLE)
     except StartTooLong as failure:
-        _end(str(failure), EXIT_UNAVAILABLE)
+        end(str(failure), EXIT_UNAVAILABLE)
     except (KafkaError, TimeoutError) as error:
-        _end(no_kafka(error), EXIT_UNAVAILABLE)
+        end(no_kafka(error), EXIT_UNAVAILABLE)
 
 
-def _end(line: str, code: int) -> NoReturn:
+def end(line: str, code: int) -> NoReturn:
     """End at once: what a start has left behind, Faust's threads above all, would hold up an ordinary exit."""
     from streams import logs
 

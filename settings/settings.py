@@ -18,6 +18,7 @@ from settings import former, variable
 from settings import warnings as start_warnings
 from settings.budget import BudgetSettings
 from settings.env import UnusableSettings
+from settings.gateway import GatewaySettings
 from settings.kafka import KafkaSettings
 from settings.provider import (
     MIB,
@@ -145,6 +146,7 @@ class Settings(KafkaSettings, TopicSettings, BaseSettings):
     google: GoogleSettings = Field(default_factory=lambda: GoogleSettings())
     openrouter: OpenRouterSettings = Field(default_factory=lambda: OpenRouterSettings())
     mock: MockSettings = Field(default_factory=lambda: MockSettings())
+    gateway: GatewaySettings = Field(default_factory=lambda: GatewaySettings())
     testing: ForTesting = Field(default_factory=lambda: ForTesting())
 
     _former: tuple[str, ...] = PrivateAttr(default=())

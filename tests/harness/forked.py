@@ -1,5 +1,5 @@
-"""Workers and simulators, forked from a process that has imported everything (warm.py): a worker's start costs 0.5 s of a core,
-not 3 s, a simulator's 0.05 s, not 0.6 s."""
+"""Workers, gateways and simulators, forked from a process that has imported everything (warm.py): a worker's start costs 0.5 s
+of a core, not 3 s, a simulator's 0.05 s, not 0.6 s."""
 
 import json
 import multiprocessing
@@ -17,7 +17,9 @@ from simulator.settings import SimulatorSettings
 from tests.waiting import LIMIT_S
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["agents.worker", "cli.main", "cli.worker", "uvloop", "simulator.process", "tests.harness.warm"])
+_FORKS.set_forkserver_preload(
+    ["agents.worker", "cli.main", "cli.worker", "uvloop", "simulator.process", "gateway.server", "tests.harness.warm"]
+)
 
 
 def _reach_nothing_else(env: Mapping[str, str]) -> None:
@@ -26,15 +28,15 @@ def _reach_nothing_else(env: Mapping[str, str]) -> None:
     os.environ.update({**clean, **env})
 
 
-def _become_worker(env: Mapping[str, str], log: str) -> None:
-    """`roundbatch worker` in a forked child, with its output in a file."""
+def _become(command: str, env: Mapping[str, str], log: str) -> None:
+    """`roundbatch COMMAND` in a forked child, with its output in a file."""
     _reach_nothing_else(env)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
     from cli.main import app
 
-    app(["worker"], prog_name="roundbatch")
+    app([command], prog_name="roundbatch")
 
 
 def _become_simulator(settings: str, told: Connection) -> None:
@@ -98,6 +100,6 @@ class Forked:
             os.kill(self.pid, number)
 
 
-def forked_worker(env: Mapping[str, str], log: str) -> Forked:
-    """`roundbatch worker` with this environment."""
-    return Forked(_become_worker, dict(env), log)
+def forked_command(command: str, env: Mapping[str, str], log: str) -> Forked:
+    """`roundbatch worker` or `roundbatch gateway` with this environment."""
+    return Forked(_become, command, dict(env), log)

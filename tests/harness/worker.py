@@ -1,4 +1,4 @@
-"""A worker as a process of its own, on topics of its own."""
+"""A worker, or a gateway, as a process of its own, on topics of its own."""
 
 import signal
 import subprocess
@@ -6,35 +6,34 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.brokers.ports import free_ports
-from tests.harness.forked import forked_worker
+from tests.harness.forked import forked_command
 from tests.waiting import LIMIT_S, until
 
 ANSWER_S = 30.0  # to one request over HTTP
 
 
-class WorkerProcess:
-    """`roundbatch worker` with this environment; its log is a file."""
+class RoundbatchProcess:
+    """`roundbatch COMMAND` with this environment; its log is a file, its endpoints are on a port of 127.0.0.1."""
 
-    def __init__(self, env: Mapping[str, str], log: Path, state: str = "") -> None:
-        self.state = state  # the name of its state directory
-        self.health_port = free_ports(1)[0]
-        self.log_path = log
+    def __init__(self, command: str, env: Mapping[str, str], log: Path, port: int) -> None:
+        self.command, self.port, self.log_path = command, port, log
         log.touch()
-        self.process = forked_worker({**env, "ROUNDBATCH_HEALTH_PORT": str(self.health_port)}, str(log))
+        self.process = forked_command(command, env, str(log))
 
-    def wait_ready(self) -> "WorkerProcess":
+    def wait_ready(self) -> Self:
         """Return once /readyz says so."""
-        until(self._ready, "the worker is ready", self.tail, every_s=0.1)
+        until(self._ready, f"the {self.command} is ready", self.tail, every_s=0.1)
         return self
 
     def _ready(self) -> bool:
-        assert self.process.poll() is None, f"the worker ended with {self.process.returncode}:\n{self.tail()}"
+        assert self.process.poll() is None, f"the {self.command} ended with {self.process.returncode}:\n{self.tail()}"
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/readyz", timeout=ANSWER_S) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=ANSWER_S) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False  # not listening yet
@@ -52,7 +51,7 @@ class WorkerProcess:
         def asleep() -> bool:
             return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
-        until(asleep, "the worker is asleep", self.tail)
+        until(asleep, f"the {self.command} is asleep", self.tail)
 
     def wake(self) -> None:
         """Wake it from SIGSTOP."""
@@ -71,7 +70,7 @@ class WorkerProcess:
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that have these labels; 0.0 where there is none."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.health_port}/metrics", timeout=ANSWER_S) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=ANSWER_S) as answer:
             families = text_string_to_metric_families(answer.read().decode())
         samples = (sample for family in families for sample in family.samples if sample.name == name)
         return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
@@ -85,3 +84,12 @@ class WorkerProcess:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(LIMIT_S)
+
+
+class WorkerProcess(RoundbatchProcess):
+    """`roundbatch worker`."""
+
+    def __init__(self, env: Mapping[str, str], log: Path, state: str = "") -> None:
+        self.state = state  # the name of its state directory
+        self.health_port = free_ports(1)[0]
+        super().__init__("worker", {**env, "ROUNDBATCH_HEALTH_PORT": str(self.health_port)}, log, self.health_port)

@@ -7,8 +7,8 @@ import sys
 #: Their loading is what a start would wait for; who needs one of them imports it where it is needed.
 PROVIDER_SDKS = {"anthropic", "openai"}
 NOT_A_WORKERS = {
-    "bench", "choix", "cli", "compare", "confluent_kafka", "demo", "matplotlib", "numpy", "opentelemetry", "scipy", "simulator",
-    "starlette", "tests", "typer", "uvicorn",
+    "bench", "choix", "cli", "compare", "confluent_kafka", "demo", "gateway", "matplotlib", "numpy", "opentelemetry",
+    "scipy", "simulator", "starlette", "tests", "typer", "uvicorn",
 }  # fmt: skip
 HELP_LOADS = {"annotated_doc", "cli", "shellingham", "typer", "typing_extensions"}
 #: Of the standard library: slow to load, and of no use to a page of help.
@@ -55,3 +55,10 @@ def test_an_account_loads_the_sdk_of_its_own_provider() -> None:
         )
     )
     assert loaded & PROVIDER_SDKS == {"openai"}
+
+
+def test_a_gateway_is_loaded_without_the_worker() -> None:
+    """Faust and the tables' store would double its memory."""
+    loaded = tops(loaded_by("import gateway.server"))
+    assert {"gateway", "starlette", "uvicorn"} <= loaded
+    assert loaded & (PROVIDER_SDKS | {"agents", "faust", "providers", "rocksdict", "tables"}) == set()

@@ -11,13 +11,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXTS = (".py", ".md", ".yml", ".yaml", ".toml", ".html", ".sh", ".cfg", ".tpl")
-FOLDERS = "agents|bench|cli|compare|demo|deploy|docs|domain|providers|settings|simulator|streams|tables|tests"
+FOLDERS = "agents|bench|cli|compare|demo|deploy|docs|domain|gateway|providers|settings|simulator|streams|tables|tests"
 
 PAGE = re.compile(r"([\w./-]*[\w-]\.md)(?:#([\w-]+))?")
 ANCHOR_HERE = re.compile(r"\]\(#([\w-]+)\)")
 FILE = re.compile(rf"(?<![\w./-])(?:{FOLDERS})/[\w./-]*\w\.(?:py|html|json|yml|jsonl)\b")
 MODULE = re.compile(
-    r"(?<![\w./-])((?:agents|bench|cli|compare|domain|providers|simulator|streams|tables|tests)\.(?!md\b)[a-z_]+)(?:\.[\w.]+)?"
+    r"(?<![\w./-])((?:agents|bench|cli|compare|domain|gateway|providers|simulator|streams|tables|tests)\.(?!md\b)[a-z_]+)(?:\.[\w.]+)?"
 )
 # Named, and not ours to be read: what a test writes, and a module of Faust.
 NO_PAGES = {"01.md", "NN.md"}

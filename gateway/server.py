@@ -1,0 +1,104 @@
+"""The gateway as a process: Kafka is looked at as a worker's start does, then posts are taken until SIGTERM."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator
+
+import structlog
+import uvicorn
+
+from gateway import connections
+from gateway.app import create_app
+from gateway.door import Door
+from gateway.health import Health
+from gateway.metrics import Metrics
+from gateway.records import Records
+from settings.settings import Settings
+from streams import logs
+from streams.kafka import security, topics
+from streams.system_words import system_words
+
+log = structlog.get_logger("gateway")
+
+_BACKLOG = 2_048
+_MORE_S = 3.0  # for answers on their way, after the last post that was held has been answered
+
+
+class CannotListen(Exception):
+    """The address is taken, or is not one of this machine; the message is one line with the remedy."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which ends with exit code 0 on SIGTERM; uvicorn would raise the signal again after its shutdown."""
+
+    def __init__(self, config: uvicorn.Config, door: Door, within_s: float) -> None:
+        super().__init__(config)
+        self._door, self._within_s = door, within_s
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        log.info("gateway_stopping", timeout_s=self._within_s)
+        self._door.close(self._within_s)
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, setattr, self, "should_exit", True)
+        yield
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Raises what a start refuses, and CannotListen."""
+    limits, metrics = settings.gateway, Metrics()
+    records = Records(settings, settings.request_topic, metrics)
+    async with asyncio.timeout(settings.start_timeout_s or None):
+        await security.check(settings)
+        await topics.prepare_to_request(settings)
+        await records.start()
+    door = Door(settings, records, metrics)
+    health = Health(settings, records, door, metrics)
+    config = uvicorn.Config(
+        create_app(settings, door, health, metrics),
+        http=connections.connection_class(limits, metrics),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=int(limits.keep_alive_s) or 1,
+        timeout_graceful_shutdown=int(settings.shutdown_timeout_s + _MORE_S),
+    )
+    server = _Server(config, door, settings.shutdown_timeout_s)
+    with _listening(limits.host, limits.port) as listener:
+        log.info("gateway_started", host=limits.host, port=listener.getsockname()[1], topic=settings.request_topic)
+        watching = [asyncio.create_task(health.run()), asyncio.create_task(connections.watch(server.server_state))]
+        await server.serve(sockets=[listener])
+    for task in watching:
+        task.cancel()
+    await records.stop()
+    log.info("gateway_stopped")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise CannotListen(
+            f"the gateway cannot listen on {host}:{port} ({system_words(error) or error.strerror}): set "
+            "ROUNDBATCH_GATEWAY__HOST to an address of this machine and ROUNDBATCH_GATEWAY__PORT to a free port, or 0 for any"
+        ) from error
+
+
+def main(settings: Settings) -> None:
+    """Run a gateway in an event loop of its own, and end the process after a clean stop."""
+    import uvloop
+
+    asyncio.Runner(loop_factory=uvloop.new_event_loop).run(serve(settings))
+    logs.finish()
+    os._exit(0)  # a producer that waits for a Kafka that is away must not hold up the exit
