@@ -3,8 +3,6 @@
 CJ takes an error whose JSON is no object for one that cannot be repeated, and gives its whole batch up.
 """
 
-from typing import Any
-
 import structlog
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -14,11 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway.bodies import PROVIDERS
+from domain.providers import PROVIDERS
 from gateway.door import Door
 from gateway.health import Health
 from gateway.metrics import Metrics
-from settings import settings as all_settings
 from settings.settings import Settings
 from streams.wire.comparison_body import shown
 
@@ -53,7 +50,7 @@ class _Models:
     """What may be asked for. Any model's name is passed on; these are the ones that requests without a name get."""
 
     def __init__(self, settings: Settings) -> None:
-        self._defaults = {name: settings.provider(name).model for name in all_settings.PROVIDERS}
+        self._defaults = {name: settings.provider(name).model for name in PROVIDERS}
 
     async def models(self, request: Request) -> Response:
         provider = request.query_params.get("provider")
@@ -61,15 +58,10 @@ class _Models:
             known = ", ".join(PROVIDERS)
             return JSONResponse({"error": f"Invalid provider: {shown(provider)} is none of {known}"}, 400)
         asked = PROVIDERS if provider is None else (provider,)
-        models: dict[str, list[dict[str, Any]]] = {
-            name: [{"model_id": self._defaults[name], "is_default": True}] if name in self._defaults else [] for name in asked
-        }
-        return JSONResponse({"providers": models})
+        return JSONResponse({"providers": {name: [{"model_id": self._defaults[name], "is_default": True}] for name in asked}})
 
     async def providers(self, _: Request) -> Response:
-        known = [
-            {"name": name, "available": name in self._defaults, "default_model": self._defaults.get(name)} for name in PROVIDERS
-        ]
+        known = [{"name": name, "default_model": model} for name, model in self._defaults.items()]
         return JSONResponse({"providers": known})
 
 

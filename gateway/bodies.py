@@ -7,20 +7,18 @@ told by the worker, in an error event: CJ counts that and goes on, while a post 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from domain.providers import PROVIDERS
 from streams.wire import request_events, results
 from streams.wire.comparison_body import MAX_TOPIC, CallOverrides, describe, shown
 from streams.wire.requests import read_uuid, trace_context
 
 SOURCE_SERVICE = "roundbatch_gateway"
-#: The providers that a result event can name.
-PROVIDERS: tuple[str, ...] = get_args(results.ComparisonResult.model_fields["provider"].annotation)
-
 _CHECKED_OVERRIDES = frozenset({"temperature_override", "max_tokens_override", "reasoning_effort", "output_verbosity"})
 _JSON_TYPE = re.compile(r"application/(?:json|[\w.-]+\+json)\s*(?:;.*)?", re.ASCII | re.IGNORECASE)
 
@@ -109,7 +107,7 @@ def _override_problems(overrides: object) -> Iterator[str]:
         yield "llm_config_overrides: send a JSON object"
         return
     provider = overrides.get("provider_override")
-    if provider is not None and provider not in PROVIDERS:
+    if provider is not None and not (isinstance(provider, str) and provider in PROVIDERS):
         yield f"llm_config_overrides.provider_override: {shown(provider)} is none of {', '.join(PROVIDERS)}"
     try:
         CallOverrides.model_validate(overrides)
