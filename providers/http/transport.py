@@ -36,7 +36,7 @@ _OPERATIONS = {
     "GET batches/{id}": "batches.retrieve",
     "POST batches/{id}/cancel": "batches.cancel",
     "GET models/{id}": "models.retrieve",
-    "POST models/{id}:generateContent": "models.generateContent",
+    "POST models/{id}:generateContent": "models.generate_content",
     "POST models/{id}:batchGenerateContent": "batches.create",
     "POST batches/{id}:cancel": "batches.cancel",
     "GET files/{id}:download": "files.content",
