@@ -93,24 +93,18 @@ class GoogleProvider(Adapter[Rest]):
             raise ProviderDown(f"upload: not done within {timeout_s} s") from error
 
     async def _upload(self, job_id: str, spool: Spool, timeout_s: float) -> str:
-        """Upload a file in two requests: the first one names the address of the second, which takes all bytes at once."""
+        """Upload a file in two requests: the first one names the address of the second, which takes all bytes at once.
+
+        Where a file of that name is there already, this one gets a name of the API's choice: whose it is its display name says.
+        """
         with mapped(Step.READ, REST):
-            begun = await self._client.request(
-                "POST",
-                "/upload/v1beta/files",
-                content=requests.encoded(requests.file_body(job_id)),
-                headers={
-                    **_JSON,
-                    "X-Goog-Upload-Protocol": "resumable",
-                    "X-Goog-Upload-Command": "start",
-                    "X-Goog-Upload-Header-Content-Length": str(spool.size),
-                    "X-Goog-Upload-Header-Content-Type": "application/jsonl",
-                },
-                time_limits=timeouts(timeout_s),
-            )
-            address = text(begun.headers.get("x-goog-upload-url"))
-            if not address:
-                raise UnreadableBody("x-goog-upload-url is missing")
+            try:
+                address = await self._begin_upload(requests.file_body(job_id), spool.size, timeout_s)
+            except REST.status_error as error:
+                if REST.read(error).status != 409:
+                    raise
+                log.warning("input_file_there_already", provider=self.name, job=job_id)
+                address = await self._begin_upload(requests.file_body(job_id, named=False), spool.size, timeout_s)
             done = await self._client.request(
                 "POST",
                 self._client.path_of(address),
@@ -123,6 +117,25 @@ class GoogleProvider(Adapter[Rest]):
                 time_limits=timeouts(timeout_s),
             )
             return required_text(mapping(body_object(done).get("file")), "name")
+
+    async def _begin_upload(self, body: dict[str, Any], size: int, timeout_s: float) -> str:
+        begun = await self._client.request(
+            "POST",
+            "/upload/v1beta/files",
+            content=requests.encoded(body),
+            headers={
+                **_JSON,
+                "X-Goog-Upload-Protocol": "resumable",
+                "X-Goog-Upload-Command": "start",
+                "X-Goog-Upload-Header-Content-Length": str(size),
+                "X-Goog-Upload-Header-Content-Type": "application/jsonl",
+            },
+            time_limits=timeouts(timeout_s),
+        )
+        address = text(begun.headers.get("x-goog-upload-url"))
+        if not address:
+            raise UnreadableBody("x-goog-upload-url is missing")
+        return address
 
     async def _batch(self, provider_job_id: str) -> dict[str, Any]:
         with mapped(Step.JOB, REST):

@@ -73,9 +73,9 @@ def batch_body(job_id: str, file_name: str) -> dict[str, Any]:
     return {"batch": {"displayName": job_id, "inputConfig": {"fileName": file_name}}}
 
 
-def file_body(job_id: str) -> dict[str, Any]:
+def file_body(job_id: str, *, named: bool = True) -> dict[str, Any]:
     """The body that begins an upload: by its names the file is recognised, whoever finds it."""
-    name = file_name(job_id)
+    name = file_name(job_id) if named else ""
     return {"file": {"displayName": f"{FILE_PREFIX}{job_id}"} | ({"name": name} if name else {})}
 
 

@@ -148,15 +148,16 @@ def status_of(operation: dict[str, Any], now_s: float) -> JobStatus:
         return JobStatus(JobPhase.RUNNING, state.lower(), answered=answered)
     if state == FAILED and not named:
         return _failed(operation)
-    lag_s = {CANCELLED: CANCEL_LAG_S, EXPIRED: 0.0}.get(state, LAG_S)
-    if not named and not _has_settled(operation, now_s, lag_s):
+    lag_s = CANCEL_LAG_S if state == CANCELLED else LAG_S
+    if not named and state != EXPIRED and not _has_settled(operation, now_s, lag_s):
         return JobStatus(JobPhase.RUNNING, f"{state.lower()}, no file yet", answered=answered)
     return JobStatus(JobPhase.ENDED, state.lower(), answered=answered, cost_known=named or state in _WITH_RESULTS)
 
 
 def _has_settled(operation: dict[str, Any], now_s: float, lag_s: float) -> bool:
-    """Whether a batch ended so long ago; so it is taken to be where the API does not say when it ended."""
-    ended = metadata_of(operation).get("endTime")
+    """Whether a batch ended so long ago; so it is taken to be where the API shows no time of it."""
+    metadata = metadata_of(operation)
+    ended = metadata.get("endTime") or metadata.get("updateTime")
     return ended is None or now_s >= epoch_s(ended, "endTime") + lag_s
 
 

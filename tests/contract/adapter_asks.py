@@ -6,15 +6,19 @@ from typing import Any
 
 from domain.reply import Reply
 from providers.anthropic.adapter import AnthropicProvider
+from providers.google.adapter import GoogleProvider
 from providers.openai.adapter import OpenAIProvider
 from providers.prompts.prompts import PromptSource, SourceBlock, prompt_blocks
 from providers.protocol import Ask, JobPhase, Provider
 
 CONTEXT = "**Assessment Criteria:**\n" + "Content, structure, language. " * 100  # above the shortest cached prefix
-MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
+MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna", "google": "gemini-3.8-flash"}
+DOWNLOAD = {"anthropic": "batches.results", "openai": "files.content", "google": "files.content"}  # of an ended batch's rows
 LONG_S = 20.0
+AnyAdapter = AnthropicProvider | OpenAIProvider | GoogleProvider
+ADAPTERS: dict[str, type[AnyAdapter]] = {"anthropic": AnthropicProvider, "openai": OpenAIProvider, "google": GoogleProvider}
 # Opens a provider with a key of the test's own.
-Open = Callable[..., AnthropicProvider | OpenAIProvider]
+Open = Callable[..., AnyAdapter]
 
 
 class Counts:

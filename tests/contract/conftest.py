@@ -5,11 +5,9 @@ from typing import Any
 
 import pytest
 
-from providers.anthropic.adapter import AnthropicProvider
-from providers.openai.adapter import OpenAIProvider
 from providers.protocol import Provider
 from simulator.control import SimulatorControl
-from tests.contract.adapter_asks import Counts, Open
+from tests.contract.adapter_asks import ADAPTERS, AnyAdapter, Counts, Open
 from tests.harness.forked import forked_simulator
 
 
@@ -33,7 +31,7 @@ def simulator(process: SimulatorControl) -> SimulatorControl:
     return process
 
 
-@pytest.fixture(params=["anthropic", "openai"])
+@pytest.fixture(params=ADAPTERS)
 def kind(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -47,21 +45,15 @@ def counts() -> Counts:
 @pytest.fixture
 async def open_with(simulator: SimulatorControl, kind: str, counts: Counts, monkeypatch: Any) -> AsyncIterator[Open]:
     """Opens the provider with a key of the test's own; the environment's must never be used."""
-    for name in ("ANTHROPIC", "OPENAI"):
+    for name in ("ANTHROPIC", "OPENAI", "GOOGLE", "GEMINI"):
         monkeypatch.setenv(f"{name}_API_KEY", "bad-key")
         monkeypatch.setenv(f"{name}_BASE_URL", "http://127.0.0.1:9/")
-    opened: list[AnthropicProvider | OpenAIProvider] = []
+    opened: list[AnyAdapter] = []
 
-    def open_one(api_key: str = "good-key", base_url: str | None = None) -> AnthropicProvider | OpenAIProvider:
-        callbacks: dict[str, Any] = {"on_http": counts.on_http, "on_dropped": counts.on_dropped}
-        if kind == "anthropic":
-            one: AnthropicProvider | OpenAIProvider = AnthropicProvider(
-                api_key, base_url=base_url or simulator.base_url, **callbacks
-            )
-        else:
-            one = OpenAIProvider(api_key, base_url=base_url or simulator.openai_url, **callbacks)
-        opened.append(one)
-        return one
+    def open_one(api_key: str = "good-key", base_url: str | None = None) -> AnyAdapter:
+        url = base_url or (simulator.openai_url if kind == "openai" else simulator.base_url)
+        opened.append(ADAPTERS[kind](api_key, base_url=url, on_http=counts.on_http, on_dropped=counts.on_dropped))
+        return opened[-1]
 
     yield open_one
     for one in opened:

@@ -1,4 +1,4 @@
-"""Bundles at both providers, with the real SDKs, in calls and as lines of a batch: every answer under its own key."""
+"""Bundles at all providers, in calls and as lines of a batch: every answer under its own key."""
 
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -10,13 +10,11 @@ from domain.answer import Answer
 from domain.comparison import CallProfile
 from domain.job import Layout
 from domain.reply import Fault, Retry, Stop, judge_bundle
-from providers.anthropic.adapter import AnthropicProvider
-from providers.openai.adapter import OpenAIProvider
 from providers.prices import LISTED
 from providers.prompts.prompts import PromptSource, SourceBlock, ask_for, ask_for_bundle
 from providers.protocol import Ask, Provider
 from simulator.control import SimulatorControl
-from tests.contract.adapter_asks import CONTEXT, LONG_S, MODELS, run
+from tests.contract.adapter_asks import ADAPTERS, CONTEXT, LONG_S, MODELS, run
 from tests.harness.forked import forked_simulator
 
 LAYOUTS: list[Layout] = ["verbatim", "shared_essays"]
@@ -36,10 +34,7 @@ def layout(request: pytest.FixtureRequest) -> Layout:
 
 @pytest.fixture
 async def provider(simulator: SimulatorControl, kind: str) -> AsyncIterator[Provider]:
-    if kind == "anthropic":
-        opened: AnthropicProvider | OpenAIProvider = AnthropicProvider("good-key", base_url=simulator.base_url)
-    else:
-        opened = OpenAIProvider("good-key", base_url=simulator.openai_url)
+    opened = ADAPTERS[kind]("good-key", base_url=simulator.openai_url if kind == "openai" else simulator.base_url)
     yield opened
     await opened.close()
 
@@ -90,7 +85,8 @@ async def test_a_bundle_gets_the_verdicts_that_single_calls_get(
     alone = sum(item["cost_usd"] for item in items[: len(ALL)])
     single = sum(item["cost_single_usd"] for item in items[len(ALL) :])
     # Anthropic's single calls have read two thirds of their tokens from the cache, which a bundle's price alone leaves out.
-    assert single == pytest.approx(alone, rel=0.1) if kind == "openai" else single > alone
+    # Gemini has thought once about the bundle, and once about each single call.
+    assert {"anthropic": single > alone, "openai": single == pytest.approx(alone, rel=0.1), "google": single < alone}[kind]
     fingerprints = [item["fingerprint"] for item in items]
     assert sorted(fingerprints[: len(ALL)]) == sorted(fingerprints[len(ALL) :])
     assert len(set(fingerprints)) == len(ALL)
@@ -178,6 +174,8 @@ async def test_a_bundle_cut_at_max_tokens_keeps_its_complete_items(
 
 
 async def test_max_tokens_too_small_for_the_bundle_cuts_it(provider: Provider, kind: str, layout: Layout) -> None:
+    if kind == "google":
+        pytest.skip("there is room for thoughts, and what they leave is the answer's (test_google_calls.py)")
     reply = await provider.call(bundle(kind, ALL[:8], layout, most=12), timeout_s=LONG_S)
     assert (reply.stop, "c" in winners(judge_bundle(reply, 8))) == (Stop.CUT, True)
 

@@ -1,4 +1,4 @@
-"""Cancelling a job, and telling an account's batches apart, at both providers: candidates, owners, files without a batch."""
+"""Cancelling a job, and telling an account's batches apart, at all providers: candidates, owners, files without a batch."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,6 @@ import pytest
 
 from domain.reply import ReplyKind
 from providers.anthropic.adapter import AnthropicProvider
-from providers.openai.adapter import OpenAIProvider
 from providers.protocol import (
     Ask,
     JobNotVisible,
@@ -22,10 +21,8 @@ from providers.protocol import (
     StartRefused,
 )
 from simulator.control import SimulatorControl
-from tests.contract.adapter_asks import LONG_S, MODELS, Open, look_for
+from tests.contract.adapter_asks import ADAPTERS, LONG_S, MODELS, AnyAdapter, Open, look_for
 from tests.harness.forked import forked_simulator
-
-Either = AnthropicProvider | OpenAIProvider
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +31,7 @@ def process() -> Iterator[SimulatorControl]:
         yield control
 
 
-async def submit(provider: Either, job: str, count: int = 4, timeout_s: float = LONG_S) -> str:
+async def submit(provider: AnyAdapter, job: str, count: int = 4, timeout_s: float = LONG_S) -> str:
     asks = [
         Ask(f"{job}-{number}", MODELS[provider.name], "Judge.", (PromptBlock(f"Compare {job} {number}."),), 300)
         for number in range(count)
@@ -56,17 +53,26 @@ async def kinds(provider: Provider, batch: str) -> list[str]:
 
 
 class TestCancel:
-    async def test_what_was_answered_by_then_is_kept(self, provider: Either, kind: str, simulator: SimulatorControl) -> None:
+    @pytest.fixture(autouse=True)
+    def _long_ago(self, kind: str, simulator: SimulatorControl) -> None:
+        """Gemini's cancelled batches are looked at for another minute: here they were cancelled before that."""
+        if kind == "google":
+            simulator.skew(-600)
+
+    async def test_what_was_answered_by_then_is_kept(
+        self, provider: AnyAdapter, kind: str, simulator: SimulatorControl
+    ) -> None:
         simulator.hold()
         batch = await submit(provider, "job-1", 6)
         simulator.work(batch, 4)
         await provider.cancel(batch)
         assert (await provider.look(batch)).phase is JobPhase.ENDED
         rest = [ReplyKind.CANCELED.value] * 2 if kind == "anthropic" else []  # OpenAI leaves cancelled rows out
-        assert await kinds(provider, batch) == [*rest, *[ReplyKind.SUCCEEDED.value] * 4]
-        assert simulator.ledger()["batch_items_paid"] == 4
+        kept = 0 if kind == "google" else 4  # Gemini gives no row of a cancelled batch
+        assert await kinds(provider, batch) == [*rest, *[ReplyKind.SUCCEEDED.value] * kept]
+        assert simulator.ledger()["batch_items_paid"] == kept
 
-    async def test_nothing_answered(self, provider: Either, simulator: SimulatorControl) -> None:
+    async def test_nothing_answered(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         simulator.hold()
         batch = await submit(provider, "job-1")
         for _ in range(2):  # again while it is being cancelled, or when it is
@@ -75,18 +81,18 @@ class TestCancel:
         assert ReplyKind.SUCCEEDED.value not in await kinds(provider, batch)
         assert simulator.ledger()["batch_items_paid"] == 0
 
-    async def test_a_batch_that_has_ended_is_fine(self, provider: Either) -> None:
+    async def test_a_batch_that_has_ended_is_fine(self, provider: AnyAdapter) -> None:
         batch = await submit(provider, "job-1")
         await provider.cancel(batch)
         assert await kinds(provider, batch) == [ReplyKind.SUCCEEDED.value] * 4
 
-    async def test_a_failed_validation_is_fine(self, provider: Either, kind: str, simulator: SimulatorControl) -> None:
+    async def test_a_failed_validation_is_fine(self, provider: AnyAdapter, kind: str, simulator: SimulatorControl) -> None:
         simulator.faults(fault="failed_validation", next=1)
         await provider.cancel(await submit(provider, "job-1"))
         # Anthropic validates at once: there the fault finds nothing to fail, and the four rows are done.
-        assert simulator.ledger()["batch_items_paid"] == (0 if kind == "openai" else 4)
+        assert simulator.ledger()["batch_items_paid"] == (4 if kind == "anthropic" else 0)
 
-    async def test_a_batch_that_is_not_there(self, provider: Either, open_with: Open, simulator: SimulatorControl) -> None:
+    async def test_a_batch_that_is_not_there(self, provider: AnyAdapter, open_with: Open, simulator: SimulatorControl) -> None:
         with pytest.raises(JobNotVisible):
             await provider.cancel("batch-unknown")
         batch = await submit(provider, "job-1")
@@ -96,7 +102,7 @@ class TestCancel:
 
     @pytest.mark.parametrize("status", [400, 409])
     async def test_a_refusal_of_a_running_batch_is_no_success(
-        self, provider: Either, simulator: SimulatorControl, status: int
+        self, provider: AnyAdapter, simulator: SimulatorControl, status: int
     ) -> None:
         simulator.hold()
         batch = await submit(provider, "job-1")
@@ -105,7 +111,7 @@ class TestCancel:
             await provider.cancel(batch)
         assert (await provider.look(batch)).phase is JobPhase.RUNNING
 
-    async def test_a_failed_request_can_be_repeated(self, provider: Either, simulator: SimulatorControl) -> None:
+    async def test_a_failed_request_can_be_repeated(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         simulator.hold()
         batch = await submit(provider, "job-1")
         simulator.faults(fault="status", status=500, next=1, endpoint="batches.cancel")
@@ -116,7 +122,9 @@ class TestCancel:
 
 
 class TestCandidates:
-    async def test_time_count_and_whether_it_has_ended(self, provider: Either, kind: str, simulator: SimulatorControl) -> None:
+    async def test_time_count_and_whether_it_has_ended(
+        self, provider: AnyAdapter, kind: str, simulator: SimulatorControl
+    ) -> None:
         simulator.hold()
         before_ms = now_ms()
         batches = [await submit(provider, f"job-{count}", count) for count in (3, 5)]
@@ -128,7 +136,7 @@ class TestCandidates:
         assert [newest.job_id, oldest.job_id] == ([None, None] if kind == "anthropic" else ["job-5", "job-3"])
 
     async def test_two_of_equal_size_and_time_are_told_apart(
-        self, provider: Either, kind: str, simulator: SimulatorControl
+        self, provider: AnyAdapter, kind: str, simulator: SimulatorControl
     ) -> None:
         simulator.hold()
         batches = {job: await submit(provider, job) for job in ("job-1", "job-2", "rb-0-17-abc-0")}
@@ -140,20 +148,25 @@ class TestCandidates:
             batch: job for job, batch in batches.items()
         }
 
-    async def test_an_owner_is_asked_for_once(self, provider: Either, kind: str, simulator: SimulatorControl) -> None:
+    async def test_an_owner_is_asked_for_once(self, provider: AnyAdapter, kind: str, simulator: SimulatorControl) -> None:
         batch = await submit(provider, "job-1")
         assert await provider.owner(batch) == "job-1"
         before = simulator.ledger()["http_operations"]
         assert await provider.owner(batch) == "job-1"
         assert simulator.ledger()["http_operations"] - before == (0 if kind == "anthropic" else 1)
 
-    async def test_the_scan_goes_back_ten_minutes_before_the_claim(self, provider: Either, simulator: SimulatorControl) -> None:
+    async def test_the_scan_goes_back_ten_minutes_before_the_claim(
+        self, provider: AnyAdapter, kind: str, simulator: SimulatorControl
+    ) -> None:
         await submit(provider, "job-1")
         assert len(await provider.candidates(now_ms() + 590_000)) == 1
-        assert await provider.candidates(now_ms() + 611_000) == ()
+        # Gemini's shows the next older one too: a list that shows none at all may be wrong.
+        assert len(await provider.candidates(now_ms() + 611_000)) == (1 if kind == "google" else 0)
 
     @pytest.mark.parametrize("skew_s", [-300, 300])
-    async def test_a_clock_that_is_five_minutes_off(self, provider: Either, simulator: SimulatorControl, skew_s: int) -> None:
+    async def test_a_clock_that_is_five_minutes_off(
+        self, provider: AnyAdapter, simulator: SimulatorControl, skew_s: int
+    ) -> None:
         simulator.skew(skew_s)
         claimed_ms = now_ms()
         batch = await submit(provider, "job-1")
@@ -161,7 +174,7 @@ class TestCandidates:
         assert candidate.created_ms == pytest.approx(claimed_ms + skew_s * 1000, abs=20_000)
         assert (await look_for(provider, "job-1", claimed_ms))[0] == batch
 
-    async def test_a_list_that_lags(self, provider: Either, simulator: SimulatorControl) -> None:
+    async def test_a_list_that_lags(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         simulator.faults(fault="list_lag", next=1, stall_s=60)
         batch = await submit(provider, "job-1")
         assert await provider.candidates(now_ms()) == ()
@@ -170,7 +183,7 @@ class TestCandidates:
         simulator.advance(61)
         assert (await look_for(provider, "job-1", now_ms()))[0] == batch
 
-    async def test_a_key_that_sees_nothing(self, provider: Either, simulator: SimulatorControl) -> None:
+    async def test_a_key_that_sees_nothing(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         batch = await submit(provider, "job-1")
         simulator.faults(fault="sees_nothing", rate=1.0)
         assert await provider.candidates(now_ms()) == ()
@@ -180,7 +193,7 @@ class TestCandidates:
         simulator.clear_faults()
         assert (await provider.look(batch)).phase is JobPhase.ENDED
 
-    async def test_among_more_than_a_page_holds(self, provider: Either, kind: str, monkeypatch: Any) -> None:
+    async def test_among_more_than_a_page_holds(self, provider: AnyAdapter, kind: str, monkeypatch: Any) -> None:
         monkeypatch.setattr(f"providers.{kind}.adapter.PAGE_ROWS", 2)
         batches = [await submit(provider, f"job-{number}", 1) for number in range(5)]
         assert [one.provider_job_id for one in await provider.candidates(now_ms())] == batches[::-1]
@@ -188,13 +201,15 @@ class TestCandidates:
 
     async def test_a_scan_that_breaks_off_is_no_scan(self, kind: str) -> None:
         def answer(request: httpx2.Request) -> httpx2.Response:
-            if b"after" in request.url.query:
+            if b"after" in request.url.query or b"pageToken" in request.url.query:
                 return httpx2.Response(500, json={})
+            if kind == "google":
+                operation = {"name": "batches/1", "metadata": {"createTime": "2027-01-15T08:00:00Z", "displayName": "x"}}
+                return httpx2.Response(200, json={"operations": [operation], "nextPageToken": "t"})
             batch = {"id": "batch-1", "created_at": 1_800_000_000, "metadata": None}
             return httpx2.Response(200, json={"data": [batch], "has_more": True})
 
-        made = AnthropicProvider if kind == "anthropic" else OpenAIProvider
-        provider = made("k", base_url="http://provider/v1", transport=httpx2.MockTransport(answer))
+        provider = ADAPTERS[kind]("k", base_url="http://provider/v1", transport=httpx2.MockTransport(answer))
         with pytest.raises(ProviderDown):
             await provider.candidates(1_800_000_000_000)
 
@@ -204,7 +219,7 @@ class TestFindAtAnthropic:
     def kind(self) -> str:
         return "anthropic"
 
-    async def test_a_batch_whose_create_had_no_answer(self, provider: Either, simulator: SimulatorControl) -> None:
+    async def test_a_batch_whose_create_had_no_answer(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         claimed_ms = now_ms()
         await submit(provider, "job-before")
         simulator.faults(fault="hang", next=1, endpoint="batches.create")
@@ -214,7 +229,9 @@ class TestFindAtAnthropic:
         assert found == simulator.batches()[1]["id"]
         assert await look_for(provider, "job-never", claimed_ms) == (None, 0)
 
-    async def test_while_one_of_its_time_runs_nothing_is_certain(self, provider: Either, simulator: SimulatorControl) -> None:
+    async def test_while_one_of_its_time_runs_nothing_is_certain(
+        self, provider: AnyAdapter, simulator: SimulatorControl
+    ) -> None:
         simulator.hold()
         batch = await submit(provider, "job-other")
         assert await look_for(provider, "job-lost", now_ms()) == (None, 1)
@@ -224,25 +241,25 @@ class TestFindAtAnthropic:
 
     @pytest.mark.parametrize("endpoint", ["batches.list", "batches.retrieve", "batches.results"])
     async def test_what_could_not_be_read_is_not_absent(
-        self, provider: Either, simulator: SimulatorControl, endpoint: str
+        self, provider: AnyAdapter, simulator: SimulatorControl, endpoint: str
     ) -> None:
         await submit(provider, "job-other")
         simulator.faults(fault="status", status=500, next=1, endpoint=endpoint)
         with pytest.raises(ProviderDown):
             await look_for(provider, "job-lost", now_ms())
 
-    async def test_an_ended_batch_without_a_row_does_not_tell(self, provider: Either, simulator: SimulatorControl) -> None:
+    async def test_an_ended_batch_without_a_row_does_not_tell(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         simulator.faults(fault="missing", rate=1.0)
         await submit(provider, "job-other")
         assert await look_for(provider, "job-lost", now_ms()) == (None, 1)
 
-    async def test_batches_of_others_are_not_ours(self, provider: Either) -> None:
+    async def test_batches_of_others_are_not_ours(self, provider: AnyAdapter) -> None:
         ask = Ask("nightly", MODELS["anthropic"], "Judge.", (PromptBlock("Compare."),), 300)
         batch = await provider.create("job-1", [ask], start=lambda: True, timeout_s=LONG_S)
         assert await provider.owner(batch) == ""
         assert await look_for(provider, "job-lost", now_ms()) == (None, 0)
 
-    async def test_it_has_no_files(self, provider: Either) -> None:
+    async def test_it_has_no_files(self, provider: AnyAdapter) -> None:
         assert await provider.orphan_files(now_ms() + 10_000) == ()
         await provider.delete_file("file-1")
 
@@ -271,12 +288,12 @@ class TestOrphanFilesAtOpenAI:
     def kind(self) -> str:
         return "openai"
 
-    async def orphan(self, provider: Either, job: str) -> None:
+    async def orphan(self, provider: AnyAdapter, job: str) -> None:
         asks = [Ask(f"{job}-0", MODELS["openai"], "Judge.", (PromptBlock("Compare."),), 300)]
         with pytest.raises(StartRefused):
             await provider.create(job, asks, start=lambda: False, timeout_s=LONG_S)
 
-    async def test_files_without_a_batch_are_found_and_deleted(self, provider: Either, monkeypatch: Any) -> None:
+    async def test_files_without_a_batch_are_found_and_deleted(self, provider: AnyAdapter, monkeypatch: Any) -> None:
         monkeypatch.setattr("providers.openai.adapter.FILE_PAGE_ROWS", 2)
         for number in range(3):
             await submit(provider, f"job-{number}", 1)
@@ -289,11 +306,13 @@ class TestOrphanFilesAtOpenAI:
         await provider.delete_file(orphans[0])  # gone already
         assert await provider.orphan_files(later_ms) == ()
 
-    async def test_a_file_whose_batch_may_be_being_created_is_left_alone(self, provider: Either) -> None:
+    async def test_a_file_whose_batch_may_be_being_created_is_left_alone(self, provider: AnyAdapter) -> None:
         await self.orphan(provider, "job-1")
         assert await provider.orphan_files(now_ms() - 60_000) == ()
 
-    async def test_the_file_of_a_batch_in_any_state_is_no_orphan(self, provider: Either, simulator: SimulatorControl) -> None:
+    async def test_the_file_of_a_batch_in_any_state_is_no_orphan(
+        self, provider: AnyAdapter, simulator: SimulatorControl
+    ) -> None:
         simulator.faults(fault="failed_validation", next=1)
         await submit(provider, "failed")
         simulator.hold()
@@ -301,7 +320,7 @@ class TestOrphanFilesAtOpenAI:
         await provider.cancel(await submit(provider, "cancelled"))
         assert await provider.orphan_files(soon_ms()) == ()
 
-    async def test_other_programs_files_are_not_ours(self, provider: Either, simulator: SimulatorControl) -> None:
+    async def test_other_programs_files_are_not_ours(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         async with httpx2.AsyncClient(trust_env=False) as client:
             answer = await client.post(
                 f"{simulator.openai_url}/files",
@@ -314,14 +333,14 @@ class TestOrphanFilesAtOpenAI:
 
     @pytest.mark.parametrize("endpoint", ["files.list", "batches.list"])
     async def test_lists_that_cannot_be_read_show_no_orphan(
-        self, provider: Either, simulator: SimulatorControl, endpoint: str
+        self, provider: AnyAdapter, simulator: SimulatorControl, endpoint: str
     ) -> None:
         await self.orphan(provider, "job-1")
         simulator.faults(fault="status", status=503, next=1, endpoint=endpoint)
         with pytest.raises(ProviderDown):
             await provider.orphan_files(soon_ms())
 
-    async def test_a_file_that_cannot_be_deleted(self, provider: Either, simulator: SimulatorControl) -> None:
+    async def test_a_file_that_cannot_be_deleted(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         await self.orphan(provider, "job-1")
         (orphan,) = await provider.orphan_files(soon_ms())
         simulator.faults(fault="status", status=403, next=1, endpoint="files.delete")

@@ -10,14 +10,10 @@ import structlog
 
 from domain.answer import Answer
 from domain.reply import ReplyKind, Retry, judge
-from providers.anthropic.adapter import AnthropicProvider
-from providers.google.adapter import GoogleProvider
-from providers.openai.adapter import OpenAIProvider
 from providers.protocol import AccountRefused, Ask, OutcomeUnknown, PromptBlock, ProviderDown, ProviderError, ResultsNotWhole
+from tests.contract.adapter_asks import ADAPTERS, AnyAdapter
 
 ASK = Ask("job-0", "m", "Judge.", (PromptBlock("p"),), 100)
-Adapter = AnthropicProvider | OpenAIProvider | GoogleProvider
-ADAPTERS: dict[str, type[Adapter]] = {"anthropic": AnthropicProvider, "openai": OpenAIProvider, "google": GoogleProvider}
 
 
 def unanswered(kind: str, custom_id: str) -> bytes:
@@ -43,7 +39,7 @@ class Odd:
         self.status = "completed"
         self.counts: Any = {"total": 2, "completed": 0, "failed": 2, "succeeded": 0, "expired": 2}
 
-    def open(self) -> Adapter:
+    def open(self) -> AnyAdapter:
         base_url = "http://provider/v1" if self.kind == "openai" else "http://provider"
         return ADAPTERS[self.kind]("k", base_url=base_url, transport=httpx2.MockTransport(self._serve))
 
@@ -97,11 +93,11 @@ def odd(request: pytest.FixtureRequest) -> Odd:
     return Odd(request.param)
 
 
-async def create(adapter: Adapter) -> str:
+async def create(adapter: AnyAdapter) -> str:
     return await adapter.create("job", [ASK], start=lambda: True, timeout_s=5.0)
 
 
-async def read(adapter: Adapter) -> tuple[list[str], ProviderError | None]:
+async def read(adapter: AnyAdapter) -> tuple[list[str], ProviderError | None]:
     """The custom ids of the rows that came, and what was said then."""
     came: list[str] = []
     try:

@@ -24,21 +24,19 @@ from providers.protocol import (
     StartRefused,
 )
 from simulator.control import SimulatorControl
-from tests.contract.adapter_asks import asks_of, replies_of, run, submit
+from tests.contract.adapter_asks import ADAPTERS, DOWNLOAD, AnyAdapter, asks_of, replies_of, run, submit
 
-Adapter = AnthropicProvider | OpenAIProvider
-DOWNLOAD = {"anthropic": "batches.results", "openai": "files.content"}
+NO_ROWS = "a batch of Gemini's that was cancelled or has expired has no rows (test_google_batches.py)"
 VARIANTS = ("half", "empty", "mid_line", "error_body")
 
 
 @pytest.fixture
-async def open_at(kind: str, simulator: SimulatorControl) -> AsyncIterator[Callable[[str], Adapter]]:
-    opened: list[Adapter] = []
+async def open_at(kind: str, simulator: SimulatorControl) -> AsyncIterator[Callable[[str], AnyAdapter]]:
+    opened: list[AnyAdapter] = []
 
-    def open_one(path: str) -> Adapter:
-        made = AnthropicProvider if kind == "anthropic" else OpenAIProvider
-        suffix = "" if kind == "anthropic" else "/v1"
-        opened.append(made("good-key", base_url=f"{simulator.base_url}{path}{suffix}"))
+    def open_one(path: str) -> AnyAdapter:
+        suffix = "/v1" if kind == "openai" else ""
+        opened.append(ADAPTERS[kind]("good-key", base_url=f"{simulator.base_url}{path}{suffix}"))
         return opened[-1]
 
     yield open_one
@@ -47,7 +45,7 @@ async def open_at(kind: str, simulator: SimulatorControl) -> AsyncIterator[Calla
 
 
 @pytest.fixture
-def provider(open_at: Callable[[str], Adapter]) -> Adapter:
+def provider(open_at: Callable[[str], AnyAdapter]) -> AnyAdapter:
     return open_at("")
 
 
@@ -65,7 +63,7 @@ async def read(provider: Provider, job: str) -> tuple[list[str], ProviderError |
 class TestShortDownloads:
     @pytest.mark.parametrize("variant", VARIANTS)
     async def test_what_is_counted_and_does_not_come_is_not_missing(
-        self, provider: Adapter, kind: str, simulator: SimulatorControl, variant: str
+        self, provider: AnyAdapter, kind: str, simulator: SimulatorControl, variant: str
     ) -> None:
         job = await submit(provider, asks_of(kind, 6))
         simulator.faults(fault="short_download", variant=variant, next=1, provider=kind)
@@ -77,8 +75,10 @@ class TestShortDownloads:
 
     @pytest.mark.parametrize("variant", VARIANTS)
     async def test_of_a_batch_that_was_cancelled(
-        self, provider: Adapter, kind: str, simulator: SimulatorControl, variant: str
+        self, provider: AnyAdapter, kind: str, simulator: SimulatorControl, variant: str
     ) -> None:
+        if kind == "google":
+            pytest.skip(NO_ROWS)
         simulator.hold()
         job = await submit(provider, asks_of(kind, 6))
         simulator.work(job, 4)
@@ -90,7 +90,9 @@ class TestShortDownloads:
         kinds = [reply.kind for reply in (await replies_of(provider, job)).values()]
         assert kinds.count(ReplyKind.SUCCEEDED) == 4
 
-    async def test_of_a_batch_that_has_expired(self, provider: Adapter, kind: str, simulator: SimulatorControl) -> None:
+    async def test_of_a_batch_that_has_expired(self, provider: AnyAdapter, kind: str, simulator: SimulatorControl) -> None:
+        if kind == "google":
+            pytest.skip(NO_ROWS)
         simulator.hold()
         job = await submit(provider, asks_of(kind, 6))
         simulator.work(job, 4)
@@ -116,14 +118,14 @@ class TestShortDownloads:
         await provider.close()
 
     async def test_a_row_that_is_not_counted_is_missing(
-        self, provider: Adapter, kind: str, simulator: SimulatorControl
+        self, provider: AnyAdapter, kind: str, simulator: SimulatorControl
     ) -> None:
         simulator.faults(fault="missing", next=2, provider=kind)
         assert len(await run(provider, asks_of(kind, 6))) == 4
 
     @pytest.mark.parametrize(("variant", "paid"), [("high", 1), ("zero", None), ("absent", None), ("low", "believed")])
     async def test_counts_that_do_not_fit(
-        self, provider: Adapter, kind: str, simulator: SimulatorControl, variant: str, paid: Any
+        self, provider: AnyAdapter, kind: str, simulator: SimulatorControl, variant: str, paid: Any
     ) -> None:
         job = await submit(provider, asks_of(kind, 6))
         simulator.faults(fault="odd_counts", variant=variant, next=1, provider=kind)
@@ -137,7 +139,7 @@ class TestShortDownloads:
 
 
 class TestGone:
-    async def test_of_an_ended_batch_that_is_seen(self, provider: Adapter, kind: str, simulator: SimulatorControl) -> None:
+    async def test_of_an_ended_batch_that_is_seen(self, provider: AnyAdapter, kind: str, simulator: SimulatorControl) -> None:
         job = await submit(provider, asks_of(kind, 3))
         simulator.faults(fault="not_found", endpoint=DOWNLOAD[kind], rate=1.0, provider=kind)
         came, failed = await read(provider, job)
@@ -146,7 +148,7 @@ class TestGone:
         assert (failed.gone, failed.paid) == (True, 3)
 
     async def test_a_batch_that_is_not_seen_may_be_there(
-        self, provider: Adapter, kind: str, simulator: SimulatorControl
+        self, provider: AnyAdapter, kind: str, simulator: SimulatorControl
     ) -> None:
         job = await submit(provider, asks_of(kind, 3))
         simulator.faults(fault="not_found", endpoint="batches.retrieve", next=1, provider=kind)
@@ -154,7 +156,7 @@ class TestGone:
 
     @pytest.mark.parametrize(("status", "expected"), [(403, JobNotVisible), (401, JobNotVisible), (500, ProviderDown)])
     async def test_what_another_key_or_a_later_read_may_have_is_not_gone(
-        self, provider: Adapter, kind: str, simulator: SimulatorControl, status: int, expected: type[ProviderError]
+        self, provider: AnyAdapter, kind: str, simulator: SimulatorControl, status: int, expected: type[ProviderError]
     ) -> None:
         job = await submit(provider, asks_of(kind, 3))
         simulator.faults(fault="status", status=status, endpoint=DOWNLOAD[kind], next=1, provider=kind)
@@ -172,7 +174,7 @@ class TestGone:
         await provider.close()
 
     async def test_an_ended_batch_that_never_shows_its_results(
-        self, provider: Adapter, kind: str, simulator: SimulatorControl
+        self, provider: AnyAdapter, kind: str, simulator: SimulatorControl
     ) -> None:
         """Waited for ten minutes of the batch's own clock, then read: none of its answers came."""
         simulator.skew(-30 * 24 * 3600)  # behind a clock that other tests have moved ahead
@@ -186,7 +188,7 @@ class TestGone:
 
 
 class TestAtTheBaseUrl:
-    async def test_behind_a_path_of_its_own(self, kind: str, open_at: Callable[[str], Adapter]) -> None:
+    async def test_behind_a_path_of_its_own(self, kind: str, open_at: Callable[[str], AnyAdapter]) -> None:
         assert len(await run(open_at("/gateway"), asks_of(kind, 3))) == 3
 
     @pytest.mark.parametrize("path", ["", "/gateway"])
@@ -239,7 +241,9 @@ class TestInputFiles:
     def asked(self, simulator: SimulatorControl) -> list[tuple[str, int]]:
         return [(call["endpoint"], call["status"]) for call in simulator.calls() if call["endpoint"] != "batches.retrieve"]
 
-    async def test_one_that_is_not_known_yet_is_used_when_it_is(self, provider: Adapter, simulator: SimulatorControl) -> None:
+    async def test_one_that_is_not_known_yet_is_used_when_it_is(
+        self, provider: AnyAdapter, simulator: SimulatorControl
+    ) -> None:
         simulator.faults(fault="unknown_file", next=3)
         starts = 0
 
@@ -256,7 +260,7 @@ class TestInputFiles:
         assert len(await replies_of(provider, job)) == 2
 
     async def test_one_that_nobody_knows_yet_is_not_taken_for_gone(
-        self, provider: Adapter, simulator: SimulatorControl
+        self, provider: AnyAdapter, simulator: SimulatorControl
     ) -> None:
         """Uploaded anew at each try, no file would ever be old enough."""
         unseen = {"fault": "status", "status": 404, "endpoint": "files.retrieve", "next": 3}
@@ -267,7 +271,7 @@ class TestInputFiles:
         assert len(await replies_of(provider, job)) == 2
 
     async def test_one_that_is_gone_is_uploaded_again(
-        self, provider: Adapter, simulator: SimulatorControl, monkeypatch: pytest.MonkeyPatch
+        self, provider: AnyAdapter, simulator: SimulatorControl, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(adapter, "_FILE_LAG_S", 0.0)
         simulator.faults(fault="file_gone", next=1)
@@ -277,14 +281,14 @@ class TestInputFiles:
         assert len(await replies_of(provider, job)) == 2
 
     async def test_a_large_one_is_uploaded_again_whole(
-        self, provider: Adapter, simulator: SimulatorControl, monkeypatch: pytest.MonkeyPatch
+        self, provider: AnyAdapter, simulator: SimulatorControl, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(adapter, "_FILE_LAG_S", 0.0)
         asks = asks_of("openai", 2, "x" * 300_000)
         simulator.faults(fault="file_gone", next=1)
         assert len(await replies_of(provider, await submit(provider, asks))) == 2
 
-    async def test_not_beyond_the_claim(self, provider: Adapter, simulator: SimulatorControl) -> None:
+    async def test_not_beyond_the_claim(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         simulator.faults(fault="unknown_file", rate=1.0)
         answers = iter([True, True, False])
         with pytest.raises(StartRefused, match=r"does not find its input file: .*Cannot find file"):
@@ -292,14 +296,14 @@ class TestInputFiles:
         assert simulator.ledger()["batches"] == 0
 
     async def test_nor_beyond_the_time_limit_and_then_it_is_known_that_there_is_none(
-        self, provider: Adapter, simulator: SimulatorControl, monkeypatch: pytest.MonkeyPatch
+        self, provider: AnyAdapter, simulator: SimulatorControl, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(adapter, "_FILE_WAITS", BackOff(30.0, 30.0))
         simulator.faults(fault="unknown_file", rate=1.0)
         with pytest.raises(StartRefused, match="Cannot find file"):
             await submit(provider, asks_of("openai", 2), timeout_s=2.0)
 
-    async def test_a_later_create_without_an_answer_is_unknown(self, provider: Adapter, simulator: SimulatorControl) -> None:
+    async def test_a_later_create_without_an_answer_is_unknown(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         simulator.faults({"fault": "unknown_file", "next": 1}, {"fault": "hang", "next": 1, "endpoint": "batches.create"})
         with pytest.raises(OutcomeUnknown):
             await submit(provider, asks_of("openai", 2), timeout_s=2.0)
@@ -320,7 +324,7 @@ class TestInputFiles:
             assert await submit(provider, asks_of("openai", 1)) == "an-id"
         assert posts.count("POST /v1/files") == 1
 
-    async def test_a_refusal_of_a_line_is_not_about_the_file(self, provider: Adapter, simulator: SimulatorControl) -> None:
+    async def test_a_refusal_of_a_line_is_not_about_the_file(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         simulator.faults(fault="status", status=400, message="Line 1: body is missing", endpoint="batches.create", next=1)
         with pytest.raises(ContentRefused):
             await submit(provider, asks_of("openai", 2))
