@@ -10,9 +10,15 @@ from tests.model.world import Stopped, World
 
 
 @pytest.fixture
-async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+def world_class() -> type[World]:
+    """Which world: a module of tests may choose another one."""
+    return World
+
+
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch, world_class: type[World]) -> AsyncIterator[World]:
     """An empty world, whose processes end at the end of the test. A fail-stop is noted and breaks a promise when checked."""
-    made = World()
+    made = world_class()
 
     def stop(where: str, error: BaseException, at: failstop.RecordPlace | None = None) -> NoReturn:
         made.stopped.append(f"{where}: {error!r}")

@@ -51,18 +51,19 @@ class ModelProvider:
     Rows end "answered" unless `endings[name]` says "expired", "missing", "refused" or "parameter" (calls too), …
     """
 
-    name = "openai"
     key_hash = "key"
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "openai") -> None:
+        self.name = name
         self.batches: list[Batch] = []
         self.endings: defaultdict[str, deque[str]] = defaultdict(deque)
         self.refused: set[str] = set()  # names that are refused by content, alone or with their batch
-        self.fates: deque[str] = deque()  # of the next creates: "timeout" does the work, "lost" does not; neither is known
+        self.fates: deque[str] = deque()  # of the next creates: "timeout" does the work, "lost" does not, "twice" does it twice
         self.unreadable = False  # the list of batches
         self.learnt: set[tuple[str, str]] = set()  # model and parameter, of refused rows
         self.withheld: set[str] = set()  # names whose rows are counted, and do not come
         self.gone = False  # all results
+        self.doubled: set[str] = set()  # names whose rows come twice
         self.surplus = 0  # answers that are counted and were never asked for
         self.unknown_files = 0  # so many creates do not find their input file, and make nothing
         self.while_unknown: Callable[[], None] = lambda: None  # called before each repeated create
@@ -106,7 +107,8 @@ class ModelProvider:
         if fate != "lost":
             failed = self.failures.popleft() if self.failures else None
             rows = {custom_id: (name, self._ending(name)) for custom_id, name in names.items()}
-            self.batches.append(Batch(job_id, {} if failed else rows, ended=self.ends_at_once, failed_by=failed))
+            for _ in range(2 if fate == "twice" else 1):
+                self.batches.append(Batch(job_id, {} if failed else dict(rows), ended=self.ends_at_once, failed_by=failed))
         provider_job_id = f"batch-{len(self.batches) - 1}"
         await asyncio.sleep(0)
         if fate:
@@ -121,7 +123,8 @@ class ModelProvider:
         await asyncio.sleep(0)
         batch = self._batch(provider_job_id)
         if batch.failed_by is not None:
-            return JobStatus(JobPhase.FAILED, "failed", failure="a_code", failed_by=batch.failed_by)
+            untold = self.name == "google"
+            return JobStatus(JobPhase.FAILED, "failed", failure="a_code", failed_by=batch.failed_by, cost_known=not untold)
         return JobStatus(JobPhase.ENDED if batch.ended else JobPhase.RUNNING)
 
     async def replies(self, provider_job_id: str) -> AsyncIterator[Reply]:
@@ -139,6 +142,8 @@ class ModelProvider:
                 yield _refused(custom_id, "temperature")
             elif ending == "answered":
                 yield _answer(custom_id, name)
+                if name in self.doubled:
+                    yield _answer(custom_id, "another's")
         paid += self.surplus
         if paid:
             raise ResultsNotWhole(f"{paid} answers did not come", gone=self.gone, paid=paid)
@@ -161,8 +166,11 @@ class ModelProvider:
             self.learnt.add((model, reply.parameter))
 
     async def cancel(self, provider_job_id: str) -> None:
-        """End a batch now; what it has answered stays."""
-        self._batch(provider_job_id).ended = True
+        """End a batch now; what it has answered stays, and at Google nothing does."""
+        batch = self._batch(provider_job_id)
+        if self.name == "google" and not batch.ended:
+            batch.rows.clear()
+        batch.ended = True
 
     async def candidates(self, claimed_ms: int) -> tuple[Candidate, ...]:
         """All batches, newest first; the model's list shows no times."""

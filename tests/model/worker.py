@@ -173,7 +173,7 @@ class ModelWorker:
         outbox: Any = self.outbox
         doubles: Any = self.tables
         no_log_ends: Any = None  # asked by the real Views alone
-        accounts = {"openai": Account("openai", provider, Limiter(only_concurrent(16)))}
+        accounts = {provider.name: Account(provider.name, provider, Limiter(only_concurrent(16)))}
         if self.settings.mock.open:
             accounts["mock"] = Account("mock", MockProvider(), Limiter(only_concurrent(16)))
         return Edges(app, views, Tables(**doubles), outbox, no_log_ends, accounts, self._clock, NoPauses(), METRICS, tracer)

@@ -28,10 +28,13 @@ class BrokenPromise(AssertionError):
 class World:
     """One partition. Only its owner's offsets are committed, as a broker has it."""
 
+    provider_name = "openai"
+    model = "gpt-6-luna"
+
     def __init__(self) -> None:
         self.clock = ModelClock()
         self.log = Log(self.clock)
-        self.provider = ModelProvider()
+        self.provider = ModelProvider(self.provider_name)
         self.committed: dict[str, int] = {}
         self.owner: ModelWorker | None = None
         self.workers: list[ModelWorker] = []
@@ -40,12 +43,13 @@ class World:
 
     # -- workers -------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def settings(**fields: Any) -> Settings:
-        """Settings of a worker with OpenAI as its only provider."""
-        openai = {"api_key": "key", "model": fields.pop("model", "gpt-6-luna"), **fields.pop("openai", {})}
+    @classmethod
+    def settings(cls, **fields: Any) -> Settings:
+        """Settings of a worker with this world's provider as its only one."""
+        name = cls.provider_name
+        account = {"api_key": "key", "model": fields.pop("model", cls.model), **fields.pop(name, {})}
         testing = {"retry_batch_min": 1, **fields.pop("testing", {})}
-        return Settings(**{"default_provider": "openai", "openai": openai, "testing": testing, **fields})
+        return Settings(**{"default_provider": name, name: account, "testing": testing, **fields})
 
     def worker(self, disk: Disk | None = None, *, tracer: Tracer | None = None, **settings: Any) -> ModelWorker:
         """Start a process without a partition."""
@@ -202,3 +206,10 @@ class World:
         """Say which promise is broken if it does not hold."""
         if not holds:
             raise BrokenPromise(otherwise)
+
+
+class GoogleWorld(World):
+    """The same with Google as its provider: an empty list of batches proves nothing, and a cancelled batch has no rows."""
+
+    provider_name = "google"
+    model = "gemini-3.8-flash"

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.absence import AbsenceRule
+from domain.absence import UNPROVEN_FACTOR, AbsenceRule
 from domain.job import Claim
 
 RULE = AbsenceRule(create_timeout_s=120, clock_skew_s=60, settle_s=180)
@@ -27,6 +27,12 @@ def test_a_scan_before_the_claim_and_its_call_have_run_out_does_not_count() -> N
 
 def test_scans_too_close_together_do_not_count_as_two() -> None:
     assert not RULE.certainly_absent(CLAIM, tuple(FROM_MS + wait_ms for wait_ms in range(0, 180_000, 10_000)))
+
+
+def test_a_list_that_may_be_wrong_must_say_so_for_longer() -> None:
+    apart_ms = 180_000 * UNPROVEN_FACTOR
+    assert not RULE.certainly_absent(CLAIM, (FROM_MS, FROM_MS + apart_ms - 1), proven=False)
+    assert RULE.certainly_absent(CLAIM, (FROM_MS, FROM_MS + apart_ms), proven=False)
 
 
 @given(SCANS, SCANS)

@@ -1,0 +1,72 @@
+"""The interleavings of test_interleavings.py with Google as the provider, and what is Google's own in finding a lost batch."""
+
+import pytest
+import structlog
+
+from domain.absence import UNPROVEN_FACTOR
+from providers.protocol import FailedBy
+from tests.model import test_interleavings
+from tests.model.test_interleavings import *  # noqa: F403 - all of its tests, in the world of this file
+from tests.model.world import GoogleWorld, World
+
+
+@pytest.fixture
+def world_class() -> type[World]:
+    return GoogleWorld
+
+
+async def test_12_what_is_certainly_absent_is_planned_again(world: World) -> None:
+    """In place of its namesake: the list shows no batch at all, so that half an hour must pass between two looks at it."""
+    world.provider.fates.append("lost")
+    worker = await test_interleavings.claiming(world, "m0", "m1")
+    settle_s = worker.settings.testing.list_settle_s
+    await world.run(worker, seconds=UNPROVEN_FACTOR * settle_s)
+    assert world.provider.batches == []
+    await world.finish(worker, seconds=3_600)
+    world.check()
+    assert world.provider.paid() == {"m0": 1, "m1": 1}
+
+
+async def test_beside_an_older_batch_a_list_without_the_job_is_believed_sooner(world: World) -> None:
+    worker = await world.start()
+    world.request("older")
+    await world.run(worker, seconds=20)
+    world.provider.fates.append("lost")
+    world.request("m0", "m1", batch="2")
+    await world.run(worker, seconds=900, step_s=15)
+    assert len({batch.job_id for batch in world.provider.batches}) == len(world.provider.batches) == 2
+    await world.finish(worker)
+    world.check()
+
+
+async def test_of_two_batches_that_one_create_made_the_older_is_kept(world: World) -> None:
+    """A proxy between us and the provider may send a request twice; the names of batches need not be unique."""
+    world.provider.fates.append("twice")
+    with structlog.testing.capture_logs() as logs:
+        worker = await test_interleavings.claiming(world, "m0", "m1")
+        await world.run(worker, seconds=300)
+        await world.finish(worker)
+    world.check()
+    kept, cancelled = world.provider.batches
+    assert (bool(kept.rows), bool(cancelled.rows)) == (True, False)
+    assert [(one["kept"], one["cancelled"]) for one in logs if one["event"] == "job_doubled"] == [("batch-0", "batch-1")]
+
+
+async def test_a_row_that_comes_twice_counts_once(world: World) -> None:
+    """The second one may be the answer to another prompt, under a wrong key."""
+    world.provider.doubled = {"m1"}
+    worker = await test_interleavings.claiming(world, "m0", "m1")
+    with structlog.testing.capture_logs() as logs:
+        await world.finish(worker)
+    world.check()
+    assert world.result("m1")["winner"] == "Essay A"
+    assert [one["rows"] for one in logs if one["event"] == "doubled_custom_ids"] == [1]
+
+
+async def test_a_failed_batch_may_have_cost_something_and_is_counted(world: World) -> None:
+    world.provider.failures.append(FailedBy.PROVIDER)
+    worker = await test_interleavings.claiming(world, "m0", "m1")
+    with structlog.testing.capture_logs() as logs:
+        await world.finish(worker)
+    world.check()
+    assert [(one["status"], one["comparisons"]) for one in logs if one["event"] == "batch_cost_unknown"] == [("failed", 2)]
