@@ -52,7 +52,7 @@ class Delivered:
         stale = message.generation_id != self._app.consumer_generation_id
         if view is None or view.dead or stale or self._stop.is_set():
             log.debug("record_let_go", topic=message.topic, partition=message.partition, offset=message.offset)
-            self._consumer.abandon(message)
+            self._consumer.let_go(message)
             return None
         return view
 
@@ -65,7 +65,7 @@ class Delivered:
             return True
         if offset > expected and self._views.missing_records.is_real(view, message.topic, expected, offset):
             return True
-        self._consumer.abandon(message)
+        self._consumer.let_go(message)
         return False
 
     def acknowledge(self, message: Message) -> None:
@@ -98,23 +98,23 @@ class ReconcileLoop:
 
     async def _take(self, event: EventT[bytes]) -> None:
         view = await self._delivered.view(event)
-        waiting = view.deferred[-1].offset + 1 if view is not None and view.deferred else 0
+        waiting = view.waits_for_collect[-1].offset + 1 if view is not None and view.waits_for_collect else 0
         if view is None or not self._delivered.is_next(view, event.message, view.work, max(view.work.next, waiting)):
             return
-        view.deferred.append(event.message)
+        view.waits_for_collect.append(event.message)
         self.resume(view)
 
     def resume(self, view: PartitionView) -> None:
         """Handle the work records of a partition in order, until one has to wait for collect."""
-        while view.deferred and not view.dead:
-            message: Message = view.deferred[0]
+        while view.waits_for_collect and not view.dead:
+            message: Message = view.waits_for_collect[0]
             # A failure names this record, which may have waited, and not the one that the loop is at now.
             with failstop.guard("reconcile", failstop.place_of(message)):
                 try:
                     effects = self._reconcile.handle(view, message)
                 except MustWait:
                     return
-            view.deferred.popleft()
+            view.waits_for_collect.popleft()
             self._acks[view.partition].add(message, effects)
 
     def _acked(self, view: PartitionView, offset: int) -> None:

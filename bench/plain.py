@@ -16,7 +16,7 @@ import uvloop
 from settings.kafka import KafkaSettings
 from streams.kafka import security
 
-_FETCH_AT_ONCE = 2_000
+_RECORDS_A_FETCH = 2_000
 _LINGER_MS = 5  # as in the worker, and so are idempotence and the size of a batch of records
 
 
@@ -30,7 +30,7 @@ async def pass_on(bootstrap: str, source: str, target: str, group: str, count: i
     passed, began, cpu_before = 0, 0.0, 0.0
     try:
         while passed < count:
-            came = await consumer.getmany(timeout_ms=1_000, max_records=_FETCH_AT_ONCE)
+            came = await consumer.getmany(timeout_ms=1_000, max_records=_RECORDS_A_FETCH)
             if not came:
                 continue
             if not began:

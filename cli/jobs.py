@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Looked = Mapping[str, "JobStatus | NotSeen"]  # by job id; of the jobs that the provider has
 
 _LOOK_S = 30.0
-_LOOKS_AT_ONCE = 8
+_CONCURRENT_LOOKS = 8
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ async def _look_at_all(found: Sequence[OpenJob], settings: Any) -> Looked:
     from agents.accounts.open import open_accounts
 
     accounts = open_accounts(settings)
-    places = asyncio.Semaphore(_LOOKS_AT_ONCE)
+    places = asyncio.Semaphore(_CONCURRENT_LOOKS)
     looked: dict[str, JobStatus | NotSeen] = {}
 
     async def one(job: OpenJob, provider_job_id: str) -> None:

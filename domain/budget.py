@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from domain.reply import ErrorCode
+from domain.admission import AdmissionVerdict, Decision
 
 _ROUNDING_USD = 1e-9  # sums of floats are not exact: a job that wants just what is left must go
 
@@ -16,15 +16,6 @@ class Excess(StrEnum):
 
     HOLD = "hold"  # it waits for the next day, a raised budget, money given back, or its deadline
     REFUSE = "refuse"  # its comparisons end in QUOTA_EXCEEDED
-
-
-class BudgetVerdict(StrEnum):
-    """Whether a job may go."""
-
-    GO = "go"
-    HOLD = "hold"
-    REFUSE = "refuse"
-    SPLIT = "split"  # it wants more than the whole budget, so it could never go, but its halves may
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +40,6 @@ class Budget:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The verdict on a job, why it is not GO, and the error code of comparisons that end because of it."""
-
-    verdict: BudgetVerdict
-    message: str = ""
-    code: ErrorCode = ErrorCode.QUOTA_EXCEEDED
-
-
 def decide(budgets: Iterable[Budget], *, members: int, excess: Excess) -> Decision:
     """Decide on a job as a whole, for a round that is answered only in part is paid in vain.
 
@@ -65,11 +47,11 @@ def decide(budgets: Iterable[Budget], *, members: int, excess: Excess) -> Decisi
     """
     over = [budget for budget in budgets if not budget.fits]
     if not over:
-        return Decision(BudgetVerdict.GO)
+        return Decision(AdmissionVerdict.GO)
     message = "; ".join(str(budget) for budget in over)
     if members > 1 and any(budget.wanted_usd > budget.limit_usd + _ROUNDING_USD for budget in over):
-        return Decision(BudgetVerdict.SPLIT, message)
-    return Decision(BudgetVerdict.HOLD if excess is Excess.HOLD else BudgetVerdict.REFUSE, message)
+        return Decision(AdmissionVerdict.SPLIT, message)
+    return Decision(AdmissionVerdict.NO_MONEY if excess is Excess.HOLD else AdmissionVerdict.REFUSE, message)
 
 
 def day_of(now_ms: int, zone: ZoneInfo) -> tuple[int, int]:

@@ -7,7 +7,7 @@ _DIGITS = 53  # binary digits of a float
 _SMALLEST_EXPONENT = -1074  # of the smallest float above 0
 
 
-def whole_shares(total: int, weights: Sequence[int]) -> tuple[int, ...]:
+def whole_parts(total: int, weights: Sequence[int]) -> tuple[int, ...]:
     """Parts of `total` in proportion to `weights`, by largest remainder, earlier ones first; equal where all weights are 0.
 
     Raises ValueError without a weight, for a negative one, and for a negative total.
@@ -23,7 +23,7 @@ def whole_shares(total: int, weights: Sequence[int]) -> tuple[int, ...]:
     return tuple(parts)
 
 
-def float_shares(total: float, weights: Sequence[int]) -> tuple[float, ...]:
+def float_parts(total: float, weights: Sequence[int]) -> tuple[float, ...]:
     """Parts of `total` in proportion to `weights` that add up to it exactly, in any order and by any way of adding.
 
     Each part is a whole number of steps, a step being the last binary digit of `total`, so that no addition is ever rounded.
@@ -33,7 +33,7 @@ def float_shares(total: float, weights: Sequence[int]) -> tuple[float, ...]:
     if not math.isfinite(total):
         raise ValueError(f"cannot share {total}: it is not finite")
     exponent = max(math.frexp(total)[1] - _DIGITS, _SMALLEST_EXPONENT)
-    steps = whole_shares(int(_scaled(total, -exponent)), weights)
+    steps = whole_parts(int(_scaled(total, -exponent)), weights)
     return tuple(_scaled(float(part), exponent) for part in steps)
 
 

@@ -51,7 +51,7 @@ _CAUSES = {
 class Verdict:
     """What a record decides. `jobs` are to be put as planned, `endings` as outcomes; `terminal` become events.
 
-    ignored: why nothing follows. spent: how many outcomes came for members that had ended already. cancelled: outcomes to be
+    ignored: why nothing follows. surplus: how many outcomes came for members that had ended already. cancelled: outcomes to be
     sent to the work topic, where they then decide. paid: what everything in the record has cost, used or not.
     """
 
@@ -61,7 +61,7 @@ class Verdict:
     endings: tuple[Ending, ...] = ()
     terminal: tuple[Outcome, ...] = ()
     ignored: str = ""
-    spent: int = 0
+    surplus: int = 0
     cancelled: tuple[Outcome, ...] = ()
     paid: tuple[Paid, ...] = ()
 
@@ -95,14 +95,14 @@ def submitted(state: PartitionState, job_id: str, submission: Submission) -> Ver
 
 
 def outcomes(state: PartitionState, job_id: str, came: Sequence[Outcome]) -> Verdict:
-    """Outcomes: each ends its member, unless it is a retry, which leaves it open. For a member that has ended it is spent."""
+    """Outcomes: each ends its member, unless it is a retry, which leaves it open. For a member that has ended it is surplus."""
     endings: list[Ending] = []
     terminal: list[Outcome] = []
     here: set[Member] = set()
-    spent = 0
+    surplus = 0
     for outcome in came:
         if state.has_ended(outcome.member) or outcome.member in here:
-            spent += 1
+            surplus += 1
         elif outcome.retry is not None:
             if state.owner.get(outcome.member) == job_id:
                 endings.append(Ending(outcome.member, job_id=job_id, retry=outcome.retry))
@@ -111,7 +111,7 @@ def outcomes(state: PartitionState, job_id: str, came: Sequence[Outcome]) -> Ver
             terminal.append(outcome)
             endings.append(Ending(outcome.member, code=ANSWERED if outcome.fault is None else outcome.fault.code.value))
     paid = add_up(Paid(outcome.paying_batch, outcome.completed_ms, outcome.cost_usd) for outcome in came)
-    return Verdict(endings=tuple(endings), terminal=tuple(terminal), spent=spent, paid=paid)
+    return Verdict(endings=tuple(endings), terminal=tuple(terminal), surplus=surplus, paid=paid)
 
 
 def job_ended(

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from domain.answer import Answer, UnusableAnswer, bundle_keys, read_answer, read_bundle, writable
-from domain.exact_shares import float_shares, whole_shares
+from domain.exact_shares import float_parts, whole_parts
 
 
 class ReplyKind(StrEnum):
@@ -228,26 +228,26 @@ def usage_by_member(usage: Usage, cost_usd: float, weights: Sequence[int]) -> tu
     cached = (usage.cache_read_tokens, usage.cache_creation_tokens)
     uncached = usage.prompt_tokens - sum(cached)
     if uncached >= 0:  # each part by itself, so that no member has more cached tokens than tokens
-        prompts = [sum(parts) for parts in zip(*(whole_shares(part, weights) for part in (uncached, *cached)), strict=True)]
+        prompts = [sum(parts) for parts in zip(*(whole_parts(part, weights) for part in (uncached, *cached)), strict=True)]
     else:
-        prompts = list(whole_shares(usage.prompt_tokens, weights))
+        prompts = list(whole_parts(usage.prompt_tokens, weights))
     columns = zip(
         prompts,
-        whole_shares(usage.completion_tokens, weights),
-        *(whole_shares(part, weights) for part in cached),
-        _raw_shares(usage.raw, weights),
-        float_shares(cost_usd, weights),
+        whole_parts(usage.completion_tokens, weights),
+        *(whole_parts(part, weights) for part in cached),
+        _raw_parts(usage.raw, weights),
+        float_parts(cost_usd, weights),
         strict=True,
     )
     return tuple((Usage(*tokens), cost) for *tokens, cost in columns)
 
 
-def _raw_shares(value: Any, weights: Sequence[int]) -> list[Any]:
+def _raw_parts(value: Any, weights: Sequence[int]) -> list[Any]:
     if isinstance(value, dict):
-        columns = {key: _raw_shares(inner, weights) for key, inner in value.items()}
+        columns = {key: _raw_parts(inner, weights) for key, inner in value.items()}
         return [{key: column[place] for key, column in columns.items()} for place in range(len(weights))]
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return list(whole_shares(value, weights))
+        return list(whole_parts(value, weights))
     if isinstance(value, float) and math.isfinite(value) and value > 0:
-        return list(float_shares(value, weights))
+        return list(float_parts(value, weights))
     return [value] * len(weights)

@@ -28,6 +28,6 @@ def give_up_at_ms(plan: Plan, since_ms: int) -> int:
     return max(deadline_ms - int(before_s * 1000), (since_ms + deadline_ms) // 2)
 
 
-def lost_share(paid: int | None, missing: int) -> float:
+def lost_part(paid: int | None, missing: int) -> float:
     """Which part of the missing lines was paid for. `paid`: how many answers the provider counts that did not come."""
     return 1.0 if paid is None else min(1.0, paid / missing)

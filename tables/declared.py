@@ -8,7 +8,7 @@ from tables import jobs, outcomes, requests, rounds
 from tables.acknowledged import AcknowledgedTable
 from tables.view import Tables
 
-_RESTORED_AT_ONCE = 50  # records of a changelog
+_RECORDS_A_RESTORE = 50  # records of a changelog
 # Each of these is per table and partition: docs/configuration.md says what they come to.
 BLOCK_CACHE_BYTES = 32 * MIB
 WRITE_BUFFER_BYTES = 8 * MIB  # and up to three of them
@@ -25,7 +25,7 @@ def declare(app: RoundbatchApp, settings: Settings, outbox: Outbox) -> Tables:
             key_type=bytes,
             value_type=bytes,
             partitions=settings.partitions,
-            recovery_buffer_size=_RESTORED_AT_ONCE,
+            recovery_buffer_size=_RECORDS_A_RESTORE,
             options={
                 "driver": "rocksdict",
                 "block_cache_size": BLOCK_CACHE_BYTES,

@@ -84,8 +84,8 @@ class PartitionView:
     retained: set[int] = field(default_factory=set, init=False)  # inbound offsets with a `requests` entry
     sent_ahead: SentAhead = field(default_factory=SentAhead, init=False)
     once_acked: OnceAcked = field(default_factory=OnceAcked, init=False)
-    deferred: deque[Any] = field(default_factory=deque, init=False)  # work records that wait for collect
-    abandoned: dict[str, Job] = field(default_factory=dict, init=False)  # submitted, no open member left
+    waits_for_collect: deque[Any] = field(default_factory=deque, init=False)  # work records that wait for collect
+    to_cancel: dict[str, Job] = field(default_factory=dict, init=False)  # submitted, no open member left
     cancels: list[Any] = field(default_factory=list, init=False)  # cancellations read before the partition had caught up
     inbound_paused: bool = False
     dead: bool = field(default=False, init=False)
@@ -93,8 +93,8 @@ class PartitionView:
     def kill(self) -> list[Any]:
         """End the view with its assignment. Returns the records that waited here, which must not be acknowledged any more."""
         self.dead = True
-        waited = list(self.deferred)
-        self.deferred.clear()
+        waited = list(self.waits_for_collect)
+        self.waits_for_collect.clear()
         return waited
 
     def has_passed(self, inbound_offset: int) -> bool:
@@ -182,7 +182,7 @@ def _learn_endings(view: PartitionView, known: outcomes.Endings, now_ms: int) ->
     for job in left:
         submission = job.submission
         if job.job_id not in state.jobs and submission is not None and now_ms - submission.append_ms < _BATCH_LIVES_MS:
-            view.abandoned[job.job_id] = job
+            view.to_cancel[job.job_id] = job
 
 
 def _in_log_order(

@@ -7,7 +7,7 @@ from agents.accounts.budgets import Budgets
 from agents.accounts.pauses import Pauses, subject_of
 from agents.accounts.places import Places
 from agents.accounts.wake import Wake
-from domain.budget import BudgetVerdict, Decision
+from domain.admission import AdmissionVerdict, Decision
 from domain.comparison import Member
 from domain.job import Job, Transport
 from domain.replanning import SAID_AT_THE_DEADLINE
@@ -41,15 +41,15 @@ class Admission:
         if not self._pauses.lets(account, subject):
             self.release(job.job_id)
             self._pauses.wait(account, key, subject, plan.deadline_ms, len(plan.members))
-            return Decision(BudgetVerdict.HOLD, f"account {account} is paused")
+            return Decision(AdmissionVerdict.PAUSED, f"account {account} is paused")
         places = self._places[plan.transport][account]
         if not places.take(job.job_id, plan.deadline_ms, lambda: self._wake(*key), plan.round_key):
-            return Decision(BudgetVerdict.HOLD, "no place")
+            return Decision(AdmissionVerdict.NO_PLACE, "no place")
         if not self._batch_queue.admit(view, job):
             self.release(job.job_id)
-            return Decision(BudgetVerdict.HOLD, f"no room in the batches of account {account}")
+            return Decision(AdmissionVerdict.QUEUE_FULL, f"no room in the batches of account {account}")
         decision = self._budgets.admit(view, job)
-        if decision.verdict is not BudgetVerdict.GO:
+        if decision.verdict is not AdmissionVerdict.GO:
             self.release(job.job_id)
             self._batch_queue.not_sent(*key)
         elif plan.transport is Transport.BATCH:  # a call does this itself, directly before it goes out

@@ -16,7 +16,8 @@ from agents.accounts.wake import Wake
 from agents.metrics.money import MoneyCounters
 from agents.partitions.log_fields import about
 from agents.partitions.views import Views
-from domain.budget import Budget, BudgetVerdict, Decision, Excess, day_of, decide
+from domain.admission import AdmissionVerdict, Decision
+from domain.budget import Budget, Excess, day_of, decide
 from domain.cutting import estimated_tokens
 from domain.job import Job, Transport
 from domain.reply import ErrorCode
@@ -31,10 +32,10 @@ _LOOK_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Reserved:
-    """For one job under way: USD by paying_batch, as it was when this share of its members was open."""
+    """For one job under way: USD by paying_batch, as it was when `part_open` of its members were open (0 to 1)."""
 
     usd: Mapping[str, float]
-    share_open: float
+    part_open: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +73,19 @@ class Budgets:
         """Decide whether the budgets have room for a job; where they have, its money is reserved from here on."""
         key = (view.partition, job.job_id)
         usd = self._most(view, job)
-        decision = self._decide(usd, len(view.state.owned(job.job_id))) if self.limited else Decision(BudgetVerdict.GO)
+        decision = self._decide(usd, len(view.state.owned(job.job_id))) if self.limited else Decision(AdmissionVerdict.GO)
         waited_before = self._waiting.pop(key, None) is not None
-        if decision.verdict is BudgetVerdict.GO:
+        if decision.verdict is AdmissionVerdict.GO:
             if usd is not None:
                 self._reserve(view, job, usd)
-        elif decision.verdict is BudgetVerdict.HOLD:
+        elif decision.waits:
             self._waiting[key] = _Waiting(usd or {}, len(view.state.owned(job.job_id)), job.plan.deadline_ms)
             if not waited_before:
                 log.warning("budget_held", **about(view, job), why=decision.message)
         else:
             members = len(view.state.owned(job.job_id))
             log.warning("budget_refused", **about(view, job), verdict=decision.verdict, why=decision.message)
-            if decision.verdict is BudgetVerdict.REFUSE:
+            if decision.verdict is AdmissionVerdict.REFUSE:
                 self._counters.refused(members)
         return decision
 
@@ -99,7 +100,7 @@ class Budgets:
                 self._reserve(view, job, usd)
 
     def _reserve(self, view: PartitionView, job: Job, usd: Mapping[str, float]) -> None:
-        self._reserved[view.partition, job.job_id] = _Reserved(usd, view.state.share_open(job.job_id))
+        self._reserved[view.partition, job.job_id] = _Reserved(usd, view.state.part_open(job.job_id))
         for paying_batch, one in usd.items():
             self._total[paying_batch] += one
 
@@ -108,17 +109,17 @@ class Budgets:
         if not self.limited or (view.partition, job.job_id) in self._reserved:
             return None
         decision = self._decide(self._most(view, job), len(view.state.owned(job.job_id)), whole=True)
-        return decision if decision.verdict is not BudgetVerdict.GO else None
+        return decision if decision.verdict is not AdmissionVerdict.GO else None
 
     def _decide(self, usd: Mapping[str, float] | None, members: int, *, whole: bool = False) -> Decision:
         """`whole`: decide as if all partitions had caught up. Until they have, what was spent is unknown, and jobs wait."""
         if usd is None:
             message = "neither account nor price list has a price of this model, and a budget cannot hold what has no price"
-            return Decision(BudgetVerdict.REFUSE, message, ErrorCode.CONFIGURATION_ERROR)
+            return Decision(AdmissionVerdict.REFUSE, message, ErrorCode.CONFIGURATION_ERROR)
         if not whole and not self._caught_up():
-            return Decision(BudgetVerdict.HOLD, "partitions are catching up: what was spent is not known yet")
+            return Decision(AdmissionVerdict.CATCHING_UP, "partitions are catching up: what was spent is not known yet")
         decision = decide(self._budgets(usd, self._total), members=members, excess=self._excess)
-        if decision.verdict is BudgetVerdict.GO:
+        if decision.verdict is AdmissionVerdict.GO:
             return decision
         return decide(self._budgets(usd, self._all_reserved()), members=members, excess=self._excess)
 
@@ -207,15 +208,15 @@ class Budgets:
         total: defaultdict[str, float] = defaultdict(float)
         for key, reserved in list(self._reserved.items()):
             view = self._views.current(key[0])
-            share = view.state.share_open(key[1]) if view is not None else 0.0
-            if not share:
+            part = view.state.part_open(key[1]) if view is not None else 0.0
+            if not part:
                 # All of the job is answered or planned anew, or its partition is not here; when that comes back, `recall`
                 # reserves again. The entry may be gone already: the first who asks for a view after a rebalance drops all
                 # views, upon which the dispatcher gives back what it has not sent.
                 self._reserved.pop(key, None)
                 continue
             for paying_batch, usd in reserved.usd.items():
-                total[paying_batch] += usd * share / reserved.share_open
+                total[paying_batch] += usd * part / reserved.part_open
         self._total = total
         return total
 

@@ -21,7 +21,7 @@ from agents.jobs.tools import JobTools
 from agents.liveness.heartbeats import Heartbeat
 from agents.partitions.log_fields import about
 from agents.partitions.views import Views
-from domain.budget import BudgetVerdict
+from domain.admission import AdmissionVerdict
 from domain.job import Job
 from domain.next_step import Step, next_step
 from streams import failstop
@@ -53,7 +53,7 @@ class Dispatcher:
         self._steps = steps
         self._views, self._due, self._admission, self._stop = views, due, admission, stop
         self.attempts: dict[str, Attempt] = {}
-        self._abandoning: set[asyncio.Future[Any]] = set()
+        self._cancelling: set[asyncio.Future[Any]] = set()
 
     async def run(self, heartbeat: Heartbeat) -> None:
         """Work off what is due, until cancelled."""
@@ -109,7 +109,7 @@ class Dispatcher:
 
     def _look_at_closed(self, view: PartitionView, job_id: str) -> None:
         """A job that owns no open member any more: it is forgotten; a batch of it that still runs is cancelled."""
-        closed, attempt = view.abandoned.pop(job_id, None), self.attempts.get(job_id)
+        closed, attempt = view.to_cancel.pop(job_id, None), self.attempts.get(job_id)
         if attempt is None and closed is not None and closed.submission is not None:  # another process submitted it
             attempt = self._attempt(view, closed)
             attempt.provider_job_id = closed.submission.provider_job_id
@@ -120,16 +120,16 @@ class Dispatcher:
             return
         del self.attempts[job_id]
         if attempt.runs_on() and self._admission.has_account(attempt.provider):
-            task = asyncio.create_task(self._steps.read_results.abandon(attempt), name=f"abandon {job_id}")
-            self._abandoning.add(failstop.watch(task, f"abandon {job_id}"))
-            task.add_done_callback(self._abandoning.discard)
+            task = asyncio.create_task(self._steps.read_results.cancel_closed(attempt), name=f"cancel {job_id}")
+            self._cancelling.add(failstop.watch(task, f"cancel {job_id}"))
+            task.add_done_callback(self._cancelling.discard)
 
     def _go(self, this: OpenJob, step: Step, now_ms: int) -> None:
         """Claim a batch, or call; where the job may not go it is woken when it may."""
         decision = self._admission.admit(this.view, this.job)
-        if decision.verdict is BudgetVerdict.HOLD:
+        if decision.waits:
             self._wait(this, now_ms)
-        elif decision.verdict is not BudgetVerdict.GO:
+        elif decision.verdict is not AdmissionVerdict.GO:
             self._spawn(this, self._steps.submit.refuse(this, decision))
         elif step is Step.CLAIM:
             self._steps.submit.claim(this)

@@ -24,7 +24,7 @@ class DueJobs:
 
     def consider_all(self, view: PartitionView) -> None:
         """Have every open job of a partition looked at: it has just caught up."""
-        for job_id in (*view.state.jobs, *view.abandoned):
+        for job_id in (*view.state.jobs, *view.to_cancel):
             self.consider(view.partition, job_id)
 
     def wake(self, partition: int, job_id: str) -> bool:

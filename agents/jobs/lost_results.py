@@ -11,7 +11,7 @@ from domain.cutting import estimated_tokens
 from domain.job import Job
 from domain.outcome import Outcome
 from domain.reply import Cause, ErrorCode, Retry
-from domain.results import lost_share
+from domain.results import lost_part
 from providers.prices import PriceBook
 from providers.protocol import ResultsNotWhole
 from settings.settings import Settings
@@ -27,9 +27,9 @@ class LostResults:
         self._settings, self._prices, self._metrics = settings, prices, metrics
 
     def booked(self, this: OpenJob, missing: Sequence[int], why: ResultsNotWhole, now_ms: int) -> list[Outcome]:
-        """One outcome for each member of these lines, with its share of what they cost at most: no usage tells exactly."""
+        """One outcome for each member of these lines, with its part of what they cost at most, for no usage tells exactly."""
         view, job, attempt = this
-        plan, share = job.plan, lost_share(why.paid, len(missing))
+        plan, part = job.plan, lost_part(why.paid, len(missing))
         retry = Retry(Cause.MISSING, ErrorCode.EXTERNAL_SERVICE_ERROR, "its answer was paid for and is lost at the provider")
         owned = set(view.state.owned(job.job_id))
         members = [member for number in missing for member in plan.lines[number] if member in owned]
@@ -41,13 +41,13 @@ class LostResults:
                 now_ms,
                 plan.mode,
                 retry=retry,
-                cost_usd=self._most_usd(view, job, member) * share,
+                cost_usd=self._most_usd(view, job, member) * part,
                 paying_batch=pending.resolved.paying_batch if (pending := view.state.pending.get(member)) is not None else "",
             )
             for member in members
         ]
         usd = sum(outcome.cost_usd for outcome in booked)
-        comparisons = round(len(members) * share)
+        comparisons = round(len(members) * part)
         self._metrics.paid.lost(plan.provider, comparisons, usd)
         log.error(
             "results_lost",
@@ -58,7 +58,7 @@ class LostResults:
             asked_again=len(members),
             usd_at_most=round(usd, 6),
         )
-        return booked if share else []
+        return booked if part else []
 
     def _most_usd(self, view: PartitionView, job: Job, member: Member) -> float:
         pending, plan = view.state.pending.get(member), job.plan

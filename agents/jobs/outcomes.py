@@ -44,7 +44,7 @@ def outcomes_of(
     if model != plan.model:
         metrics.other_model(plan.provider, plan.model)
     verdicts: Sequence[Answer | Retry | Fault] = [came] * len(line) if isinstance(came, Retry) else judge_line(came, len(line))
-    shares: Sequence[tuple[Usage, float]] = [(Usage(), 0.0)] * len(line)
+    parts: Sequence[tuple[Usage, float]] = [(Usage(), 0.0)] * len(line)
     if isinstance(came, Reply) and (came.usage.prompt_tokens or came.usage.completion_tokens or came.cost_usd):
         is_batch = plan.transport is Transport.BATCH
         bill = prices.bill(plan.provider, model, came.usage, batch=is_batch, charged=came.cost_usd)
@@ -54,7 +54,7 @@ def outcomes_of(
         if bill is not None:
             metrics.paid.cost(plan.provider, model, plan.mode, bill)
         usd = bill.usd if bill is not None else 0.0
-        shares = [(came.usage, usd)] if len(line) == 1 else usage_by_member(came.usage, usd, _weights(view, line))
+        parts = [(came.usage, usd)] if len(line) == 1 else usage_by_member(came.usage, usd, _weights(view, line))
     if len(line) > 1:
         unanswered = [_cause(verdict) for verdict in verdicts if not isinstance(verdict, Answer)]
         metrics.calls.bundle(plan.provider, plan.model, plan.mode, len(line), unanswered)
@@ -69,11 +69,11 @@ def outcomes_of(
             fault=verdict if isinstance(verdict, Fault) else None,
             retry=verdict if isinstance(verdict, Retry) else None,
             response_time_ms=max(0, response_time_ms),
-            cost_usd=cost_share,
+            cost_usd=usd,
             usage=usage,
             paying_batch=_paying_batch(view, member),
         )
-        for member, verdict, (usage, cost_share) in zip(line, verdicts, shares, strict=True)
+        for member, verdict, (usage, usd) in zip(line, verdicts, parts, strict=True)
     ]
 
 

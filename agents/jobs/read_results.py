@@ -24,7 +24,7 @@ from tables.view import PartitionView
 log = structlog.get_logger("read_results")
 # In one record: settling in chunks is what makes a job cheap, but a chunk is handled in one turn of the event loop. 200 take it
 # 20 ms, and a round elsewhere needs many of them.
-_OUTCOMES_AT_ONCE = 50
+_OUTCOMES_A_RECORD = 50
 # Short reads until a job is reported as held: the first few may be over within seconds.
 _SHORT_READS_TO_HOLD = 5
 _FAILED_BY = {
@@ -141,7 +141,7 @@ class ReadResults:
                 chunk += came
                 self._note_quota(view, job, came)
                 crashpoints.point("during_fetch", view.partition)
-                if len(chunk) >= _OUTCOMES_AT_ONCE:
+                if len(chunk) >= _OUTCOMES_A_RECORD:
                     await self._settle_some(view, job, chunk)
                     attempt.lives(self._clock.running_s())
                     chunk = []
@@ -193,8 +193,8 @@ class ReadResults:
         since_ms = attempt.rows.was_short(now_ms)
         if after_read(job.plan, since_ms=since_ms, now_ms=now_ms) is AfterRead.LOST:
             booked = self._lost.booked(this, missing, why, now_ms)
-            for start in range(0, len(booked), _OUTCOMES_AT_ONCE):
-                await self._settle_some(view, job, booked[start : start + _OUTCOMES_AT_ONCE])
+            for start in range(0, len(booked), _OUTCOMES_A_RECORD):
+                await self._settle_some(view, job, booked[start : start + _OUTCOMES_A_RECORD])
                 attempt.lives(self._clock.running_s())
             return await self._end_read(this, status, JobEnd.ESCALATED, f"its results are lost: {why}")
         self._metrics.short_read(job.plan.provider)
@@ -224,7 +224,7 @@ class ReadResults:
             await self._settle(view, job, chunk)
             await asyncio.sleep(self._clock.running_s() - began_s)
 
-    async def abandon(self, attempt: Attempt) -> None:
+    async def cancel_closed(self, attempt: Attempt) -> None:
         """Cancel a batch none of whose members is open any more: what it has not done yet need not be paid."""
         if attempt.provider_job_id is None or not attempt.runs_on():
             return

@@ -10,7 +10,7 @@ from agents.jobs.attempt import Attempt, OpenJob
 from agents.jobs.find_lost import FindLost
 from agents.jobs.inflight_bytes import InflightBytes
 from agents.jobs.tools import JobTools
-from domain.budget import BudgetVerdict, Decision
+from domain.admission import AdmissionVerdict, Decision
 from domain.cutting import encoded_bytes
 from domain.job import Job
 from domain.outcome import Outcome
@@ -31,7 +31,7 @@ from streams.wire import work
 from tables.view import PartitionView
 
 log = structlog.get_logger("submit")
-_COUNTED_AT_ONCE = 200  # waits counted between two turns of the event loop: about 1 ms
+_COUNTED_A_TURN = 200  # waits counted between two turns of the event loop: about 1 ms
 
 
 class SubmitJob:
@@ -167,7 +167,7 @@ class SubmitJob:
                 pending = view.state.pending.get(member)
                 if pending is not None:
                     self._metrics.waited(job.plan.provider, job.plan.mode, (now_ms - pending.arrived_ms) / 1000)
-            if place % _COUNTED_AT_ONCE == _COUNTED_AT_ONCE - 1:
+            if place % _COUNTED_A_TURN == _COUNTED_A_TURN - 1:
                 await asyncio.sleep(0)
 
     def _may_start(self, this: OpenJob) -> bool:
@@ -187,7 +187,7 @@ class SubmitJob:
 
     async def refuse(self, this: OpenJob, decision: Decision) -> float | None:
         """A budget has no room for the job: its comparisons end, or its halves are tried."""
-        reason = JobEnd.SPLIT if decision.verdict is BudgetVerdict.SPLIT else JobEnd.OVER_BUDGET
+        reason = JobEnd.SPLIT if decision.verdict is AdmissionVerdict.SPLIT else JobEnd.OVER_BUDGET
         return await self._records.end(this, reason, decision.message, decision.code)
 
     async def escalate(self, this: OpenJob) -> float | None:

@@ -68,7 +68,7 @@ class Metrics:
             "provider",
         )
         self._mock = Gauge("roundbatch_mock_enabled", "1: the provider mock makes answers up.", registry=registry)
-        self._spent = self._counter(
+        self._surplus = self._counter(
             "roundbatch_outcomes_spent", "Outcomes that came when the comparison had ended.", "provider"
         )
         self._claims_lost = self._counter(
@@ -119,7 +119,7 @@ class Metrics:
             self.paid.expect(provider)
             self._calls_repeated.labels(provider)
             self._claims_lost.labels(provider)
-            self._spent.labels(provider)
+            self._surplus.labels(provider)
             for fate in ("adopted", "held", "absent"):
                 self._fates.labels(provider, fate)
             for mode in {row.mode for row in STRATEGIES.values()}:
@@ -176,9 +176,9 @@ class Metrics:
         """A request asked for a batch, and its provider takes none."""
         self._batches_not_taken.labels(self._provider(provider)).inc()
 
-    def outcome_spent(self, provider: str, count: int = 1) -> None:
+    def outcome_surplus(self, provider: str, count: int = 1) -> None:
         """Outcomes came for comparisons that had ended already."""
-        self._spent.labels(self._provider(provider)).inc(count)
+        self._surplus.labels(self._provider(provider)).inc(count)
 
     def claim_lost(self, provider: str) -> None:
         """A claim came second, or ran out before its call."""

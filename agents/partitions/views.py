@@ -47,9 +47,9 @@ class Views:
         self.generation = 0
         self.listeners = Listeners()
 
-    def _abandon(self, message: Message) -> None:
+    def _let_go(self, message: Message) -> None:
         consumer: Any = self._app.consumer
-        consumer.abandon(message)
+        consumer.let_go(message)
 
     @property
     def settled(self) -> bool:
@@ -146,7 +146,7 @@ class Views:
         for view in built:
             self.listeners.dropped(view)
             for message in view.kill():
-                self._abandon(message)
+                self._let_go(message)
         for task in building:
             task.cancel()
 
@@ -211,7 +211,7 @@ class Views:
             self._moved_s = now_s
             return
         busy = now_s - self._moved_s < _ALL_STALLED_S
-        if now_s - before[1] < (_ONE_STALLED_S if busy else _ALL_STALLED_S) or view.deferred:
+        if now_s - before[1] < (_ONE_STALLED_S if busy else _ALL_STALLED_S) or view.waits_for_collect:
             return
         for topic, progress in ((self._settings.request_topic, view.inbound), (self._settings.work_topic, view.work)):
             paused = topic == self._settings.request_topic and view.inbound_paused

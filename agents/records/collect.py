@@ -28,7 +28,7 @@ from tables.view import PartitionView, Tables
 
 log = structlog.get_logger("collect")
 # Outcomes in one work record, of up to 1.2 KB each. A request record can hold 8,000 rejected members: too many for one.
-_REJECTED_AT_ONCE = 1_000
+_REJECTED_A_RECORD = 1_000
 
 
 class Collect:
@@ -205,8 +205,8 @@ class Collect:
                 said = arrival.fault.message if arrival.fault else "rejected"
                 reason = arrival.fault.code.value.lower() if arrival.fault else "rejected"
                 effects.append(self._member_letter(message, member, reason, said, answered=True, round_key=round_key))
-        for start in range(0, len(rejected), _REJECTED_AT_ONCE):
-            record = work.Outcomes(outcomes=tuple(rejected[start : start + _REJECTED_AT_ONCE]))
+        for start in range(0, len(rejected), _REJECTED_A_RECORD):
+            record = work.Outcomes(outcomes=tuple(rejected[start : start + _REJECTED_A_RECORD]))
             effects.append(self._outbox.send(self._settings.work_topic, work.encode(record), partition=message.partition))
 
     def _member_letter(

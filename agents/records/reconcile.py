@@ -30,7 +30,7 @@ from tables.faults import StoreFault
 from tables.view import PartitionView, Tables
 
 log = structlog.get_logger("reconcile")
-_CANCELLED_AT_ONCE = 1_000  # outcomes in one record: about 400 KB
+_CANCELLED_A_RECORD = 1_000  # outcomes in one record: about 400 KB
 F = TypeVar("F", bound=jobs.Fact)
 
 
@@ -204,7 +204,7 @@ class Reconcile:
             pending = (view.state.pending.get(outcome.member) for outcome in ended)
             rounds = list(dict.fromkeys(one.round_key for one in pending if one is not None))
             log.info("cancelled_on_request", partition=view.partition, comparisons=len(ended), rounds=rounds)
-        chunks = (ended[start : start + _CANCELLED_AT_ONCE] for start in range(0, len(ended), _CANCELLED_AT_ONCE))
+        chunks = (ended[start : start + _CANCELLED_A_RECORD] for start in range(0, len(ended), _CANCELLED_A_RECORD))
         records = [work.encode(work.Outcomes(outcomes=chunk)) for chunk in chunks]
         return [self._outbox.send(topic, record, partition=view.partition) for record in records]
 
@@ -236,11 +236,11 @@ class Reconcile:
             view.sent_ahead.plan_read(record.plan.members)
         if isinstance(record, work.DeadlinePassed):
             view.sent_ahead.overdue_read(late.member for late in record.overdue)
-        if verdict.spent and isinstance(record, work.Outcomes) and record.job_id:
-            self._metrics.outcome_spent(record.outcomes[0].provider, verdict.spent)
+        if verdict.surplus and isinstance(record, work.Outcomes) and record.job_id:
+            self._metrics.outcome_surplus(record.outcomes[0].provider, verdict.surplus)
         view.note_finished(offset)
         closed = [job for job in left if job.job_id not in state.jobs]
-        view.abandoned.update((job.job_id, job) for job in closed if job.submission is not None)
+        view.to_cancel.update((job.job_id, job) for job in closed if job.submission is not None)
         view.once_acked.look_at(offset, (*_touched(record, verdict), *(job.job_id for job in closed)))
         for ended, codes in state.rounds.take_ended():
             log.info("round_ended", partition=view.partition, round=ended, **codes)

@@ -19,8 +19,8 @@ Queues = Mapping[tuple[str, str], BatchQueueState]  # by account, and by model w
 class LimitCollector(Collector):
     """Asks the limiters at each scrape. Models beyond the bound are taken together: the tightest limit, the sum of waits."""
 
-    def __init__(self, states: Callable[[], States], labels: Labels, enqueued: Callable[[], Queues] = dict) -> None:
-        self._states, self._labels, self._enqueued = states, labels, enqueued
+    def __init__(self, states: Callable[[], States], labels: Labels, batch_queues: Callable[[], Queues] = dict) -> None:
+        self._states, self._labels, self._batch_queues = states, labels, batch_queues
 
     def describe(self) -> Iterable[Metric]:
         """The names, without asking the limiters."""
@@ -28,7 +28,7 @@ class LimitCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """The limits of this moment."""
-        return self._families(self._states(), self._enqueued())
+        return self._families(self._states(), self._batch_queues())
 
     def _families(self, states: States, queues: Queues) -> list[Metric]:
         limit = GaugeMetricFamily(
@@ -48,7 +48,7 @@ class LimitCollector(Collector):
                     family.add_metric((provider, model, kind), value)
             for (model, kind), seconds in sorted(self._throttled(state).items()):
                 throttled.add_metric((provider, model, kind), seconds)
-        enqueued = GaugeMetricFamily(
+        in_queue = GaugeMetricFamily(
             "roundbatch_enqueued",
             "What this worker's batches take of an account's batch queue: lines, input tokens.",
             labels=_BY_MODEL,
@@ -63,10 +63,10 @@ class LimitCollector(Collector):
                 ("items", queue.used.items, queue.max_items),
                 ("tokens", queue.used.tokens, queue.max_tokens),
             ):
-                enqueued.add_metric((provider, model, kind), used)
+                in_queue.add_metric((provider, model, kind), used)
                 if limit_of is not None:
                     most.add_metric((provider, model, kind), limit_of)
-        return [limit, left, throttled, enqueued, most, *_of_accounts(states)]
+        return [limit, left, throttled, in_queue, most, *_of_accounts(states)]
 
     def _limits(self, state: AccountState) -> dict[tuple[str, str], float]:
         return self._least((model, kind, one.limit) for model, kinds in state.limits.items() for kind, one in kinds.items())

@@ -6,13 +6,13 @@ from providers.prices import price_list
 from streams.wire.status.money import (
     PAUSED,
     TRYING,
-    AccountStanding,
+    AccountAvailability,
     Day,
-    Held,
     MoneyStatus,
     PaidBatch,
     PaidBatches,
     Prices,
+    WaitingForMoney,
 )
 
 _BATCHES_SHOWN = 10
@@ -27,18 +27,18 @@ def money_status(money: Money) -> MoneyStatus:
         day=Day(budget.day_usd, budgets.share_usd, budgets.spent_today(), budgets.reserved(), ends_ms=budgets.day_ends_ms()),
         batch=PaidBatches(budget.batch_usd, [PaidBatch(*one) for one in fullest]),
         excess=budget.excess,
-        held=Held(*budgets.waiting()),
+        held=WaitingForMoney(*budgets.waiting()),
         prices=Prices(
             prices.name, prices.newest, [(name, model, money.prices.is_known(name, model)) for name, model in money.models]
         ),
     )
 
 
-def _account(name: str, pauses: Pauses) -> AccountStanding:
+def _account(name: str, pauses: Pauses) -> AccountAvailability:
     pause, waiting_jobs = pauses.pause_of(name), pauses.waiting(name)
     if pause is None:
-        return AccountStanding(name, waiting_jobs)
-    return AccountStanding(
+        return AccountAvailability(name, waiting_jobs)
+    return AccountAvailability(
         name,
         waiting_jobs,
         state=TRYING if pause.trier else PAUSED,

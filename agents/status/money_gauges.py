@@ -22,7 +22,7 @@ class MoneyCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """The gauges of this moment."""
         status = self._status()
-        paused, waiting, day, held, unknown = families = _families()
+        paused, waiting, day, short_of_money, unknown = families = _families()
         for account in status.accounts:
             for trouble in Trouble:  # zeros too: a series that vanishes would leave an alert without data
                 paused.add_metric((account.account, trouble.value), float(account.reason == trouble.value))
@@ -35,7 +35,7 @@ class MoneyCollector(Collector):
         ):
             if usd is not None:
                 day.add_metric((kind,), usd)
-        held.add_metric((), status.held.comparisons)
+        short_of_money.add_metric((), status.held.comparisons)
         for provider, model, known in status.prices.models:
             unknown.add_metric((provider, model), float(not known))
         return families

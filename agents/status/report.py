@@ -51,7 +51,7 @@ def tell(
     worker: ProcessFacts,
     *,
     limits: Mapping[str, AccountState],
-    enqueued: Mapping[tuple[str, str], BatchQueueState],
+    batch_queues: Mapping[tuple[str, str], BatchQueueState],
     money: MoneyStatus,
     results: Mapping[str, int],
     silent_s: Mapping[str, float],
@@ -86,7 +86,7 @@ def tell(
             shown=[_job(view, job, attempts.get(job.job_id), worker) for view, job in islice(jobs, SHOWN)],
         ),
         limits=[_limits(provider, state) for provider, state in sorted(limits.items())],
-        enqueued=list(_enqueued(enqueued)),
+        enqueued=list(_queue_uses(batch_queues)),
         money=money,
     )
 
@@ -161,7 +161,7 @@ def _limits(provider: str, state: AccountState) -> AccountLimits:
     )
 
 
-def _enqueued(queues: Mapping[tuple[str, str], BatchQueueState]) -> Iterable[QueueUse]:
+def _queue_uses(queues: Mapping[tuple[str, str], BatchQueueState]) -> Iterable[QueueUse]:
     """What this worker's batches take of the accounts' queues, where their size is set."""
     for (provider, model), queue in sorted(queues.items()):
         for kind, used, most in (

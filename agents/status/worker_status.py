@@ -73,7 +73,7 @@ class WorkerStatus:
         for collector in (
             QueueCollector(self.queue),
             FailStopCollector(lambda: failstops(self.lived_s)),
-            LimitCollector(self._limits, self._metrics.labels, self._enqueued),
+            LimitCollector(self._limits, self._metrics.labels, self._batch_queues),
             MoneyCollector(self._money),
             LoopCollector(self._heartbeats),
             StateCollector(tables),
@@ -97,7 +97,7 @@ class WorkerStatus:
             self.queue(),
             report.ProcessFacts(self._worker_run, self._clock.now_ms(), self.lived_s, self.not_ready()),
             limits=self._limits(),
-            enqueued=self._enqueued(),
+            batch_queues=self._batch_queues(),
             money=self._money(),
             results=self._metrics.results(),
             silent_s={name: heartbeat.silent_s for name, heartbeat in self._heartbeats},
@@ -134,7 +134,7 @@ class WorkerStatus:
     def _limits(self) -> dict[str, AccountState]:
         return {name: account.limiter.state() for name, account in self._accounts.items()}
 
-    def _enqueued(self) -> dict[tuple[str, str], BatchQueueState]:
+    def _batch_queues(self) -> dict[tuple[str, str], BatchQueueState]:
         blocks = [self._settings.provider(name) for name in self._accounts]
         limited = any(block.max_enqueued_items or block.max_enqueued_tokens for block in blocks)
         return self._of_money.batch_queue.state() if limited else {}  # it looks at every open job

@@ -21,16 +21,16 @@ class Backlog:
 
     def bound(self, views: Iterable[PartitionView]) -> None:
         """Pause or resume, by what is pending now in all partitions of this worker."""
-        held = list(views)
-        pending = sum(view.state.pending_bytes for view in held)
-        for view in held:
+        every = list(views)
+        pending = sum(view.state.pending_bytes for view in every)
+        for view in every:
             tp = TP(self._topic, view.partition)
             # A partition whose reconcile waits for collect is not paused: the request that it waits for must be read.
-            if pending > self._limit and not view.inbound_paused and not view.deferred:
+            if pending > self._limit and not view.inbound_paused and not view.waits_for_collect:
                 self._app.consumer.pause_partitions({tp})
                 view.inbound_paused = True
                 log.warning("intake_paused", partition=view.partition, pending_bytes=pending, limit=self._limit)
-            elif view.inbound_paused and (pending < self._limit * _RESUME_AT or view.deferred):
+            elif view.inbound_paused and (pending < self._limit * _RESUME_AT or view.waits_for_collect):
                 self._app.consumer.resume_partitions({tp})
                 view.inbound_paused = False
                 log.info("intake_resumed", partition=view.partition, pending_bytes=pending)

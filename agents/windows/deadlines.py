@@ -16,7 +16,7 @@ from streams.wire import work
 from tables.view import PartitionView
 
 log = structlog.get_logger("deadlines")
-_AT_ONCE = 500  # members in one record: about 60 KB
+_MEMBERS_A_RECORD = 500  # members in one record: about 60 KB
 
 WhyWaiting = Callable[[PartitionView, Member], tuple[ErrorCode, str] | None]
 
@@ -31,7 +31,7 @@ class Deadlines:
         """Send one record for all whose deadline has passed since the last look; nothing before the partition has caught up."""
         if not view.caught_up:
             return
-        passed = view.state.passed_deadlines(self._clock.now_ms(), _AT_ONCE)
+        passed = view.state.passed_deadlines(self._clock.now_ms(), _MEMBERS_A_RECORD)
         late = [pending for pending in passed if not view.sent_ahead.is_told_overdue(pending.member)]
         if not late:
             return

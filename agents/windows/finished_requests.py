@@ -6,7 +6,7 @@ from streams.kafka.outbox import Outbox
 from streams.wire import work
 from tables.view import PartitionView
 
-_AT_ONCE = 2_000  # offsets in one record
+_OFFSETS_A_RECORD = 2_000  # offsets in one record
 
 
 class FinishedRequests:
@@ -28,6 +28,6 @@ class FinishedRequests:
     def announce(self, view: PartitionView) -> None:
         """Announce the requests that have been finished since the last look."""
         done = view.announceable()
-        for start in range(0, len(done), _AT_ONCE):
-            record = work.RequestsDone(offsets=done[start : start + _AT_ONCE])
+        for start in range(0, len(done), _OFFSETS_A_RECORD):
+            record = work.RequestsDone(offsets=done[start : start + _OFFSETS_A_RECORD])
             self._outbox.send(self._topic, work.encode(record), partition=view.partition)

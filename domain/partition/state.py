@@ -225,7 +225,7 @@ class PartitionState:
         """How many members without an outcome the job still owns."""
         return self._owned.get(job_id, 0)
 
-    def share_open(self, job_id: str) -> float:
+    def part_open(self, job_id: str) -> float:
         """Which part of a job's members it still owns without an outcome, 0 to 1; 0 when it is not open."""
         job = self.jobs.get(job_id)
         return self._owned.get(job_id, 0) / len(job.plan.members) if job is not None else 0.0

@@ -129,7 +129,7 @@ class AccountLimits:
         return call
 
     def grants(self, now_s: float) -> list[Call]:
-        """The calls that may go now; each has been charged, and holds one of the concurrent calls until it is over."""
+        """The calls that may go now; each has been charged, and takes one of the concurrent calls until it is over."""
         self._note_throttled(now_s)
         granted: list[Call] = []
         held_back: dict[str, str] = {}
@@ -174,7 +174,7 @@ class AccountLimits:
         usage None: what it took is not known, and its estimate stays charged. seen None: no answer was heard.
         """
         limits = self.model(call.model)
-        limits.let_off(call, now_s)
+        limits.left(call, now_s)
         if usage is not None:
             limits.used(call, usage)
         if seen is not None:
@@ -185,26 +185,26 @@ class AccountLimits:
     def refused(self, call: Call, now_s: float, retry_after_s: float | None, seen: Mapping[Kind, Seen] | None = None) -> float:
         """A call got 429 or 529 and took nothing. Returns the seconds for which all calls of its model pause."""
         limits = self.model(call.model)
-        limits.let_off(call, now_s)
+        limits.left(call, now_s)
         limits.correct(call, Amounts())
         limits.observe(call, seen or {}, now_s, complete=False)
         self._over(limits, call, now_s)
         return limits.pause(now_s, retry_after_s, call.pauses)
 
-    def held(self, call: Call) -> None:
-        """Note that a granted call has not been sent yet, so that the provider has not counted it."""
-        self.model(call.model).hold(call)
+    def leaving(self, call: Call) -> None:
+        """Note that a granted call will be sent, but has not been yet, so that the provider has not counted it."""
+        self.model(call.model).leaving(call)
 
     def left(self, call: Call, now_s: float) -> None:
-        """Note that a held call goes out to the network."""
-        self.model(call.model).let_off(call, now_s)
+        """Note that a granted call goes out to the network."""
+        self.model(call.model).left(call, now_s)
 
     def withdrawn(self, call: Call, now_s: float) -> None:
         """A call will not be sent."""
         if self._queue.remove(call.model, call.round_key, call):
             return
         limits = self.model(call.model)
-        limits.let_off(call, now_s)
+        limits.left(call, now_s)
         limits.correct(call, Amounts())
         self._over(limits, call, now_s)
 

@@ -69,7 +69,7 @@ class Bucket:
         self._others = Others(self._stale_s)
         # Charges that may not have reached the provider yet: until they have, a full bucket there is losing its refill.
         self._fresh: deque[tuple[float, float]] = deque()
-        self._fresh_sum = self._held = 0.0
+        self._fresh_sum = self._leaving = 0.0
         self._reach_s = reach_s(minute_s)
 
     @property
@@ -94,7 +94,7 @@ class Bucket:
 
     @property
     def _arriving(self) -> float:
-        return 0.0 if self.limit is None else self._fresh_sum + self._held
+        return 0.0 if self.limit is None else self._fresh_sum + self._leaving
 
     def refill(self, now_s: float) -> None:
         """Let time pass."""
@@ -142,13 +142,13 @@ class Bucket:
             self._fresh.append((now_s, amount))
             self._fresh_sum += amount
 
-    def hold(self, amount: float) -> None:
+    def leaving(self, amount: float) -> None:
         """Note a charge whose call has not left yet."""
-        self._held += amount
+        self._leaving += amount
 
-    def let_off(self, amount: float, now_s: float) -> None:
-        """Note that a held call has left."""
-        self._held -= amount
+    def left(self, amount: float, now_s: float) -> None:
+        """Note that a leaving call has left."""
+        self._leaving -= amount
         self._fresh.append((now_s, amount))
         self._fresh_sum += amount
 

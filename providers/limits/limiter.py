@@ -112,7 +112,7 @@ class Limiter:
         now_s = self._now_s()
         for call in self._limits.grants(now_s):
             granted = self._waiting.pop(call)
-            self._limits.held(call)
+            self._limits.leaving(call)
             if not granted.done():  # cancelled just now: it is withdrawn when its task runs
                 granted.set_result(None)
         wait_s = self._limits.next_s(now_s)

@@ -16,7 +16,7 @@ REFUSED = BackOff(1.0, 60.0)  # where the provider does not say for how long
 SHORTEST_WAIT_S = 0.1  # a Retry-After of 0 would be asked again in a tight loop
 # A longer Retry-After is cut to this and then asked again: a wait of a day would outlive every deadline.
 LONGEST_RETRY_AFTER_S = 900.0
-_LONGEST_HOLD_S = 2.0  # between a call's being let go and its leaving, in a process that is busy
+_LONGEST_LEAVING_S = 2.0  # between a call's being granted and its being sent, in a process that is busy
 _ALL, _NONE = -math.inf, math.inf  # calls under way that a Change counts
 
 
@@ -104,19 +104,19 @@ class ModelLimits:
         self._sent.append(call)
         self.under_way += 1
 
-    def hold(self, call: Call) -> None:
+    def leaving(self, call: Call) -> None:
         """Note that a call which may go has not been sent yet: a busy event loop may take a while to send it."""
         call.left_s = math.inf
         for bucket, amount in zip(self.buckets.values(), call.amounts, strict=True):
-            bucket.hold(amount)
+            bucket.leaving(amount)
 
-    def let_off(self, call: Call, now_s: float) -> None:
-        """Note that a held call has been sent."""
+    def left(self, call: Call, now_s: float) -> None:
+        """Note that a leaving call has been sent."""
         if call.left_s == math.inf:
             call.left_s = now_s
             for bucket, amount in zip(self.buckets.values(), call.amounts, strict=True):
                 bucket.refill(now_s)
-                bucket.let_off(amount, now_s)
+                bucket.left(amount, now_s)
 
     # -- after it ------------------------------------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class ModelLimits:
         self.under_way -= 1
         self._settled += call.amounts.output_tokens
         oldest_s = next((other.sent_s for other in self._sent if other.returned_s is None), None)
-        while self._sent and (oldest_s is None or self._sent[0].sent_s + self._reach_s + _LONGEST_HOLD_S < oldest_s):
+        while self._sent and (oldest_s is None or self._sent[0].sent_s + self._reach_s + _LONGEST_LEAVING_S < oldest_s):
             self._sent.popleft()
 
     def _changed_since(self, call: Call, place: int, bucket: Bucket, shown: Seen, now_s: float) -> Since:
@@ -173,7 +173,7 @@ class ModelLimits:
         most, after = Change(0.0, _NONE), 0.0
         late: list[tuple[float, float, float]] = []  # by when it had arrived, when it was sent, its amount
         for other in reversed(self._sent):
-            if other.sent_s < sent_s - self._reach_s - _LONGEST_HOLD_S:
+            if other.sent_s < sent_s - self._reach_s - _LONGEST_LEAVING_S:
                 break
             if other is call:
                 continue

@@ -187,7 +187,7 @@ class OrderedConsumer(Consumer):
 
         return bool(await thread.call_thread(seek))
 
-    def abandon(self, message: Message) -> None:
+    def let_go(self, message: Message) -> None:
         """Let go of a record that will not be acknowledged, for a rebalance would wait for it. It is read again later."""
         self._unacked_messages.discard(message)
 

@@ -15,11 +15,14 @@ from domain.job import ClosedBy, Job, Plan, Policy, Submission, Transport
 from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
 from streams.wire.status.encode import encode
-from streams.wire.status.money import Day, Held, MoneyStatus, PaidBatches, Prices
+from streams.wire.status.money import Day, MoneyStatus, PaidBatches, Prices, WaitingForMoney
 from tables.view import PartitionView, ReadProgress
 from tests.model.values import attempt
 
-_NO_MONEY = MoneyStatus((), Day(None, None, 0.0, 0.0, 0), PaidBatches(None, ()), "hold", Held(0, 0), Prices("", "", ()))
+_NONE_WAITS = WaitingForMoney(0, 0)
+_NO_MONEY = MoneyStatus(
+    (), Day(None, None, 0.0, 0.0, 0), PaidBatches(None, ()), "hold", WaitingForMoney(0, 0), Prices("", "", ())
+)
 
 
 def learn(state: PartitionState, offset: int, append_ms: int, count: int = 2, deadline_ms: int = 2_000_000) -> None:
@@ -52,7 +55,7 @@ class Filled:
     def status(self) -> str:
         """What /status answers."""
         worker = report.ProcessFacts("me", 1_000_000, 1.0, ())
-        parts: dict[str, Any] = {key: {} for key in ("limits", "enqueued", "results", "silent_s")}
+        parts: dict[str, Any] = {key: {} for key in ("limits", "batch_queues", "results", "silent_s")}
         return encode(report.tell([self.view], self.attempts, self.snapshot(), worker, money=_NO_MONEY, **parts))
 
     def jobs(self) -> str:

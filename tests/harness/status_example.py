@@ -10,7 +10,16 @@ from domain.job import Claim, Job, Submission, Transport
 from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
 from providers.limits.account_limits import AccountState, LimitState
-from streams.wire.status.money import PAUSED, AccountStanding, Day, Held, MoneyStatus, PaidBatch, PaidBatches, Prices
+from streams.wire.status.money import (
+    PAUSED,
+    AccountAvailability,
+    Day,
+    MoneyStatus,
+    PaidBatch,
+    PaidBatches,
+    Prices,
+    WaitingForMoney,
+)
 from streams.wire.status.open_jobs import OpenJobs
 from streams.wire.status.told import Status
 from tables.view import PartitionView, ReadProgress
@@ -21,8 +30,8 @@ NOW_MS, MINUTE_MS = 1_795_576_000_000, 60_000
 EVIL = "<img src=x onerror=document.title='hit'>"
 MONEY = MoneyStatus(
     accounts=[
-        AccountStanding("anthropic", 0),
-        AccountStanding(
+        AccountAvailability("anthropic", 0),
+        AccountAvailability(
             "openai",
             waiting_jobs=4,
             state=PAUSED,
@@ -37,7 +46,7 @@ MONEY = MoneyStatus(
     day=Day(limit_usd=5.0, share_usd=5.0, spent_usd=1.8342, reserved_usd=0.4, ends_ms=NOW_MS + 9 * 60 * MINUTE_MS),
     batch=PaidBatches(2.0, [PaidBatch("bos-7", 0.75, 0.2)]),
     excess="hold",
-    held=Held(jobs=0, comparisons=0),
+    held=WaitingForMoney(jobs=0, comparisons=0),
     prices=Prices("genai-prices 0.2.3", "2026-11-10", [("openai", "gpt-7", False)]),
 )
 ROUNDS = {  # inbound offset: name, its age in minutes, comparisons that came
@@ -105,7 +114,7 @@ def told(task: "asyncio.Task[Any] | None" = None) -> Status:
             "anthropic": AccountState({}, {}, {}, 0, 0, 16, 1.0),
             "openai": AccountState({"gpt-6-luna": limits}, {}, {"gpt-6-luna": 12.0}, 9, 3, 16, 1.0),
         },
-        enqueued={("anthropic", ""): BatchQueueState(Amount(240, 500_000), 1_000.0, None, waiting=2, throttled_s=31.5)},
+        batch_queues={("anthropic", ""): BatchQueueState(Amount(240, 500_000), 1_000.0, None, waiting=2, throttled_s=31.5)},
         money=MONEY,
         results={"answered": 1_482, "TIMEOUT": 2},
         silent_s={"timers": 0.1, "outbox": 75.0},

@@ -1,11 +1,11 @@
-"""Budgets in the whole worker: reserved before, corrected after, held or refused, and the same after a restart."""
+"""Budgets in the whole worker: reserved before, corrected after, waited for or refused, and the same after a restart."""
 
 from typing import Any
 
 import pytest
 
 from agents.accounts.budgets import Budgets
-from domain.budget import BudgetVerdict
+from domain.admission import AdmissionVerdict
 from domain.reply import Usage
 from providers.prices import LISTED
 from streams.wire import work
@@ -199,14 +199,14 @@ async def test_an_answer_that_is_of_no_use_was_paid_too(world: World) -> None:
     assert budgets(world).spent_today() == pytest.approx(2 * PAID)
 
 
-async def test_as_many_held_jobs_are_woken_as_there_is_room_for_the_earliest_deadline_first(world: World) -> None:
+async def test_as_many_waiting_jobs_are_woken_as_there_is_room_for_the_earliest_deadline_first(world: World) -> None:
     worker, woken = await start(world, **budget(day_usd=4.1 * MOST)), list[str]()
     world.request(*"abcd", batch="first")
     await world.run(worker, seconds=10)
     for batch in ("second", "third", "fourth"):
         world.request(f"{batch}0", f"{batch}1", batch=batch)
         await world.run(worker, seconds=10)
-    held = list(worker.view.state.jobs)[1:]
+    waiting = list(worker.view.state.jobs)[1:]
     assert budgets(world).waiting() == (3, 6)
 
     def wake(partition: int, job_id: str) -> bool:
@@ -219,7 +219,7 @@ async def test_as_many_held_jobs_are_woken_as_there_is_room_for_the_earliest_dea
     worker.view.state.jobs.pop(next(iter(worker.view.state.jobs)))  # what it had reserved is free
     world.clock.advance(10)
     budgets(world).tick()
-    assert woken == held[:2]
+    assert woken == waiting[:2]
     assert budgets(world).waiting() == (1, 2)
 
 
@@ -230,9 +230,9 @@ async def test_nothing_goes_before_it_is_known_what_was_spent(world: World) -> N
     await world.turn(worker)
     (job,) = worker.view.state.jobs.values()
     worker.view.caught_up = False
-    assert budgets(world).admit(worker.view, job).verdict is BudgetVerdict.HOLD
+    assert budgets(world).admit(worker.view, job).verdict is AdmissionVerdict.HOLD
     worker.view.caught_up = True
-    assert budgets(world).admit(worker.view, job).verdict is BudgetVerdict.GO
+    assert budgets(world).admit(worker.view, job).verdict is AdmissionVerdict.GO
 
 
 async def test_money_is_given_back_while_it_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,7 +158,7 @@ async def test_06_an_outcome_is_lost_when_reconcile_is_ahead_of_collect(world: W
     await world.kill(a)
     b = await world.start()
     await b.reconcile()
-    waiting = len(b.view.deferred)
+    waiting = len(b.view.waits_for_collect)
     await world.finish(b)
     world.check()
     assert waiting == 1

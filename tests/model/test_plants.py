@@ -201,12 +201,12 @@ def paused_while_reconcile_waits(patch: Patch) -> None:
     bound = Backlog.bound
 
     def faulty(self: Backlog, views: Iterable[PartitionView]) -> None:
-        waiting = [(of, of.deferred) for of in views]
+        waiting = [(of, of.waits_for_collect) for of in views]
         for of, _ in waiting:
-            of.deferred = deque()
+            of.waits_for_collect = deque()
         bound(self, views)
-        for of, deferred in waiting:
-            of.deferred = deferred
+        for of, records in waiting:
+            of.waits_for_collect = records
 
     patch.setattr(Backlog, "bound", faulty)
 

@@ -146,8 +146,8 @@ async def test_a_storm_leaves_nothing_waiting_but_for_money(world: World, seed: 
     late = [one["details"] for one in faults if one["error_code"] == "TIMEOUT"]
     assert [one for one in late if one.get("deadline_ms", 0) > well_ms + SOON_MS] == []
     waiting = set(world.names.values()) - set(world.events())
-    held, _ = worker.parts.money.budgets.waiting()
-    if waiting and held:
+    short_of_money, _ = worker.parts.money.budgets.waiting()
+    if waiting and short_of_money:
         world.check_safety()
         return
     assert waiting == set()

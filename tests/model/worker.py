@@ -53,7 +53,7 @@ class ModelConsumer:
         assert message.offset == self.acked[message.topic], f"{message.topic}: {message.offset} acked out of order"
         self.acked[message.topic] = message.offset + 1
 
-    def abandon(self, message: Record) -> None:
+    def let_go(self, message: Record) -> None:
         """Let go of a record."""
 
     def pause_partitions(self, places: set[Any]) -> None:

@@ -10,7 +10,7 @@ _WORST = {PAUSED: 0, TRYING: 1, OPEN: 2}
 
 
 @dataclass(frozen=True, slots=True)
-class AccountStanding:
+class AccountAvailability:
     """OPEN; or PAUSED, or TRYING whether it is open again: why, since when, and when it is tried next."""
 
     account: str
@@ -53,8 +53,8 @@ class PaidBatches:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What waits for money."""
+class WaitingForMoney:
+    """How many jobs and comparisons do."""
 
     jobs: int
     comparisons: int
@@ -71,21 +71,21 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class MoneyStatus:
-    """All of it. excess: what becomes of jobs that exceed a budget, `hold` or `refuse`."""
+    """All of it. excess: what becomes of jobs that exceed a budget, `hold` or `refuse`. held: jobs that wait for money."""
 
-    accounts: Sequence[AccountStanding]
+    accounts: Sequence[AccountAvailability]
     day: Day
     batch: PaidBatches
     excess: str
-    held: Held
+    held: WaitingForMoney
     prices: Prices
 
     @classmethod
     def merge(cls, several: Sequence[MoneyStatus]) -> MoneyStatus | NoMoney:
-        """Spent, reserved and held are sums, an account is as its worst worker says; all else is told by the first worker."""
+        """Money and what waits are sums, an account is as its worst worker says; all else is told by the first worker."""
         if not several:
             return NoMoney()
-        accounts: dict[str, AccountStanding] = {}
+        accounts: dict[str, AccountAvailability] = {}
         for one in (account for money in several for account in money.accounts):
             before = accounts.get(one.account, one)
             waiting = one.waiting_jobs + (before.waiting_jobs if one.account in accounts else 0)
@@ -99,7 +99,7 @@ class MoneyStatus:
                 spent_usd=sum(money.day.spent_usd for money in several),
                 reserved_usd=sum(money.day.reserved_usd for money in several),
             ),
-            held=Held(sum(money.held.jobs for money in several), sum(money.held.comparisons for money in several)),
+            held=WaitingForMoney(sum(money.held.jobs for money in several), sum(money.held.comparisons for money in several)),
         )
 
 

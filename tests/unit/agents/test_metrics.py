@@ -50,7 +50,7 @@ def test_counters(metrics: Metrics) -> None:
     metrics.call_repeated("openai")
     metrics.duplicate()
     metrics.nightly_iteration("openai")
-    metrics.outcome_spent("openai", 3)
+    metrics.outcome_surplus("openai", 3)
     metrics.claim_lost("openai")
     metrics.job_adopted("openai")
     metrics.job_held("anthropic")

@@ -1,11 +1,12 @@
-"""Budgets: what goes, is held, refused or split; where a day begins; what is remembered of payments."""
+"""Budgets: what goes, waits, is refused or split; where a day begins; what is remembered of payments."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.budget import Budget, BudgetVerdict, Decision, Excess, day_of, decide
+from domain.admission import AdmissionVerdict, Decision
+from domain.budget import Budget, Excess, day_of, decide
 from domain.partition.payments import QUARTER_MS, Paid, Payments, add_up
 
 HOUR_MS = 3_600_000
@@ -18,18 +19,18 @@ def budget(wanted: float, *, limit: float = 10.0, spent: float = 0.0, reserved: 
 @pytest.mark.parametrize(
     ("wanted", "spent", "reserved", "verdict"),
     [
-        (3.0, 0.0, 0.0, BudgetVerdict.GO),
-        (3.0, 4.0, 3.0, BudgetVerdict.GO),  # exactly what is left
-        (0.1, 0.1 * 99, 0.0, BudgetVerdict.GO),  # though 0.1 * 99 + 0.1 is a little above 10 in floats
-        (3.0, 4.0, 3.1, BudgetVerdict.HOLD),
-        (3.0, 9.0, 0.0, BudgetVerdict.HOLD),
-        (10.0, 0.0, 0.0, BudgetVerdict.GO),
-        (10.1, 0.0, 0.0, BudgetVerdict.SPLIT),  # never would it fit
-        (10.1, 9.0, 0.0, BudgetVerdict.SPLIT),
+        (3.0, 0.0, 0.0, AdmissionVerdict.GO),
+        (3.0, 4.0, 3.0, AdmissionVerdict.GO),  # exactly what is left
+        (0.1, 0.1 * 99, 0.0, AdmissionVerdict.GO),  # though 0.1 * 99 + 0.1 is a little above 10 in floats
+        (3.0, 4.0, 3.1, AdmissionVerdict.NO_MONEY),
+        (3.0, 9.0, 0.0, AdmissionVerdict.NO_MONEY),
+        (10.0, 0.0, 0.0, AdmissionVerdict.GO),
+        (10.1, 0.0, 0.0, AdmissionVerdict.SPLIT),  # more than the whole budget
+        (10.1, 9.0, 0.0, AdmissionVerdict.SPLIT),
     ],
 )
 def test_a_job_goes_when_the_most_it_costs_is_left(
-    wanted: float, spent: float, reserved: float, verdict: BudgetVerdict
+    wanted: float, spent: float, reserved: float, verdict: AdmissionVerdict
 ) -> None:
     one = budget(wanted, spent=spent, reserved=reserved)
     assert decide([one], members=2, excess=Excess.HOLD).verdict is verdict
@@ -38,17 +39,22 @@ def test_a_job_goes_when_the_most_it_costs_is_left(
 def test_by_setting_the_excess_is_refused() -> None:
     decision = decide([budget(3.0, spent=8.0, reserved=0.5)], members=2, excess=Excess.REFUSE)
     said = "the day's budget, USD 10, has no room for a job of at most USD 3: 8 are spent and 0.5 reserved"
-    assert decision == Decision(BudgetVerdict.REFUSE, said)
+    assert decision == Decision(AdmissionVerdict.REFUSE, said)
 
 
-@pytest.mark.parametrize(("excess", "verdict"), [(Excess.HOLD, BudgetVerdict.HOLD), (Excess.REFUSE, BudgetVerdict.REFUSE)])
-def test_one_comparison_cannot_be_split(excess: Excess, verdict: BudgetVerdict) -> None:
+@pytest.mark.parametrize(
+    ("excess", "verdict"), [(Excess.HOLD, AdmissionVerdict.NO_MONEY), (Excess.REFUSE, AdmissionVerdict.REFUSE)]
+)
+def test_one_comparison_cannot_be_split(excess: Excess, verdict: AdmissionVerdict) -> None:
     assert decide([budget(10.1)], members=1, excess=excess).verdict is verdict
 
 
 def test_every_budget_must_have_room() -> None:
-    assert decide([budget(3.0), budget(1.0, limit=2.0, spent=1.5)], members=2, excess=Excess.HOLD).verdict is BudgetVerdict.HOLD
-    assert decide([], members=2, excess=Excess.HOLD) == Decision(BudgetVerdict.GO)
+    assert (
+        decide([budget(3.0), budget(1.0, limit=2.0, spent=1.5)], members=2, excess=Excess.HOLD).verdict
+        is AdmissionVerdict.NO_MONEY
+    )
+    assert decide([], members=2, excess=Excess.HOLD) == Decision(AdmissionVerdict.GO)
 
 
 @pytest.mark.parametrize(

@@ -79,13 +79,13 @@ def test_an_outcome_ends_its_member_and_a_later_one_is_spent(state: PartitionSta
     assert [(ending.member, ending.code) for ending in first.endings] == [(Member(0, 0), "answered")]
     fault = Outcome(Member(0, 0), "openai", "m", 1, "batch_api", fault=FAULT)
     later = outcomes(state, job.job_id, [fault, answered(Member(0, 1))])
-    assert (later.spent, [outcome.member for outcome in later.terminal]) == (1, [Member(0, 1)])
+    assert (later.surplus, [outcome.member for outcome in later.terminal]) == (1, [Member(0, 1)])
 
 
 def test_twice_in_one_record_the_first_counts(state: PartitionState, job: Job) -> None:
     a = Member(0, 0)
     verdict = outcomes(state, job.job_id, [open_again(a), answered(a), Outcome(a, "openai", "m", 1, "x", fault=FAULT)])
-    assert (verdict.spent, [outcome.answer is not None for outcome in verdict.terminal]) == (1, [True])
+    assert (verdict.surplus, [outcome.answer is not None for outcome in verdict.terminal]) == (1, [True])
 
 
 def test_a_retryable_outcome_leaves_the_member_open(state: PartitionState, job: Job) -> None:

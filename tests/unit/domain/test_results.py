@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from domain.job import Policy
-from domain.results import AfterRead, after_read, give_up_at_ms, lost_share
+from domain.results import AfterRead, after_read, give_up_at_ms, lost_part
 from tests.model.values import HOUR_MS, members, plan
 
 MINUTE_MS = 60_000
@@ -41,6 +41,6 @@ def test_the_youngest_members_deadline_counts_when_the_oldest_have_passed_theirs
     assert after_read(PLAN, since_ms=DEADLINE_MS, now_ms=DEADLINE_MS) is AfterRead.LOST  # nothing is left
 
 
-@pytest.mark.parametrize(("paid", "missing", "share"), [(None, 4, 1.0), (4, 4, 1.0), (1, 4, 0.25), (0, 4, 0.0), (9, 4, 1.0)])
-def test_what_part_of_them_was_paid_for(paid: int | None, missing: int, share: float) -> None:
-    assert lost_share(paid, missing) == share
+@pytest.mark.parametrize(("paid", "missing", "part"), [(None, 4, 1.0), (4, 4, 1.0), (1, 4, 0.25), (0, 4, 0.0), (9, 4, 1.0)])
+def test_what_part_of_them_was_paid_for(paid: int | None, missing: int, part: float) -> None:
+    assert lost_part(paid, missing) == part
