@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from domain.answer import Answer, UnusableAnswer, bundle_keys, read_answer, read_bundle, writable
-from domain.exact_shares import float_parts, whole_parts
+from domain.exact_parts import float_parts, whole_parts
 
 
 class ReplyKind(StrEnum):
@@ -223,7 +223,7 @@ def usage_by_member(usage: Usage, cost_usd: float, weights: Sequence[int]) -> tu
     """What each member of a bundle used and cost, in proportion to `weights` (bytes of its prompt). The parts add up exactly.
 
     The numbers inside `raw` are divided too, so that results that echo it add up as well. Raises ValueError as
-    domain.exact_shares does.
+    domain.exact_parts does.
     """
     cached = (usage.cache_read_tokens, usage.cache_creation_tokens)
     uncached = usage.prompt_tokens - sum(cached)

@@ -230,7 +230,7 @@ async def test_nothing_goes_before_it_is_known_what_was_spent(world: World) -> N
     await world.turn(worker)
     (job,) = worker.view.state.jobs.values()
     worker.view.caught_up = False
-    assert budgets(world).admit(worker.view, job).verdict is AdmissionVerdict.HOLD
+    assert budgets(world).admit(worker.view, job).verdict is AdmissionVerdict.CATCHING_UP
     worker.view.caught_up = True
     assert budgets(world).admit(worker.view, job).verdict is AdmissionVerdict.GO
 
