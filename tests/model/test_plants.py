@@ -27,7 +27,8 @@ from streams.wire import work
 from tables import rounds, view
 from tables.in_flight import OnceAcked
 from tables.view import PartitionView
-from tests.model import test_interleavings as shown
+from tests.model import test_interleavings_comparisons as comparisons
+from tests.model import test_interleavings_jobs as jobs
 from tests.model.provider import ModelProvider
 from tests.model.table import MemoryTable
 from tests.model.world import BrokenPromise, World
@@ -242,50 +243,54 @@ def clock_looked_at_before_the_upload(patch: Patch) -> None:
 
 Play = Callable[[World], Awaitable[None]]
 PLANTS: list[tuple[Callable[[Patch], None], str, Play]] = [
-    (claim_not_read_back, "paid twice", lambda world: shown.test_14_a_batch_is_paid_twice_when_two_claim_it(world, "a")),
-    (acked_before_the_sends, "lost", shown.test_15_an_event_is_lost_when_its_offset_is_acked_before_it_is_sent),
-    (unreadable_taken_for_absent, "paid twice", shown.test_12_a_list_that_could_not_be_read_does_not_say_absent),
-    (plan_taken_unfiltered, "paid twice", lambda world: shown.test_16_a_batch_is_paid_twice_when_two_plan_it(world, True)),
+    (claim_not_read_back, "paid twice", lambda world: jobs.test_14_a_batch_is_paid_twice_when_two_claim_it(world, "a")),
+    (acked_before_the_sends, "lost", comparisons.test_15_an_event_is_lost_when_its_offset_is_acked_before_it_is_sent),
+    (unreadable_taken_for_absent, "paid twice", jobs.test_12_a_list_that_could_not_be_read_does_not_say_absent),
+    (plan_taken_unfiltered, "paid twice", lambda world: jobs.test_16_a_batch_is_paid_twice_when_two_plan_it(world, True)),
     (
         fact_computed_anew,
         "written with 2 different values",
-        shown.test_07_a_fact_is_written_with_two_values_when_settings_change,
+        comparisons.test_07_a_fact_is_written_with_two_values_when_settings_change,
     ),
     (
         event_computed_anew,
         "2 different events",
-        lambda world: shown.test_07_one_request_ends_in_two_events_when_settings_change(world, "result"),
+        lambda world: comparisons.test_07_one_request_ends_in_two_events_when_settings_change(world, "result"),
     ),
-    (lines_cut_again, "the answer of another", shown.test_13_an_answer_goes_to_the_wrong_member_when_lines_are_cut_again),
+    (lines_cut_again, "the answer of another", jobs.test_13_an_answer_goes_to_the_wrong_member_when_lines_are_cut_again),
     (
         known_record_skipped,
         "lost",
-        lambda world: shown.test_01_a_request_is_lost_when_one_of_its_two_puts_is(world, "rounds", False),
+        lambda world: comparisons.test_01_a_request_is_lost_when_one_of_its_two_puts_is(world, "rounds", False),
     ),
-    (view_ahead_of_the_log, "paid twice", shown.test_02_an_answer_goes_to_the_wrong_member_when_the_tables_are_ahead),
-    (call_forgotten, "paid twice", shown.test_03_a_batch_is_paid_twice_when_the_partition_comes_back),
-    (job_keeps_what_has_moved_on, "paid twice", shown.test_04_a_batch_is_paid_twice_when_a_claim_comes_after_the_end),
-    (job_keeps_what_has_moved_on, "paid twice", shown.test_11_a_second_end_plans_again_what_has_moved_on),
+    (view_ahead_of_the_log, "paid twice", jobs.test_02_an_answer_goes_to_the_wrong_member_when_the_tables_are_ahead),
+    (call_forgotten, "paid twice", jobs.test_03_a_batch_is_paid_twice_when_the_partition_comes_back),
+    (job_keeps_what_has_moved_on, "paid twice", jobs.test_04_a_batch_is_paid_twice_when_a_claim_comes_after_the_end),
+    (job_keeps_what_has_moved_on, "paid twice", jobs.test_11_a_second_end_plans_again_what_has_moved_on),
     (
         end_that_names_no_claim,
         "paid twice",
-        lambda w: shown.test_05_a_batch_is_paid_twice_when_an_end_does_not_know_of_the_claim(w, ""),
+        lambda w: jobs.test_05_a_batch_is_paid_twice_when_an_end_does_not_know_of_the_claim(w, ""),
     ),
-    (missing_taken_for_finished, "lost", shown.test_06_an_outcome_is_lost_when_reconcile_is_ahead_of_collect),
-    (end_not_looked_for, "never deleted", shown.test_08_a_request_is_never_deleted_when_its_end_was_not_announced),
-    (end_not_looked_for, "never deleted", shown.test_09_a_deleted_request_comes_back),
-    (paused_not_read, "lost", lambda world: shown.test_10_a_backlog_above_the_bound_is_a_deadlock(world, False)),
-    (paused_while_reconcile_waits, "lost", lambda world: shown.test_10_a_backlog_above_the_bound_is_a_deadlock(world, True)),
-    (end_ignored_for_good, "lost", shown.test_17_a_job_is_forgotten_when_the_claim_given_back_was_not_the_one_that_stands),
+    (missing_taken_for_finished, "lost", comparisons.test_06_an_outcome_is_lost_when_reconcile_is_ahead_of_collect),
+    (end_not_looked_for, "never deleted", comparisons.test_08_a_request_is_never_deleted_when_its_end_was_not_announced),
+    (end_not_looked_for, "never deleted", comparisons.test_09_a_deleted_request_comes_back),
+    (paused_not_read, "lost", lambda world: comparisons.test_10_a_backlog_above_the_bound_is_a_deadlock(world, False)),
+    (
+        paused_while_reconcile_waits,
+        "lost",
+        lambda world: comparisons.test_10_a_backlog_above_the_bound_is_a_deadlock(world, True),
+    ),
+    (end_ignored_for_good, "lost", jobs.test_17_a_job_is_forgotten_when_the_claim_given_back_was_not_the_one_that_stands),
     (
         recovery_skips_what_others_wrote,
         "paid twice",
-        shown.test_19_a_batch_is_paid_twice_when_a_late_entry_moves_recovery_past_a_claim,
+        jobs.test_19_a_batch_is_paid_twice_when_a_late_entry_moves_recovery_past_a_claim,
     ),
     (
         clock_looked_at_before_the_upload,
         "a claim that had run out",
-        shown.test_18_a_claim_that_runs_out_while_the_job_is_uploaded_is_not_called_upon,
+        jobs.test_18_a_claim_that_runs_out_while_the_job_is_uploaded_is_not_called_upon,
     ),
 ]
 IDS = [f"{plant.__name__}-{number}" for number, (plant, *_) in enumerate(PLANTS)]

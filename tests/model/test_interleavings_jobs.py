@@ -1,68 +1,15 @@
-"""The interleavings that break a careless version of the design, each played step by step over the real decisions and agents.
+"""The interleavings that break a careless version of the design, of batch jobs: planned, claimed, created, found, ended.
 
-Two workers A and B share one partition; one that has lost it and has not noticed goes on, and what it has sent still lands.
-Each test is named by its number and by the promise that would be broken; test_plants.py shows that each can fail.
+Each is played as those of test_interleavings_comparisons.py, whose head says how.
 """
 
 import pytest
 
-from domain.comparison import Member
-from domain.reconciling import JobEnd, Overdue
+from domain.reconciling import JobEnd
 from domain.reply import ErrorCode
 from streams.wire import work
-from tests.model.worker import ModelWorker
+from tests.model.begun import claiming, only_job, overdue, planned
 from tests.model.world import World
-
-
-async def planned(world: World, *names: str) -> ModelWorker:
-    """A worker that has sent the plan of a round: JobPlanned is in the log, and nobody has read it."""
-    worker = await world.start()
-    world.request(*names)
-    await worker.collect()
-    await worker.land()
-    world.commit(worker)
-    assert isinstance(world.work_records()[-1], work.JobPlanned)
-    return worker
-
-
-async def claiming(world: World, *names: str) -> ModelWorker:
-    """The same one step on: the job is known and acknowledged, the claim is in flight."""
-    worker = await planned(world, *names)
-    await worker.reconcile()
-    await worker.land("jobs")
-    world.commit(worker)
-    return worker
-
-
-def only_job(worker: ModelWorker) -> str:
-    (job_id,) = worker.view.state.jobs
-    return job_id
-
-
-def overdue(world: World, *positions: int, offset: int = 0) -> work.DeadlinePassed:
-    late = [Overdue(Member(offset, at), "openai", "m", "batch_api", world.clock.now_ms() - 1) for at in positions]
-    return work.DeadlinePassed(overdue=tuple(late))
-
-
-async def test_a_round_without_any_fault(world: World) -> None:
-    worker = await world.start()
-    world.request("m0", "m1", "m2")
-    await world.finish(worker)
-    world.check()
-    assert world.provider.paid() == {"m0": 1, "m1": 1, "m2": 1}
-    assert [world.result(name)["winner"] for name in ("m0", "m1", "m2")] == ["Essay A"] * 3
-
-
-@pytest.mark.parametrize("landed", ["rounds", "requests"])
-@pytest.mark.parametrize("disk_kept", [True, False])
-async def test_01_a_request_is_lost_when_one_of_its_two_puts_is(world: World, landed: str, disk_kept: bool) -> None:
-    a = await world.start()
-    world.request("m0", "m1")
-    await a.collect()
-    await a.land(f"{landed}-changelog")
-    disk = await world.kill(a)
-    await world.finish(await world.start(disk if disk_kept else None))
-    world.check()
 
 
 async def test_02_an_answer_goes_to_the_wrong_member_when_the_tables_are_ahead(world: World) -> None:
@@ -147,96 +94,6 @@ async def test_05_a_batch_is_paid_twice_when_an_end_does_not_know_of_the_claim(w
     assert len(world.provider.batches) == 1
 
 
-async def test_06_an_outcome_is_lost_when_reconcile_is_ahead_of_collect(world: World) -> None:
-    a = await world.start()
-    world.request("m0")
-    await a.collect()
-    world.clock.advance(a.settings.longest_wait_s)
-    await a.tick()
-    await a.land("work")
-    assert isinstance(world.work_records()[-1], work.DeadlinePassed)
-    await world.kill(a)
-    b = await world.start()
-    await b.reconcile()
-    waiting = len(b.view.waits_for_collect)
-    await world.finish(b)
-    world.check()
-    assert waiting == 1
-    assert world.result("m0")["error_detail"]["error_code"] == ErrorCode.TIMEOUT
-
-
-@pytest.mark.parametrize("landed", ["rounds", "comparison_result"])
-async def test_07_one_request_ends_in_two_events_when_settings_change(world: World, landed: str) -> None:
-    a = await world.start(model="old")
-    world.request("m0")
-    await a.collect()
-    world.clock.advance(a.settings.longest_wait_s)
-    await a.tick()
-    await a.land("work")
-    await a.reconcile()
-    await a.land("comparison_result", landed)
-    await world.kill(a)
-    await world.finish(await world.start(model="new"))
-    world.check()
-    assert world.result("m0")["model"] == "old"
-
-
-async def test_07_a_fact_is_written_with_two_values_when_settings_change(world: World) -> None:
-    a = await world.start(model="old", longest_wait_s=3_000.0)
-    world.request("m0", "m1")
-    await a.collect()
-    await a.land()
-    await world.kill(a)
-    await world.finish(await world.start(model="new", longest_wait_s=6_000.0))
-    world.check()
-    assert world.result("m0")["model"] == "old"
-
-
-async def test_08_a_request_is_never_deleted_when_its_end_was_not_announced(world: World) -> None:
-    a = await world.start(testing={"done_flush_s": 60.0})
-    world.provider.ends_at_once = True
-    world.request("m0", "m1")
-    while set(world.events()) != {"m0", "m1"}:
-        await world.turn(a)
-        world.clock.advance(1)
-    world.commit(a)
-    assert not any(isinstance(record, work.RequestsDone) for record in world.work_records())
-    await world.kill(a)
-    await world.finish(await world.start())
-    world.check()
-
-
-async def test_09_a_deleted_request_comes_back(world: World) -> None:
-    a = await world.start()
-    world.request("m0", "m1")
-    await a.collect()
-    b = await world.start()
-    await world.finish(b)
-    world.check()
-    await a.land()  # its puts, and then the plan of its window
-    assert isinstance(world.work_records()[-1], work.JobPlanned)
-    await world.finish(b)
-    world.check_safety()
-    await world.finish(await world.start())
-    world.check()
-    assert len(world.provider.batches) == 1
-
-
-@pytest.mark.parametrize("work_waits", [False, True])
-async def test_10_a_backlog_above_the_bound_is_a_deadlock(world: World, work_waits: bool) -> None:
-    for number in range(5):
-        world.request(f"m{number}", batch=str(number))
-    if work_waits:
-        world.record(overdue(world, 0, offset=4))
-    worker = await world.start(max_pending_bytes=1_024)
-    await worker.reconcile()
-    await worker.collect(1)
-    paused = bool(worker.consumer.paused)
-    await world.finish(worker)
-    world.check()
-    assert paused != work_waits
-
-
 async def test_11_a_second_end_plans_again_what_has_moved_on(world: World) -> None:
     a = await claiming(world, "m0", "m1")
     first = only_job(a)
@@ -296,24 +153,6 @@ async def test_14_a_batch_is_paid_twice_when_two_claim_it(world: World, first: s
     await world.finish(b)
     world.check()
     assert len(world.provider.batches) == 1
-
-
-async def test_15_an_event_is_lost_when_its_offset_is_acked_before_it_is_sent(world: World) -> None:
-    a = await claiming(world, "m0", "m1")
-    world.provider.ends_at_once = True
-    while not any(isinstance(record, work.Outcomes) for record in world.work_records()):
-        await a.land()
-        await a.reconcile()
-        world.clock.advance(5)
-        await a.tick()
-        await a.land("work", "changelog")
-    await a.reconcile()
-    await a.land("work", "changelog")
-    assert world.events() == {}
-    world.commit(a)
-    await world.kill(a)
-    await world.finish(await world.start())
-    world.check()
 
 
 @pytest.mark.parametrize("submitted", [False, True])
