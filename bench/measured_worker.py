@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from confluent_kafka import TopicPartition
 
@@ -21,37 +22,35 @@ _TIMEOUT_S = 600.0
 _LOOK_S = 0.1
 
 
+class Topics(NamedTuple):
+    """The topics of one run, and how many partitions each has."""
+
+    requests: str
+    results: str
+    partitions: int
+
+
 class MeasuredWorker:
     """One worker with its own application id, work topic and state; the request topic is full when it starts."""
 
-    def __init__(
-        self,
-        bootstrap: str,
-        name: str,
-        folder: Path,
-        *,
-        request_topic: str,
-        result_topic: str,
-        partitions: int,
-        profile: Path | None = None,
-    ) -> None:
+    def __init__(self, bootstrap: str, name: str, folder: Path, topics: Topics, *, profile: Path | None = None) -> None:
         folder.mkdir(parents=True)
-        self._folder, self._profile, self._result_topic = folder, profile, result_topic
+        self._folder, self._profile, self._result_topic = folder, profile, topics.results
         self._consumer = clients.consumer(
             KafkaSettings(kafka_bootstrap_servers=bootstrap),
             {"group.id": f"{name}-watch", "log_level": 0, "enable.auto.commit": False},
         )
-        self._places = [TopicPartition(result_topic, number) for number in range(partitions)]
+        self._places = [TopicPartition(topics.results, number) for number in range(topics.partitions)]
         # The first poll is the only time that is not the default: an instant provider must not wait 5 s for it.
         self._env = {
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
             "ANTHROPIC_API_KEY": "unused",
             "ROUNDBATCH_ANTHROPIC__POLL_FIRST_S": "0.01",
             "ROUNDBATCH_APP_ID": name,
-            "ROUNDBATCH_REQUEST_TOPIC": request_topic,
+            "ROUNDBATCH_REQUEST_TOPIC": topics.requests,
             "ROUNDBATCH_WORK_TOPIC": f"{name}.work",
-            "ROUNDBATCH_ALLOWED_CALLBACK_TOPICS": result_topic,
-            "ROUNDBATCH_PARTITIONS": str(partitions),
+            "ROUNDBATCH_ALLOWED_CALLBACK_TOPICS": topics.results,
+            "ROUNDBATCH_PARTITIONS": str(topics.partitions),
             "ROUNDBATCH_STATE_DIR": str(folder / "state"),
             "ROUNDBATCH_LOG_LEVEL": "WARNING",
             "ROUNDBATCH_HEALTH_PORT": "0",

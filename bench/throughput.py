@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench import load
 from bench.figures import Sample, report
-from bench.measured_worker import MeasuredWorker
+from bench.measured_worker import MeasuredWorker, Topics
 from tests.brokers import running_kafka
 from tests.brokers.topics import create_topics
 
@@ -50,9 +50,7 @@ def main(arguments: argparse.Namespace) -> None:
                     bootstrap,
                     name,
                     Path(folder) / name,
-                    request_topic=topics[kind],
-                    result_topic=topics["results"],
-                    partitions=PARTITIONS,
+                    Topics(topics[kind], topics["results"], PARTITIONS),
                     profile=arguments.profile / f"{kind}.txt" if arguments.profile else None,
                 )
                 samples.append(worker.measure(kind, count))

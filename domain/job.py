@@ -77,6 +77,11 @@ class Plan:
         """All members, in line order."""
         return tuple(member for line in self.lines for member in line)
 
+    @property
+    def size(self) -> int:
+        """How many members it has."""
+        return sum(map(len, self.lines))
+
     def only(self, members: "frozenset[Member] | set[Member]") -> "Plan":
         """The same plan with only these members; lines that become empty are left out."""
         kept = (tuple(member for member in line if member in members) for line in self.lines)

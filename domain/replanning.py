@@ -134,7 +134,7 @@ def _cause(plan: Plan, cause: Cause, *, alone: bool) -> Cause:
         return Cause.UNUSABLE
     if cause is Cause.PARAMETER and plan.without >= MOST_PARAMETERS:
         cause = Cause.REFUSED_ALONE if alone else Cause.REFUSED_CONTENT
-    if cause is Cause.REFUSED_CONTENT and len(plan.members) == 1:
+    if cause is Cause.REFUSED_CONTENT and plan.size == 1:
         return Cause.REFUSED_ALONE
     return cause
 
@@ -169,7 +169,7 @@ def _again(plan: Plan, row: Row, now_ms: int) -> Plan:
     if row.shape is Shape.CALLS:
         bundled = any(len(line) > 1 for line in plan.lines)
         return replace(again, transport=Transport.CALL, mode="serial_bundle" if bundled else "per_request")
-    few = len(plan.members) < policy.retry_batch_min
+    few = plan.size < policy.retry_batch_min
     near = plan.deadline_ms - now_ms < policy.near_deadline_s * 1000
     if row.shape is not Shape.SAME and plan.transport is Transport.BATCH and (few or near):
         return replace(

@@ -54,7 +54,8 @@ class ForTesting(BaseModel):
     def _create_ends_within_its_claim(self) -> Self:
         if self.create_timeout_s >= self.start_within_s:
             raise ValueError(
-                f"CREATE_TIMEOUT_S={self.create_timeout_s:g} must be below START_WITHIN_S={self.start_within_s:g}: "
+                f"CREATE_TIMEOUT_S={self.create_timeout_s:g} must be below "
+                f"ROUNDBATCH_TESTING__START_WITHIN_S={self.start_within_s:g}: "
                 "lower it, or raise the other (an upload counts in both: one that outlasts its claim is made in vain)"
             )
         return self

@@ -40,7 +40,7 @@ class Admission:
         account, subject = plan.provider, subject_of(view.partition, plan.lines[0][0])
         if not self._pauses.lets(account, subject):
             self.release(job.job_id)
-            self._pauses.wait(account, key, subject, plan.deadline_ms, len(plan.members))
+            self._pauses.wait(account, key, subject, plan.deadline_ms, plan.size)
             return Decision(AdmissionVerdict.PAUSED, f"account {account} is paused")
         places = self._places[plan.transport][account]
         if not places.take(job.job_id, plan.deadline_ms, lambda: self._wake(*key), plan.round_key):

@@ -82,7 +82,7 @@ class CallJob:
         await asyncio.gather(*sends)
         if skipped:
             return
-        log.info("job_called", **attempt.about, comparisons=len(job.plan.members), attempt=job.plan.attempt)
+        log.info("job_called", **attempt.about, comparisons=job.plan.size, attempt=job.plan.attempt)
         crashpoints.point("after_outcomes_sent", view.partition)
         ended = work.JobEnded(job_id=job.job_id, claim_offset=None, reason=JobEnd.READ)
         attempt.ended(None)

@@ -125,7 +125,7 @@ def _window(view: PartitionView, window: Window, now_ms: int) -> WindowStatus:
 
 
 def _job(view: PartitionView, job: Job, attempt: Attempt | None, worker: ProcessFacts) -> ShownJob:
-    members, waiting = len(job.plan.members), view.state.open_count(job.job_id)
+    members, waiting = job.plan.size, view.state.open_count(job.job_id)
     return ShownJob(
         job_id=job.job_id,
         round=job.plan.round_key,

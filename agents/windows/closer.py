@@ -56,7 +56,7 @@ class Closer:
                 **_rounds(window_key, plan, ready),
                 closed_by=closed_by.value,
                 provider=plan.provider,
-                comparisons=len(plan.members),
+                comparisons=plan.size,
             )
 
     @staticmethod

@@ -151,7 +151,7 @@ class _Partition:
 
     def _add(self, group: Prediction, plan: Plan) -> None:
         batch = plan.transport is Transport.BATCH
-        group.comparisons += len(plan.members)
+        group.comparisons += plan.size
         group.lines += len(plan.lines)
         group.batch_jobs += batch
         group.calls += 0 if batch else len(plan.lines)

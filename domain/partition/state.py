@@ -228,7 +228,7 @@ class PartitionState:
     def part_open(self, job_id: str) -> float:
         """Which part of a job's members it still owns without an outcome, 0 to 1; 0 when it is not open."""
         job = self.jobs.get(job_id)
-        return self._owned.get(job_id, 0) / len(job.plan.members) if job is not None else 0.0
+        return self._owned.get(job_id, 0) / job.plan.size if job is not None else 0.0
 
     def retries_of(self, job_id: str) -> dict[Member, Retry]:
         """Why members of this job are still open, as outcomes of the job itself have said."""

@@ -31,7 +31,10 @@ _MOST_MODELS = 100
 
 @dataclass(frozen=True, slots=True)
 class LimitState:
-    """One limit: what this worker may take a minute (None: no limit, or none known), and what of it is left (below 0: owed)."""
+    """One limit: what this worker may take a minute (None: no limit, or none known), and what of it is left.
+
+    Below 0: used in advance.
+    """
 
     limit: float | None
     remaining: float | None

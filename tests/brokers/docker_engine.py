@@ -1,5 +1,8 @@
 """A Docker engine for the container tests: the one that answers, else one of our own for as long as it is needed.
 
+Testcontainers starts containers in an engine that runs already. It can neither install an engine nor start one, nor does it end
+one with whoever needed it, and that is what this module is for.
+
 `python -m tests.brokers.docker_engine COMMAND…` runs a command with an engine in reach and ends with its exit code,
 or with 75 where no engine answers and none can be started.
 """

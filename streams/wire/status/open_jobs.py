@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: to make 80,000 frozen ones takes 0.2 s more, in which the event loop stands still
 class OpenJob:
-    """One of them.
+    """One of them; nobody changes it.
 
     lines, members: as planned; open_members: those without an outcome. adopted: its create call got no answer, and it was
     found at the provider.

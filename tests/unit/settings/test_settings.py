@@ -121,7 +121,10 @@ def test_a_refusal_names_variable_value_and_what_is_allowed(name: str, value: st
         ({"ROUNDBATCH_BACKOFF_FIRST_S": "901"}, ["ROUNDBATCH_BACKOFF_FIRST_S=901", "ROUNDBATCH_BACKOFF_MAX_S=900"]),
         (
             {"ROUNDBATCH_TESTING__CREATE_TIMEOUT_S": "130"},
-            ["ROUNDBATCH_TESTING__CREATE_TIMEOUT_S=130 must be below START_WITHIN_S=130: lower it, or raise the other"],
+            [
+                "ROUNDBATCH_TESTING__CREATE_TIMEOUT_S=130 must be below ROUNDBATCH_TESTING__START_WITHIN_S=130: "
+                "lower it, or raise the other"
+            ],
         ),
         ({"ROUNDBATCH_WATCHDOG_S": "9"}, ["ROUNDBATCH_WATCHDOG_S=9", "0 (never) or at least 60"]),
         ({"ROUNDBATCH_MAX_INFLIGHT_BYTES": "50000000"}, ["ROUNDBATCH_OPENAI__MAX_JOB_BYTES=104857600", "50000000"]),
