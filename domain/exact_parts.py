@@ -28,7 +28,7 @@ def float_parts(total: float, weights: Sequence[int]) -> tuple[float, ...]:
 
     Each part is a whole number of steps, a step being the last binary digit of `total`, so that no addition is ever rounded.
     (To take what is left of the total for the last part would not do: that depends on the order of adding, and Python 3.12 adds
-    floats in another way than 3.11.) Raises ValueError as `whole_shares` does, and for a total that is not finite.
+    floats in another way than 3.11.) Raises ValueError as `whole_parts` does, and for a total that is not finite.
     """
     if not math.isfinite(total):
         raise ValueError(f"cannot share {total}: it is not finite")
