@@ -56,6 +56,7 @@ class ModelProvider:
     def __init__(self, name: str = "openai") -> None:
         self.name = name
         self.batches: list[Batch] = []
+        self._model = ""  # of the latest batch; a world asks for one model
         self.endings: defaultdict[str, deque[str]] = defaultdict(deque)
         self.refused: set[str] = set()  # names that are refused by content, alone or with their batch
         self.fates: deque[str] = deque()  # of the next creates: "timeout" does the work, "lost" does not, "twice" does it twice
@@ -89,6 +90,7 @@ class ModelProvider:
         names: dict[str, str] = {}
         for ask in asks:
             names[ask.custom_id] = _name(ask)
+            self._model = ask.model
             await asyncio.sleep(0)
         self.while_uploading()
         if not start():
@@ -141,9 +143,9 @@ class ModelProvider:
             elif ending == "parameter":
                 yield _refused(custom_id, "temperature")
             elif ending == "answered":
-                yield _answer(custom_id, name)
+                yield _answer(custom_id, name, self._model)
                 if name in self.doubled:
-                    yield _answer(custom_id, "another's")
+                    yield _answer(custom_id, "another's", self._model)
         paid += self.surplus
         if paid:
             raise ResultsNotWhole(f"{paid} answers did not come", gone=self.gone, paid=paid)
@@ -158,7 +160,7 @@ class ModelProvider:
             return _refused(ask.custom_id)
         if ending == "parameter":
             return _refused(ask.custom_id, "temperature")
-        return _answer(ask.custom_id, _name(ask))
+        return _answer(ask.custom_id, _name(ask), ask.model)
 
     def learn(self, model: str, reply: Reply) -> None:
         """Note what a row was refused for."""
@@ -224,6 +226,6 @@ def _refused(custom_id: str, parameter: str = "") -> Reply:
     )
 
 
-def _answer(custom_id: str, name: str) -> Reply:
+def _answer(custom_id: str, name: str, model: str) -> Reply:
     text = json.dumps({"winner": "Essay A", "justification": justification(name), "confidence": 3})
-    return Reply(custom_id, ReplyKind.SUCCEEDED, model="model", text=text, usage=Usage(100, 10))
+    return Reply(custom_id, ReplyKind.SUCCEEDED, model=model, text=text, usage=Usage(100, 10))

@@ -1,12 +1,13 @@
-"""The interleavings of test_interleavings.py with Google as the provider, and what is Google's own in finding a lost batch."""
+"""The interleavings of both modules of that name with Google as the provider, and how a lost batch of Google is found."""
 
 import pytest
 import structlog
 
 from domain.absence import UNPROVEN_FACTOR
 from providers.protocol import FailedBy
-from tests.model import test_interleavings
-from tests.model.test_interleavings import *  # noqa: F403 - all of its tests, in the world of this file
+from tests.model.begun import claiming
+from tests.model.test_interleavings_comparisons import *  # noqa: F403 - all of its tests, in the world of this file
+from tests.model.test_interleavings_jobs import *  # noqa: F403 - likewise
 from tests.model.world import GoogleWorld, World
 
 
@@ -18,7 +19,7 @@ def world_class() -> type[World]:
 async def test_12_what_is_certainly_absent_is_planned_again(world: World) -> None:
     """In place of its namesake: the list shows no batch at all, so that half an hour must pass between two looks at it."""
     world.provider.fates.append("lost")
-    worker = await test_interleavings.claiming(world, "m0", "m1")
+    worker = await claiming(world, "m0", "m1")
     settle_s = worker.settings.testing.list_settle_s
     await world.run(worker, seconds=UNPROVEN_FACTOR * settle_s)
     assert world.provider.batches == []
@@ -43,7 +44,7 @@ async def test_of_two_batches_that_one_create_made_the_older_is_kept(world: Worl
     """A proxy between us and the provider may send a request twice; the names of batches need not be unique."""
     world.provider.fates.append("twice")
     with structlog.testing.capture_logs() as logs:
-        worker = await test_interleavings.claiming(world, "m0", "m1")
+        worker = await claiming(world, "m0", "m1")
         await world.run(worker, seconds=300)
         await world.finish(worker)
     world.check()
@@ -55,7 +56,7 @@ async def test_of_two_batches_that_one_create_made_the_older_is_kept(world: Worl
 async def test_a_row_that_comes_twice_counts_once(world: World) -> None:
     """The second one may be the answer to another prompt, under a wrong key."""
     world.provider.doubled = {"m1"}
-    worker = await test_interleavings.claiming(world, "m0", "m1")
+    worker = await claiming(world, "m0", "m1")
     with structlog.testing.capture_logs() as logs:
         await world.finish(worker)
     world.check()
@@ -65,7 +66,7 @@ async def test_a_row_that_comes_twice_counts_once(world: World) -> None:
 
 async def test_a_failed_batch_may_have_cost_something_and_is_counted(world: World) -> None:
     world.provider.failures.append(FailedBy.PROVIDER)
-    worker = await test_interleavings.claiming(world, "m0", "m1")
+    worker = await claiming(world, "m0", "m1")
     with structlog.testing.capture_logs() as logs:
         await world.finish(worker)
     world.check()
