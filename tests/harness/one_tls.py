@@ -1,7 +1,7 @@
 """One TLS context for all HTTP clients of a process, each of which reads the machine's list of authorities otherwise.
 
-That takes 20 ms of a core, and the tests make clients by the thousand. None of them meets a certificate: simulators speak plain
-HTTP.
+That takes 30 ms of a core on a busy machine, and the tests make clients by the thousand. None of them meets a certificate:
+simulators speak plain HTTP.
 """
 
 from functools import cache
