@@ -1,4 +1,4 @@
-"""`roundbatch demo`: rounds of two assignments through batch jobs or calls at both providers, simulated on this machine."""
+"""`roundbatch demo`: rounds of assignments through batch jobs or calls at simulated providers, asked by topic or over HTTP."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,6 +7,7 @@ import typer
 
 Strategy = Literal["per_round", "serial_bundle", "nightly", "per_request"]
 Layout = Literal["auto", "verbatim", "shared_essays"]
+WayIn = Literal["topic", "http"]
 
 
 def demo(
@@ -16,6 +17,12 @@ def demo(
         Strategy, typer.Option(help="When a round is sent, and how; in the demo there is a night every 3 s.")
     ] = "per_round",
     layout: Annotated[Layout, typer.Option(help="How a bundle is written (serial_bundle).")] = "auto",
+    cj: Annotated[
+        WayIn,
+        typer.Option(
+            help="How CJ asks: by a record a round in the request topic, or by posts to the gateway, as CJ does today."
+        ),
+    ] = "topic",
     as_json: Annotated[bool, typer.Option("--json", help="Print demo.json on stdout; progress goes to stderr.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for ranking.png, results.jsonl, demo.json and logs.")] = Path("build"),
 ) -> None:
@@ -29,6 +36,8 @@ def demo(
     from demo.sending import Sending
 
     with processes_end("the demo"):
-        whole = run.run(seed=seed, rounds=rounds, sending=Sending(strategy, layout), as_json=as_json, out=out)
+        whole = run.run(
+            seed=seed, rounds=rounds, sending=Sending(strategy, layout, http=cj == "http"), as_json=as_json, out=out
+        )
     if not whole:
         raise typer.Exit(1)

@@ -33,13 +33,13 @@ class Assignment:
     essays: tuple[Essay, ...]
 
 
-def load(folder: Path) -> Assignment:
-    """Read `assignment.toml` and the essays, `NN.md`, in the order of their numbers.
+def load(folder: Path, most: int | None = None) -> Assignment:
+    """Read `assignment.toml` and the essays, `NN.md`, in the order of their numbers; of these the first `most`, or all.
 
     Errors: FileNotFoundError; ValueError for an essay without its quality, or a folder with fewer than two.
     """
     told = tomllib.loads((folder / "assignment.toml").read_text(encoding="utf-8"))
-    essays = tuple(_essay(path) for path in sorted(folder.glob("[0-9]*.md")))
+    essays = tuple(_essay(path) for path in sorted(folder.glob("[0-9]*.md"))[:most])
     if len(essays) < 2:
         raise ValueError(f"{folder} holds {len(essays)} essays (NN.md); a comparison needs two")
     return Assignment(

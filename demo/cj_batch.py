@@ -19,12 +19,16 @@ Choose = Callable[[int, Sequence[pairing.Pair], Sequence[pairing.Pair], np.rando
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Who judges, where the answer goes, and the mode (cj_llm_batching_mode) in which CJ asks."""
+    """Who judges, where the answer goes, and the mode (cj_llm_batching_mode) in which CJ asks; None: without any hint.
+
+    judges: whether the answers are judgements. Those of the provider `mock` are made up, and give no ranking.
+    """
 
     provider: str
     model: str
     callback_topic: str
-    mode: str = "provider_batch_api"
+    mode: str | None = "provider_batch_api"
+    judges: bool = True
 
 
 class CJBatch:

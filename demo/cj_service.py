@@ -1,4 +1,4 @@
-"""The CJ service's part: send a round of each cj_batch, take the results, send the next one when all have come."""
+"""The CJ service's part: ask a round of each cj_batch, take the results, ask the next one when all have come."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
@@ -6,11 +6,19 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from demo.cj_batch import CJBatch
+from demo.comparison import Body
 from streams.wire import request_events, results
 
 #: How long results are still taken after the last one has come: a second one of the same comparison would come within a moment.
 LINGER_S = 1.0
 WAIT_S = 0.1
+
+
+class Requests(Protocol):
+    """The way in for requests: the topic, or the HTTP gateway before it."""
+
+    def ask(self, cj_batch_id: str, bodies: Sequence[Body]) -> None:
+        """Hand over a round of a cj_batch; returns when it is accepted."""
 
 
 class Exchange(Protocol):
@@ -23,25 +31,37 @@ class Exchange(Protocol):
         """The values of the result events that came, after at most `wait_s` seconds."""
 
 
+class RoundRecords:
+    """The topic as the way in: each round is one record, keyed by its cj_batch."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def ask(self, cj_batch_id: str, bodies: Sequence[Body]) -> None:
+        """Send the round's record; returns when it is acknowledged."""
+        self._exchange.send(cj_batch_id.encode(), request_events.round_event(bodies))
+
+
 def play(
     batches: Sequence[CJBatch],
+    requests: Requests,
     exchange: Exchange,
     *,
     timeout_s: float,
     now: Callable[[], float],
     watch: Callable[[], None],
 ) -> Iterator[bytes]:
-    """Play all cj_batches at once and yield the value of every result event of theirs, as it came.
+    """Play all cj_batches at once, asking by `requests`, and yield the value of every result event of theirs, as it came.
 
     Ends LINGER_S after the last answer, or `timeout_s` after the start; the cj_batches then tell what is missing. `now` is a
     clock in seconds; `watch` is called between any two looks at Kafka, and may raise. An event that does not fit the
     contract's model is dropped, as CJ drops it, and its comparison stays missing.
     """
     deadline = now() + timeout_s
-    _ask(batches, exchange)
+    _ask(batches, requests)
     while not all(batch.finished for batch in batches) and now() < deadline:
         yield from _take(batches, exchange)
-        _ask(batches, exchange)
+        _ask(batches, requests)
         watch()
     end = now() + LINGER_S
     while now() < end:
@@ -49,10 +69,10 @@ def play(
     watch()
 
 
-def _ask(batches: Sequence[CJBatch], exchange: Exchange) -> None:
+def _ask(batches: Sequence[CJBatch], requests: Requests) -> None:
     for batch in batches:
         if batch.round_answered and not batch.finished:
-            exchange.send(batch.cj_batch_id.encode(), request_events.round_event(batch.next_round()))
+            requests.ask(batch.cj_batch_id, batch.next_round())
 
 
 def _take(batches: Sequence[CJBatch], exchange: Exchange) -> Iterator[bytes]:

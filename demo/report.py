@@ -18,12 +18,15 @@ from demo.sending import Sending
 @dataclass(frozen=True, slots=True)
 class Report:
     """The content of `demo.json`. HTTP operations and input tokens are what the simulator
-    counted, costs are in USD; rank_correlation is Spearman's, the lower of the assignments'."""
+    counted, costs are in USD; rank_correlation is Spearman's, the lowest of the assignments' that were judged and not answered
+    by the mock. cj: "http" or "topic", how the CJ service asked. by_provider: comparisons answered."""
 
     strategy: str
     layout: str
+    cj: str
     requested: int
     answered: int
+    by_provider: dict[str, int]
     missing: int
     duplicates: int
     errors: int
@@ -63,8 +66,10 @@ def make(batches: Sequence[CJBatch], ledger: Mapping[str, Any], seconds: float, 
     return Report(
         strategy=sending.strategy,
         layout=sending.layout,
+        cj="http" if sending.http else "topic",
         requested=sum(batch.requested for batch in batches),
         answered=sum(batch.answered for batch in batches),
+        by_provider={batch.route.provider: batch.answered for batch in batches},
         missing=sum(len(batch.missing) for batch in batches),
         duplicates=sum(batch.duplicates for batch in batches),
         errors=sum(batch.errors for batch in batches),
@@ -74,7 +79,7 @@ def make(batches: Sequence[CJBatch], ledger: Mapping[str, Any], seconds: float, 
         input_tokens=int(ledger["input_tokens"]),
         cost_usd=round(float(ledger["cost_usd"]), 6),
         cost_single_usd=round(float(ledger["cost_single_usd"]), 6),
-        rank_correlation=round(min(batch.rank_correlation() for batch in batches), 4),
+        rank_correlation=round(min(batch.rank_correlation() for batch in batches if batch.route.judges), 4),
         seconds=round(seconds, 1),
     )
 

@@ -1,34 +1,72 @@
-"""How the demo's rounds are sent: strategy and layout of bundles, as settings of its worker and as mode of its requests."""
+"""How the demo's CJ service asks, and how its rounds are sent: as settings of the worker, and as mode of the requests."""
 
 from dataclasses import dataclass
 
 from domain.job import Transport
+from domain.providers import PROVIDERS
 from domain.strategies import DEFAULT, STRATEGIES, Closes
 
 #: A night every 3 s: often enough for ten rounds in a minute, and seldom enough for a window to be seen waiting.
 NIGHT_CRON = "*/3 * * * * *"
-PROVIDERS = ("ANTHROPIC", "OPENAI")
+#: Without hints a wave's window closes when it is quiet. The waves of a demo are posted in a fraction of this.
+QUIET_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Who judges one assignment. folder: of `examples/essays/`; essays: how many of its first ones take part, None for all."""
+
+    provider: str
+    model: str
+    folder: str
+    essays: int | None = None
+
+
+JUDGES = (Judge("anthropic", "claude-haiku-5-5", "better-future"), Judge("openai", "gpt-6-luna", "school-start"))
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A row of the strategy table, and a layout (`auto`, `verbatim`, `shared_essays`), which matters only to bundles."""
+    """A row of the strategy table, a layout (`auto`, `verbatim`, `shared_essays`), which matters only to bundles; CJ's way in.
+
+    http: CJ posts each comparison to the gateway, as today's CJ does by default: without hints, so that the worker's strategy
+    holds. Otherwise it writes each round into the request topic.
+    """
 
     strategy: str = DEFAULT
     layout: str = "auto"
+    http: bool = False
+
+    @property
+    def judges(self) -> tuple[Judge, ...]:
+        """Who judges what."""
+        return JUDGES
 
     @property
     def settings(self) -> dict[str, str]:
         """The worker's environment variables."""
-        blocks = {"BUNDLE_LAYOUT": self.layout}
-        if STRATEGIES[self.strategy].closes is Closes.SCHEDULE:
-            blocks["NIGHTLY_CRON"] = NIGHT_CRON
-        return {"ROUNDBATCH_LLM_BATCHING_STRATEGY": self.strategy} | {
-            f"ROUNDBATCH_{provider}__{name}": value for provider in PROVIDERS for name, value in blocks.items()
-        }
+        row = STRATEGIES[self.strategy]
+        found = {"ROUNDBATCH_LLM_BATCHING_STRATEGY": self.strategy}
+        if self.http:
+            found["ROUNDBATCH_QUIET_S"] = str(QUIET_S)
+        for judge in self.judges:
+            blocks = {"BUNDLE_LAYOUT": self.layout}
+            if row.closes is Closes.SCHEDULE:
+                blocks["NIGHTLY_CRON"] = NIGHT_CRON
+            if row.transport is Transport.BATCH and not PROVIDERS[judge.provider].batches:
+                blocks["LLM_BATCHING_STRATEGY"] = "per_request"
+            if judge.provider == "mock":
+                blocks["ENABLED"] = "true"
+            found |= {f"ROUNDBATCH_{judge.provider.upper()}__{name}": value for name, value in blocks.items()}
+        return found
 
     @property
-    def mode(self) -> str:
-        """The cj_llm_batching_mode that leaves the strategy as it is, as the CJ service would send it beside such a worker."""
+    def mode(self) -> str | None:
+        """The cj_llm_batching_mode that leaves the strategy as it is, as the CJ service would send it beside such a worker.
+
+        None: CJ sends no hints.
+        """
+        if self.http:
+            return None
         row = STRATEGIES[self.strategy]
         return "provider_batch_api" if row.transport is Transport.BATCH else row.mode

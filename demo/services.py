@@ -1,4 +1,4 @@
-"""What the demo starts: the simulator, one worker, and the broker in memory unless a Kafka is named."""
+"""What the demo starts: the simulator, a worker, the gateway if CJ posts, and the broker in memory unless a Kafka is named."""
 
 import asyncio
 import os
@@ -11,7 +11,8 @@ from pathlib import Path
 from demo import broker
 from demo.environment import clean_environment
 from demo.processes import Processes
-from demo.sending import PROVIDERS, Sending
+from demo.sending import Sending
+from domain.providers import PROVIDERS
 from settings.kafka import KafkaSettings
 from settings.settings import load_settings
 from streams.kafka import security
@@ -26,6 +27,8 @@ LATENCY_S = 0.2
 POLL_FIRST_S = 0.3
 POLL_MAX_S = 1.0
 JUDGE_ERROR_RATE = 0.05
+#: Where the simulator has each provider's API, as a base URL's path.
+PATHS = {"anthropic": "", "openai": "/v1", "google": "", "openrouter": "/openrouter/api/v1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,13 @@ OWN_KAFKA = Topics(
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Where the started services are."""
+    """Where the started services are; gateway_url is None where CJ writes into the topic itself."""
 
     kafka: KafkaSettings
     simulator_url: str
     worker_url: str
     topics: Topics
+    gateway_url: str | None = None
 
 
 def start(
@@ -92,30 +96,46 @@ def start(
     worker = processes.start("worker", [command, "worker"], clean | worker_settings(kafka, url, topics, state, sending))
     health = int(processes.wait_event(worker, "health_listening", READY_S)["port"])
     processes.wait_ready(worker, f"http://127.0.0.1:{health}/readyz", READY_S)
-    return Services(load_settings(kafka), url, f"http://127.0.0.1:{health}", topics)
+    gateway = _gateway(processes, [command, "gateway"], clean | gateway_settings(kafka, topics)) if sending.http else None
+    return Services(load_settings(kafka), url, f"http://127.0.0.1:{health}", topics, gateway)
+
+
+def _gateway(processes: Processes, command: list[str], environment: Mapping[str, str]) -> str:
+    gateway = processes.start("gateway", command, environment)
+    port = int(processes.wait_event(gateway, "gateway_started", READY_S)["port"])
+    processes.wait_ready(gateway, f"http://127.0.0.1:{port}/readyz", READY_S)
+    return f"http://127.0.0.1:{port}"
+
+
+def gateway_settings(kafka: Mapping[str, str], topics: Topics) -> dict[str, str]:
+    """The gateway's environment: Kafka and the topics as the worker has them, and no key."""
+    return {
+        **kafka,
+        "ROUNDBATCH_GATEWAY__PORT": "0",
+        "ROUNDBATCH_REQUEST_TOPIC": topics.request,
+        "ROUNDBATCH_ALLOWED_CALLBACK_TOPICS": topics.result,
+        **topics.settings,
+    }
 
 
 def worker_settings(
     kafka: Mapping[str, str], simulator_url: str, topics: Topics, state: Path, sending: Sending
 ) -> dict[str, str]:
-    """The worker's environment: the simulator in the place of both providers, and polls as quick as the batches there."""
-    polls = {
-        f"ROUNDBATCH_{provider}__{name}": str(seconds)
-        for provider in PROVIDERS
-        for name, seconds in (("POLL_FIRST_S", POLL_FIRST_S), ("POLL_MAX_S", POLL_MAX_S))
-    }
+    """The worker's environment: the simulator in the place of all providers, and polls as quick as the batches there."""
+    accounts: dict[str, str] = {}
+    for judge in sending.judges:
+        block = f"ROUNDBATCH_{judge.provider.upper()}"
+        accounts |= {f"{block}__POLL_FIRST_S": str(POLL_FIRST_S), f"{block}__POLL_MAX_S": str(POLL_MAX_S)}
+        if PROVIDERS[judge.provider].needs_key:
+            accounts |= {f"{block}__API_KEY": "simulated-key", f"{block}__BASE_URL": simulator_url + PATHS[judge.provider]}
     return {
         **kafka,
-        "ANTHROPIC_API_KEY": "simulated-key",
-        "ANTHROPIC_BASE_URL": simulator_url,
-        "OPENAI_API_KEY": "simulated-key",
-        "OPENAI_BASE_URL": f"{simulator_url}/v1",
         "ROUNDBATCH_STATE_DIR": str(state),
         "ROUNDBATCH_HEALTH_PORT": "0",
         "ROUNDBATCH_REQUEST_TOPIC": topics.request,
         "ROUNDBATCH_ALLOWED_CALLBACK_TOPICS": topics.result,
         **topics.settings,
-        **polls,
+        **accounts,
         **sending.settings,
     }
 

@@ -57,7 +57,8 @@ async def serve(settings: Settings) -> None:
     records = Records(settings, settings.request_topic, metrics)
     async with asyncio.timeout(settings.start_timeout_s or None):
         await security.check(settings)
-        await topics.prepare_to_request(settings)
+        if not settings.testing.embedded_broker:
+            await topics.prepare_to_request(settings)
         await records.start()
     door = Door(settings, records, metrics)
     health = Health(settings, records, door, metrics)

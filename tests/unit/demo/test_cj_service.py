@@ -100,7 +100,8 @@ def batches(rounds: int = 3) -> list[CJBatch]:
 
 def play(answer: Answer, playing: list[CJBatch], timeout_s: float = 30.0) -> tuple[Standin, list[bytes]]:
     standin = Standin(answer)
-    kept = cj_service.play(playing, standin, timeout_s=timeout_s, now=lambda: standin.time, watch=lambda: None)
+    records = cj_service.RoundRecords(standin)
+    kept = cj_service.play(playing, records, standin, timeout_s=timeout_s, now=lambda: standin.time, watch=lambda: None)
     return standin, list(kept)
 
 

@@ -6,12 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from demo import assignment, comparison, run
+from demo import assignment, comparison
+from demo.sending import JUDGES, Sending
 from domain.comparison import BLOCK_JOINT
 from streams.wire.comparison_body import ComparisonBody
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+FOLDERS = [judge.folder for judge in JUDGES]
 PLACE = comparison.Place("138", "ddc3f259-b125-4a08-97fb-f4907fa50b3d", 0, 12)
+
+
+def asked(loaded: assignment.Assignment, mode: str | None) -> comparison.Body:
+    """The request for the first two essays."""
+    return comparison.body(
+        loaded,
+        loaded.essays[0],
+        loaded.essays[1],
+        place=PLACE,
+        correlation_id="7b0d2b4e-3f53-4d0c-8c39-5d0c6c8e9a21",
+        callback_topic="huleedu.llm_provider.comparison_result.v1",
+        provider="anthropic",
+        model="claude-haiku-5-5",
+        mode=mode,
+    )
 
 
 def shingles(text: str) -> set[tuple[str, ...]]:
@@ -20,7 +37,7 @@ def shingles(text: str) -> set[tuple[str, ...]]:
     return {tuple(words[at : at + 6]) for at in range(len(words) - 5)}
 
 
-@pytest.mark.parametrize("folder", run.JUDGES)
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_an_assignment_has_24_essays_of_their_own_in_a_hidden_order(folder: str) -> None:
     essays = assignment.load(assignment.FOLDER / folder).essays
 
@@ -35,20 +52,10 @@ def test_an_assignment_has_24_essays_of_their_own_in_a_hidden_order(folder: str)
     assert not any(one & other for at, one in enumerate(texts) for other in texts[:at])
 
 
-@pytest.mark.parametrize("folder", run.JUDGES)
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_a_request_is_one_that_the_worker_takes(folder: str) -> None:
     loaded = assignment.load(assignment.FOLDER / folder)
-    body = comparison.body(
-        loaded,
-        loaded.essays[0],
-        loaded.essays[1],
-        place=PLACE,
-        correlation_id="7b0d2b4e-3f53-4d0c-8c39-5d0c6c8e9a21",
-        callback_topic="huleedu.llm_provider.comparison_result.v1",
-        provider="anthropic",
-        model="claude-haiku-5-5",
-        mode="provider_batch_api",
-    )
+    body = asked(loaded, "provider_batch_api")
 
     checked = ComparisonBody.model_validate(body)
     assert checked.user_prompt == BLOCK_JOINT.join(block.content for block in checked.prompt_blocks or ())
@@ -61,22 +68,22 @@ def test_a_request_is_one_that_the_worker_takes(folder: str) -> None:
 def test_a_request_has_the_shape_that_cj_posts() -> None:
     posted = json.loads((EXAMPLES / "request_http_body.json").read_text())
     loaded = assignment.load(assignment.FOLDER / "school-start")
-    body = comparison.body(
-        loaded,
-        loaded.essays[0],
-        loaded.essays[1],
-        place=PLACE,
-        correlation_id=posted["correlation_id"],
-        callback_topic=posted["callback_topic"],
-        provider="openai",
-        model="gpt-6-luna",
-        mode="serial_bundle",
-    )
+    body = asked(loaded, "serial_bundle")
 
     assert list(body) == list(posted)
     assert list(body["metadata"]) == list(posted["metadata"])
+    assert list(body["llm_config_overrides"]) == list(posted["llm_config_overrides"])
     assert [list(block) for block in body["prompt_blocks"]] == [list(block) for block in posted["prompt_blocks"]]
     assert [block["cacheable"] for block in body["prompt_blocks"]] == [block["cacheable"] for block in posted["prompt_blocks"]]
+
+
+def test_cj_sends_no_hints_over_http_as_is_its_default() -> None:
+    loaded = assignment.load(assignment.FOLDER / "school-start", 12)
+    bodies = [asked(loaded, sending.mode) for sending in (Sending(), Sending(http=True))]
+
+    assert len(loaded.essays) == 12
+    hints = {"comparison_iteration", "cj_llm_batching_mode", "preferred_bundle_size"}
+    assert set(bodies[0]["metadata"]) - set(bodies[1]["metadata"]) == hints
 
 
 def test_the_sample_requests_can_be_sent() -> None:

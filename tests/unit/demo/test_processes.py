@@ -150,23 +150,29 @@ def test_the_embedded_broker_serves_topics_on_first_use(tmp_path: Path) -> None:
         assert sorted(came) == [b"one", b"two"]
 
 
-def test_nothing_of_the_readers_environment_leads_to_a_real_provider() -> None:
+@pytest.mark.parametrize("sending", [Sending(), Sending(http=True)])
+def test_nothing_of_the_readers_environment_leads_to_a_real_provider(sending: Sending) -> None:
     given = {
         "PATH": "/bin",
         "ANTHROPIC_API_KEY": "real",
         "OPENAI_ORG_ID": "real",
+        "GOOGLE_API_KEY": "real",
+        "OPENROUTER_API_KEY": "real",
         "ROUNDBATCH_OPENAI__BASE_URL": "https://api.example",
         "KAFKA_BOOTSTRAP_SERVERS": "kafka:9092",
         "HTTPS_PROXY": "http://proxy:3128",
     }
 
     environment = clean_environment(given) | services.worker_settings(
-        {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}, "http://127.0.0.1:8", services.EMBEDDED, Path("state"), Sending()
+        {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}, "http://127.0.0.1:8", services.EMBEDDED, Path("state"), sending
     )
 
     assert environment["PATH"] == "/bin"
-    assert environment["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:8"
-    assert environment["OPENAI_BASE_URL"] == "http://127.0.0.1:8/v1"
+    assert environment["ROUNDBATCH_ANTHROPIC__BASE_URL"] == "http://127.0.0.1:8"
+    assert environment["ROUNDBATCH_OPENAI__BASE_URL"] == "http://127.0.0.1:8/v1"
+    for judge in sending.judges:
+        url = environment.get(f"ROUNDBATCH_{judge.provider.upper()}__BASE_URL", "")
+        assert url.startswith("http://127.0.0.1:8") or judge.provider == "mock"
     assert environment["NO_PROXY"] == "127.0.0.1"
     assert "real" not in environment.values()
     assert not any("example" in value or "kafka:" in value for value in environment.values())

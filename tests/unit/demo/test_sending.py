@@ -10,6 +10,7 @@ from cli import demo
 from cli.main import app
 from demo import run, services
 from demo.sending import NIGHT_CRON, Sending
+from domain.providers import PROVIDERS
 from domain.strategies import DEFAULT, STRATEGIES, choose
 from settings.provider import ProviderSettings
 from settings.settings import Settings, load_settings
@@ -30,13 +31,42 @@ def test_every_strategy_and_layout_can_be_chosen() -> None:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("provider", ["anthropic", "openai"])
-def test_the_worker_sends_by_the_strategy_whatever_the_requests_mode(strategy: str, provider: str) -> None:
-    sending = Sending(strategy, "verbatim")
+@pytest.mark.parametrize("http", [False, True])
+def test_the_worker_sends_by_the_strategy_whatever_the_requests_mode(strategy: str, provider: str, http: bool) -> None:
+    sending = Sending(strategy, "verbatim", http)
     found = settings(sending)
     assert found.strategy_for(provider) == strategy
     assert choose(strategy, sending.mode, honor_request_mode=found.honor_request_mode).name == strategy
     assert found.provider(provider).bundle_layout == "verbatim"
     assert found.warnings == ()
+
+
+def test_over_http_each_provider_is_the_simulator() -> None:
+    sending = Sending(http=True)
+    found = settings(sending)
+    assert [judge.provider for judge in sending.judges] == list(found.configured_providers)
+    for judge in sending.judges:
+        assert (
+            found.provider(judge.provider).base_url != type(found.provider(judge.provider))().base_url
+            or judge.provider == "mock"
+        )
+        assert PROVIDERS[judge.provider].refusal_of(judge.model) == ""
+
+
+def test_the_gateway_is_given_kafka_and_topics_and_no_key() -> None:
+    found = load_settings(services.gateway_settings({"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"}, services.OWN_KAFKA))
+    worker = load_settings(
+        services.worker_settings(
+            {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9"},
+            "http://127.0.0.1:8",
+            services.OWN_KAFKA,
+            Path("state"),
+            Sending(http=True),
+        )
+    )
+    assert found.configured_providers == ()
+    for name in ("kafka_bootstrap_servers", "request_topic", "allowed_callback_topics", "partitions"):
+        assert getattr(found, name) == getattr(worker, name)
 
 
 def test_a_night_is_a_schedule_of_the_settings() -> None:
@@ -51,6 +81,8 @@ def test_a_night_is_a_schedule_of_the_settings() -> None:
         ([], Sending(DEFAULT, "auto")),
         (["--strategy", "serial_bundle", "--layout", "shared_essays"], Sending("serial_bundle", "shared_essays")),
         (["--strategy", "nightly"], Sending("nightly", "auto")),
+        (["--cj", "http"], Sending(http=True)),
+        (["--cj", "topic"], Sending()),
     ],
 )
 def test_the_commands_options(options: list[str], sending: Sending, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +101,8 @@ def test_an_unknown_strategy_is_refused() -> None:
     assert CliRunner().invoke(app, ["demo", "--strategy", "weekly"]).exit_code == 2
 
 
-def test_make_passes_both_on() -> None:
+def test_make_passes_all_three_on() -> None:
     text = (Path(__file__).parents[3] / "Makefile").read_text(encoding="utf-8")
     assert f"STRATEGY ?= {DEFAULT}\nLAYOUT ?= auto\n" in text
-    assert "roundbatch demo --strategy $(STRATEGY) --layout $(LAYOUT)" in text
+    assert "\nCJ ?= topic\n" in text
+    assert "roundbatch demo --strategy $(STRATEGY) --layout $(LAYOUT) --cj $(CJ)" in text
