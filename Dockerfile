@@ -1,4 +1,4 @@
-# The worker's image, and nothing in it that the worker does not need: `docker build -t roundbatch .`
+# The image of the worker and of the gateway, and nothing in it that they do not need: `docker build -t roundbatch .`
 # The simulator's, for trying things out: `docker build --target simulator -t roundbatch-simulator .`
 FROM python:3.13-slim AS environment
 RUN python -m venv --without-pip /opt/roundbatch
@@ -68,9 +68,11 @@ CMD ["simulator", "--host", "0.0.0.0"]
 FROM base AS worker
 COPY --from=worker-environment /opt/roundbatch /opt/roundbatch
 # 127.0.0.1, the default, would be out of reach from outside the container; publish the port where it may be seen.
+# A container is either a worker or (command `gateway`) a gateway, so that both have port 8080 and one health check.
 ENV ROUNDBATCH_STATE_DIR=/var/lib/roundbatch \
     ROUNDBATCH_HEALTH_HOST=0.0.0.0 \
-    ROUNDBATCH_HEALTH_PORT=8080
+    ROUNDBATCH_HEALTH_PORT=8080 \
+    ROUNDBATCH_GATEWAY__HOST=0.0.0.0
 # The tables' local store. Without it a worker restores them from Kafka: seconds become minutes.
 VOLUME /var/lib/roundbatch
 EXPOSE 8080

@@ -17,6 +17,7 @@ import yaml  # type: ignore[import-untyped]
 from agents import worker
 from agents.status.endpoints import PAGE
 from cli import packages as own_packages
+from settings.env import fields, variable_of
 from settings.settings import Settings
 from tests.brokers.image import PUBLISHED
 from tests.waiting import LIMIT_S
@@ -27,6 +28,7 @@ FINAL_STAGE = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "docker-compose.kafka.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 STATE = "/var/lib/roundbatch"
+GATEWAY = Settings().gateway
 
 
 def packages() -> list[str]:
@@ -201,7 +203,8 @@ def test_the_state_is_on_the_volume_that_the_user_and_group_0_own() -> None:
 def test_the_health_port_is_one_everywhere() -> None:
     port = Settings.model_fields["health_port"].default
     assert f"EXPOSE {port}\n" in FINAL_STAGE
-    assert f"ROUNDBATCH_HEALTH_PORT={port}\n" in FINAL_STAGE
+    assert f"ROUNDBATCH_HEALTH_PORT={port} " in FINAL_STAGE
+    assert GATEWAY.port == port, "the image's health check asks the gateway too"
     assert re.search(
         r'CMD curl .*--max-time 4 "http://127.0.0.1:\$\{ROUNDBATCH_HEALTH_PORT\}/healthz"$', FINAL_STAGE, re.MULTILINE
     )
@@ -221,10 +224,10 @@ def test_each_service_is_the_image_that_holds_its_command() -> None:
 
 
 def test_settings_in_the_files_exist() -> None:
-    named = set(re.findall(r"ROUNDBATCH_([A-Z_]+)[=:]", DOCKERFILE)) | {
-        name.removeprefix("ROUNDBATCH_") for name in SERVICES["worker"]["environment"] if name.startswith("ROUNDBATCH_")
-    }
-    assert {name.lower() for name in named} <= set(Settings.model_fields)
+    named = set(re.findall(r"(ROUNDBATCH_[A-Z_]+)[=:]", DOCKERFILE))
+    for service in ("worker", "gateway"):
+        named |= {name for name in SERVICES[service]["environment"] if name.startswith("ROUNDBATCH_")}
+    assert named <= {variable_of(path) for path, _ in fields(Settings)}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -236,6 +239,46 @@ def test_ports_are_published_on_loopback_only(service: str) -> None:
 def test_the_worker_waits_until_it_is_healthy(service: str) -> None:
     assert SERVICES["worker"]["depends_on"][service] == {"condition": "service_healthy"}
     assert SERVICES[service]["healthcheck"]["test"]
+
+
+def test_the_gateway_stands_where_cj_looks_for_the_old_service() -> None:
+    gateway, worker = SERVICES["gateway"], SERVICES["worker"]
+    assert (gateway["image"], gateway["build"]) == (worker["image"], worker["build"])
+    assert gateway["networks"]["default"]["aliases"] == ["llm_provider_service"]
+    (port,) = gateway["ports"]
+    assert port.endswith(f":{GATEWAY.port}")
+    assert "ROUNDBATCH_GATEWAY__HOST=0.0.0.0\n" in FINAL_STAGE
+
+
+def test_no_two_services_take_one_port_of_the_machine() -> None:
+    taken = [port.rpartition(":")[0] for service in SERVICES.values() for port in service["ports"]]
+    assert len(taken) == len(set(taken))
+
+
+def test_the_gateway_is_healthy_as_cjs_compose_file_asks_it() -> None:
+    """By `curl` within the container. It waits for Kafka and not for a worker: what is posted waits in the topic."""
+    check = SERVICES["gateway"]["healthcheck"]
+    assert check["test"] == ["CMD", "curl", "-f", f"http://localhost:{GATEWAY.port}/healthz"]
+    assert (check["interval"], check["timeout"], check["retries"], check["start_period"]) == ("15s", "5s", 3, "20s")
+    assert SERVICES["gateway"]["depends_on"] == {"kafka": {"condition": "service_healthy"}}
+
+
+def test_the_gateway_has_the_workers_kafka_and_no_key() -> None:
+    environment = SERVICES["gateway"]["environment"]
+    assert environment.items() <= SERVICES["worker"]["environment"].items()
+    assert "KAFKA_BOOTSTRAP_SERVERS" in environment
+    assert not any("API_KEY" in name for name in environment)
+
+
+def test_a_stopped_gateway_has_the_time_that_a_post_may_be_held() -> None:
+    assert int(SERVICES["gateway"]["stop_grace_period"].removesuffix("s")) >= GATEWAY.hold_s + 10
+
+
+def test_prometheus_scrapes_each_of_them_where_it_is() -> None:
+    scraped = yaml.safe_load((CHECKOUT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in scraped}
+    port = Settings.model_fields["health_port"].default
+    assert targets == {"roundbatch": [f"worker:{port}"], "roundbatch-gateway": [f"gateway:{GATEWAY.port}"]}
 
 
 def test_kafka_is_the_one_that_the_tests_use() -> None:
