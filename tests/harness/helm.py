@@ -12,7 +12,7 @@ import yaml  # type: ignore[import-untyped]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CHART = CHECKOUT / "deploy/helm/roundbatch"
-#: Values files of the chart, by their names' heads: minimal, secured, keda.
+#: Values files of the chart, by their names' heads: minimal, secured, keda, gateway.
 VALUES = {path.name.removesuffix("-values.yaml"): path for path in sorted((CHART / "ci").glob("*-values.yaml"))}
 VERSION = "v3.22.0"
 NEEDS_HELM = pytest.mark.skipif(
@@ -45,28 +45,38 @@ def render(values: str, *sets: str, flags: tuple[str, ...] = (), release: str = 
     return tuple(resource for resource in yaml.safe_load_all(printed) if resource is not None)
 
 
-def only(resources: tuple[Resource, ...], kind: str) -> Resource:
+#: What the resources of the workers and of the gateways are called by label, and what runs their pods.
+WORKERS, GATEWAYS = "roundbatch", "roundbatch-gateway"
+_RUN_BY = {WORKERS: "StatefulSet", GATEWAYS: "Deployment"}
+
+
+def of_the(name: str, resources: tuple[Resource, ...]) -> list[Resource]:
+    """The resources of the workers, or of the gateways."""
+    return [resource for resource in resources if resource["metadata"]["labels"]["app.kubernetes.io/name"] == name]
+
+
+def only(resources: tuple[Resource, ...], kind: str, of: str = WORKERS) -> Resource:
     """The one resource of a kind."""
-    (found,) = (resource for resource in resources if resource["kind"] == kind)
+    (found,) = (resource for resource in of_the(of, resources) if resource["kind"] == kind)
     return found
 
 
-def pod_of(resources: tuple[Resource, ...]) -> Resource:
+def pod_of(resources: tuple[Resource, ...], of: str = WORKERS) -> Resource:
     """The pod's spec."""
-    spec: Resource = only(resources, "StatefulSet")["spec"]["template"]["spec"]
+    spec: Resource = only(resources, _RUN_BY[of], of)["spec"]["template"]["spec"]
     return spec
 
 
-def container_of(resources: tuple[Resource, ...]) -> Resource:
+def container_of(resources: tuple[Resource, ...], of: str = WORKERS) -> Resource:
     """The one container."""
-    (container,) = pod_of(resources)["containers"]
+    (container,) = pod_of(resources, of)["containers"]
     found: Resource = container
     return found
 
 
-def environment_of(resources: tuple[Resource, ...]) -> dict[str, str]:
+def environment_of(resources: tuple[Resource, ...], of: str = WORKERS) -> dict[str, str]:
     """The container's variables; one out of a Secret has its reference as JSON for its value."""
     return {
         one["name"]: one["value"] if "value" in one else json.dumps(one["valueFrom"]["secretKeyRef"])
-        for one in container_of(resources)["env"]
+        for one in container_of(resources, of)["env"]
     }

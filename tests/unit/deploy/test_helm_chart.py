@@ -21,10 +21,12 @@ from tests.harness.helm import (
     NEEDS_HELM,
     VALUES,
     VERSION,
+    WORKERS,
     Refused,
     container_of,
     environment_of,
     helm,
+    of_the,
     only,
     pod_of,
     render,
@@ -195,7 +197,7 @@ def test_the_selectors_find_the_pods(values: str) -> None:
         only(resources, "StatefulSet")["spec"]["selector"]["matchLabels"],
         only(resources, "Service")["spec"]["selector"],
     ]
-    for one in resources:
+    for one in of_the(WORKERS, resources):
         if one["kind"] == "PodDisruptionBudget":
             selectors.append(one["spec"]["selector"]["matchLabels"])
         if one["kind"] == "NetworkPolicy":
