@@ -76,7 +76,10 @@ class Call:
         """The response that tells `error` in this API's shape."""
         if self.provider == "google":
             return JSONResponse(error.google_body(), error.google_status)
-        body = error.anthropic_body(self.id) if self.provider == "anthropic" else error.openai_body()
+        if self.provider == "openrouter":
+            body = error.openrouter_body()
+        else:
+            body = error.anthropic_body(self.id) if self.provider == "anthropic" else error.openai_body()
         headers = {}
         if error.retry_after_s is not None:
             headers["retry-after"] = f"{error.retry_after_s:g}"

@@ -25,6 +25,11 @@ class SimulatorControl:
         """The base URL for OpenAI clients; Anthropic's is `base_url`."""
         return f"{self.base_url}/v1"
 
+    @property
+    def openrouter_url(self) -> str:
+        """The base URL for clients of OpenRouter."""
+        return f"{self.base_url}/openrouter/api/v1"
+
     def _request(self, method: str, name: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         headers = {"content-type": "application/json"}

@@ -59,11 +59,38 @@ STATUS_OF_TYPE = (
 """The HTTP status of each error type that a fault may name."""
 
 
+OPENROUTER_TYPES = {
+    400: "invalid_request",
+    401: "authentication",
+    402: "payment_required",
+    403: "permission_denied",
+    404: "not_found",
+    408: "timeout",
+    413: "payload_too_large",
+    422: "unprocessable",
+    429: "rate_limit_exceeded",
+    500: "server",
+    502: "provider_unavailable",
+    503: "provider_unavailable",
+}
+"""OpenRouter's `error_type` for each status."""
+
+
+def openrouter_error(status: int, message: str, kind: str | None = None, reasons: Sequence[str] = ()) -> dict[str, Any]:
+    """`{"error": {"code", "message", "metadata"}}`, the code being the status; `reasons` are those of a moderated text."""
+    known = kind if kind is not None and kind not in ANTHROPIC_TYPES.values() else OPENROUTER_TYPES.get(status)
+    metadata: dict[str, Any] = {} if known is None else {"error_type": known}
+    if reasons:
+        metadata |= {"reasons": list(reasons), "flagged_input": "...", "provider_name": "Simulated"}
+    return {"error": {"code": status, "message": message, "metadata": metadata}}
+
+
 class ApiError(Exception):
     """A request that is answered with `status` and an error body instead of a result.
 
-    `code` is OpenAI's `error.code`, Anthropic's `error.details.error_code`, and the google.rpc number of a row at Google;
-    `type` replaces the type (Google's word) that follows from the status; `details` are Google's alone.
+    `code` is OpenAI's `error.code`, Anthropic's `error.details.error_code`, and the google.rpc number of a row at Google; at
+    OpenRouter "moderation" says what the text was refused for. `type` replaces the type (Google's word) that follows from the
+    status; `details` are Google's alone.
     """
 
     def __init__(
@@ -109,6 +136,11 @@ class ApiError(Exception):
                 "code": self.code or OPENAI_CODES.get(self.status),
             }
         }
+
+    def openrouter_body(self) -> dict[str, object]:
+        """As `openrouter_error`; the code "moderation" says that the text was moderated."""
+        reasons = ("violence",) if self.code == "moderation" else ()
+        return openrouter_error(self.status, self.message, self.type, reasons)
 
     @property
     def google_status(self) -> int:

@@ -32,6 +32,7 @@ VARIANTS = {
     "status": ("", *DETAILS),
     "status_after": ("", *DETAILS),
     "failed_validation": ("", "at_end"),
+    "error_in_200": ("top", "choice", "finish"),
     "odd_operation": ("job_state", "unknown_state", "response_only"),
 }
 """The variants of each kind of fault; the first one is meant unless another is named."""
@@ -100,6 +101,7 @@ FaultKind = Literal[
     "cancelled_runs_on",
     "odd_operation",
     "odd_list",
+    "error_in_200",
 ]
 
 
@@ -116,7 +118,7 @@ class Fault(BaseModel):
     fault: FaultKind
     rate: float | None = Field(default=None, ge=0, le=1)
     next: int | None = Field(default=None, ge=0)
-    provider: Literal["anthropic", "openai", "google"] | None = None
+    provider: Literal["anthropic", "openai", "google", "openrouter"] | None = None
     endpoint: str | None = None
     api_key: str | None = None
     items: int = Field(default=1, ge=1)

@@ -140,7 +140,7 @@ def _max_tokens(body: dict[str, Any]) -> int | None:
     return value
 
 
-def read_body(body: Any, models: Models = ANY_MODEL) -> Prompt:
+def read_body(body: Any, models: Models = ANY_MODEL, provider: str = "openai") -> Prompt:
     """The prompt in `body`; raises ApiError 400 for a bad request, 404 for an unknown model."""
     only(body, "", PARAMS)
     for name in ("model", "messages"):
@@ -152,7 +152,7 @@ def read_body(body: Any, models: Models = ANY_MODEL) -> Prompt:
     if body.get("stream") or body.get("n") not in (None, 1):
         raise bad("This server neither streams nor gives several choices.", "stream", "unsupported_value")
     model = body["model"]
-    if not models.knows("openai", model):
+    if not models.knows(provider, model):
         message = f"The model `{model}` does not exist or you do not have access to it."
         raise ApiError(404, message, type="invalid_request_error", code="model_not_found")
     for name, allowed in (("reasoning_effort", EFFORTS), ("verbosity", VERBOSITIES)):
@@ -161,10 +161,11 @@ def read_body(body: Any, models: Models = ANY_MODEL) -> Prompt:
     temperature = body.get("temperature")
     if temperature is not None and not (isinstance(temperature, int | float) and 0 <= temperature <= 2):
         raise bad(f"Invalid 'temperature': {temperature!r}. Expected a decimal from 0 to 2.", "temperature")
-    models.check_openai(model, body)
+    if provider == "openai":
+        models.check_openai(model, body)
     system, user = _messages(body["messages"])
     return Prompt(
-        provider="openai",
+        provider=provider,
         model=model,
         text="\n\n".join(user),
         system="\n\n".join(system),

@@ -67,6 +67,8 @@ PRICES = {
     "gpt-6-luna": Price("openai", 0.1, 0.5, 0.01, long_from=272_000, long_factors=(2.0, 1.5)),
     "gpt-6.1-terra": Price("openai", 1.0, 5.0, 0.05, long_from=272_000, long_factors=(2.0, 1.5)),
     "gpt-6.1-sol": Price("openai", 2.0, 10.0, 0.1, long_from=272_000, long_factors=(2.0, 1.5)),
+    "anthropic/claude-haiku-5.5": Price("openrouter", 0.1, 0.5, 0.01, 0.125, 0.2, 100_000, (5.0, 5.0), batch_factor=1.0),
+    "openai/gpt-6-luna": Price("openrouter", 0.1, 0.5, 0.01, 0.0, 0.0, 272_000, (2.0, 1.5), batch_factor=1.0),
     "gemini-3.8-flash": Price("google", 0.75, 3.75, 0.075, doubles_from=NEW_YEAR),
     "gemini-3.7-flash": Price("google", 0.75, 3.75, 0.075, doubles_from=NEW_YEAR, batch_factor=1.0),
     "gemini-3.6-flash": Price("google", 0.75, 3.75, 0.075, doubles_from=NEW_YEAR),

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from simulator import anthropic_api, google_api, google_batches, google_files, openai_api, openai_batches
+from simulator import anthropic_api, google_api, google_batches, google_files, openai_api, openai_batches, openrouter_api
 from simulator.calls import Call, Handler, serve
 from simulator.clock import Clock, RealClock
 from simulator.control_api import Control
@@ -37,6 +37,8 @@ ROUTES: tuple[tuple[str, str, str, str, Handler], ...] = (
     ("openai", "batches.list", "GET", "/v1/batches", openai_batches.list_batches),
     ("openai", "batches.retrieve", "GET", "/v1/batches/{id}", openai_batches.retrieve_batch),
     ("openai", "batches.cancel", "POST", "/v1/batches/{id}/cancel", openai_batches.cancel_batch),
+    ("openrouter", "chat.completions.create", "POST", "/openrouter/api/v1/chat/completions", openrouter_api.create_completion),
+    ("openrouter", "key.retrieve", "GET", "/openrouter/api/v1/key", openrouter_api.show_key),
     ("google", "models.generate_content", "POST", "/v1beta/models/{model}:generateContent", google_api.generate_content),
     ("google", "batches.create", "POST", "/v1beta/models/{model}:batchGenerateContent", google_batches.create_batch),
     ("google", "batches.list", "GET", "/v1beta/batches", google_batches.list_batches),

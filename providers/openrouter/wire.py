@@ -125,8 +125,8 @@ def refusal(failure: HttpFailure, step: Step) -> ProviderError:
         return ContentRefused(said)
     if status == 408:
         return OutcomeUnknown(said)  # the provider's time ran out: it may have answered, and be paid
-    if status in (502, 503):
-        return ProviderDown(said)  # the provider gave nothing usable, or there is none
+    if status == 502:
+        return ProviderDown(said)  # the provider gave nothing usable
     return of_status(failure, step)
 
 

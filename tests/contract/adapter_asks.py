@@ -8,17 +8,34 @@ from domain.reply import Reply
 from providers.anthropic.adapter import AnthropicProvider
 from providers.google.adapter import GoogleProvider
 from providers.openai.adapter import OpenAIProvider
+from providers.openrouter.adapter import OpenRouterProvider
 from providers.prompts.prompts import PromptSource, SourceBlock, prompt_blocks
 from providers.protocol import Ask, JobPhase, Provider
+from simulator.control import SimulatorControl
 
 CONTEXT = "**Assessment Criteria:**\n" + "Content, structure, language. " * 100  # above the shortest cached prefix
-MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna", "google": "gemini-3.8-flash"}
+MODELS = {
+    "anthropic": "claude-haiku-5-5",
+    "openai": "gpt-6-luna",
+    "google": "gemini-3.8-flash",
+    "openrouter": "anthropic/claude-haiku-5.5",
+}
 DOWNLOAD = {"anthropic": "batches.results", "openai": "files.content", "google": "files.content"}  # of an ended batch's rows
 LONG_S = 20.0
 AnyAdapter = AnthropicProvider | OpenAIProvider | GoogleProvider
-ADAPTERS: dict[str, type[AnyAdapter]] = {"anthropic": AnthropicProvider, "openai": OpenAIProvider, "google": GoogleProvider}
+ADAPTERS: dict[str, type[AnyAdapter]] = {
+    "anthropic": AnthropicProvider,
+    "openai": OpenAIProvider,
+    "google": GoogleProvider,
+    "openrouter": OpenRouterProvider,
+}
 # Opens a provider with a key of the test's own.
 Open = Callable[..., AnyAdapter]
+
+
+def base_url_of(simulator: SimulatorControl, kind: str) -> str:
+    """Where the simulator speaks the API of a provider."""
+    return {"openai": simulator.openai_url, "openrouter": simulator.openrouter_url}.get(kind, simulator.base_url)
 
 
 class Counts:

@@ -7,7 +7,7 @@ import pytest
 
 from providers.protocol import Provider
 from simulator.control import SimulatorControl
-from tests.contract.adapter_asks import ADAPTERS, AnyAdapter, Counts, Open
+from tests.contract.adapter_asks import ADAPTERS, AnyAdapter, Counts, Open, base_url_of
 from tests.harness.forked import forked_simulator
 
 
@@ -19,7 +19,7 @@ def process() -> Iterator[SimulatorControl]:
         workspaces={"other-key": "another workspace"},
         call_max_bytes=200_000,
         judge_error_rate=0.0,
-        unknown_models=["no-such-model"],
+        unknown_models=["no-such-model", "acme/no-such-model"],
     ) as control:
         yield control
 
@@ -51,7 +51,7 @@ async def open_with(simulator: SimulatorControl, kind: str, counts: Counts, monk
     opened: list[AnyAdapter] = []
 
     def open_one(api_key: str = "good-key", base_url: str | None = None) -> AnyAdapter:
-        url = base_url or (simulator.openai_url if kind == "openai" else simulator.base_url)
+        url = base_url or base_url_of(simulator, kind)
         opened.append(ADAPTERS[kind](api_key, base_url=url, on_http=counts.on_http, on_dropped=counts.on_dropped))
         return opened[-1]
 
