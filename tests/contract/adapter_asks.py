@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from domain.providers import PROVIDERS
 from domain.reply import Reply
 from providers.anthropic.adapter import AnthropicProvider
 from providers.google.adapter import GoogleProvider
@@ -29,6 +30,7 @@ ADAPTERS: dict[str, type[AnyAdapter]] = {
     "google": GoogleProvider,
     "openrouter": OpenRouterProvider,
 }
+BATCHERS = tuple(name for name in ADAPTERS if PROVIDERS[name].batches)  # those that take batch jobs
 # Opens a provider with a key of the test's own.
 Open = Callable[..., AnyAdapter]
 

@@ -7,7 +7,7 @@ import pytest
 
 from providers.protocol import Provider
 from simulator.control import SimulatorControl
-from tests.contract.adapter_asks import ADAPTERS, AnyAdapter, Counts, Open, base_url_of
+from tests.contract.adapter_asks import ADAPTERS, BATCHERS, AnyAdapter, Counts, Open, base_url_of
 from tests.harness.forked import forked_simulator
 
 
@@ -31,7 +31,7 @@ def simulator(process: SimulatorControl) -> SimulatorControl:
     return process
 
 
-@pytest.fixture(params=ADAPTERS)
+@pytest.fixture(params=BATCHERS)
 def kind(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name

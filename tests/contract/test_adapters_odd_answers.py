@@ -11,7 +11,7 @@ import structlog
 from domain.answer import Answer
 from domain.reply import ReplyKind, Retry, judge
 from providers.protocol import AccountRefused, Ask, OutcomeUnknown, PromptBlock, ProviderDown, ProviderError, ResultsNotWhole
-from tests.contract.adapter_asks import ADAPTERS, AnyAdapter
+from tests.contract.adapter_asks import ADAPTERS, BATCHERS, AnyAdapter
 
 ASK = Ask("job-0", "m", "Judge.", (PromptBlock("p"),), 100)
 
@@ -88,7 +88,7 @@ class Odd:
             yield chunk
 
 
-@pytest.fixture(params=ADAPTERS)
+@pytest.fixture(params=BATCHERS)
 def odd(request: pytest.FixtureRequest) -> Odd:
     return Odd(request.param)
 
