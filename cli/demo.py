@@ -28,6 +28,8 @@ def demo(
 ) -> None:
     """Play the CJ service: rank 24 essays at each of two providers, a round at a time, and compare with the hidden order.
 
+    With --cj http it posts as the CJ service does today, and 12 essays go to each of the other three providers as well.
+
     Needs no key, no Docker and no Kafka; with KAFKA_BOOTSTRAP_SERVERS it uses that Kafka, under topics of its own. Exit
     code 1 if a result is missing or came twice, or if a process failed.
     """

@@ -59,9 +59,10 @@ class Progress:
             rounds = batch.round if batch.round_answered else batch.round - 1
             if rounds > self._shown[batch.cj_batch_id]:
                 self._shown[batch.cj_batch_id] = rounds
+                found = f"rank correlation so far {batch.rank_correlation():.2f}" if batch.route.judges else "made up"
                 self.say(
                     f"{batch.route.provider}: round {rounds} of {batch.rounds} answered, {batch.answered} comparisons, "
-                    f"{batch.errors} errors, rank correlation so far {batch.rank_correlation():.2f}"
+                    f"{batch.errors} errors, {found}"
                 )
 
     def view(self) -> Panel:
@@ -83,7 +84,7 @@ class Progress:
                 ProgressBar(total=1.0, completed=share, width=8),
                 f"{batch.answered}/{batch.requested}",
                 f"[red]{batch.errors}" if batch.errors else "0",
-                f"{batch.rank_correlation():.2f}",
+                f"{batch.rank_correlation():.2f}" if batch.route.judges else "–",
             )
         return Panel(Group(table, "", bill(self._ledger)), title="roundbatch demo", expand=False)
 

@@ -122,7 +122,8 @@ def print_tables(batches: Sequence[CJBatch], console: Console) -> None:
                 style=style,
             )
         tables.append(table)
-    beside.add_row(*tables)
+    for first in range(0, len(tables), 2):
+        beside.add_row(*tables[first : first + 2])
     console.print(beside)
 
 

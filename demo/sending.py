@@ -23,6 +23,12 @@ class Judge:
 
 
 JUDGES = (Judge("anthropic", "claude-haiku-5-5", "better-future"), Judge("openai", "gpt-6-luna", "school-start"))
+#: The other providers that CJ may name, with half an assignment each.
+MORE_JUDGES = (
+    Judge("google", "gemini-3.8-flash", "better-future", 12),
+    Judge("openrouter", "anthropic/claude-haiku-5.5", "school-start", 12),
+    Judge("mock", "mock", "better-future", 12),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ class Sending:
     """A row of the strategy table, a layout (`auto`, `verbatim`, `shared_essays`), which matters only to bundles; CJ's way in.
 
     http: CJ posts each comparison to the gateway, as today's CJ does by default: without hints, so that the worker's strategy
-    holds. Otherwise it writes each round into the request topic.
+    holds. All providers are asked. Otherwise it writes each round into the request topic, and asks two.
     """
 
     strategy: str = DEFAULT
@@ -40,7 +46,7 @@ class Sending:
     @property
     def judges(self) -> tuple[Judge, ...]:
         """Who judges what."""
-        return JUDGES
+        return (*JUDGES, *MORE_JUDGES) if self.http else JUDGES
 
     @property
     def settings(self) -> dict[str, str]:

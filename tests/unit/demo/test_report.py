@@ -10,6 +10,7 @@ from rich.console import Console
 from demo import assignment, picture, report
 from demo.cj_batch import CJBatch, Route
 from demo.progress import Progress, bill
+from demo.sending import Sending
 from streams.wire.results import ComparisonResult
 
 LEDGER = {"batches": 4, "http_operations": 31, "cost_usd": 0.1, "cost_single_usd": 0.2}
@@ -61,14 +62,37 @@ def test_standings_are_the_order_that_the_answers_give() -> None:
     assert sum(abs(row.place - row.hidden_place) for row in rows) <= 24
 
 
+def test_made_up_answers_are_counted_and_give_no_ranking() -> None:
+    batch = judged()
+    made_up = CJBatch(
+        batch.assignment,
+        Route("mock", "mock", "results", judges=False),
+        cj_batch_id="140",
+        rounds=1,
+        rng=np.random.default_rng(7),
+    )
+    for body in made_up.next_round():
+        made_up.enter(body["correlation_id"], "Essay A")
+    output = io.StringIO()
+    with Progress([made_up], lambda: LEDGER, output, live=False) as progress:
+        progress.update()
+
+    found = report.make([batch, made_up], LEDGER | {"input_tokens": 1}, 1.0, Sending(http=True))
+
+    assert found.by_provider == {"openai": 120, "mock": 12}
+    assert found.cj == "http"
+    assert found.rank_correlation == round(batch.rank_correlation(), 4) != round(made_up.rank_correlation(), 4)
+    assert output.getvalue() == "mock: round 1 of 1 answered, 12 comparisons, 0 errors, made up\n"
+
+
 def test_the_table_and_the_picture_hold_every_essay(tmp_path: Path) -> None:
     batch = judged()
     output = io.StringIO()
 
-    report.print_tables([batch], Console(file=output, width=80))
+    report.print_tables([batch] * 4, Console(file=output, width=80))
     picture.draw([batch, batch], tmp_path / "deep" / "ranking.png")
 
-    assert "Should school start later?" in output.getvalue()
+    assert output.getvalue().count("Should school start later?") == 4, "two beside each other, or a terminal cuts them off"
     assert all(f"({essay.quality:.2f})" in output.getvalue() for essay in batch.assignment.essays)
     height, width, _ = matplotlib.image.imread(tmp_path / "deep" / "ranking.png").shape
     assert (width, height) == (1680, 1140)

@@ -38,13 +38,13 @@ def test_the_worker_sends_by_the_strategy_whatever_the_requests_mode(strategy: s
     assert found.strategy_for(provider) == strategy
     assert choose(strategy, sending.mode, honor_request_mode=found.honor_request_mode).name == strategy
     assert found.provider(provider).bundle_layout == "verbatim"
-    assert found.warnings == ()
+    assert all("MOCK__ENABLED" in warning for warning in found.warnings)
 
 
-def test_over_http_each_provider_is_the_simulator() -> None:
+def test_over_http_all_providers_of_the_contract_are_asked_at_the_simulator() -> None:
     sending = Sending(http=True)
     found = settings(sending)
-    assert [judge.provider for judge in sending.judges] == list(found.configured_providers)
+    assert [judge.provider for judge in sending.judges] == list(PROVIDERS) == list(found.configured_providers)
     for judge in sending.judges:
         assert (
             found.provider(judge.provider).base_url != type(found.provider(judge.provider))().base_url
