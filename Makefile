@@ -70,7 +70,7 @@ lock: ## pin pyproject.toml with hashes: requirements.lock to run it, requiremen
 	$(LOCK) --extra msk --extra tracing -o requirements.lock
 	$(LOCK) --all-extras --constraint requirements.lock -o requirements-dev.lock
 
-kafka-up: ## Kafka, the worker and the simulator in containers
+kafka-up: ## Kafka, the worker, the gateway and the simulator in containers
 	docker compose -f docker-compose.kafka.yml up --detach --build
 
 kafka-down: ## stop them and delete their volumes

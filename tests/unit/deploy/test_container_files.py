@@ -17,8 +17,10 @@ import yaml  # type: ignore[import-untyped]
 from agents import worker
 from agents.status.endpoints import PAGE
 from cli import packages as own_packages
+from demo.services import PATHS
+from domain.providers import PROVIDERS
 from settings.env import fields, variable_of
-from settings.settings import Settings
+from settings.settings import Settings, load_settings
 from tests.brokers.image import PUBLISHED
 from tests.waiting import LIMIT_S
 
@@ -300,3 +302,14 @@ def test_the_worker_asks_the_simulator_unless_told_otherwise() -> None:
     assert environment["ANTHROPIC_BASE_URL"] == f"${{ANTHROPIC_BASE_URL:-http://simulator:{port}}}"
     # OpenAI's SDK puts its paths behind the version, Anthropic's brings its own.
     assert environment["OPENAI_BASE_URL"] == f"${{OPENAI_BASE_URL:-http://simulator:{port}/v1}}"
+    for name in ("GOOGLE", "OPENROUTER"):
+        url = f"http://simulator:{port}{PATHS[name.lower()]}"
+        assert environment[f"ROUNDBATCH_{name}__BASE_URL"] == f"${{{name}_BASE_URL:-{url}}}"
+
+
+def test_the_worker_starts_with_what_the_compose_file_gives_it() -> None:
+    """Each variable at its default, as where nothing is set."""
+    given = SERVICES["worker"]["environment"]
+    settings = load_settings({name: re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", value) for name, value in given.items()})
+    assert settings.configured_providers == tuple(name for name, row in PROVIDERS.items() if row.needs_key)
+    assert settings.warnings == ()
