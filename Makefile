@@ -56,8 +56,9 @@ check: $(VENV)/installed ## lint, strict types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/installed ## throughput beside plain consume → produce, into build/bench.json
+bench: $(VENV)/installed ## throughput beside plain consume → produce, and the gateway beside its server without Kafka, into build/
 	$(BIN)/python -m bench.throughput
+	$(BIN)/python -m bench.gateway
 
 compare: $(VENV)/installed ## all strategies on the recorded workload, cost against time, into build/compare.html
 	$(BIN)/python -m compare

@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import gc
 import os
 import signal
 import uuid
@@ -21,6 +20,7 @@ from agents.status.worker_status import Observed, WorkerStatus
 from agents.wiring import Edges, assemble, open_edges
 from settings.settings import Settings
 from streams import failstop, logs
+from streams.collector import spare_the_collector
 from streams.kafka import security, topics
 from streams.kafka.app import raw_topic
 from tables.state_dir import StateDir
@@ -29,7 +29,6 @@ log = structlog.get_logger("worker")
 
 EXIT_HARD_S = 20.0  # after shutdown_timeout_s and this, a stop that hangs is cut off; what is not acked is read again
 _TOUCH_S = 60.0
-_GC_ALLOCATIONS = 20_000  # Python's default is 700: about two comparisons
 
 
 class Worker:
@@ -74,7 +73,7 @@ class Worker:
         if not await self._starting.run(self._start(), stop):
             return
         self._start_loops()
-        _spare_the_collector()
+        spare_the_collector()
         log.info("worker_started", worker_run=self.worker_run, providers=list(self._edges.accounts))
         await stop.wait()
         await self._shut_down()
@@ -162,17 +161,6 @@ class Worker:
         await self._stack.aclose()
         hard.cancel()
         log.info("worker_stopped")
-
-
-def _spare_the_collector() -> None:
-    """Exempt the objects of the start, which stay for good, from garbage collection, and collect less often.
-
-    Collecting took 20 % of a busy worker's time. Most of what a comparison leaves behind is freed by its reference counts;
-    cycles of references wait a little longer.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GC_ALLOCATIONS, 20, 20)
 
 
 def main(settings: Settings, open_edges: Callable[[Settings], Edges] = open_edges) -> None:

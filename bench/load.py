@@ -12,11 +12,11 @@ ROUND_SIZE = 12
 REQUEST_BYTES = 4_096  # of one comparison's JSON: the prompt is in it twice, whole and in blocks
 
 
-def body(round_number: int, position: int, callback_topic: str) -> dict[str, Any]:
-    """One comparison as CJ posts it, REQUEST_BYTES long in compact JSON."""
+def body(round_number: int, position: int, callback_topic: str, size: int = REQUEST_BYTES) -> dict[str, Any]:
+    """One comparison as CJ posts it, `size` bytes long in compact JSON."""
     first, second = uuid.uuid4(), uuid.uuid4()
     made = _body(round_number, position, callback_topic, first, second, padding=0)
-    spare = REQUEST_BYTES - len(json.dumps(made, separators=(",", ":")))
+    spare = size - len(json.dumps(made, separators=(",", ":")))
     return _body(round_number, position, callback_topic, first, second, padding=max(0, spare // 4))
 
 

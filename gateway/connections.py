@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 from gateway.metrics import Metrics
 from settings.gateway import GatewaySettings
 
-_LOOK_S = 1.0
+LOOK_S = 1.0
 _HEAD_BYTES = 64 * 1024
 # What a body may have around it on its way: the frames of its chunks, trailers.
 _FRAME_BYTES = 256 * 1024
@@ -138,7 +138,7 @@ async def watch(state: ServerState) -> None:
     """Look at all connections, until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(LOOK_S)
         now_s = loop.time()
         for connection in list(state.connections):
             if isinstance(connection, Connection):

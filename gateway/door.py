@@ -25,6 +25,8 @@ class Door:
     def __init__(self, settings: Settings, records: Records, metrics: Metrics) -> None:
         self._settings, self._records, self._metrics = settings, records, metrics
         self._held: set[asyncio.Timeout] = set()
+        metrics.held.set_function(lambda: len(self._held))
+        self._accepted = metrics.posts.labels("202")
         self._ends_s: float | None = None  # by the loop's clock: when the posts that are held at a stop are answered
 
     @property
@@ -57,7 +59,7 @@ class Door:
             self._metrics.posts.labels(str(refused.status)).inc()
             log.info("post_refused", status=refused.status, reason=refused.reason)
             return JSONResponse(refused.answer, refused.status, _AGAIN if refused.status == 503 else None)
-        self._metrics.posts.labels("202").inc()
+        self._accepted.inc()
         answer = {"queue_id": taken.queue_id, "status": "queued", "message": _QUEUED, "estimated_wait_minutes": None}
         return JSONResponse(answer, 202)
 
@@ -70,7 +72,6 @@ class Door:
         loop = asyncio.get_running_loop()
         hold = asyncio.timeout_at(loop.time() + self._settings.gateway.hold_s)
         self._held.add(hold)
-        self._metrics.held.set(len(self._held))
         read: Comparison | None = None
         try:
             async with hold:
@@ -87,7 +88,6 @@ class Door:
             raise _too_large(str(refusal)) from None
         finally:
             self._held.discard(hold)
-            self._metrics.held.set(len(self._held))
 
     def _over(self, read: Comparison | None) -> Refused:
         """What a post is answered whose time is over."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from gateway.metrics import Metrics
 from gateway.records import Records
 from settings.settings import Settings
 from streams import logs
+from streams.collector import spare_the_collector
 from streams.kafka import security, topics
 from streams.system_words import system_words
 
@@ -32,7 +34,7 @@ class CannotListen(Exception):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, which ends with exit code 0 on SIGTERM; uvicorn would raise the signal again after its shutdown."""
+    """uvicorn's, which leaves signals to the gateway: uvicorn would raise SIGTERM again after its shutdown."""
 
     def __init__(self, config: uvicorn.Config, door: Door, within_s: float) -> None:
         super().__init__(config)
@@ -45,42 +47,69 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, setattr, self, "should_exit", True)
         yield
 
 
-async def serve(settings: Settings) -> None:
+class Gateway:
+    """The parts of a gateway over its records, and their server."""
+
+    def __init__(self, settings: Settings, records: Records, metrics: Metrics) -> None:
+        limits = settings.gateway
+        self._limits = limits
+        self.door = Door(settings, records, metrics)
+        self._health = Health(settings, records, self.door, metrics)
+        config = uvicorn.Config(
+            create_app(settings, self.door, self._health, metrics),
+            http=connections.connection_class(limits, metrics),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=math.ceil(limits.keep_alive_s),
+            timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout_s + _MORE_S),
+        )
+        self._server = _Server(config, self.door, settings.shutdown_timeout_s)
+
+    def listening(self) -> socket.socket:
+        """A socket that listens where the settings say. Raises CannotListen."""
+        return _listening(self._limits.host, self._limits.port)
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Take posts until `stop`, and answer those that are held then."""
+        watching = [
+            asyncio.create_task(self._health.run()),
+            asyncio.create_task(connections.watch(self._server.server_state)),
+        ]
+        try:
+            await self._server.serve(sockets=[listener])
+        finally:
+            for task in watching:
+                task.cancel()
+
+    def stop(self) -> None:
+        """Let `serve` come to its end."""
+        self._server.should_exit = True
+
+
+async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Raises what a start refuses, and CannotListen."""
-    limits, metrics = settings.gateway, Metrics()
+    metrics = Metrics()
     records = Records(settings, settings.request_topic, metrics)
     async with asyncio.timeout(settings.start_timeout_s or None):
         await security.check(settings)
         if not settings.testing.embedded_broker:
             await topics.prepare_to_request(settings)
         await records.start()
-    door = Door(settings, records, metrics)
-    health = Health(settings, records, door, metrics)
-    config = uvicorn.Config(
-        create_app(settings, door, health, metrics),
-        http=connections.connection_class(limits, metrics),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=int(limits.keep_alive_s) or 1,
-        timeout_graceful_shutdown=int(settings.shutdown_timeout_s + _MORE_S),
-    )
-    server = _Server(config, door, settings.shutdown_timeout_s)
-    with _listening(limits.host, limits.port) as listener:
-        log.info("gateway_started", host=limits.host, port=listener.getsockname()[1], topic=settings.request_topic)
-        watching = [asyncio.create_task(health.run()), asyncio.create_task(connections.watch(server.server_state))]
-        await server.serve(sockets=[listener])
-    for task in watching:
-        task.cancel()
+    gateway = Gateway(settings, records, metrics)
+    spare_the_collector()
+    with gateway.listening() as listener:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, gateway.stop)
+        host, port = listener.getsockname()[:2]
+        log.info("gateway_started", host=host, port=port, topic=settings.request_topic)
+        await gateway.serve(listener)
     await records.stop()
     log.info("gateway_stopped")
 
@@ -100,6 +129,6 @@ def main(settings: Settings) -> None:
     """Run a gateway in an event loop of its own, and end the process after a clean stop."""
     import uvloop
 
-    asyncio.Runner(loop_factory=uvloop.new_event_loop).run(serve(settings))
+    asyncio.Runner(loop_factory=uvloop.new_event_loop).run(run(settings))
     logs.finish()
     os._exit(0)  # a producer that waits for a Kafka that is away must not hold up the exit

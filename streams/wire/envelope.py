@@ -1,6 +1,7 @@
 """The event envelope that every event of the platform travels in, and its bytes."""
 
 import json
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -28,6 +29,11 @@ class EventEnvelope(BaseModel, Generic[Data]):
 def encode(envelope: EventEnvelope[Any]) -> bytes:
     """Encode as the platform's own services do: by json.dumps with its defaults, so ASCII-escaped and with nulls present."""
     return json.dumps(envelope.model_dump(mode="json")).encode()
+
+
+def wire_time(moment: datetime) -> str:
+    """A time as the platform's models write it: with Z, and without a fraction where that is 0."""
+    return moment.isoformat().removesuffix("+00:00") + "Z"
 
 
 def trace_metadata(traceparent: str | None, tracestate: str | None = None) -> dict[str, str] | None:

@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
-from streams.wire.envelope import EventEnvelope, encode, trace_metadata
+from streams.wire.envelope import EventEnvelope, encode, trace_metadata, wire_time
 from streams.wire.requests import ROUND_EVENT, SCHEMA_VERSION, SINGLE_EVENT
 
 PRODUCER = "cj_assessment_service"
 
 Body = dict[str, Any]
-
-# What an envelope without data has in its place; nothing before it can hold these bytes.
-_DATA = b'"data": '
-_NO_DATA = _DATA + b"{}"
 
 
 def single_event(
@@ -74,10 +71,22 @@ def spliced_event(
 
     They stay as they are: members that nobody knows, the spelling of numbers, members that occur twice.
     """
-    trace = trace_metadata(traceparent, tracestate)
-    without = encode(_envelope(SINGLE_EVENT, {}, uuid4(), correlation_id, None, source_service, trace))
-    head, _, tail = without.partition(_NO_DATA)
-    return b"".join((head, _DATA, data, tail))
+    head, after_id, after_time, before_data, tail = _around(source_service, traceparent, tracestate)
+    event_id, identity, now = str(uuid4()).encode(), str(correlation_id).encode(), wire_time(datetime.now(UTC)).encode()
+    return b"".join((head, event_id, after_id, now, after_time, identity, before_data, data, tail))
+
+
+@lru_cache(maxsize=64)
+def _around(source_service: str, traceparent: str | None, tracestate: str | None) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    """The envelope's bytes around what differs: its id, its time, the correlation id and the data. Encoding takes 40 µs."""
+    one, other = UUID(int=1), UUID(int=2)
+    time = datetime(2001, 1, 1, tzinfo=UTC)  # of all these, nothing else in the envelope can have the bytes
+    made = encode(_envelope(SINGLE_EVENT, {}, one, other, time, source_service, trace_metadata(traceparent, tracestate)))
+    head, _, rest = made.partition(str(one).encode())
+    after_id, _, rest = rest.partition(wire_time(time).encode())
+    after_time, _, rest = rest.partition(str(other).encode())
+    before_data, _, tail = rest.partition(b"{}")
+    return head, after_id, after_time, before_data, tail
 
 
 def _envelope(

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from domain.answer import MAX_JUSTIFICATION
 from domain.outcome import Outcome
 from domain.reply import ErrorCode, Fault, Usage
-from streams.wire.envelope import EventEnvelope, trace_metadata
+from streams.wire.envelope import EventEnvelope, trace_metadata, wire_time
 from streams.wire.requests import InboundMember
 
 EVENT_TYPE = "LLMComparisonResultV1"
@@ -146,12 +146,12 @@ def result_message(
     event = {
         "event_id": event_id,
         "event_type": EVENT_TYPE,
-        "event_timestamp": _wire_time(completed),
+        "event_timestamp": wire_time(completed),
         "source_service": SOURCE_SERVICE,
         "schema_version": SCHEMA_VERSION,
         "correlation_id": name,
         "data_schema_uri": None,
-        "data": _result(member, outcome, name, _wire_time(_utc(requested_ms)), _wire_time(completed)),
+        "data": _result(member, outcome, name, wire_time(_utc(requested_ms)), wire_time(completed)),
         "metadata": trace_metadata(traceparent, tracestate),
     }
     # Checked in the form that is sent: dumping the checked model would take as long again, and give the same.
@@ -244,8 +244,3 @@ def _uuid5(name: str) -> str:
 
 def _utc(ms: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=ms)
-
-
-def _wire_time(moment: datetime) -> str:
-    """A time as the platform's models write it: with Z, and without a fraction where that is 0."""
-    return moment.isoformat().removesuffix("+00:00") + "Z"

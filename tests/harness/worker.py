@@ -27,10 +27,11 @@ class RoundbatchProcess:
 
     def wait_ready(self) -> Self:
         """Return once /readyz says so."""
-        until(self._ready, f"the {self.command} is ready", self.tail, every_s=0.1)
+        until(self.is_ready, f"the {self.command} is ready", self.tail, every_s=0.1)
         return self
 
-    def _ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether /readyz says so."""
         assert self.process.poll() is None, f"the {self.command} ended with {self.process.returncode}:\n{self.tail()}"
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=ANSWER_S) as answer:

@@ -1,12 +1,14 @@
 """The same bodies through both doors: as a record of the request topic, and as a post, which becomes a record."""
 
+import json
 import uuid
+from datetime import datetime
 
 import pytest
 
 from gateway import bodies
 from gateway.bodies import Refused
-from streams.wire.request_events import record_key, spliced_event
+from streams.wire.request_events import record_key, single_event, spliced_event
 from streams.wire.requests import InboundMember, Undecodable, read_record
 from tests.harness.door_cases import ALLOWED, CASES, Case, Reads, body, dumped
 
@@ -82,6 +84,21 @@ def test_the_trace_of_a_post_is_the_records() -> None:
     assert (record.traceparent, record.tracestate) == (parent, 'a="{}"')
     made = bodies.read(dumped(body()), {**JSON, "traceparent": 'x", "data": {}'}, ALLOWED)
     assert read_record(made.value).traceparent is None
+
+
+def test_the_envelope_is_that_of_a_producer() -> None:
+    """All but its id, its time and its source."""
+    fields, parent = body(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    made = bodies.read(dumped(fields), {**JSON, "traceparent": parent}, ALLOWED)
+    own = json.loads(made.value)
+    assert own["event_timestamp"].endswith("Z")
+    assert made.value == single_event(
+        fields,
+        event_id=uuid.UUID(own["event_id"]),
+        event_timestamp=datetime.fromisoformat(own["event_timestamp"]),
+        source_service=bodies.SOURCE_SERVICE,
+        traceparent=parent,
+    )
 
 
 def test_a_refusal_quotes_no_prompt() -> None:
