@@ -36,6 +36,7 @@ class ProviderRow:
     empty_list_lies: whether its list of batches was seen empty where there were some, so that only one which shows an older
     batch proves that another is absent.
     substitutes: whether another model than the one that was asked may answer; then an event names the one that answered.
+    takes_substitutes: whether its answer counts; otherwise the comparison ends in an error, though it was paid.
     needs_key: whether an account needs a key; mock answers without one, where a setting allows it.
     refused_models: names (a pattern, whole) that stand for no one model, and `refused_because` what is wrong with them.
     """
@@ -50,6 +51,7 @@ class ProviderRow:
     one_schema_a_job: bool = False
     empty_list_lies: bool = False
     substitutes: bool = False
+    takes_substitutes: bool = True
     needs_key: bool = True
     refused_models: str = ""
     refused_because: str = ""
@@ -73,6 +75,10 @@ PROVIDERS = {
             one_schema_a_job=True,
             empty_list_lies=True,
             substitutes=True,
+            # It answers for models that it has retired with others, at their price, and says so nowhere but in the answer: an
+            # assignment whose verdicts come from two models is to fail where somebody sees it. Asked again, it would be paid
+            # again and be no other.
+            takes_substitutes=False,
             refused_models=r"(models/)?(gemini-2\.5-(pro|flash)|.*-latest)",
             refused_because="Google answers under this name with a model of its own choice: name a model",
         ),

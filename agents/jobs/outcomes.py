@@ -9,7 +9,7 @@ from domain.job import Job, Plan, Transport
 from domain.model_names import is_same_model
 from domain.outcome import Outcome
 from domain.providers import PROVIDERS
-from domain.reply import Fault, Reply, Retry, Usage, judge, judge_bundle, usage_by_member
+from domain.reply import ErrorCode, Fault, Reply, Retry, Usage, judge, judge_bundle, usage_by_member
 from providers.prices import PriceBook
 from tables.view import PartitionView
 
@@ -37,13 +37,15 @@ def outcomes_of(
 
     Which member a slot of the answer belongs to is its place in the line of the plan, never derived again. Tokens and cost of
     a bundle are shared out by the length of the prompts, and add up exactly. Where another model than the planned one has
-    answered, the outcomes name that one.
+    answered, the outcomes name that one, and are errors where the provider's row says so.
     """
     plan, line = job.plan, job.plan.lines[number]
     model = _answered_by(plan, came)
+    verdicts: Sequence[Answer | Retry | Fault] = [came] * len(line) if isinstance(came, Retry) else judge_line(came, len(line))
     if model != plan.model:
         metrics.other_model(plan.provider, plan.model)
-    verdicts: Sequence[Answer | Retry | Fault] = [came] * len(line) if isinstance(came, Retry) else judge_line(came, len(line))
+        if not PROVIDERS[plan.provider].takes_substitutes:
+            verdicts = [_of_another(plan, model)] * len(line)
     parts: Sequence[tuple[Usage, float]] = [(Usage(), 0.0)] * len(line)
     if isinstance(came, Reply) and (came.usage.prompt_tokens or came.usage.completion_tokens or came.cost_usd):
         is_batch = plan.transport is Transport.BATCH
@@ -87,6 +89,11 @@ def _answered_by(plan: Plan, came: Reply | Retry) -> str:
     if isinstance(came, Retry) or not PROVIDERS[plan.provider].substitutes or is_same_model(plan.model, came.model):
         return plan.model
     return came.model
+
+
+def _of_another(plan: Plan, model: str) -> Fault:
+    message = f"{plan.model} was asked, and {plan.provider} has {model} answer in its place: ask for a model that it offers"
+    return Fault(ErrorCode.CONFIGURATION_ERROR, message, {"answered_by": model})
 
 
 def _cause(verdict: Retry | Fault) -> str:

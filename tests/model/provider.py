@@ -64,6 +64,7 @@ class ModelProvider:
         self.learnt: set[tuple[str, str]] = set()  # model and parameter, of refused rows
         self.withheld: set[str] = set()  # names whose rows are counted, and do not come
         self.gone = False  # all results
+        self.answered_by = ""  # the model that answers name, where it is not the one that was asked
         self.doubled: set[str] = set()  # names whose rows come twice
         self.surplus = 0  # answers that are counted and were never asked for
         self.unknown_files = 0  # so many creates do not find their input file, and make nothing
@@ -143,9 +144,9 @@ class ModelProvider:
             elif ending == "parameter":
                 yield _refused(custom_id, "temperature")
             elif ending == "answered":
-                yield _answer(custom_id, name, self._model)
+                yield _answer(custom_id, name, self.answered_by or self._model)
                 if name in self.doubled:
-                    yield _answer(custom_id, "another's", self._model)
+                    yield _answer(custom_id, "another's", self.answered_by or self._model)
         paid += self.surplus
         if paid:
             raise ResultsNotWhole(f"{paid} answers did not come", gone=self.gone, paid=paid)
@@ -160,7 +161,7 @@ class ModelProvider:
             return _refused(ask.custom_id)
         if ending == "parameter":
             return _refused(ask.custom_id, "temperature")
-        return _answer(ask.custom_id, _name(ask), ask.model)
+        return _answer(ask.custom_id, _name(ask), self.answered_by or ask.model)
 
     def learn(self, model: str, reply: Reply) -> None:
         """Note what a row was refused for."""

@@ -4,6 +4,7 @@ import pytest
 import structlog
 
 from domain.absence import UNPROVEN_FACTOR
+from domain.reply import ErrorCode
 from providers.protocol import FailedBy
 from tests.model.begun import claiming
 from tests.model.test_interleavings_comparisons import *  # noqa: F403 - all of its tests, in the world of this file
@@ -71,3 +72,26 @@ async def test_a_failed_batch_may_have_cost_something_and_is_counted(world: Worl
         await world.finish(worker)
     world.check()
     assert [(one["status"], one["comparisons"]) for one in logs if one["event"] == "batch_cost_unknown"] == [("failed", 2)]
+
+
+@pytest.mark.parametrize("strategy", ["per_round", "serial_bundle"])
+async def test_another_models_answer_is_an_error_that_names_it_and_is_not_asked_again(world: World, strategy: str) -> None:
+    world.provider.answered_by = "gemini-3.5-flash-lite"
+    worker = await world.start(llm_batching_strategy=strategy)
+    world.request("m0")
+    await world.finish(worker)
+    world.check()
+    result = world.result("m0")
+    assert (result["winner"], result["model"]) == (None, "gemini-3.5-flash-lite")
+    assert result["error_detail"]["error_code"] == ErrorCode.CONFIGURATION_ERROR
+    assert "gemini-3.8-flash was asked, and google has gemini-3.5-flash-lite answer" in result["error_detail"]["message"]
+    assert world.provider.tries == 1
+
+
+async def test_a_dated_name_is_of_the_same_model(world: World) -> None:
+    world.provider.answered_by = "models/gemini-3.8-flash-001"
+    worker = await world.start()
+    world.request("m0")
+    await world.finish(worker)
+    world.check()
+    assert world.result("m0")["model"] == "gemini-3.8-flash"
