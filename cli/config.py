@@ -41,8 +41,8 @@ def config(
     settings = settings_or_exit()
     entries = settings_env.entries(settings)
     prices, listed = price_book(settings), price_list()
-    unknown = (prices.unknown_price(name, settings.provider(name).model) for name in settings.configured_providers)
-    warnings = [*settings.warnings, *(said for said in unknown if said is not None)]
+    told = (prices.told_at_start(name, settings.provider(name).model) for name in settings.configured_providers)
+    warnings = [*settings.warnings, *(said for of_one in told for _, said in of_one)]
     if as_json:
         found = [{"name": entry.variable, "value": shown(entry), "source": entry.source or "default"} for entry in entries]
         shown_prices = {"list": listed.name, "newest": listed.newest}

@@ -32,6 +32,7 @@ class ProviderRow:
     bytes_per_token: UTF-8 bytes of text that make at least one token, for upper estimates.
     batches: whether batch jobs are sent to it. cache_marks: whether blocks of a prompt may be marked for its cache.
     queue_by_model: whether each model has a batch queue of its own, or all models of an account share one.
+    thought_tokens: what one comparison may take as output beside its answer, where thoughts are paid and not in max_tokens.
     one_schema_a_job: whether all lines of a batch must have the same answer schema, so the same number of comparisons.
     empty_list_lies: whether its list of batches was seen empty where there were some, so that only one which shows an older
     batch proves that another is absent.
@@ -48,6 +49,7 @@ class ProviderRow:
     batches: bool = True
     cache_marks: bool = False
     queue_by_model: bool = False
+    thought_tokens: int = 0
     one_schema_a_job: bool = False
     empty_list_lies: bool = False
     substitutes: bool = False
@@ -72,6 +74,7 @@ PROVIDERS = {
             "google",
             2.5,
             queue_by_model=True,
+            thought_tokens=4_096,  # the room that providers/google/thinking.py gives, unless "high" is asked for
             one_schema_a_job=True,
             empty_list_lies=True,
             substitutes=True,

@@ -119,6 +119,27 @@ class PriceBook:
             "OUTPUT_USD_PER_MTOK"
         )
 
+    def no_batch_price(self, provider: str, model: str) -> str | None:
+        """What an operator should know of a configured model whose batches are booked like calls; None where it has a price."""
+        row = PROVIDERS.get(provider)
+        calls, batches = (self._rates(provider, model, batch, _minute()) for batch in (False, True))
+        if row is None or not row.batches or provider in self._own or calls is None or not calls.plain or calls != batches:
+            return None
+        return (
+            f"{price_list().name} has no batch price of {model} ({provider}): its batches are booked, and kept within budgets, "
+            "at the price of calls, up to twice what they cost. Choose a model that has one, or set the account's "
+            "INPUT_USD_PER_MTOK and OUTPUT_USD_PER_MTOK, half of which is a batch's price"
+        )
+
+    def told_at_start(self, provider: str, model: str) -> Iterator[tuple[str, str]]:
+        """What an operator should know of a configured model's price: log events and their words."""
+        for event, said in (
+            ("price_unknown", self.unknown_price(provider, model)),
+            ("no_batch_price", self.no_batch_price(provider, model)),
+        ):
+            if said is not None:
+                yield event, said
+
     def _found_rates(self, provider: str, model: str, batch: bool, minute: int) -> _Rates | None:
         """The rates, looked up anew in each `minute`."""
         row, own = PROVIDERS.get(provider), self._own.get(provider)

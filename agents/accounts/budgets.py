@@ -20,6 +20,7 @@ from domain.admission import AdmissionVerdict, Decision
 from domain.budget import Budget, Excess, day_of, decide
 from domain.cutting import estimated_tokens
 from domain.job import Job, Transport
+from domain.providers import PROVIDERS
 from domain.reply import ErrorCode
 from providers.prices import PriceBook
 from settings.settings import Settings
@@ -149,13 +150,14 @@ class Budgets:
         """What the open members of a job cost at most, by paying_batch; None for a model without a price."""
         plan = job.plan
         default = self._settings.provider(plan.provider).max_output_tokens
+        thoughts = PROVIDERS[plan.provider].thought_tokens
         tokens: dict[str, tuple[int, int]] = {}
         for member in view.state.owned(job.job_id):
             pending = view.state.pending.get(member)
             if pending is not None:
                 of = pending.resolved
                 into, out = tokens.get(of.paying_batch, (0, 0))
-                tokens[of.paying_batch] = (into + estimated_tokens(pending), out + (of.max_tokens or default))
+                tokens[of.paying_batch] = (into + estimated_tokens(pending), out + (of.max_tokens or default) + thoughts)
         is_batch = plan.transport is Transport.BATCH
         usd = {
             name: self.prices.most_usd(plan.provider, plan.model, batch=is_batch, prompt_tokens=into, output_tokens=out)

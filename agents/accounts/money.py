@@ -37,13 +37,13 @@ class Money:
         self.models = tuple((name, settings.provider(name).model) for name in accounts)
 
     def begin(self) -> None:
-        """Take over what was paused; log which price list is used, and which models it does not know."""
+        """Take over what was paused; log which price list is used, and which models have no price in it."""
         self.pauses.recall()
         listed = price_list()
         log.info("prices", list=listed.name, newest=listed.newest)
         for provider, model in self.models:
-            if (said := self.prices.unknown_price(provider, model)) is not None:
-                log.warning("price_unknown", provider=provider, model=model, said=said)
+            for event, said in self.prices.told_at_start(provider, model):
+                log.warning(event, provider=provider, model=model, said=said)
 
     async def run(self, heartbeat: Heartbeat) -> None:
         """Wake the jobs that may go by now, again and again until cancelled."""

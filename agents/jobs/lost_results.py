@@ -10,6 +10,7 @@ from domain.comparison import Member
 from domain.cutting import estimated_tokens
 from domain.job import Job
 from domain.outcome import Outcome
+from domain.providers import PROVIDERS
 from domain.reply import Cause, ErrorCode, Retry
 from domain.results import lost_part
 from providers.prices import PriceBook
@@ -65,6 +66,7 @@ class LostResults:
         if pending is None:
             return 0.0
         output = pending.resolved.max_tokens or self._settings.provider(plan.provider).max_output_tokens
+        output += PROVIDERS[plan.provider].thought_tokens
         usd = self._prices.most_usd(
             plan.provider, plan.model, batch=True, prompt_tokens=estimated_tokens(pending), output_tokens=output
         )

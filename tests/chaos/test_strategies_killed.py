@@ -9,8 +9,6 @@ import pytest
 from tests.chaos.checks import SIZE, a_round, batches, endings, wait_requests_deleted
 from tests.harness.deployment import Deployment
 
-PROVIDERS = ("anthropic", "openai")
-
 
 @dataclass(frozen=True)
 class Way:
@@ -22,6 +20,7 @@ class Way:
     settings: tuple[tuple[str, str], ...] = ()  # of each provider
     batches: int = 0  # of each provider
     most_calls_repeated: int = 0  # comparisons whose call a kill lets be asked again, at most
+    providers: tuple[str, str] = ("anthropic", "openai")  # of the first and of the second round
 
     def __str__(self) -> str:
         return self.name
@@ -39,6 +38,14 @@ WAYS = (
         batches=1,
     ),
     Way("lines of four", "per_round", ("after_create", "during_fetch:2"), (("BATCH_BUNDLE_SIZE", "4"),), batches=1),
+    Way(
+        "lines of four at Google",
+        "per_round",
+        ("after_create", "during_fetch:2"),
+        (("BATCH_BUNDLE_SIZE", "4"),),
+        batches=1,
+        providers=("google", "google"),
+    ),
 )
 
 
@@ -46,8 +53,9 @@ WAYS = (
 def test_killed_in_the_middle(deployed: Deployment, way: Way) -> None:
     """One kill at each provider: the first worker's state directory is kept for the second one, the second one's is lost."""
     deployed.env["ROUNDBATCH_LLM_BATCHING_STRATEGY"] = way.strategy
-    deployed.env |= {f"ROUNDBATCH_{one.upper()}__{name}": value for one in PROVIDERS for name, value in way.settings}
-    rounds = [a_round(deployed, provider, f"b-{provider}") for provider in PROVIDERS]
+    deployed.env["GOOGLE_API_KEY"] = "key-g"
+    deployed.env |= {f"ROUNDBATCH_{one.upper()}__{name}": value for one in way.providers for name, value in way.settings}
+    rounds = [a_round(deployed, provider, f"b-{place}-{provider}") for place, provider in enumerate(way.providers)]
     for partition, (bodies, point) in enumerate(zip(rounds, way.points, strict=True)):
         killed = deployed.worker("kept", {"ROUNDBATCH_CRASH_AT": f"{point}@{partition}"}, ready=partition == 0)
         deployed.send_round(bodies, partition=partition)
@@ -60,7 +68,7 @@ def test_killed_in_the_middle(deployed: Deployment, way: Way) -> None:
     deployed.check_promises()
     for bodies in rounds:
         assert endings(events, bodies) == Counter({"right": SIZE})
-    assert batches(deployed) == Counter(dict.fromkeys(PROVIDERS, way.batches) if way.batches else {})
+    assert batches(deployed) == Counter(way.providers * way.batches)
     calls = 0 if way.batches else 2 * SIZE
     assert calls <= deployed.simulator.ledger()["call_items_paid"] <= calls + 2 * way.most_calls_repeated
     wait_requests_deleted(deployed)

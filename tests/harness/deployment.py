@@ -58,7 +58,7 @@ class Deployment:
             # A killed worker's partitions are given away after the session; 6 s is the broker's least.
             "ROUNDBATCH_BROKER_SESSION_TIMEOUT_S": "6",
         }
-        for provider in ("ANTHROPIC", "OPENAI"):
+        for provider in ("ANTHROPIC", "OPENAI", "GOOGLE"):
             fast[f"ROUNDBATCH_{provider}__POLL_FIRST_S"] = "0.2"
             fast[f"ROUNDBATCH_{provider}__POLL_MAX_S"] = "0.5"
             fast[f"ROUNDBATCH_{provider}__CALL_TIMEOUT_S"] = "5"
@@ -68,6 +68,7 @@ class Deployment:
             "OPENAI_API_KEY": "key-o",
             "ANTHROPIC_BASE_URL": self.simulator.base_url,
             "OPENAI_BASE_URL": self.simulator.openai_url,
+            "ROUNDBATCH_GOOGLE__BASE_URL": self.simulator.base_url,  # a test that wants the account gives its key
             "ROUNDBATCH_APP_ID": self.app_id,
             "ROUNDBATCH_REQUEST_TOPIC": self.request_topic,
             "ROUNDBATCH_WORK_TOPIC": self.work_topic,

@@ -118,6 +118,31 @@ def test_a_price_that_is_looked_up_again_is_not_calculated_again(monkeypatch: py
         assert book.cost_usd(*name, Usage(20, 2), batch=False)
 
 
+@pytest.mark.parametrize("model", ["gemini-3.5-flash", "gemini-3.7-flash"])
+def test_a_model_without_a_batch_price_is_told_of(model: str) -> None:
+    """The list gives the price of calls for its batches, without a word."""
+    ((event, said),) = LISTED.told_at_start("google", model)
+    assert event == "no_batch_price"
+    assert model in said
+    priced = PriceBook({"google": OwnPrice(0.5, 2.0)})
+    assert list(priced.told_at_start("google", model)) == []
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("google", "gemini-3.8-flash"),
+        ("google", "gemini-3.5-flash-lite"),
+        ("anthropic", "claude-haiku-5-5"),
+        ("openai", "gpt-6-luna"),
+        ("openrouter", "anthropic/claude-haiku-5.5"),
+        ("mock", "mock"),
+    ],
+)
+def test_of_models_whose_prices_are_known_nothing_is_told(provider: str, model: str) -> None:
+    assert list(LISTED.told_at_start(provider, model)) == []
+
+
 def test_the_list_has_a_name_and_a_day() -> None:
     assert price_list().name.startswith("genai-prices ")
     assert date(2026, 1, 1) < date.fromisoformat(price_list().newest)
