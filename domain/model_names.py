@@ -3,8 +3,9 @@
 import re
 from functools import lru_cache
 
-# The day of a release, and the number of a stable version: gpt-6-luna-2026-08-06, claude-haiku-5-5-20261001, …-flash-001.
-_RELEASE = re.compile(r"[-@](?:20\d\d-\d\d-\d\d|20\d{6}|\d\d-\d\d|\d{3})$")
+# The day of a release, and the number of a stable version: gpt-6-luna-2026-08-06, claude-haiku-5-5-20261001, …-flash-001,
+# …-preview-11-2026.
+_RELEASE = re.compile(r"[-@](?:20\d\d-\d\d-\d\d|20\d{6}|\d\d-20\d\d|\d\d-\d\d|\d{3})$")
 _JOINT = re.compile(r"[-/_@ ]")
 
 

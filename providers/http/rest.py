@@ -33,8 +33,7 @@ class Rest:
     ) -> httpx2.Response:
         """Send one request, and return its answer with the whole body."""
         response = await self._send(method, path, params, content, headers, time_limits)
-        await response.aread()
-        return response
+        return await _read(response)
 
     @asynccontextmanager
     async def download(self, path: str, params: Mapping[str, str] | None = None) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -69,8 +68,7 @@ class Rest:
             await response.aclose()
             response = await self._http.send(following, stream=True, follow_redirects=False)
         if not response.is_success:
-            await response.aread()  # its body says what is wrong
-            response.raise_for_status()
+            (await _read(response)).raise_for_status()  # its body says what is wrong
         return response
 
     def path_of(self, url: str) -> str:
@@ -80,6 +78,15 @@ class Rest:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+
+async def _read(response: httpx2.Response) -> httpx2.Response:
+    """The same with its whole body; closed, also where that breaks off."""
+    try:
+        await response.aread()
+    finally:
+        await response.aclose()
+    return response
 
 
 def path_at(url: str, base_path: str) -> str:

@@ -14,6 +14,7 @@ from domain.model_names import is_same_model
         ("anthropic/claude-haiku-5.5", "anthropic/claude-5.5-haiku-20261001"),
         ("anthropic/claude-haiku-5.5", "claude-haiku-5.5"),
         ("gemini-3.8-flash", "gemini-3.8-flash-001"),
+        ("gemini-3.1-pro-preview", "models/gemini-3.1-pro-preview-11-2026"),
         ("Acme/Judge-1", "acme/judge-1"),
     ],
 )
