@@ -25,9 +25,8 @@ hypothesis.settings.register_profile("roundbatch", deadline=None)
 hypothesis.settings.load_profile("roundbatch")
 share_tls()
 
-# What takes longest begins first, so that no process is left alone with it at the end. The test of the limits is about real
-# time: its place is beside tests that wait, where the machine keeps up with it.
-FIRST = ("chaos", "contract/test_limits_used.py", "integration", "contract")
+# What takes longest begins first, so that no process is left alone with it at the end.
+FIRST = ("chaos", "integration", "contract")
 # Tests of these files share nothing but the broker: each goes to whichever process is free.
 APART = ("test_killed_at_a_point.py", "test_strategies_killed.py", "test_two_workers.py")
 
@@ -38,10 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _place(item: pytest.Item) -> int:
-    """The place in FIRST of a test's file, or else of its folder; behind all of them where it has none."""
-    file = item.path.relative_to(Path(__file__).parent)
-    named = [FIRST.index(name) for name in (str(file), file.parts[0]) if name in FIRST]
-    return named[0] if named else len(FIRST)
+    """The place in FIRST of a test's folder; behind all of them where it has none."""
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return FIRST.index(folder) if folder in FIRST else len(FIRST)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
