@@ -1,8 +1,8 @@
-"""The providers. Each is one row of a table: which API it speaks, how it counts and what it is able to do.
+"""The providers. Each is one row of a table: which API it speaks, where its prices are and what it is able to do.
 
 The names are those that a request may name and a result event may show; the consumer's enum allows no others. What a row says
-is a fact about the provider's API as docs/providers.md has it. What an operator sets (keys, base URLs, limits, prices of a
-server of their own) is in `settings/provider.py`.
+is a fact about the provider's API; docs/providers.md has them all. What an operator sets (keys, base URLs, limits, own prices)
+is in `settings/provider.py`.
 """
 
 import re
@@ -15,7 +15,7 @@ Line = TypeVar("Line", bound=Sequence[object])
 
 
 class Adapter(StrEnum):
-    """Who speaks to the provider: a package of `providers/`."""
+    """The package of `providers/` that speaks the API."""
 
     ANTHROPIC = "anthropic"
     OPENAI = "openai"
@@ -34,12 +34,13 @@ class ProviderRow:
     queue_by_model: whether each model has a batch queue of its own, or all models of an account share one.
     thought_tokens: what one comparison may take as output beside its answer, where thoughts are paid and not in max_tokens.
     one_schema_a_job: whether all lines of a batch must have the same answer schema, so the same number of comparisons.
-    empty_list_lies: whether its list of batches was seen empty where there were some, so that only one which shows an older
-    batch proves that another is absent.
+    empty_list_lies: whether its list of batches has been seen empty although there were some. A list that does not show an
+    older batch is then no proof, by itself, that the one looked for is absent.
     substitutes: whether another model than the one that was asked may answer; then an event names the one that answered.
     takes_substitutes: whether its answer counts; otherwise the comparison ends in an error, though it was paid.
     needs_key: whether an account needs a key; mock answers without one, where a setting allows it.
-    refused_models: names (a pattern, whole) that stand for no one model, and `refused_because` what is wrong with them.
+    refused_models: a pattern of names that do not stand for one certain model, and are never asked. It must match the whole
+    name. refused_because: what is wrong with such a name, for the error.
     """
 
     name: str
@@ -101,9 +102,10 @@ PROVIDERS = {
 
 
 def by_schema(provider: str, lines: Iterable[Line]) -> tuple[tuple[Line, ...], ...]:
-    """The lines of a batch, by what may go together in one batch of the provider; the order within a group stays.
+    """The lines in groups that may each go in one batch of the provider; the order within a group stays.
 
-    All in one group; where a batch has one answer schema, a group for each number of comparisons in a line, large ones first.
+    That is one group, but where a batch has one answer schema a group for each number of comparisons in a line, large ones
+    first.
     """
     if not PROVIDERS[provider].one_schema_a_job:
         return (tuple(lines),)

@@ -1,6 +1,6 @@
 """The gateway's paths, as an ASGI application. Every answer but that of /metrics is a JSON object, errors too.
 
-CJ takes an error whose JSON is no object for one that cannot be repeated, and gives its whole batch up.
+CJ gives its whole batch up when the JSON of an error is no object.
 """
 
 import structlog
@@ -47,7 +47,7 @@ def create_app(settings: Settings, door: Door, health: Health, metrics: Metrics)
 
 
 class _Models:
-    """What may be asked for. Any model's name is passed on; these are the ones that requests without a name get."""
+    """The providers, each with the model that requests without a model's name get. Requests may name other models, too."""
 
     def __init__(self, settings: Settings) -> None:
         self._defaults = {name: settings.provider(name).model for name in PROVIDERS}

@@ -1,7 +1,8 @@
 """A post's body: what it must be (docs/gateway.md), and the record that it becomes.
 
-Only what can end in no event is refused, and what the service that roundbatch replaces refuses. Any other fault of a body is
-told by the worker, in an error event: CJ counts that and goes on, while a post that is refused stops its whole batch for hours.
+A body is refused only if no event could answer it, or if the service that roundbatch replaces refuses it too. Any other fault
+is reported by the worker in an error event. CJ counts such an event and goes on, while a refused post stops its whole batch
+for hours.
 """
 
 import re
@@ -46,7 +47,7 @@ class Comparison:
 
 
 def read(body: bytes, headers: Mapping[str, str], allowed_topics: tuple[str, ...]) -> Comparison:
-    """Make the record of a body; in it are the body's own bytes. Raises Refused."""
+    """Make the record of a body, which holds the body byte by byte. Raises Refused."""
     if not _JSON_TYPE.fullmatch(headers.get("content-type", "")):
         raise Refused(400, "not_json", "No JSON data provided", details="send Content-Type: application/json")
     fields = _fields(body)
@@ -66,7 +67,7 @@ def read(body: bytes, headers: Mapping[str, str], allowed_topics: tuple[str, ...
 
 
 def _fields(body: bytes) -> dict[str, Any]:
-    """Read the body as the worker will: one level down, for there it is a member of an envelope, and nesting has a limit."""
+    """Read the body as the worker will: inside an envelope, so one level deeper, because the depth of nesting is limited."""
     try:
         found = from_json(b"[%b]" % body, allow_inf_nan=False)
     except ValueError as error:
@@ -129,5 +130,5 @@ def _check_provider(fields: dict[str, Any], correlation_id: UUID) -> None:
 
 
 def _with_id(body: bytes, correlation_id: UUID) -> bytes:
-    """The body with an id as its last member: so it is the one that counts where the body has a null in its place."""
+    """The body with the id as its last member. If it has `"correlation_id": null` too, the last of the two counts."""
     return b'%b, "correlation_id": "%b"}' % (body.rstrip()[:-1], str(correlation_id).encode())

@@ -1,7 +1,8 @@
-"""One connection of a client: uvicorn's, with limits on what uvicorn waits for and keeps without any.
+"""One connection of a client: uvicorn's, with limits where uvicorn has none: on how long it waits, and on what it keeps.
 
-A client that sends nothing, or a byte now and then, is cut off. Headers have a size. What uvicorn would answer as plain text is
-a JSON object. One look a second over all connections keeps the times, so that a request costs no timer of its own.
+A client that sends nothing, or a byte now and then, is cut off, as is one with more than 64 KiB of headers. Errors that uvicorn
+would answer in plain text are JSON objects. The times are checked once a second over all connections, so that no request needs
+a timer of its own.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from settings.gateway import GatewaySettings
 
 LOOK_S = 1.0
 _HEAD_BYTES = 64 * 1024
-# What a body may have around it on its way: the frames of its chunks, trailers.
+# Most bytes that may come around a body: the frames of its chunks, trailers.
 _FRAME_BYTES = 256 * 1024
 MORE_CONNECTIONS = 1_000
 
@@ -29,9 +30,9 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        self._since_s: float | None = None  # since when a request has been coming; None: none is
+        self._since_s: float | None = None  # since when a request has been coming; None: no request is
         self._in_head = True
-        self._wire = self._body = 0  # bytes of that request, and those of its body
+        self._wire = self._body = 0  # bytes of that request so far, and those of its body
         self._working: RequestResponseCycle | None = None
         self._cut_for = ""
         self._closing = False
@@ -63,7 +64,7 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # behind a body they mean nothing here, and uvicorn would keep them
+        if self._in_head:  # those behind a body are read by nobody, and uvicorn would keep them
             super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
@@ -80,7 +81,7 @@ class Connection(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
-        if self._since_s is not None:  # what comes has waited for the answer before it
+        if self._since_s is not None:  # the next request has waited for this answer: its time begins now
             self._since_s = self.loop.time()
         super().on_response_complete()
 
@@ -99,7 +100,7 @@ class Connection(HttpToolsProtocol):
             super().shutdown()  # closed after the answer
         elif self._wire == 0:
             self.transport.close()
-        # Otherwise a request is coming: it is answered, or cut off in its time.
+        # Otherwise a request is coming: it is answered, or cut off when its time is over.
 
     # -- limits ----------------------------------------------------------------------------------------------------
 
@@ -117,7 +118,7 @@ class Connection(HttpToolsProtocol):
         return self._working is not None and not self._working.more_body and not self._working.response_complete
 
     def _cut(self, status: int, during: str, said: str) -> None:
-        """Answer what was coming, and close. A request before it loses its answer; what it asked for is done."""
+        """Answer the request that was coming, and close. One before it that is still worked on is done, but gets no answer."""
         if self._cut_for or self.transport.is_closing():
             return
         self._cut_for = during

@@ -1,4 +1,4 @@
-"""POST /api/v1/comparison: taken when Kafka has the record, held while it has not, refused where no event could come of it."""
+"""POST /api/v1/comparison: accepted when Kafka has the record, held until then, refused if no event could answer it."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ _QUEUED = "The comparison is queued; its result comes as an event on the callbac
 
 
 class Door:
-    """Takes posts, a bounded number at once. Each is held until its own time is over, or that of a stop."""
+    """Takes posts, a bounded number at once. Each is held until Kafka has its record, its time is over, or the stop's is."""
 
     def __init__(self, settings: Settings, records: Records, metrics: Metrics) -> None:
         self._settings, self._records, self._metrics = settings, records, metrics
@@ -48,7 +48,7 @@ class Door:
     async def comparison(self, request: Request) -> Response:
         """Answer one post: 202 when its record is acknowledged, and a JSON object in every case.
 
-        A client that leaves is not noticed here: what was read is sent all the same.
+        That a client has left is not noticed once its body was read: the record is sent all the same.
         """
         try:
             taken = await self._taken(request)
@@ -90,7 +90,7 @@ class Door:
             self._held.discard(hold)
 
     def _over(self, read: Comparison | None) -> Refused:
-        """What a post is answered whose time is over."""
+        """The answer to a post whose time is over."""
         if read is None:
             return Refused(408, "too_slow", "The body has not come in time", details="send it again")
         identity = str(read.correlation_id)

@@ -21,7 +21,7 @@ _LOOK_S = 5.0
 
 
 class Health:
-    """Asks Kafka every few seconds, so that what it tells does not wait for the next post."""
+    """Asks Kafka every few seconds, so that an outage shows before the next post comes."""
 
     def __init__(self, settings: Settings, records: Records, door: Door, metrics: Metrics) -> None:
         self._settings, self._records, self._door, self._metrics = settings, records, door, metrics
@@ -59,7 +59,7 @@ class Health:
         return found
 
     async def healthz(self, _: Request) -> Response:
-        """The members of the service that roundbatch replaces; CJ's own health checks read status and message."""
+        """JSON with the members that the replaced service has; CJ's own health checks read status and message."""
         missing = self.missing()
         told: dict[str, Any] = {
             "service": SOURCE_SERVICE,
@@ -77,7 +77,7 @@ class Health:
         return JSONResponse(told, 503 if missing else 200)
 
     async def readyz(self, _: Request) -> Response:
-        """As the worker tells it."""
+        """Whether a post could be accepted, in the form of the worker's /readyz."""
         missing = self.missing()
         if missing:
             return JSONResponse({"ready": False, "not_ready": missing}, 503)

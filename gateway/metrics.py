@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
 
-# From a Kafka at hand to the longest wait that an answer may take.
+# From a Kafka nearby to CJ's longest wait for an answer.
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0)
 #: Why a post may be refused; each counter exists from the start.
 REASONS = ("not_json", "invalid", "no_provider", "too_large", "too_many", "not_acknowledged", "stopping", "too_slow")

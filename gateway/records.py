@@ -1,10 +1,10 @@
 """Records on their way into the request topic, and what happens to them while Kafka is away.
 
-A record is given to aiokafka's producer, which keeps at most two batches of a partition. Where these are full, the record
-waits outside of it, in its post, and a post that has waited long enough takes it back. So memory is bounded by the posts that
-are held and by the batches, however long Kafka is away.
+A record is given to aiokafka's producer, which keeps at most two batches for each partition. While these are full, the record
+waits outside the producer, as part of its post, and is dropped when the post's time is over. So memory is bounded by the posts
+that are held and by the batches, however long Kafka is away.
 
-A record that is in a batch cannot be taken back. Its post may be answered 503, and Kafka may get the record all the same.
+A record that is in a batch cannot be withdrawn. Its post may be answered 503, and Kafka may get the record all the same.
 The client then sends the same body again, and the worker answers it once.
 """
 
@@ -28,14 +28,14 @@ from streams.kafka.sends import TooLarge
 
 log = structlog.get_logger("gateway")
 
-#: What a broker takes by default (max.message.bytes), with Kafka's framing: more than the value may have (MAX_RECORD_BYTES).
+#: What a broker takes by default (max.message.bytes), with Kafka's framing; the value alone may have less (MAX_RECORD_BYTES).
 RECORD_BYTES = 1_048_588
 _BATCH_BYTES, _LEAST_BATCH_BYTES = 256 * 1024, 16 * 1024
-# How long one request to a broker may take. One that has gone without a word is noticed after this time, so a post that is held
-# for 50 s is tried three times.
+# How long one request to a broker may take. A broker that has gone without a word is noticed after this time, so a record whose
+# post is held for 50 s is sent three times.
 _REQUEST_MS = 15_000
 _AGAIN_S = 0.5
-_REFUSED_S = 60.0  # how long a refused size is remembered: the topic's limit may be raised
+_REFUSED_S = 60.0  # how long a refused size is remembered: the topic's limit may be raised meanwhile
 _STOP_S = 2.0
 
 
@@ -113,8 +113,8 @@ class Records:
     async def _renew(self, failed: AIOKafkaProducer, said: str) -> None:
         """Go on with a new producer; whoever asks for it first makes it, for all.
 
-        An idempotent producer gets nothing more into a partition after an error there: its sequence numbers have a gap. What it
-        still has for other partitions it goes on sending, and is then closed.
+        After an error an idempotent producer gets nothing more into that partition, for its sequence numbers have a gap. It is
+        closed when it has sent what it still has for other partitions.
         """
         if self._producer is not failed:
             return

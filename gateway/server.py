@@ -1,4 +1,4 @@
-"""The gateway as a process: Kafka is looked at as a worker's start does, then posts are taken until SIGTERM."""
+"""The gateway as a process: it checks Kafka as a worker's start does, then takes posts until SIGTERM."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What an answer cost: by an account's own prices, by the price list that genai-prices brings along (offline), or nothing."""
+"""What an answer cost: as the answer says, by the account's own prices, or by the price list of genai-prices (offline)."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -56,7 +56,7 @@ _FREE = _Rates(Decimal(0), Decimal(0), Decimal(0), Decimal(0), Decimal(0))
 class PriceBook:
     """The prices of one worker's accounts. `own`: by provider, where an account has prices of its own.
 
-    A provider without a price list in its row costs nothing. A row of a batch costs half of the same call.
+    A provider without a price list in its row costs nothing. By own prices a row of a batch costs half of the same call.
     """
 
     def __init__(self, own: Mapping[str, OwnPrice] = MappingProxyType({})) -> None:
@@ -158,7 +158,7 @@ def _minute() -> int:
 
 
 def _own_rates(own: OwnPrice, listed: _Rates | None, *, batch: bool) -> _Rates:
-    """An account's own rates. Where the list knows the model, its cached input is cheaper or dearer as it is there."""
+    """An account's own rates. Cached input is cheaper or dearer as in the list, if it knows the model."""
     share = Decimal("0.5") if batch else Decimal(1)
     plain, output = (Decimal(str(usd)) * share / _MILLION for usd in (own.input_usd_per_mtok, own.output_usd_per_mtok))
     if listed is None or not listed.plain:

@@ -13,7 +13,7 @@ from domain.strategies import STRATEGIES
 from settings.time_zone import TimeZone
 
 MIB = 1024 * 1024
-_JOB_BYTES = "Largest encoded size of one batch job; below the provider's own limit: Anthropic 256 MB, OpenAI 200 MB."
+_JOB_BYTES = "Largest encoded size of one batch job; below the provider's limit (Anthropic 256 MB, OpenAI 200 MB, Google 2 GB)."
 
 
 def known_strategy(name: str) -> str:
@@ -39,7 +39,7 @@ class ProviderSettings(BaseModel):
         default=None, description="The account's key; without one, requests for the provider end in error events."
     )
     base_url: str | None = Field(
-        default=None, description="The base URL of another endpoint than the SDK's own, e.g. the simulator's."
+        default=None, description="Base URL of the API, where it is not the provider's own: a proxy's, or the simulator's."
     )
     model: str = Field(min_length=1, description="Model of requests that name none.")
     llm_batching_strategy: str | None = Field(
@@ -79,17 +79,17 @@ class ProviderSettings(BaseModel):
         default=16,
         ge=1,
         le=1_000,
-        description="Most calls in flight at once, and most batches that are being submitted at once, per worker.",
+        description="Most calls under way at once, and most batches that are being submitted at once, per worker.",
     )
     requests_per_minute: int | None = Field(
         default=None,
         ge=1,
-        description="Most calls a minute, by model, of all workers together; by default what the provider's headers show.",
+        description="Most calls a minute, by model, of all workers together; by default what headers show (Anthropic, OpenAI).",
     )
     input_tokens_per_minute: int | None = Field(
         default=None,
         ge=1,
-        description="Most input tokens a minute, likewise: uncached ones at Anthropic; at OpenAI its one limit of tokens.",
+        description="Most input tokens a minute, likewise: at Anthropic uncached ones; at OpenAI and OpenRouter all tokens.",
     )
     max_enqueued_items: int | None = Field(
         default=None,
@@ -199,7 +199,7 @@ class AnthropicSettings(ProviderSettings):
     model: str = Field(default="claude-haiku-5-5", min_length=1, description="Model of requests that name none.")
     max_job_bytes: int = Field(default=32 * MIB, ge=1_024, description=_JOB_BYTES)
     output_tokens_per_minute: int | None = Field(
-        default=None, ge=1, description="Most output tokens a minute, likewise; OpenAI has no such limit."
+        default=None, ge=1, description="Most output tokens a minute, likewise; the other providers do not limit them."
     )
 
 
@@ -216,7 +216,7 @@ class OpenAISettings(ProviderSettings):
     )
     answer_schema: bool = Field(
         default=True,
-        description="Whether the server takes a JSON schema as response_format; false: only the prompt asks.",
+        description="Whether the server takes a JSON schema as response_format; false: it stands at the end of the prompt.",
     )
 
     @property
@@ -226,7 +226,7 @@ class OpenAISettings(ProviderSettings):
 
 
 class GoogleSettings(ProviderSettings):
-    """The account at Google's Gemini API. A paid key: what free keys send is used to improve Google's products."""
+    """The account at Google's Gemini API. Its key must be a paid one: what free keys send is used for Google's products."""
 
     PROVIDER: ClassVar[str] = "google"
     PROVIDER_JOB_BYTES: ClassVar[int] = 2_000_000_000
@@ -246,12 +246,13 @@ class OpenRouterSettings(ProviderSettings):
     upstream: str | None = Field(
         default=None,
         min_length=1,
-        description="The one provider behind OpenRouter that may answer (its slug); by default the author in the model's name.",
+        description="The one provider behind OpenRouter that may answer (its slug); by default the author in the model's name. "
+        "It must be set for Google's models (docs/providers.md).",
     )
 
 
 class MockSettings(ProviderSettings):
-    """Answers that the worker makes up itself, for tests of what is around it. Never where grades depend on them."""
+    """The provider mock: the worker makes its answers up, to test what is around it. Never where grades depend on them."""
 
     PROVIDER: ClassVar[str] = "mock"
     PROVIDER_JOB_BYTES: ClassVar[int] = 200_000_000

@@ -95,7 +95,7 @@ class GoogleProvider(Adapter[Rest]):
     async def _upload(self, job_id: str, spool: Spool, timeout_s: float) -> str:
         """Upload a file in two requests: the first one names the address of the second, which takes all bytes at once.
 
-        Where a file of that name is there already, this one gets a name of the API's choice: whose it is its display name says.
+        Where a file of that name exists already, the API chooses this one's name; the display name still says whose it is.
         """
         with mapped(Step.READ, REST):
             try:
@@ -210,10 +210,11 @@ class GoogleProvider(Adapter[Rest]):
         return body_object(await self._client.request("GET", f"/v1beta/{kind}", params=params))
 
     async def orphan_files(self, before_ms: int) -> tuple[str, ...]:
-        """Input files named by us, created before `before_ms`, that no batch of the list names, nor has its name from.
+        """Input files of ours, created before `before_ms`, to which no batch of the list belongs.
 
-        The files are listed first: a batch that is created meanwhile is then seen. Where no batch is shown at all, none is an
-        orphan: the list may be wrong, and the files go by themselves after 48 hours.
+        A file belongs to the batch that names it as its input, and to the batch whose display name is the job id in its name.
+        The files are listed before the batches, so that a batch created meanwhile is seen. If the list shows no batch at all it
+        may be wrong, and no file counts as an orphan: Google deletes files after 48 hours anyway.
         """
         with mapped(Step.READ, REST):
             files = {
@@ -257,7 +258,7 @@ def _candidate(batch: dict[str, Any]) -> Candidate:
     return Candidate(
         provider_job_id=required_text(batch, "name"),
         created_ms=int(created_s_of(batch) * 1000),
-        total=total or int(job_id is None),  # one that does not tell whose it is may be ours, however large
+        total=total or int(job_id is None),  # without a count and an owner it may be ours, whatever its size
         ended=state_of(batch) in wire.OVER,
         job_id=job_id,
     )

@@ -74,7 +74,7 @@ def refusal(failure: HttpFailure, step: Step) -> ProviderError:
 
 
 def _of_quota(failure: HttpFailure, step: Step) -> ProviderError:
-    """A 429. Where it may be a model's alone, others may go on, so `certain` is False."""
+    """A 429. Where it may be about one model only, `certain` is False, so that other models may go on."""
     said = str(failure)
     if PER_MINUTE in failure.code:
         return Throttled(said, failure.retry_after_s)

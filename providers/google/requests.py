@@ -19,10 +19,11 @@ _FILE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,38}[a-z0-9]")  # what an id may be: 
 
 
 def generate_body(ask: Ask, on_dropped: Callable[[str, str], None], *, with_schema: bool = True) -> dict[str, Any]:
-    """The body of one request, in a call as in a batch line; `on_dropped(parameter, model)` for what there is no place for.
+    """The body of one request, in a call as in a batch line.
 
-    Everything but the texts stands in generationConfig: in the flat form that the SDK's own users write, a batch loses it
-    without an error. The schema is `responseSchema`, since answers to `responseJsonSchema` came malformed in batches.
+    on_dropped(parameter, model) is called for each parameter that the API has no place for. Everything but the texts stands in
+    generationConfig: in the flat form, as users of Google's SDK write it, a batch loses it without an error. The schema is
+    `responseSchema`, since answers to `responseJsonSchema` came malformed in batches.
     """
     config: dict[str, Any] = {
         "maxOutputTokens": most_output_tokens(ask.model, ask.reasoning_effort, ask.max_tokens, ask.answers),
@@ -49,15 +50,15 @@ def generate_body(ask: Ask, on_dropped: Callable[[str, str], None], *, with_sche
 
 
 def encoded(body: dict[str, Any]) -> bytes:
-    """A body in ASCII: half a surrogate pair in an essay cannot be encoded otherwise, and U+2028 ends a line for some."""
+    """A body in ASCII: half of a surrogate pair cannot be encoded otherwise, and to some readers U+2028 ends a line."""
     return json.dumps(body).encode()
 
 
 def batch_lines(asks: Iterable[Ask], on_dropped: Callable[[str, str], None]) -> Iterator[bytes]:
     """The input file of a batch line by line.
 
-    A batch has one answer schema. No plan holds lines of different sizes; should one, those of another size than the first have
-    none, and are still answered in JSON, as their prompt asks.
+    A batch has one answer schema, so no plan holds lines with different numbers of comparisons. If one does, lines that differ
+    from the first are sent without a schema, and are still answered in JSON, as their prompt asks.
     """
     answers: int | None = None
     for ask in asks:
@@ -74,7 +75,7 @@ def batch_body(job_id: str, file_name: str) -> dict[str, Any]:
 
 
 def file_body(job_id: str, *, named: bool = True) -> dict[str, Any]:
-    """The body that begins an upload: by its names the file is recognised, whoever finds it."""
+    """The body that begins an upload. Its names tell that the file is ours, and which job it is for."""
     name = file_name(job_id) if named else ""
     return {"file": {"displayName": f"{FILE_PREFIX}{job_id}"} | ({"name": name} if name else {})}
 

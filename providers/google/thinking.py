@@ -11,7 +11,7 @@ MOST_OUTPUT_TOKENS: Final = 65_536  # of any model since 2.5
 
 _GEMINI = re.compile(r"gemini-(\d+)(?:\.(\d+))?(?:-|$)")
 _LEVELS = {"none": "LOW", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
-# Of 2.5, which knows no levels; the least that any of its models takes is 512, beside 0 where thinking may be left out.
+# In tokens, for 2.5, which knows no levels. All of its models take 512; 0 (no thoughts) is taken by some of them only.
 _BUDGETS = {"none": 512, "low": 1_024, "medium": 4_096, "high": 8_192}
 # Tokens of thought that one comparison gets room for. A model left to itself thinks as at "medium".
 _ROOM = {"none": 1_024, "low": 2_048, "medium": 4_096, "high": 8_192}
@@ -25,7 +25,7 @@ def thinks(model: str) -> bool:
 def thinking_config(model: str, effort: str | None) -> dict[str, Any] | None:
     """The value of `thinkingConfig`; None where there is nothing to say.
 
-    No model of the main line can be kept from thinking, so "none" asks for the least that it takes. MINIMAL is a 400 at 3.7 and
+    Most models cannot be kept from thinking, so "none" asks for the least that the model takes. MINIMAL is a 400 at 3.7 and
     3.8-flash; the lite models take it.
     """
     if effort is None or not thinks(model):

@@ -38,7 +38,7 @@ _TYPES_BY_STATUS = {
     504: "timeout_error",
 }
 _CANCELED = 499  # the HTTP status of google.rpc's CANCELLED
-# Of a failed batch, by the words or numbers of google.rpc: those of which the account is at fault.
+# HTTP statuses of a failed batch's error for which the account is at fault.
 _ACCOUNT_STATUSES = frozenset({401, 403, 429})
 
 
@@ -84,7 +84,7 @@ def reply_of_row(row: dict[str, Any]) -> Reply | None:
     """The reply that a row of the output file is; None when it names no key, or says nothing else."""
     custom_id = text(row.get("key"))
     response = mapping(row.get("response"))
-    error = mapping(row.get("error")) or mapping(row.get("status"))  # one implementer saw the latter
+    error = mapping(row.get("error")) or mapping(row.get("status"))  # the latter has been reported once
     if not custom_id or not (response or error):
         return None
     return reply_of_response(custom_id, response) if response else errored(custom_id, failure_of(error))
@@ -140,7 +140,7 @@ def status_of(operation: dict[str, Any], now_s: float) -> JobStatus:
     """Where a batch stands.
 
     SUCCEEDED was seen before its file was named: it runs until the file is there, or LAG_S after its end. CANCELLED and EXPIRED
-    have no rows, and a failed batch none either, unless a file is named. What those three cost is written nowhere.
+    have no rows, and a failed batch none either, unless a file is named. What those three cost the API does not tell.
     """
     state, stats = state_of(operation), mapping(metadata_of(operation).get("batchStats"))
     answered, named = number(stats.get("successfulRequestCount")), bool(output_file(operation))
@@ -155,7 +155,7 @@ def status_of(operation: dict[str, Any], now_s: float) -> JobStatus:
 
 
 def _has_settled(operation: dict[str, Any], now_s: float, lag_s: float) -> bool:
-    """Whether a batch ended so long ago; so it is taken to be where the API shows no time of it."""
+    """Whether a batch ended at least `lag_s` ago; True where the API shows no time of its end."""
     metadata = metadata_of(operation)
     ended = metadata.get("endTime") or metadata.get("updateTime")
     return ended is None or now_s >= epoch_s(ended, "endTime") + lag_s

@@ -1,1 +1,1 @@
-"""The provider mock: answers that are made up, from the worker itself."""
+"""The provider mock: answers that the worker makes up itself."""

@@ -22,12 +22,12 @@ class MockProvider(CallsOnly):
 
     @property
     def key_hash(self) -> str:
-        """There is no key; a pause of the account is kept under this."""
+        """There is no key; a pause of the account is stored under this value."""
         return hashlib.sha256(MARK.encode()).hexdigest()[:12]
 
     async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
         """Make an answer up, by the hash of the prompt; in a bundle by the comparison's key as well."""
-        await asyncio.sleep(0)  # as a call does, let others have their turn
+        await asyncio.sleep(0)  # let other tasks have their turn, as a real call does
         prompt = "\n\n".join((ask.system, *(block.text for block in ask.blocks))).encode("utf-8", "surrogatepass")
         answer: dict[str, Any] = (
             _answer(prompt, "") if ask.answers == 1 else {key: _answer(prompt, key) for key in bundle_keys(ask.answers)}

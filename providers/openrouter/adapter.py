@@ -48,8 +48,8 @@ class OpenRouterProvider(CallsOnly, OpenAIProvider):
     async def call(self, ask: Ask, *, timeout_s: float) -> Reply:
         """Answer one ask by one request.
 
-        Where the provider behind OpenRouter does not take all parameters, OpenRouter finds nobody to ask, and does not say
-        which parameter it is. Then the optional ones are taken for the cause, one after another.
+        Where the provider behind OpenRouter does not take all parameters, OpenRouter asks nobody, and does not say which
+        parameter is to blame. Then the optional ones are left out, one more with each attempt.
         """
         reply = await super().call(ask, timeout_s=timeout_s)
         if reply.kind is not ReplyKind.ERRORED or reply.parameter or not wire.is_about_parameters(reply):

@@ -38,7 +38,7 @@ _NO_ENDPOINT = re.compile(r"no endpoints? found that (?:can handle|supports?) th
 
 
 def routing(model: str, upstream: str) -> dict[str, Any]:
-    """Who may answer: one provider, that takes all parameters and keeps nothing. Nobody else, not even when it is down."""
+    """Who may answer: one provider, which takes all parameters and keeps nothing. No other may, not even when it is down."""
     return {
         "only": [upstream or model.partition("/")[0]],
         "allow_fallbacks": False,
@@ -51,8 +51,8 @@ def routing(model: str, upstream: str) -> dict[str, Any]:
 def completion_body(ask: Ask, upstream: str) -> dict[str, Any]:
     """The arguments of the SDK's call.
 
-    The limit goes by its older name: many endpoints do not list `max_completion_tokens` among what they take, and
-    `require_parameters` would leave nobody to ask.
+    The output limit is sent under its older name, `max_tokens`: many endpoints do not list `max_completion_tokens`, and with
+    `require_parameters` none of those would be asked.
     """
     body = openai_wire.completion_body(ask)
     body["max_tokens"] = body.pop("max_completion_tokens")
@@ -67,8 +67,8 @@ def takes_temperature(model: str, effort: str | None) -> bool:
 def reply_of_completion(custom_id: str, completion: dict[str, Any]) -> Reply:
     """The reply that the body of a 200 is. An error may stand in it: at the top, at the choice, or as its finish reason.
 
-    An error that is the account's and names no use is raised as the status of the same code would be, so that the account is
-    paused. Any other is an errored reply, with the use that it names.
+    An error for which the account is at fault, and which names no tokens, is raised like an answer with that status, so that
+    the account is paused. Any other error is an errored reply, with the tokens that it names.
     """
     choices = items(completion.get("choices"))
     choice = mapping(choices[0]) if choices else {}
@@ -110,7 +110,7 @@ def failure_of(error: dict[str, Any], status: int, wait_s: float | None = None) 
     if status == 403 and items(metadata.get("reasons")):
         kind = _MODERATION
     elif not kind and error:
-        kind = _TYPES_BY_STATUS.get(status, "")  # said by OpenRouter itself, not by something in between
+        kind = _TYPES_BY_STATUS.get(status, "")  # said by OpenRouter itself, not by a proxy in between
     return HttpFailure(status, type=kind, message=text(error.get("message")), retry_after_s=wait_s)
 
 
@@ -152,7 +152,7 @@ def errored(custom_id: str, failure: HttpFailure) -> Reply:
 
 
 def is_about_parameters(reply: Reply) -> bool:
-    """Whether nobody was found to ask for the sake of the parameters."""
+    """Whether OpenRouter found no endpoint that takes all parameters of the request."""
     return _NO_ENDPOINT.search(reply.error_message) is not None
 
 
