@@ -43,7 +43,8 @@ class Door:
         """Take no further post; those that are held are answered within this time."""
         self._ends_s = asyncio.get_running_loop().time() + within_s
         for hold in self._held:
-            hold.reschedule(min(hold.when() or self._ends_s, self._ends_s))
+            if not hold.expired():  # otherwise its post is about to be answered, and asyncio refuses another time
+                hold.reschedule(min(hold.when() or self._ends_s, self._ends_s))
 
     async def comparison(self, request: Request) -> Response:
         """Answer one post: 202 when its record is acknowledged, and a JSON object in every case.
