@@ -231,10 +231,12 @@ class Settings(KafkaSettings, TopicSettings, BaseSettings):
         if not self.configured_providers:
             keys = " or ".join(f"{variable(name)}__API_KEY" for name, row in PROVIDERS.items() if row.needs_key)
             return (f"no provider has a key: every request ends in a CONFIGURATION_ERROR event until {keys} is set",)
-        if self.default_provider not in self.configured_providers:
+        name = self.default_provider
+        if name not in self.configured_providers:
+            lacks, remedy = ("has no key", "API_KEY is set") if PROVIDERS[name].needs_key else ("is off", "ENABLED is true")
             return (
-                f"the default provider has no key: requests that name no provider end in CONFIGURATION_ERROR events until "
-                f"{variable(self.default_provider)}__API_KEY is set",
+                f"the default provider {lacks}: requests that name no provider end in CONFIGURATION_ERROR events until "
+                f"{variable(name)}__{remedy}",
             )
         return ()
 

@@ -68,6 +68,12 @@ def test_a_default_provider_without_key_is_warned_of() -> None:
     assert "ROUNDBATCH_ANTHROPIC__API_KEY" in warning
 
 
+def test_a_default_provider_that_is_off_is_warned_of_by_the_setting_that_allows_it() -> None:
+    (warning,) = load_settings({"OPENAI_API_KEY": KEY, "ROUNDBATCH_DEFAULT_PROVIDER": "mock"}).warnings
+    assert "is off" in warning
+    assert warning.endswith("until ROUNDBATCH_MOCK__ENABLED is true")
+
+
 @pytest.mark.parametrize("given", ["a.v1, b.v1", '["a.v1", "b.v1"]', "a.v1,b.v1,"])
 def test_callback_topics_are_comma_separated_or_json(given: str) -> None:
     assert load_settings({"ROUNDBATCH_ALLOWED_CALLBACK_TOPICS": given}).allowed_callback_topics == ("a.v1", "b.v1")
