@@ -60,8 +60,12 @@ class ProviderRow:
     refused_because: str = ""
 
     def refusal_of(self, model: str) -> str:
-        """Why a model of that name is never asked; "" where nothing is known against it."""
-        return self.refused_because if self.refused_models and re.fullmatch(self.refused_models, model) else ""
+        """Why a model of that name is never asked; "" where nothing is known against it.
+
+        Case and white space around the name are passed over, for a provider may do so too.
+        """
+        refused = self.refused_models and re.fullmatch(self.refused_models, model.strip(), re.IGNORECASE)
+        return self.refused_because if refused else ""
 
 
 PROVIDERS = {
@@ -93,7 +97,7 @@ PROVIDERS = {
             2.5,
             batches=False,
             substitutes=True,
-            refused_models=r"openrouter/.*|~.*|@.*|.*-latest|.*:.*|[^/]*",
+            refused_models=r"openrouter/.*|~.*|@.*|.*-latest|.*:.*|[^/]*|/.*",
             refused_because="it may be answered by any model or at another price: name one as author/model, without a suffix",
         ),
         ProviderRow("mock", Adapter.MOCK, None, 2.5, batches=False, substitutes=True, needs_key=False),

@@ -31,10 +31,24 @@ LIMITS = st.builds(
 @pytest.mark.parametrize(
     ("provider", "refused", "taken"),
     [
-        ("google", ["gemini-2.5-flash", "models/gemini-2.5-pro", "gemini-flash-latest"], ["gemini-3.8-flash"]),
+        (
+            "google",
+            ["gemini-2.5-flash", "models/gemini-2.5-pro", "gemini-flash-latest", "Gemini-2.5-Pro "],
+            ["gemini-3.8-flash"],
+        ),
         (
             "openrouter",
-            ["openrouter/auto", "~a/b", "a/b-latest", "a/b:free", "a/b:batch", "@preset/x", "claude-haiku-5.5"],
+            [
+                "openrouter/auto",
+                "~a/b",
+                "a/b-latest",
+                "a/b:free",
+                "a/b:batch",
+                "@preset/x",
+                "claude-haiku-5.5",
+                " OpenRouter/auto",
+                "/x",
+            ],
             ["anthropic/claude-haiku-5.5"],
         ),
         ("openai", [], ["gpt-6-luna", "anything"]),
