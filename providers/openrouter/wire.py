@@ -1,7 +1,7 @@
 """What OpenRouter is sent and sends, as plain values. Facts about its API are in docs/providers.md#openrouter."""
 
-import math
 import re
+import sys
 from dataclasses import replace
 from typing import Any, Final
 
@@ -97,9 +97,9 @@ def charged_usd(usage: dict[str, Any]) -> float | None:
 
 
 def _usd(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    return float(value) if 0 <= value <= sys.float_info.max else None  # JSON's integers may be larger than any double
 
 
 def failure_of(error: dict[str, Any], status: int, wait_s: float | None = None) -> HttpFailure:
