@@ -32,12 +32,12 @@ class ProviderRow:
     bytes_per_token: UTF-8 bytes of text that make at least one token, for upper estimates.
     batches: whether batch jobs are sent to it. cache_marks: whether blocks of a prompt may be marked for its cache.
     queue_by_model: whether each model has a batch queue of its own, or all models of an account share one.
-    thought_tokens: what one comparison may take as output beside its answer, where thoughts are paid and not in max_tokens.
+    thought_tokens: the most that the thoughts of one comparison may take, where they are paid beside what max_tokens allows.
     one_schema_a_job: whether all lines of a batch must have the same answer schema, so the same number of comparisons.
     empty_list_lies: whether its list of batches has been seen empty although there were some. A list that does not show an
     older batch is then no proof, by itself, that the one looked for is absent.
     substitutes: whether another model than the one that was asked may answer; then an event names the one that answered.
-    takes_substitutes: whether its answer counts; otherwise the comparison ends in an error, though it was paid.
+    takes_substitutes: whether that model's answer counts; otherwise the comparison ends in an error, though it was paid.
     needs_key: whether an account needs a key; mock answers without one, where a setting allows it.
     refused_models: a pattern of names that do not stand for one certain model, and are never asked. It must match the whole
     name. refused_because: what is wrong with such a name, for the error.

@@ -1,4 +1,4 @@
-"""What the rate limit headers of an answer say, in the words of either provider (docs/providers.md#limits-and-their-headers).
+"""What the rate limit headers of an answer say, in Anthropic's words or OpenAI's (docs/providers.md#limits-and-their-headers).
 
 anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}    reset: a timestamp
 x-ratelimit-{limit,remaining,reset}-{requests,tokens}                                       reset: "6m0s", "120ms"
