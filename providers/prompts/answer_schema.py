@@ -41,8 +41,8 @@ def answer_schema() -> dict[str, Any]:
 def bundle_schema(answers: int) -> dict[str, Any]:
     """The schema of `{"c01": answer, "c02": answer, …}`: an object with fixed keys, all required.
 
-    Not an array: its length is enforced by no provider. The answer is described once and referred to, which both strict
-    modes take: 64 copies of it would be 25 KB in every call.
+    Not an array: its length is not enforced by Anthropic or OpenAI. The answer is described once and referred to, which both
+    take in their strict modes: 64 copies of it would be 25 KB in every call.
     """
     keys = bundle_keys(answers)
     return {
