@@ -17,7 +17,7 @@ class GatewaySettings(BaseModel):
     hold_s: float = Field(
         default=50.0,
         gt=0,
-        le=3_600,
+        le=55,  # CJ's client waits 60 s, and does not send again what it has given up
         description="A post that Kafka has not acknowledged this long after its headers came is answered 503; CJ waits 60 s.",
     )
     most_held: int = Field(
