@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from domain.comparison import Member
-from domain.partition.state import Known
+from domain.partition.history import Known
 from domain.rounds import Arrival, RoundEntry, Standing
 
 # The most arrivals in one entry of `rounds`. A request record of 1 MiB can hold some 14,000 of the smallest comparisons that

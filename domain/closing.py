@@ -1,13 +1,15 @@
 """When a window closes: at once, or when its round is complete, or it is full, quiet, too old, or at a scheduled tick."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import groupby
 
 from domain.comparison import Member
 from domain.cutting import JobLimits, Pending, encoded_bytes, estimated_tokens
 from domain.job import ClosedBy
 from domain.nightly import Schedule
+from domain.rounds import Brought
 from domain.strategies import STRATEGIES, Closes
 
 
@@ -20,6 +22,27 @@ class Progress:
     parts: int | None = None
     parts_seen: set[int] = field(default_factory=set)
     late: bool = False  # something has come after the round was complete
+    begun: bool = False  # a record has brought something, if only a duplicate
+
+    @classmethod
+    def of(cls, brought: Iterable[Brought]) -> "Progress":
+        """The progress of a round after these, which are in the order of the log."""
+        made = cls()
+        for _, of_record in groupby(brought, lambda one: one.offset):
+            made.learn(of_record)
+        return made
+
+    def learn(self, of_record: Iterable[Brought]) -> None:
+        """Count what one record has brought, in one entry or several."""
+        was_complete, self.begun = self.complete, True
+        for one in of_record:
+            if one.announced:
+                self.announced = max(self.announced or 0, one.announced)
+            if one.parts:
+                self.parts = one.parts
+                self.parts_seen.add(one.part)
+            self.ids += one.ids
+            self.late = self.late or (was_complete and one.ids > 0)
 
     @property
     def complete(self) -> bool:

@@ -196,8 +196,8 @@ def cancelled(state: PartitionState, append_ms: int, batch: str | None, ids: Ite
     Who is pending depends on how far collect has read, and not on the work records alone: read again, this record might find
     others. So it ends nobody itself.
     """
-    known = (state.ids.get(correlation_id) for correlation_id in ids)
-    named = {one.member for one in known if one is not None and one.member in state.pending}
+    known = state.history.known(tuple(ids), append_ms)
+    named = {one.member for one in known.values() if one.member in state.pending}
     if batch is not None:
         named.update(member for member, pending in state.pending.items() if is_of_batch(pending.round_key, batch))
     outcomes = []

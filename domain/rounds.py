@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.comparison import Member
 from domain.reply import Fault
@@ -21,6 +21,10 @@ class Standing(StrEnum):
     REJECTED = "rejected"  # ends in an error event
     DUPLICATE = "duplicate"  # same id, same content: the first one's result stands, nothing to do
     CONFLICT = "conflict"  # same id, other content: dead letter, unanswered
+
+
+# These make an id known and count in their round. A duplicate or a conflict is of an id that is known.
+COUNTED = frozenset({Standing.ACCEPTED, Standing.REJECTED})
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,17 @@ class Arrival(Resolved, _Judged):
     fault: Fault | None = None
 
 
+class Brought(NamedTuple):
+    """What one entry brought to its round's progress: how many distinct ids, and what it says of the round's size."""
+
+    offset: int
+    piece: int
+    ids: int
+    announced: int  # 0: not said
+    part: int
+    parts: int  # 0: not said
+
+
 @dataclass(frozen=True, slots=True)
 class RoundEntry:
     """What one inbound record brought to one round, or a piece of it (a value of the table `rounds`)."""
@@ -60,6 +75,12 @@ class RoundEntry:
     def member(self, arrival: Arrival) -> Member:
         """The member at that arrival's position."""
         return Member(self.offset, arrival.position)
+
+    @property
+    def brought(self) -> Brought:
+        """What this entry brought to its round's progress."""
+        ids = sum(arrival.standing in COUNTED for arrival in self.arrivals)
+        return Brought(self.offset, self.piece, ids, self.announced or 0, self.part, self.parts or 0)
 
 
 def round_key(metadata: Mapping[str, Any], member: Member) -> str:

@@ -7,7 +7,7 @@ tables.store alone, so no read and no write of a table raises an exception of Ro
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import faust
 from faust.types import TP, StoreT
 
 from streams.kafka.outbox import MAX_RECORD_BYTES, Outbox
+from tables.index import PREFIX, Derive, Row
 from tables.store import Database, GuardedStore, digest
 
 _SIZES = ("rocksdb.live-sst-files-size", "rocksdb.cur-size-all-mem-tables")
@@ -38,6 +39,7 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
     """Bytes to bytes; keys begin with their partition."""
 
     outbox: Outbox
+    derive: Derive | None = None  # how the rows of an entry follow from its bytes; None: it has none
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -61,9 +63,10 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         """Faust's RocksDB store, of which we use what has no public name: see the module's docstring."""
         return self.data
 
-    def put(self, partition: int, key: bytes, value: bytes) -> "asyncio.Future[Any]":
+    def put(self, partition: int, key: bytes, value: bytes, rows: Iterable[Row] = ()) -> "asyncio.Future[Any]":
         """Write an entry; the future is done when the changelog has acknowledged it. Reads see the entry at once.
 
+        `rows` are written with it, or neither is; the table's own module has a function that puts an entry with its rows.
         Raises EntryTooLarge before anything is written. The producer would refuse such an entry, and end the process again
         after every restart.
         """
@@ -71,7 +74,10 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
             raise EntryTooLarge(
                 f"table {self.name}: an entry of {len(key) + len(value)} bytes is over the limit of {MAX_RECORD_BYTES - 1024}"
             )
-        self._database(partition).put(key, value)
+        if rows:
+            self._database(partition).write("write", ((key, value), *((PREFIX + name, told) for name, told in rows)))
+        else:
+            self._database(partition).put(key, value)
         return self._send(partition, key, value)
 
     def remove(self, partition: int, key: bytes) -> "asyncio.Future[Any]":
@@ -91,6 +97,36 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
     def keys_of(self, partition: int) -> Iterator[bytes]:
         """All keys of one partition in key order, without reading the values."""
         yield from self._rocks._visible_keys(self._database(partition))
+
+    def row(self, partition: int, name: bytes) -> bytes | None:
+        """The value of a row."""
+        return self._database(partition).get(PREFIX + name)
+
+    def row_values(self, partition: int, names: Iterable[bytes]) -> list[bytes | None]:
+        """The values of several rows."""
+        return self._database(partition).get_all([PREFIX + name for name in names])
+
+    def rows(self, partition: int, begin: bytes, end: bytes) -> Iterator[Row]:
+        """The rows from one name up to another, in order; no row where the partition is not here: it is not opened."""
+        database = self._rocks._dbs.get(partition)
+        return iter(()) if database is None else database.rows(begin, end)
+
+    def rows_at(self, partition: int, kind: bytes, numbers: Sequence[int]) -> Iterator[Row]:
+        """The rows of a kind whose names begin with one of these numbers, which are in order."""
+        return self._database(partition).rows_at(kind, numbers)
+
+    def last_row(self, partition: int, kind: bytes) -> Row | None:
+        """The last row of a kind."""
+        return self._database(partition).last_row(kind)
+
+    def is_indexed(self, partition: int) -> bool:
+        """Whether all entries have their rows. They have not where an earlier version of the worker has written them."""
+        indexed: bool = self._rocks.is_indexed(partition)
+        return indexed
+
+    def index_anew(self, partition: int, at_once: int) -> Iterator[int]:
+        """Make the rows of all entries; yields how many have theirs, each time after so many."""
+        yield from self._rocks.index_anew(partition, at_once)
 
     def size_of(self, partition: int) -> int:
         """The number of entries of one partition."""
@@ -144,5 +180,4 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         moved = self._moved.pop(place.partition)
         if place.partition not in self._rocks._dbs or self._rocks.persisted_offset(place) != moved.since:
             return  # meanwhile the partition has moved away, or Faust has restored it anew
-        self._rocks.set_persisted_offset(place, moved.offset)
-        self._rocks.set_witness(place.partition, moved.offset, digest(moved.key, moved.value))
+        self._rocks.keep_position(place.partition, moved.offset, digest(moved.key, moved.value))

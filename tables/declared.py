@@ -6,6 +6,7 @@ from streams.kafka.app import RoundbatchApp
 from streams.kafka.outbox import Outbox
 from tables import jobs, outcomes, requests, rounds
 from tables.acknowledged import AcknowledgedTable
+from tables.index import Derive
 from tables.view import Tables
 
 _RECORDS_A_RESTORE = 50  # records of a changelog
@@ -18,7 +19,7 @@ _MAX_OPEN_FILES = 128
 def declare(app: RoundbatchApp, settings: Settings, outbox: Outbox) -> Tables:
     """Declare the tables; their writes go through the outbox."""
 
-    def table(name: str, *, ttl_s: float | None) -> AcknowledgedTable:
+    def table(name: str, derive: Derive | None, *, ttl_s: float | None) -> AcknowledgedTable:
         made = AcknowledgedTable(
             app,
             name=name,
@@ -34,14 +35,15 @@ def declare(app: RoundbatchApp, settings: Settings, outbox: Outbox) -> Tables:
                 **({} if ttl_s is None else {"ttl": int(ttl_s)}),
             },
         )
-        made.outbox = outbox
+        made.outbox, made.derive = outbox, derive
         app.tables.add(made)
         return made
 
     retention_s = settings.dedup_retention_s
     return Tables(
-        rounds=table(rounds.NAME, ttl_s=retention_s),
-        requests=table(requests.NAME, ttl_s=None),
-        jobs=table(jobs.NAME, ttl_s=retention_s),
-        outcomes=table(outcomes.NAME, ttl_s=retention_s),
+        rounds=table(rounds.NAME, rounds.derive, ttl_s=retention_s),
+        requests=table(requests.NAME, None, ttl_s=None),
+        jobs=table(jobs.NAME, jobs.derive, ttl_s=retention_s),
+        outcomes=table(outcomes.NAME, outcomes.derive, ttl_s=retention_s),
+        retention_ms=int(retention_s * 1000),
     )

@@ -4,22 +4,32 @@ Faust's recovery would log such an exception and go on without the entry, and a 
 record. So an error of RocksDB ends the process right here (exit 70). Where files are damaged, the store is marked first, and
 the next start makes this one store (of a table and partition) anew: it is a cache of its changelog. Faust restores all of it
 from there, since the offset from which a recovery goes on is kept inside the store, and is gone with it.
+
+A store with an index holds rows beside its entries (tables.index). Only a worker that knows of them keeps them up, so the store
+remembers at which offset of the changelog they were whole: after an older worker has moved that on, they are made anew.
 """
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+import rocksdict
 import structlog
 from faust.stores import rocksdb
 
 from streams import failstop
-from tables.faults import StoreFailed, is_damage, is_locked, is_unopenable
+from tables.faults import StoreFailed, StoreFault, is_damage, is_locked, is_unopenable
+from tables.index import PREFIX, Derive, Row, number
 
 log = structlog.get_logger("store")
-_WITNESS = b"__roundbatch\0witness"
+_WITNESS = PREFIX + b"witness"
+WHOLE = PREFIX + b"whole"  # the changelog offset up to which the rows are whole
+_OURS = (b"__faust\0", PREFIX + b"\xff")  # keys between these are no entries
+_STEPS = 8  # to rows that are further away a scan seeks
 R = TypeVar("R")
 
 
@@ -56,12 +66,25 @@ class Database:
         except Exception as error:  # noqa: BLE001 - as above
             self._failed("delete", error)
 
-    def write(self, batch: Any) -> None:
-        """Write what Faust has read from the changelog."""
+    def get_all(self, keys: "list[bytes]") -> "list[bytes | None]":
+        """Read several entries."""
+        try:
+            found: list[bytes | None] = self._rocks.get(keys)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("read", error)
+        return found
+
+    def write(self, what: str, puts: Iterable[Row], deletes: Iterable[bytes] = ()) -> None:
+        """Write all of it, or nothing where the process is killed."""
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        for key, value in puts:
+            batch.put(key, value)
+        for key in deletes:
+            batch.delete(key)
         try:
             self._rocks.write(batch)
         except Exception as error:  # noqa: BLE001 - as above
-            self._failed("restore", error)
+            self._failed(what, error)
 
     def property_int_value(self, name: str) -> int | None:
         """A number that RocksDB keeps about itself."""
@@ -71,23 +94,62 @@ class Database:
             self._failed("property", error)
         return found
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
+    def items(self) -> Iterator[Row]:
         """All entries in key order."""
-        yield from self._scan(lambda at: (at.key(), at.value()))
+        yield from self._entries(lambda at: (at.key(), at.value()))
 
     def keys(self) -> Iterator[bytes]:
-        """All keys in order."""
-        yield from self._scan(lambda at: at.key())
+        """All keys of entries in order."""
+        yield from self._entries(lambda at: at.key())
 
-    def _scan(self, take: Callable[[Any], R]) -> Iterator[R]:
+    def rows(self, begin: bytes, end: bytes) -> Iterator[Row]:
+        """The rows from one name up to another, in order."""
+        cut = len(PREFIX)
+        yield from self._scan(lambda at: (at.key()[cut:], at.value()), PREFIX + begin, PREFIX + end)
+
+    def rows_at(self, kind: bytes, numbers: Sequence[int]) -> Iterator[Row]:
+        """The rows of a kind whose names begin with one of these numbers, which are in order."""
+        cut = len(PREFIX)
+        try:
+            at = self._rocks.iter()
+            for count, one in enumerate(numbers):
+                wanted, steps = PREFIX + kind + number(one), 0 if count else _STEPS
+                while steps < _STEPS and at.valid() and at.key() < wanted:
+                    at.next()
+                    steps += 1
+                if steps == _STEPS:
+                    at.seek(wanted)
+                while at.valid() and at.key().startswith(wanted):
+                    yield at.key()[cut:], at.value()
+                    at.next()
+                at.status()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("scan", error)
+
+    def last_row(self, kind: bytes) -> Row | None:
+        """The last row of a kind."""
+        try:
+            at = self._rocks.iter()
+            at.seek_for_prev(PREFIX + kind + b"\xff" * 9)
+            found = (at.key()[len(PREFIX) :], at.value()) if at.valid() and at.key().startswith(PREFIX + kind) else None
+            at.status()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._failed("scan", error)
+        return found
+
+    def _entries(self, take: Callable[[Any], R]) -> Iterator[R]:
+        yield from self._scan(take, b"", _OURS[0])
+        yield from self._scan(take, _OURS[1], b"\xff" * 9)
+
+    def _scan(self, take: Callable[[Any], R], begin: bytes, end: bytes) -> Iterator[R]:
         """Iterate, and ask at the end whether that was the end.
 
         rocksdict's own iterators stop at a damaged block as if it were the end (seen: 0 of 300 entries, and no error).
         """
         try:
             at = self._rocks.iter()
-            at.seek_to_first()
-            while at.valid():
+            at.seek(begin)
+            while at.valid() and at.key() < end:
                 yield take(at)  # exceptions of the code that uses the entries are not raised here
                 at.next()
             at.status()
@@ -119,10 +181,55 @@ def stop(what: str, path: Path, error: Exception) -> NoReturn:
     failstop.stop(f"store {path.name}", StoreFailed(f"{what} {path}: {error}"))
 
 
+class Restored:
+    """What is about to be written of entries that are read again: later ones see it, and it is written in one batch."""
+
+    def __init__(self, database: Database, derive: Derive | None) -> None:
+        self._database, self._derive = database, derive
+        self._puts: dict[bytes, bytes | None] = {}
+
+    def take(self, key: bytes, value: bytes | None) -> None:
+        """An entry of the changelog, or a tombstone, with the rows that follow from it."""
+        before = self._get(key)
+        if value is not None and value != before and self._derive is not None:
+            self._add_rows(key, value, before)
+        self._puts[key] = value
+
+    def take_rows(self, key: bytes, value: bytes) -> None:
+        """An entry that is in the store and has no rows."""
+        if self._derive is not None:
+            self._add_rows(key, value, None)
+
+    def write(self, *more: Row) -> None:
+        """Write all of it, and these."""
+        puts = [(key, value) for key, value in self._puts.items() if value is not None]
+        self._database.write("restore", [*puts, *more], [key for key, value in self._puts.items() if value is None])
+
+    def _add_rows(self, key: bytes, value: bytes, before: bytes | None) -> None:
+        assert self._derive is not None
+        for name, told in self._derive(key, value, before, lambda name: self._get(PREFIX + name)):
+            self._puts[PREFIX + name] = told
+
+    def _get(self, key: bytes) -> bytes | None:
+        return self._puts[key] if key in self._puts else self._database.get(key)
+
+
 class GuardedStore(rocksdb.Store):
     """Opens every partition as a Database, through which Faust's own reads and writes go too."""
 
+    @property
+    def _derive(self) -> Derive | None:
+        table: Any = self.table
+        derive: Derive | None = table.derive
+        return derive
+
     def _open_for_partition(self, partition: int) -> Any:
+        database = self._open_or_make(partition)
+        if self._derive is not None and database.get(WHOLE) is None and next(database.keys(), None) is None:
+            database.put(WHOLE, database.get(self.offset_key) or b"")  # no entry, so no row is missing
+        return database
+
+    def _open_or_make(self, partition: int) -> Database:
         path = self.partition_path(partition)
         if marker(path).exists():
             self._make_anew(path, marker(path).read_text().strip())
@@ -154,16 +261,73 @@ class GuardedStore(rocksdb.Store):
             stop("wipe", path, error)
 
     def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
-        """Faust's own; then the latest record is kept as the witness, which tells this changelog from another of its name."""
-        events = list(batch)
-        super().apply_changelog_batch(events, to_key, to_value)
-        latest = {event.message.partition: event.message for event in events}
-        for partition, message in latest.items():
-            self.set_witness(partition, message.offset, digest(message.key, message.value))
+        """Write what Faust has read from the changelog, and in the same batch all that follows from it.
 
-    def set_witness(self, partition: int, offset: int, digest: str) -> None:
-        """Remember the latest record of the changelog that is in here."""
-        self._db_for_partition(partition).put(_WITNESS, f"{offset} {digest}".encode())
+        That is the rows of the index, the offset from which a recovery goes on, and the latest record as the witness, which
+        tells this changelog from another of its name.
+        """
+        messages: defaultdict[int, list[Any]] = defaultdict(list)
+        for event in batch:
+            messages[event.message.partition].append(event.message)
+        for partition, of_partition in messages.items():
+            database: Database = self._db_for_partition(partition)
+            restored = Restored(database, self._derive if self._is_indexed(database) else None)
+            with self._entries_readable(partition):
+                for message in of_partition:
+                    restored.take(message.key, message.value)
+            latest = of_partition[-1]
+            restored.write(*self._position(database, latest.offset, digest(latest.key, latest.value)))
+
+    def keep_position(self, partition: int, offset: int, told: str) -> None:
+        """Remember up to which record of the changelog the store holds it, and that record's digest."""
+        database: Database = self._db_for_partition(partition)
+        database.write("write", self._position(database, offset, told))
+
+    def _position(self, database: Database, offset: int, told: str) -> list[Row]:
+        position = str(offset).encode()
+        rows = [(self.offset_key, position), (_WITNESS, f"{offset} {told}".encode())]
+        if self._is_indexed(database):
+            rows.append((WHOLE, position))
+        return rows
+
+    def is_indexed(self, partition: int) -> bool:
+        """Whether the rows of all entries are there."""
+        return self._is_indexed(self._db_for_partition(partition))
+
+    def _is_indexed(self, database: Database) -> bool:
+        if self._derive is None:
+            return True
+        whole, position = database.get_all([WHOLE, self.offset_key])
+        return whole is not None and whole == (position or b"")
+
+    def index_anew(self, partition: int, at_once: int) -> Iterator[int]:
+        """Make the rows of all entries; yields how many have theirs, each time after so many.
+
+        Sums are rows too, so what a killed attempt has left is deleted first.
+        """
+        database: Database = self._db_for_partition(partition)
+        database.delete(WHOLE)
+        for name, _ in database.rows(b"", b"\xff"):
+            if PREFIX + name != _WITNESS:
+                database.delete(PREFIX + name)
+        restored, count = Restored(database, self._derive), 0
+        for count, (key, value) in enumerate(database.items(), 1):
+            with self._entries_readable(partition):
+                restored.take_rows(key, value)
+            if not count % at_once:
+                restored.write()
+                yield count
+                restored = Restored(database, self._derive)
+        restored.write((WHOLE, database.get(self.offset_key) or b""))
+        yield count
+
+    @contextmanager
+    def _entries_readable(self, partition: int) -> Iterator[None]:
+        """An entry that this worker cannot read stops it: Faust would log the exception and go on without the entry."""
+        try:
+            yield
+        except StoreFault as error:
+            failstop.stop(f"store {self.partition_path(partition).name}", error)
 
     def witness(self, partition: int) -> tuple[int, str] | None:
         """Offset and digest of that record; None in a store that is empty or was written by an older version."""
@@ -173,10 +337,8 @@ class GuardedStore(rocksdb.Store):
         offset, told = found.decode().split()
         return int(offset), told
 
-    def _visible_items(self, db: Any) -> Iterator[tuple[bytes, bytes]]:
-        return ((key, value) for key, value in db.items() if key not in self._hidden)
+    def _visible_items(self, db: Any) -> Iterator[Row]:
+        yield from db.items()
 
     def _visible_keys(self, db: Any) -> Iterator[bytes]:
-        return (key for key in db.keys() if key not in self._hidden)  # noqa: SIM118 - no dict
-
-    _hidden = frozenset({rocksdb.Store.offset_key, _WITNESS})
+        yield from db.keys()

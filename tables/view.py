@@ -1,38 +1,32 @@
 """The view of one partition: its state in memory, and how far the two topics have been read.
 
-Built from the tables at assignment, in slices; dropped at a rebalance. The tables may be ahead of the offset from which a topic
-is read again, so facts at or beyond that offset are left out: the decision on work offset k must see only facts of records
-before k.
+Built from the tables at assignment (tables.build); dropped at a rebalance.
 """
 
-import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.job import Claim, Job, Submission
-from domain.outcome import ANSWERED
+from domain.job import Job
 from domain.partition.state import PartitionState
-from domain.rounds import RoundEntry
-from tables import jobs, outcomes, requests, rounds
 from tables.acknowledged import AcknowledgedTable
 from tables.in_flight import OnceAcked, SentAhead
 from tables.parsed import ParsedRecords
 
-_SLICE = 500  # entries between two turns of the event loop
-_BATCH_LIVES_MS = 25 * 3600 * 1000  # at both providers a batch has expired after 24 h
+_FOR_EVER_MS = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The four tables, and the entries of `requests` that are kept decoded."""
+    """The four tables, the entries of `requests` that are kept decoded, and for how long an id is known."""
 
     rounds: AcknowledgedTable
     requests: AcknowledgedTable
     jobs: AcknowledgedTable
     outcomes: AcknowledgedTable
     parsed: ParsedRecords = field(default_factory=ParsedRecords)
+    retention_ms: int = _FOR_EVER_MS
 
     def __iter__(self) -> Iterator[AcknowledgedTable]:
         return iter((self.rounds, self.requests, self.jobs, self.outcomes))
@@ -120,77 +114,3 @@ class PartitionView:
         for window in self.state.windows.values():
             window.first_ms = window.last_ms = now_ms
         return True
-
-
-async def build(tables: Tables, partition: int, *, inbound: ReadProgress, work: ReadProgress, now_ms: int) -> PartitionView:
-    """Rebuild the view of a partition from its tables.
-
-    `inbound.next` and `work.next` are the offsets that will be read next. After the facts are applied, finished requests that
-    still have an entry are found again: where a process was killed before it sent RequestsDone, they would stay for ever.
-    """
-    state = PartitionState(partition)
-    view = PartitionView(partition, state, inbound, work)
-    by_offset: dict[int, list[RoundEntry]] = {}
-    for count, entry in enumerate(rounds.entries(tables.rounds, partition)):
-        inbound.tell(entry.offset, entry.append_ms)
-        if entry.offset < inbound.next:
-            by_offset.setdefault(entry.offset, []).append(entry)
-        await _breathe(count)
-    for count, offset in enumerate(requests.offsets(tables.requests, partition)):
-        inbound.tell(offset)
-        view.retained.add(offset)
-        await _breathe(count)
-    for count, offset in enumerate(sorted(by_offset)):
-        state.learn_record(offset, by_offset[offset], now_ms)
-        await _breathe(count)
-    await _apply_work_facts(view, tables, before=work.next, now_ms=now_ms)
-    view.note_finished(work.next - 1)
-    state.rounds.take_ended()  # these were logged when they ended
-    return view
-
-
-async def _apply_work_facts(view: PartitionView, tables: Tables, *, before: int, now_ms: int) -> None:
-    state, partition = view.state, view.partition
-    facts: list[tuple[int, int, str, jobs.Fact | outcomes.Endings]] = []
-    for count, (job_id, fact) in enumerate(jobs.facts(tables.jobs, partition)):
-        view.work.tell(fact.offset, fact.append_ms)
-        facts.append((fact.offset, 1, job_id, fact))
-        await _breathe(count)
-    for count, ended in enumerate(outcomes.facts(tables.outcomes, partition)):
-        view.work.tell(ended.offset)
-        facts.append((ended.offset, 0, "", ended))
-        await _breathe(count)
-    for count, (_, _, job_id, known) in enumerate(_in_log_order(facts, before)):
-        if isinstance(known, Job):
-            state.learn_planned(known)
-        elif isinstance(known, Claim):
-            state.learn_claim(job_id, known)
-        elif isinstance(known, Submission):
-            state.learn_submission(job_id, known)
-        else:
-            _learn_endings(view, known, now_ms)
-        await _breathe(count)
-
-
-def _learn_endings(view: PartitionView, known: outcomes.Endings, now_ms: int) -> None:
-    """Apply endings. A batch that is left without open members may still run: the process may have died before cancelling."""
-    state = view.state
-    unanswered = {state.owner.get(one.member, "") for one in known.endings if one.terminal and one.code != ANSWERED}
-    left = [state.jobs[job_id] for job_id in unanswered if job_id in state.jobs]
-    state.learn_endings(known.endings)
-    state.payments.learn(known.paid)
-    for job in left:
-        submission = job.submission
-        if job.job_id not in state.jobs and submission is not None and now_ms - submission.append_ms < _BATCH_LIVES_MS:
-            view.to_cancel[job.job_id] = job
-
-
-def _in_log_order(
-    facts: Iterable[tuple[int, int, str, jobs.Fact | outcomes.Endings]], before: int
-) -> list[tuple[int, int, str, jobs.Fact | outcomes.Endings]]:
-    return sorted((fact for fact in facts if fact[0] < before), key=lambda fact: fact[:3])
-
-
-async def _breathe(count: int) -> None:
-    if count % _SLICE == _SLICE - 1:
-        await asyncio.sleep(0)

@@ -17,7 +17,7 @@ from settings.settings import Settings
 from streams.clock import Clock
 from streams.kafka.app import RoundbatchApp
 from streams.kafka.log_ends import LogEnds
-from tables import view as views
+from tables import build as building
 from tables.view import PartitionView, ReadProgress, Tables
 
 log = structlog.get_logger("views")
@@ -153,7 +153,7 @@ class Views:
     async def _build(self, partition: int) -> PartitionView:
         inbound, work = TP(self._settings.request_topic, partition), TP(self._settings.work_topic, partition)
         ends = await self._log_ends.of((inbound, work))
-        view = await views.build(
+        view = await building.build(
             self._tables,
             partition,
             inbound=self._progress_of(inbound, *ends[inbound]),

@@ -61,7 +61,8 @@ class Planner:
                 candidates.append(candidate(record, member, offset, append_ms, self._settings))
             else:
                 unanswerable.append(lost)
-        entries = arrive(offset, append_ms, candidates, state.ids, part=record.part, parts=record.parts)
+        known = state.history.known([one.arrival.correlation_id for one in candidates], append_ms)
+        entries = arrive(offset, append_ms, candidates, known, part=record.part, parts=record.parts)
         return Judged(record, entries, tuple(unanswerable))
 
     def _unanswerable(self, member: InboundMember) -> Unanswerable | None:
@@ -79,7 +80,7 @@ class Planner:
         """Why a window is to be closed now, or None."""
         return due(
             window,
-            state.progress.get(window.round_key, Progress()),
+            state.progress.held(window.round_key) or Progress(),
             now_ms,
             quiet_s=self._settings.quiet_s,
             age_s=self._settings.window_age_s,

@@ -108,13 +108,11 @@ class Collect:
         view.retained.add(offset)
         crashpoints.point("between_request_puts", partition)
         entries = []
-        for entry in judged.entries:
-            key = rounds.key(partition, entry)
-            found = self._tables.rounds.find(partition, key)
+        for judged_now in judged.entries:
             # A fact is decided once: on a re-read its stored bytes are put again, for settings may have changed since.
-            value = found if found is not None else rounds.CODEC.encode(entry)
-            entries.append(rounds.CODEC.decode(value) if found is not None else entry)
-            effects.append(self._tables.rounds.put(partition, key, value))
+            entry, put = rounds.put_once(self._tables.rounds, partition, judged_now)
+            entries.append(entry)
+            effects.append(put)
         self._tell_of_rounds(view, judged, entries)
         self._warn_of_nights(view, judged, entries)
         self._count_missed_batches(judged, entries)
@@ -128,7 +126,7 @@ class Collect:
         """Log once for each round that it has begun. To be called before the view learns the entries."""
         parent = judged.record.traceparent
         for entry in entries:
-            if entry.round_key not in view.state.progress and not entry.piece:
+            if not entry.piece and not view.state.progress.of(entry.round_key, entry.offset).begun:
                 log.info(
                     "round_opened",
                     partition=view.partition,
@@ -148,7 +146,7 @@ class Collect:
                 for arrival in entry.arrivals
                 if arrival.standing is Standing.ACCEPTED and STRATEGIES[arrival.strategy].closes is Closes.SCHEDULE
             ]
-            if not scheduled or entry.round_key in view.state.progress or entry.round_key in said:
+            if not scheduled or entry.round_key in said or view.state.progress.of(entry.round_key, entry.offset).begun:
                 continue
             said.add(entry.round_key)
             provider, position = scheduled[0].provider, scheduled[0].position

@@ -45,7 +45,6 @@ def decide(state: PartitionState, record: work.WorkRecord, offset: int, append_m
 def learn(state: PartitionState, verdict: Verdict) -> None:
     """Apply a verdict. Endings come first: one record may end a member and plan the others of its job again."""
     state.learn_endings(verdict.endings)
-    state.payments.learn(verdict.paid)
     for job in verdict.jobs:
         state.learn_planned(job)
     if verdict.claim is not None:

@@ -112,7 +112,7 @@ class Delivery:
             done.cancel()  # the partition has gone to another worker, which reads the record again
             return
         smallest = event.smallest()
-        put = table.put(partition, outcomes.too_large_key(partition, offset, event.outcome.member), outcomes.too_large(offset))
+        put = outcomes.put_too_large(table, partition, offset, event.outcome.member)
         _then(put, done, lambda: self._try(message, smallest, done))
 
 

@@ -46,6 +46,7 @@ class _Effects:
     events: tuple[Event, ...]
     unsendable: tuple[tuple[Outcome, str, object], ...]
     too_large: tuple[Member, ...]  # events refused for their size at an earlier reading of the record
+    read_before: bool  # an earlier reading has put the record's endings, and what it has cost
 
 
 class Reconcile:
@@ -90,10 +91,10 @@ class Reconcile:
     def _decide(self, view: PartitionView, record: work.WorkRecord, offset: int, append_ms: int) -> Verdict:
         return decide.decide(view.state, record, offset, append_ms)
 
-    def _as_found(self, view: PartitionView, offset: int, verdict: Verdict) -> tuple[Verdict, tuple[Member, ...]]:
+    def _as_found(self, view: PartitionView, offset: int, verdict: Verdict) -> tuple[Verdict, tuple[Member, ...], bool]:
         """Replace facts of a verdict by those that an earlier reading of this very record has put: a fact is decided once.
 
-        Also returns the members whose event was refused for its size at that reading.
+        Also returns the members whose event was refused for its size at that reading, and whether it has put endings.
         """
         partition = view.partition
         found_jobs = tuple(self._found(partition, job.job_id, "planned", jobs.PLANNED, job) for job in verdict.jobs)
@@ -104,9 +105,8 @@ class Reconcile:
             submission = (submission[0], self._found(partition, submission[0], "submitted", jobs.SUBMITTED, submission[1]))
         endings, terminal, paid = verdict.endings, verdict.terminal, verdict.paid
         too_large: tuple[Member, ...] = ()
-        raw = self._tables.outcomes.find(partition, outcomes.key(partition, offset)) if endings or paid else None
-        if raw is not None:
-            found = outcomes.CODEC.decode(raw)
+        found = outcomes.find(self._tables.outcomes, partition, offset) if endings or paid else None
+        if found is not None:
             endings, paid = found.endings, found.paid
             ended = {ending.member for ending in endings if ending.terminal}
             terminal = tuple(outcome for outcome in terminal if outcome.member in ended)
@@ -114,7 +114,7 @@ class Reconcile:
         found_verdict = replace(
             verdict, jobs=found_jobs, claim=claim, submission=submission, endings=endings, terminal=terminal, paid=paid
         )
-        return found_verdict, too_large
+        return found_verdict, too_large, found is not None
 
     def _was_too_large(self, partition: int, offset: int, member: Member) -> bool:
         return self._tables.outcomes.find(partition, outcomes.too_large_key(partition, offset, member)) is not None
@@ -124,7 +124,7 @@ class Reconcile:
         found = codec.decode(raw) if raw is not None else made
         return found if found.offset == made.offset else made
 
-    def _events(self, view: PartitionView, verdict: Verdict, too_large: tuple[Member, ...]) -> _Effects:
+    def _events(self, view: PartitionView, verdict: Verdict, too_large: tuple[Member, ...], read_before: bool) -> _Effects:
         events: list[Event] = []
         unsendable: list[tuple[Outcome, str, object]] = []
         read: dict[int, tuple[int, InboundRecord] | None] = {}  # a round's members are in few records: each is read once
@@ -142,7 +142,7 @@ class Reconcile:
                 unsendable.append((outcome, _said(error), record.members[outcome.member.position].raw))
             else:
                 events.append(event.smallest() if outcome.member in too_large else event)
-        return _Effects(verdict, tuple(events), tuple(unsendable), too_large)
+        return _Effects(verdict, tuple(events), tuple(unsendable), too_large, read_before)
 
     def _request(self, view: PartitionView, offset: int) -> tuple[int, InboundRecord] | None:
         found = self._tables.parsed.find(self._tables.requests, view.partition, offset)
@@ -180,6 +180,8 @@ class Reconcile:
                 )
             )
         self._learn(view, offset, record, verdict)
+        if not planned.read_before:  # otherwise it is in the sums that the view was built with
+            view.state.payments.learn(verdict.paid)
         if isinstance(record, work.CancelRequested):
             effects += self._send_cancelled(view, message.topic, verdict)
             if not view.caught_up:
@@ -209,24 +211,20 @@ class Reconcile:
         return [self._outbox.send(topic, record, partition=view.partition) for record in records]
 
     def _put_facts(self, partition: int, offset: int, planned: _Effects, effects: "list[asyncio.Future[Any]]") -> None:
-        verdict = planned.verdict
+        verdict, tables = planned.verdict, self._tables
         if verdict.endings or verdict.paid:
-            value = outcomes.CODEC.encode(outcomes.Endings(offset, verdict.endings, verdict.paid))
-            effects.append(self._tables.outcomes.put(partition, outcomes.key(partition, offset), value))
+            told = outcomes.Endings(offset, verdict.endings, verdict.paid)
+            effects.append(outcomes.put(tables.outcomes, partition, told, is_new=not planned.read_before))
         for member in planned.too_large:
-            key = outcomes.too_large_key(partition, offset, member)
-            effects.append(self._tables.outcomes.put(partition, key, outcomes.too_large(offset)))
+            effects.append(outcomes.put_too_large(tables.outcomes, partition, offset, member))
         for number, job in enumerate(verdict.jobs):
-            key = jobs.key(partition, job.job_id, "planned")
-            effects.append(self._tables.jobs.put(partition, key, jobs.PLANNED.encode(job)))
+            effects.append(jobs.put_planned(tables.jobs, partition, job))
             if not number:
                 crashpoints.point("after_first_plan_put", partition)
         if verdict.claim is not None:
-            key = jobs.key(partition, verdict.claim[0], "claimed")
-            effects.append(self._tables.jobs.put(partition, key, jobs.CLAIMED.encode(verdict.claim[1])))
+            effects.append(jobs.put_claimed(tables.jobs, partition, *verdict.claim))
         if verdict.submission is not None:
-            key = jobs.key(partition, verdict.submission[0], "submitted")
-            effects.append(self._tables.jobs.put(partition, key, jobs.SUBMITTED.encode(verdict.submission[1])))
+            effects.append(jobs.put_submitted(tables.jobs, partition, *verdict.submission))
 
     def _learn(self, view: PartitionView, offset: int, record: work.WorkRecord, verdict: Verdict) -> None:
         state = view.state

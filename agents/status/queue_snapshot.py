@@ -98,7 +98,7 @@ def take(
         oldest_pending_s=max(0.0, (now_ms - min(arrivals)) / 1000) if arrivals else 0.0,
         nearest_deadline_s=(min(deadlines) - now_ms) / 1000 if deadlines else float("inf"),
         pending_bytes=sum(view.state.pending_bytes for view in shown),
-        known_ids=sum(len(view.state.ids) for view in shown),
+        known_ids=sum(view.state.history.count(now_ms) for view in shown),
         lag={"request": sum(view.inbound.lag for view in shown), "work": sum(view.work.lag for view in shown)},
         partitions_assigned=len(shown),
         partitions_caught_up=sum(view.caught_up for view in shown),

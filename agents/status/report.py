@@ -111,7 +111,7 @@ def _stages(queue: QueueSnapshot) -> list[Stage]:
 
 
 def _window(view: PartitionView, window: Window, now_ms: int) -> WindowStatus:
-    progress = view.state.progress.get(window.round_key)
+    progress = view.state.progress.held(window.round_key)
     return WindowStatus(
         round=window.round_key,
         strategy=window.strategy,

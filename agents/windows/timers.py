@@ -73,5 +73,5 @@ class Timers:
             duties.deadlines.report(view)
             if announce:
                 duties.finished.announce(view)
-            view.state.forget(now_ms - self._remember_ms)
+            view.state.payments.forget(now_ms - self._remember_ms)
         duties.backlog.bound(views)

@@ -1,6 +1,6 @@
 """What was paid in one partition, as its outcomes tell: by quarter of an hour, and by paying batch."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 QUARTER_MS = 900_000  # days begin on a quarter of an hour in every time zone
@@ -18,10 +18,12 @@ class Paid:
 class Payments:
     """Sums of payments. Memory: four entries an hour and one a batch, for the dedup retention."""
 
-    def __init__(self) -> None:
-        self._quarters: dict[int, float] = {}
-        self._last = 0
-        self._by_paying_batch: dict[str, tuple[float, int]] = {}  # batch → USD, and the quarter of its last payment
+    def __init__(
+        self, quarters: Mapping[int, float] | None = None, batches: Mapping[str, tuple[float, int]] | None = None
+    ) -> None:
+        self._quarters: dict[int, float] = dict(quarters or {})
+        self._last = max(self._quarters, default=0)
+        self._by_paying_batch: dict[str, tuple[float, int]] = dict(batches or {})  # USD, and the quarter of its last payment
 
     def learn(self, paid: Iterable[Paid]) -> None:
         """Add the payments of one record."""

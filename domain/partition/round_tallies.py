@@ -16,18 +16,21 @@ class RoundTallies:
         """The rounds with pending comparisons."""
         return len(self._open)
 
-    def gather(self, round_key: str) -> None:
-        """Note one more pending comparison."""
+    def gather(self, round_key: str) -> bool:
+        """Note one more pending comparison. Returns whether it is the only one of its round."""
         self._open[round_key] += 1
+        return self._open[round_key] == 1
 
-    def end(self, round_key: str, code: str) -> None:
-        """Note that a comparison has ended: `code` is "answered" or an error code."""
+    def end(self, round_key: str, code: str) -> bool:
+        """Note that a comparison has ended: `code` is "answered" or an error code. Returns whether it was the last one."""
         codes = self._codes.setdefault(round_key, Counter())
         codes[code] += 1
         self._open[round_key] -= 1
-        if not self._open[round_key]:
-            del self._open[round_key]
-            self._ended.append((round_key, self._codes.pop(round_key)))
+        if self._open[round_key]:
+            return False
+        del self._open[round_key]
+        self._ended.append((round_key, self._codes.pop(round_key)))
+        return True
 
     def take_ended(self) -> list[tuple[str, Counter[str]]]:
         """The rounds that have ended since the last call, each with how many comparisons ended with which code."""

@@ -1,43 +1,44 @@
-"""What one partition knows: open windows, open jobs, known ids. Rebuilt from the tables at assignment.
+"""What one partition knows of what is pending: open windows, open jobs. Rebuilt from the tables at assignment.
 
 It is built by applying facts in the order of the log (the `learn_…` methods); decisions read it and leave it as it is. Every
 fact carries its offset, so that the decision on work offset k can be given a state that holds only facts of records before k.
+What is done is not in here: the history tells of it (domain.partition.history).
 """
 
 import heapq
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from domain.closing import Progress, Window
+from domain.closing import Window
 from domain.comparison import Member
 from domain.cutting import Pending, encoded_bytes
 from domain.job import Claim, Job, Plan, Submission, make_job_id
 from domain.outcome import Ending
+from domain.partition.history import History, RememberedHistory
 from domain.partition.job_stages import JobStages
 from domain.partition.payments import Payments
+from domain.partition.round_progress import RoundProgress
 from domain.partition.round_tallies import RoundTallies
 from domain.reply import Retry
-from domain.rounds import Arrival, RoundEntry, Standing
+from domain.rounds import COUNTED, Arrival, RoundEntry, Standing
 
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A correlation id that was seen: where it came first, and with what content."""
-
-    member: Member
-    content_sha256: str
+_SPARE_DEADLINES = 1_000
 
 
 class PartitionState:
-    """One partition's open work. Memory: for the dedup retention an int for each inbound record and an entry for each id."""
+    """One partition's open work. Its memory follows what is pending.
 
-    def __init__(self, partition: int) -> None:
+    `passed`: the inbound records before this offset have been read. Of these only the ones with a member that is pending are
+    to be learned: a member of a record that was passed and not learned has ended.
+    """
+
+    def __init__(self, partition: int, history: History | None = None, passed: int = 0) -> None:
         self.partition = partition
-        self.ids: dict[str, Known] = {}
+        self.history: History = RememberedHistory() if history is None else history
+        self.progress = RoundProgress(self.history)
         self.pending: dict[Member, Pending] = {}
         self.windows: dict[tuple[str, str], Window] = {}
-        self.progress: dict[str, Progress] = {}
         self.jobs: dict[str, Job] = {}
         self.owner: dict[Member, str] = {}
         self.retries: dict[Member, tuple[str, Retry]] = {}
@@ -47,11 +48,11 @@ class PartitionState:
         self.stages = JobStages()
         self.rounds = RoundTallies()
         self.finished: set[int] = set()  # inbound offsets whose members have all ended: their `requests` entry may go
+        self._passed = self._passed_at_first = passed
         self._owned: dict[str, int] = {}
-        self._ended: dict[int, int] = {}  # inbound offset -> bit per ended position
+        self._ended_ahead: dict[int, int] = {}  # inbound offset that is not passed yet -> bit per ended position
         self._waiting: dict[int, set[int]] = {}  # inbound offset -> positions without an outcome
         self._deadlines: list[tuple[int, Member]] = []
-        self._remembered: deque[tuple[int, int, tuple[RoundEntry, ...]]] = deque()  # append time, offset, in log order
 
     # -- inbound facts -------------------------------------------------------------------------------------------
 
@@ -61,57 +62,36 @@ class PartitionState:
         `seen_ms` is the reader's clock, from which quiet and age count.
         """
         gathered: set[tuple[str, str]] = set()
-        waiting = self._waiting.setdefault(offset, set())
-        entries = tuple(entries)
-        if entries:
-            self._remembered.append((entries[0].append_ms, offset, entries))
-        complete = {key for key in {entry.round_key for entry in entries} & self.progress.keys() if self.progress[key].complete}
+        ended, waiting = self._ended_ahead.pop(offset, 0), self._waiting.setdefault(offset, set())
+        self._passed = max(self._passed, offset + 1)
+        by_round: dict[str, list[RoundEntry]] = {}
         for entry in entries:
-            progress = self.progress.setdefault(entry.round_key, Progress())
-            if entry.announced is not None:
-                progress.announced = max(progress.announced or 0, entry.announced)
-            if entry.parts is not None:
-                progress.parts = entry.parts
-                progress.parts_seen.add(entry.part)
-            for arrival in entry.arrivals:
-                if arrival.standing not in (Standing.ACCEPTED, Standing.REJECTED):
-                    continue
-                member = entry.member(arrival)
-                self.ids.setdefault(arrival.correlation_id, Known(member, arrival.content_sha256))
-                progress.ids += 1
-                progress.late = progress.late or entry.round_key in complete
-                if self.has_ended(member):
-                    continue
-                waiting.add(arrival.position)
-                if arrival.standing is Standing.ACCEPTED:
-                    gathered.add(self._gather(entry, arrival, member, seen_ms))
+            by_round.setdefault(entry.round_key, []).append(entry)
+        for round_key, of_round in by_round.items():
+            # A record that was passed before this state began is in the round's history, with all others that were.
+            progress = self.progress.of(round_key, max(offset, self._passed_at_first))
+            if offset >= self._passed_at_first:
+                progress.learn(entry.brought for entry in of_round)
+            for entry in of_round:
+                for arrival in entry.arrivals:
+                    if arrival.standing not in COUNTED or ended >> arrival.position & 1:
+                        continue
+                    waiting.add(arrival.position)
+                    if arrival.standing is Standing.ACCEPTED:
+                        gathered.add(self._gather(entry, arrival, entry.member(arrival), seen_ms))
+        self.history.note(entry for of_round in by_round.values() for entry in of_round)
         if not waiting:
             del self._waiting[offset]
             self.finished.add(offset)
         return gathered
-
-    def forget(self, before_ms: int) -> None:
-        """Forget finished records that were appended before this time (the dedup retention), or memory would grow for ever."""
-        self.payments.forget(before_ms)
-        while self._remembered and self._remembered[0][0] < before_ms:
-            _, offset, entries = self._remembered[0]
-            if offset in self._waiting:
-                return
-            self._remembered.popleft()
-            self._ended.pop(offset, None)
-            for entry in entries:
-                self.progress.pop(entry.round_key, None)
-                for arrival in entry.arrivals:
-                    known = self.ids.get(arrival.correlation_id)
-                    if known is not None and known.member.offset == offset:
-                        del self.ids[arrival.correlation_id]
 
     def _gather(self, entry: RoundEntry, arrival: Arrival, member: Member, seen_ms: int) -> tuple[str, str]:
         pending = Pending(member, entry.round_key, entry.append_ms, arrival)
         self.pending[member] = pending
         self.pending_bytes += encoded_bytes(pending)
         self.pending_counts[arrival.provider, arrival.strategy] += 1
-        self.rounds.gather(pending.round_key)
+        if self.rounds.gather(pending.round_key):
+            self.progress.hold(pending.round_key)
         heapq.heappush(self._deadlines, (arrival.deadline_ms, member))
         key = pending.window_key
         if member in self.owner:
@@ -160,19 +140,26 @@ class PartitionState:
     def learn_endings(self, endings: Iterable[Ending]) -> None:
         """Apply how members have ended, or why they are still open."""
         for ending in endings:
+            if self.has_ended(ending.member):
+                continue
             if ending.retry is not None:
                 self.retries[ending.member] = (ending.job_id, ending.retry)
-            elif not self.has_ended(ending.member):
+            else:
                 self._end(ending.member, ending.code)
 
     def _end(self, member: Member, code: str) -> None:
-        self._ended[member.offset] = self._ended.get(member.offset, 0) | 1 << member.position
+        if member.offset >= self._passed:
+            self._ended_ahead[member.offset] = self._ended_ahead.get(member.offset, 0) | 1 << member.position
         self._leave_window(member)
         pending = self.pending.pop(member, None)
         if pending is not None:
             self.pending_bytes -= encoded_bytes(pending)
             self.pending_counts[pending.resolved.provider, pending.resolved.strategy] -= 1
-            self.rounds.end(pending.round_key, code)
+            if self.rounds.end(pending.round_key, code):
+                self.progress.release(pending.round_key)
+            if len(self._deadlines) > 2 * len(self.pending) + _SPARE_DEADLINES:  # most of them have ended
+                self._deadlines = [(one.resolved.deadline_ms, one.member) for one in self.pending.values()]
+                heapq.heapify(self._deadlines)
         self.retries.pop(member, None)
         self._disown(member)
         waiting = self._waiting.get(member.offset)
@@ -208,7 +195,9 @@ class PartitionState:
 
     def has_ended(self, member: Member) -> bool:
         """Whether the member has a terminal outcome."""
-        return bool(self._ended.get(member.offset, 0) >> member.position & 1)
+        if member.offset < self._passed:
+            return member.position not in self._waiting.get(member.offset, ())
+        return bool(self._ended_ahead.get(member.offset, 0) >> member.position & 1)
 
     def is_open(self, member: Member) -> bool:
         """Whether the member has neither an outcome nor a job."""

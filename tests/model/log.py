@@ -70,6 +70,8 @@ class Store:
     """What RocksDB holds of one table on one disk; `recovered` is the next changelog offset to be restored from."""
 
     entries: dict[bytes, bytes] = field(default_factory=dict)
+    rows: dict[bytes, bytes] = field(default_factory=dict)  # the index beside the entries
+    indexed: bool = True
     recovered: int = 0
 
 

@@ -1,32 +1,38 @@
 """A table in memory that keeps the contract of tables.acknowledged.AcknowledgedTable."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from streams.kafka.outbox import MAX_RECORD_BYTES
+from tables import jobs, outcomes, rounds
 from tables.acknowledged import EntryTooLarge
+from tables.index import Derive, Row, number
 from tests.model.log import PARTITION, Log, Store
 from tests.model.outbox import MemoryOutbox
+
+DERIVE: dict[str, Derive] = {rounds.NAME: rounds.derive, jobs.NAME: jobs.derive, outcomes.NAME: outcomes.derive}
 
 
 class MemoryTable:
     """Reads see a write at once, its future is done when the changelog has it; on disk it stays either way."""
 
-    def __init__(self, name: str, changelog: str, store: Store, outbox: MemoryOutbox) -> None:
+    def __init__(self, name: str, changelog: str, store: Store, outbox: MemoryOutbox, derive: Derive | None = None) -> None:
         self.name, self.changelog_topic_name = name, changelog
         self._store, self._outbox = store, outbox
+        self.derive = derive
 
     def recover(self, log: Log) -> None:
         """Restore the local store from the changelog, as at assignment; what is on disk and not in there stays."""
         for record in log.read(self.changelog_topic_name, self._store.recovered):
-            self._apply(record.key or b"", record.value)
+            self._restore(record.key or b"", record.value)
         self._store.recovered = log.end(self.changelog_topic_name)
 
-    def put(self, partition: int, key: bytes, value: bytes) -> "asyncio.Future[Any]":
-        """Write an entry."""
+    def put(self, partition: int, key: bytes, value: bytes, rows: Iterable[Row] = ()) -> "asyncio.Future[Any]":
+        """Write an entry with its rows."""
         if len(key) + len(value) > MAX_RECORD_BYTES - 1024:
             raise EntryTooLarge(f"table {self.name}: an entry of {len(key) + len(value)} bytes")
+        self._store.rows.update(rows)
         return self._write(partition, key, value)
 
     def remove(self, partition: int, key: bytes) -> "asyncio.Future[Any]":
@@ -44,6 +50,49 @@ class MemoryTable:
     def keys_of(self, partition: int) -> Iterator[bytes]:
         """All keys in order."""
         yield from (key for key, _ in self.entries(partition))
+
+    def row(self, partition: int, name: bytes) -> bytes | None:
+        """The value of a row."""
+        return self._store.rows.get(name)
+
+    def row_values(self, partition: int, names: Iterable[bytes]) -> list[bytes | None]:
+        """The values of several rows."""
+        return [self._store.rows.get(name) for name in names]
+
+    def rows(self, partition: int, begin: bytes, end: bytes) -> Iterator[Row]:
+        """The rows from one name up to another, in order."""
+        return iter(sorted((name, told) for name, told in self._store.rows.items() if begin <= name < end))
+
+    def rows_at(self, partition: int, kind: bytes, numbers: Sequence[int]) -> Iterator[Row]:
+        """The rows of a kind whose names begin with one of these numbers."""
+        wanted = {kind + number(one) for one in numbers}
+        return iter(sorted((name, told) for name, told in self._store.rows.items() if name[:9] in wanted))
+
+    def last_row(self, partition: int, kind: bytes) -> Row | None:
+        """The last row of a kind."""
+        return max(((name, told) for name, told in self._store.rows.items() if name[:1] == kind), default=None)
+
+    def is_indexed(self, partition: int) -> bool:
+        """Whether all entries have their rows."""
+        return self._store.indexed
+
+    def index_anew(self, partition: int, at_once: int) -> Iterator[int]:
+        """Make the rows of all entries; a process may be killed at a yield."""
+        self._store.rows.clear()
+        for count, (key, value) in enumerate(sorted(self._store.entries.items()), 1):
+            self._derive_rows(key, value, None)
+            yield count
+        self._store.indexed = True
+
+    def _derive_rows(self, key: bytes, value: bytes, before: bytes | None) -> None:
+        if self.derive is not None:
+            self._store.rows.update(list(self.derive(key, value, before, self._store.rows.get)))
+
+    def _restore(self, key: bytes, value: bytes | None) -> None:
+        before = self._store.entries.get(key)
+        if value is not None and value != before and self._store.indexed:
+            self._derive_rows(key, value, before)
+        self._apply(key, value)
 
     def size_of(self, partition: int) -> int:
         """The number of entries."""

@@ -24,7 +24,7 @@ from domain.reconciling import Verdict
 from providers.protocol import Ask, Candidate, ProviderError
 from streams.kafka.consumer import AckQueue
 from streams.wire import work
-from tables import rounds, view
+from tables import build, rounds
 from tables.in_flight import OnceAcked
 from tables.view import PartitionView
 from tests.model import test_interleavings_comparisons as comparisons
@@ -134,8 +134,8 @@ def known_record_skipped(patch: Patch) -> None:
 
 def view_ahead_of_the_log(patch: Patch) -> None:
     """A rebuilt view holds all facts that the tables hold."""
-    in_log_order = view._in_log_order
-    patch.setattr(view, "_in_log_order", lambda facts, before: in_log_order(facts, 1 << 60))
+    in_log_order = build._in_log_order
+    patch.setattr(build, "_in_log_order", lambda facts, before: in_log_order(facts, 1 << 60))
 
 
 def call_forgotten(patch: Patch) -> None:
@@ -173,14 +173,14 @@ def missing_taken_for_finished(patch: Patch) -> None:
 
 def end_not_looked_for(patch: Patch) -> None:
     """Finished requests are announced by the worker that finished them, or never."""
-    build = view.build
+    right = build.build
 
     async def faulty(*args: Any, **fields: Any) -> PartitionView:
-        made = await build(*args, **fields)
+        made = await right(*args, **fields)
         made.once_acked = OnceAcked()
         return made
 
-    patch.setattr(view, "build", faulty)
+    patch.setattr(build, "build", faulty)
 
 
 def paused_not_read(patch: Patch) -> None:
@@ -241,7 +241,9 @@ def clock_looked_at_before_the_upload(patch: Patch) -> None:
 
 # -- and what they break -------------------------------------------------------------------------------------------------
 
+
 Play = Callable[[World], Awaitable[None]]
+
 PLANTS: list[tuple[Callable[[Patch], None], str, Play]] = [
     (claim_not_read_back, "paid twice", lambda world: jobs.test_14_a_batch_is_paid_twice_when_two_claim_it(world, "a")),
     (acked_before_the_sends, "lost", comparisons.test_15_an_event_is_lost_when_its_offset_is_acked_before_it_is_sent),

@@ -18,12 +18,12 @@ from providers.limits.account_limits import only_concurrent
 from providers.limits.limiter import Limiter
 from providers.mock.provider import MockProvider
 from settings.settings import TABLES, Settings
-from tables import view as views
+from tables import build as building
 from tables.view import PartitionView, ReadProgress, Tables
 from tests.model.log import PARTITION, Disk, Log, ModelClock, Record
 from tests.model.outbox import MemoryOutbox
 from tests.model.provider import ModelProvider
-from tests.model.table import MemoryTable
+from tests.model.table import DERIVE, MemoryTable
 
 METRICS = Metrics(CollectorRegistry())  # counted by all, read by nobody
 _TURNS = 40  # of the event loop: the longest way from a landed record to the next send takes about 25
@@ -157,7 +157,7 @@ class ModelWorker:
         self.outbox = MemoryOutbox(log)
         self.consumer, self.views = ModelConsumer(), ModelViews(settings)
         self.tables = {
-            table: MemoryTable(table, changelog, disk[table], self.outbox)
+            table: MemoryTable(table, changelog, disk[table], self.outbox, DERIVE.get(table))
             for table, changelog in zip(TABLES, settings.changelog_topics, strict=True)
         }
         edges = self._edges(provider, tracer)
@@ -176,7 +176,8 @@ class ModelWorker:
         accounts = {provider.name: Account(provider.name, provider, Limiter(only_concurrent(16)))}
         if self.settings.mock.open:
             accounts["mock"] = Account("mock", MockProvider(), Limiter(only_concurrent(16)))
-        return Edges(app, views, Tables(**doubles), outbox, no_log_ends, accounts, self._clock, NoPauses(), METRICS, tracer)
+        tables = Tables(**doubles, retention_ms=int(self.settings.dedup_retention_s * 1000))
+        return Edges(app, views, tables, outbox, no_log_ends, accounts, self._clock, NoPauses(), METRICS, tracer)
 
     @property
     def topics(self) -> tuple[str, str]:
@@ -197,7 +198,7 @@ class ModelWorker:
         starts = {topic: committed.get(topic, 0) for topic in self.topics}
         self.consumer.position, self.consumer.acked = dict(starts), dict(starts)
         inbound, work = (ReadProgress(starts[topic], self._log.end(topic), starts[topic]) for topic in self.topics)
-        self.views.view = await views.build(self._tables, PARTITION, inbound=inbound, work=work, now_ms=self._clock.now_ms())
+        self.views.view = await building.build(self._tables, PARTITION, inbound=inbound, work=work, now_ms=self._clock.now_ms())
         self.views.listeners.built(self.views.view)
 
     async def collect(self, most: int = 1 << 30) -> int:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from domain.arriving import MAX_ARRIVALS, Candidate, arrive
 from domain.comparison import Member
-from domain.partition.state import Known, PartitionState
+from domain.partition.history import Known
+from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
 from tables import rounds
 from tests.model.values import FAULT
@@ -75,7 +76,8 @@ def test_more_arrivals_than_an_entry_may_hold_come_in_pieces() -> None:
     assert len({rounds.key(3, entry) for entry in entries}) == 3
     state = PartitionState(3)
     state.learn_record(5, entries, 0)
-    assert (len(state.pending), state.progress["cj:1:0"].ids, state.progress["cj:1:0"].complete) == (count, count, True)
+    progress = state.progress.of("cj:1:0", 6)
+    assert (len(state.pending), progress.ids, progress.complete) == (count, count, True)
 
 
 @given(st.lists(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("xy"), st.booleans()), max_size=6), max_size=6))
@@ -84,11 +86,11 @@ def test_each_id_stands_once_however_it_is_repeated(records: list[list[tuple[str
     counted: list[str] = []
     for offset, record in enumerate(records):
         came = [candidate(place, *said, fault=FAULT if bad else None) for place, (*said, bad) in enumerate(record)]
-        entries = arrive(offset, 7, came, state.ids, part=1, parts=None)
+        entries = arrive(offset, 7, came, state.history.known("abcd", 7), part=1, parts=None)
         assert sorted(arrival.position for entry in entries for arrival in entry.arrivals) == list(range(len(record)))
         state.learn_record(offset, entries, 0)
         # Read again with everything learned, it is judged the same.
-        assert arrive(offset, 7, came, state.ids, part=1, parts=None) == entries
+        assert arrive(offset, 7, came, state.history.known("abcd", 7), part=1, parts=None) == entries
         first = (Standing.ACCEPTED, Standing.REJECTED)
         counted += [arrival.correlation_id for entry in entries for arrival in entry.arrivals if arrival.standing in first]
     assert len(counted) == len(set(counted))

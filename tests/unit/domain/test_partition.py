@@ -1,15 +1,18 @@
 """The view of a partition: what it holds after any facts, and that a rebuild holds the same."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.closing import Progress
 from domain.comparison import Member
 from domain.cutting import encoded_bytes
 from domain.job import Claim, Job, Submission, make_job_id
 from domain.outcome import Ending
+from domain.partition.history import RememberedHistory
 from domain.partition.job_stages import CLAIMED, PLANNED, SUBMITTED, since_ms, stage_of
 from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
@@ -39,6 +42,11 @@ def state(*entries: RoundEntry) -> PartitionState:
     for one in entries or (entry(0),):
         made.learn_record(one.offset, [one], 1_000)
     return made
+
+
+def progress(of: PartitionState) -> Progress:
+    """Of the round "r"."""
+    return of.progress.held("r") or Progress()
 
 
 def test_an_accepted_comparison_waits_in_the_window_of_its_round() -> None:
@@ -118,7 +126,7 @@ def test_a_record_of_duplicates_is_finished_at_once() -> None:
 def test_rejected_members_wait_for_their_outcome_and_for_no_job() -> None:
     made = state(entry(0, standing=Standing.REJECTED))
     assert (made.windows, made.pending, made.finished) == ({}, {}, set())
-    assert made.progress["r"].ids == 3
+    assert progress(made).ids == 3
     made.learn_endings(ended(*members(3)))
     assert made.finished == {0}
 
@@ -155,24 +163,49 @@ def test_passed_deadlines_come_earliest_first_and_again_until_ended() -> None:
     assert [one.member for one in made.passed_deadlines(1_001, 9)] == [*members(3, 1)]
 
 
-def test_finished_records_are_forgotten_after_the_dedup_retention_and_open_ones_never() -> None:
-    made = state(entry(0), entry(1, round_key="open"), entry(2, round_key="later"))
-    made.learn_endings(ended(*members(3), *members(3, 2)))
-    made.forget(5)
-    assert len(made.ids) == 9
-    made.forget(6)  # all three were appended at 5: the open one keeps itself and what came after it
-    assert {known.member.offset for known in made.ids.values()} == {1, 2}
-    assert set(made.progress) == {"open", "later"}
-    made.learn_endings(ended(*members(3, 1)))
-    made.forget(6)
-    assert (made.ids, made.progress) == ({}, {})
+def test_what_is_done_is_not_held() -> None:
+    made = state(*(entry(offset, round_key=f"r{offset}") for offset in range(3_000)))
+    for offset in range(1, 3_000):
+        made.learn_endings(ended(*members(3, offset)))
+    assert (set(made.pending), set(made._waiting), set(made.windows)) == (set(members(3)), {0}, {("r0", "per_round")})
+    assert len(made._deadlines) <= 2 * 3 + 1_000
+    assert (len(made.progress._open), len(made.progress._ended)) == (1, 1_000)
+    assert (made.jobs, made.owner, made.retries, made._ended_ahead) == ({}, {}, {}, {})
+
+
+def test_a_member_of_a_record_that_was_passed_and_not_learned_has_ended() -> None:
+    made = PartitionState(0, passed=2)
+    made.learn_record(1, [entry(1)], 1_000)
+    assert [made.has_ended(Member(offset, 0)) for offset in range(3)] == [True, False, False]
+    made.learn_planned(job(0, (Member(0, 0), Member(1, 0), Member(2, 0))))
+    assert made.owned(job(0, ()).job_id) == (Member(1, 0), Member(2, 0))
+    made.learn_endings([Ending(Member(0, 1), job_id="j", retry=EXPIRED)])
+    assert made.retries == {}
+
+
+def test_the_progress_of_a_round_that_is_not_held_is_read_in_the_history() -> None:
+    class Stored(RememberedHistory):
+        def note(self, entries: Iterable[RoundEntry]) -> None:
+            """They are there already."""
+
+    history = Stored()
+    RememberedHistory.note(history, [replace(entry(offset), parts=3, part=offset + 1) for offset in range(3)])
+    made = PartitionState(0, history, passed=1)
+    made.learn_record(0, [replace(entry(0), parts=3)], 1_000)
+    assert (progress(made).ids, progress(made).parts_seen) == (3, {1})  # the second is to be read again
+    made.learn_endings(ended(*members(3)))
+    made.progress._ended.clear()
+    made.learn_record(1, [replace(entry(1), parts=3, part=2)], 1_000)
+    assert (progress(made).ids, progress(made).parts_seen, progress(made).complete) == (6, {1, 2}, False)
+    made.learn_record(2, [replace(entry(2), parts=3, part=3)], 1_000)
+    assert progress(made).complete
 
 
 def test_a_round_is_complete_once_and_what_comes_later_waits_for_quiet() -> None:
     made = state(entry(0))
-    assert made.progress["r"].complete
+    assert progress(made).complete
     made.learn_record(1, [replace(entry(1), parts=None)], 1_000)
-    assert not made.progress["r"].complete
+    assert not progress(made).complete
 
 
 PLACES = st.builds(Member, st.integers(0, 3), st.integers(0, 2))
@@ -233,13 +266,13 @@ def apply(to: PartitionState, kind: str, offset: int, of: tuple[Member, ...], jo
 
 def picture(of: PartitionState) -> dict[str, object]:
     return {
-        "ids": of.ids,
+        "ids": of.history.known([f"{offset}-{place}" for offset in range(4) for place in range(3)], 0),
         "pending": of.pending,
         "windows": {key: (set(window.members), window.size_bytes) for key, window in of.windows.items()},
-        "progress": of.progress,
+        "progress": progress(of),
         "jobs": of.jobs,
         "owner": of.owner,
-        "finished": of.finished & set(range(len(of.progress) and of.progress["r"].ids // 3)),
+        "finished": of.finished & set(range(progress(of).ids // 3)),
         "retries": {job_id: of.retries_of(job_id) for job_id in of.jobs},
     }
 
