@@ -28,7 +28,7 @@ from tables.view import PartitionView, ReadProgress, Tables
 
 log = structlog.get_logger("build")
 _SLICE = 500  # entries between two turns of the event loop
-_BATCH_LIVES_MS = 25 * 3600 * 1000  # at every provider a batch has expired after 24 h
+_BATCH_LIVES_MS = 49 * 3600 * 1000  # a batch has expired after 24 h at Anthropic and OpenAI, after 48 h at Google
 _NO_OFFSET = (1 << 63) - 1  # no record is beyond it
 
 Fact = tuple[int, int, str, jobs.Fact | outcomes.Endings]
