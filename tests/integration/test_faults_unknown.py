@@ -51,7 +51,7 @@ def test_creates_of_unknown_fate_are_adopted_or_found_absent_at_both_providers(d
         "failed-anthropic": {"answered"},
         "after": {"answered"},
     }
-    # Held for a while at Anthropic: on a slow machine the batch of the round after, of fewer lines, may still run at a scan, and
+    # Held for a while at Anthropic: on a slow machine the batch of "after", of fewer lines, may still run at a scan, and
     # until it has ended it may be the one that is looked for.
     fates = {
         (provider, fate): worker.metric("roundbatch_unknown_jobs_total", provider=provider, fate=fate)
