@@ -8,6 +8,7 @@ from typing import Any, Final
 from domain.answer import writable_json
 from domain.reply import Reply, ReplyKind, Stop, Usage
 from providers.google.failures import failure_of, is_about_money, speaks_of_the_account
+from providers.http.errored import INVALID, error_type_of, errored_reply
 from providers.http.failures import HttpFailure, names_a_row
 from providers.http.fields import count, items, mapping, text
 from providers.http.listing import epoch_s
@@ -27,15 +28,6 @@ _STOPS = {
     "STOP": Stop.END,
     "MAX_TOKENS": Stop.CUT,
     **dict.fromkeys(("SAFETY", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE"), Stop.REFUSAL),
-}
-_TYPES_BY_STATUS = {
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    408: "timeout_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    504: "timeout_error",
 }
 _CANCELED = 499  # the HTTP status of google.rpc's CANCELLED
 # HTTP statuses of a failed batch's error for which the account is at fault.
@@ -91,26 +83,14 @@ def reply_of_row(row: dict[str, Any]) -> Reply | None:
 
 
 def errored(custom_id: str, failure: HttpFailure) -> Reply:
-    """An errored reply with its type in Anthropic's words, the ones that `domain.reply.judge` knows."""
+    """The reply to a refused request, or to a row that failed."""
     if failure.status == _CANCELED:
         return Reply(custom_id=custom_id, kind=ReplyKind.CANCELED, error_message=failure.message)
     if speaks_of_the_account(failure):
         error_type = "billing_error" if is_about_money(failure) else "permission_error"
-    elif failure.status in _TYPES_BY_STATUS:
-        error_type = _TYPES_BY_STATUS[failure.status]
-    elif 400 <= failure.status < 500:
-        error_type = "invalid_request_error"
     else:
-        error_type = "api_error"
-    said = failure.code or failure.type
-    return Reply(
-        custom_id=custom_id,
-        kind=ReplyKind.ERRORED,
-        error_type=error_type,
-        error_message=f"{said}: {failure.message}" if said else failure.message,
-        http_status=failure.status or None,
-        parameter=google_field(failure) if error_type == "invalid_request_error" else "",
-    )
+        error_type = "timeout_error" if failure.status == 504 else error_type_of(failure.status)
+    return errored_reply(custom_id, failure, error_type, parameter=google_field(failure) if error_type == INVALID else "")
 
 
 # -- batches ---------------------------------------------------------------------------------------------------------

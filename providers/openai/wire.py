@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from domain.answer import writable_json
 from domain.reply import Reply, ReplyKind, Stop, Usage
+from providers.http.errored import INVALID, error_type_of, errored_reply
 from providers.http.failures import HttpFailure, is_billing, names_a_row
 from providers.http.fields import count, items, mapping, text
 from providers.http.results import LAG_S, Announced
@@ -29,14 +30,6 @@ _NO_FILE = re.compile(
 )
 _ROW_ENDS = {"batch_expired": ReplyKind.EXPIRED, "batch_cancelled": ReplyKind.CANCELED, "batch_canceled": ReplyKind.CANCELED}
 _STOPS = {"length": Stop.CUT, "content_filter": Stop.REFUSAL}
-_TYPES_BY_STATUS = {
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    408: "timeout_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-}
 
 
 def completion_body(ask: Ask, *, schema: bool = True) -> dict[str, Any]:
@@ -145,27 +138,10 @@ def is_missing_file(failure: HttpFailure) -> bool:
 
 
 def errored(custom_id: str, failure: HttpFailure) -> Reply:
-    """An errored reply with its type in Anthropic's words, the ones that `domain.reply.judge` knows.
-
-    OpenAI calls a bad key, an unknown model and a bad field alike "invalid_request_error"; only the status tells them apart.
-    """
-    if is_billing(failure):
-        error_type = "billing_error"
-    elif failure.status in _TYPES_BY_STATUS:
-        error_type = _TYPES_BY_STATUS[failure.status]
-    elif 400 <= failure.status < 500:
-        error_type = "invalid_request_error"
-    else:
-        error_type = "api_error"
-    said = failure.code or failure.type
-    return Reply(
-        custom_id=custom_id,
-        kind=ReplyKind.ERRORED,
-        error_type=error_type,
-        error_message=f"{said}: {failure.message}" if said else failure.message or "the row is empty",
-        http_status=failure.status or None,
-        parameter=refused_field(failure) if error_type == "invalid_request_error" else "",
-    )
+    """The reply to a refused request."""
+    error_type = "billing_error" if is_billing(failure) else error_type_of(failure.status)
+    parameter = refused_field(failure) if error_type == INVALID else ""
+    return errored_reply(custom_id, failure, error_type, parameter=parameter, unnamed="the row is empty")
 
 
 def status_of(batch: dict[str, Any], now_s: float) -> JobStatus:

@@ -5,7 +5,8 @@ import sys
 from dataclasses import replace
 from typing import Any, Final
 
-from domain.reply import ErrorCode, Reply, ReplyKind, Usage
+from domain.reply import ErrorCode, Reply, Usage
+from providers.http.errored import INVALID, TYPES_BY_STATUS, errored_reply
 from providers.http.failures import HttpFailure, Step, of_status
 from providers.http.fields import count, items, mapping, text
 from providers.openai import wire as openai_wire
@@ -25,15 +26,6 @@ _CONTENT = frozenset(
     }
 )
 _MODERATION = "moderation"  # our word for a 403 that gives reasons
-_TYPES_BY_STATUS = {
-    401: "authentication_error",
-    402: "billing_error",
-    403: "permission_error",
-    404: "not_found_error",
-    408: "timeout_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-}
 _NO_ENDPOINT = re.compile(r"no endpoints? found that (?:can handle|supports?) the requested parameters?", re.IGNORECASE)
 
 
@@ -110,7 +102,7 @@ def failure_of(error: dict[str, Any], status: int, wait_s: float | None = None) 
     if status == 403 and items(metadata.get("reasons")):
         kind = _MODERATION
     elif not kind and error:
-        kind = _TYPES_BY_STATUS.get(status, "")  # said by OpenRouter itself, not by a proxy in between
+        kind = TYPES_BY_STATUS.get(status, "")  # said by OpenRouter itself, not by a proxy in between
     return HttpFailure(status, type=kind, message=text(error.get("message")), retry_after_s=wait_s)
 
 
@@ -131,24 +123,17 @@ def refusal(failure: HttpFailure, step: Step) -> ProviderError:
 
 
 def errored(custom_id: str, failure: HttpFailure) -> Reply:
-    """An errored reply with its type in Anthropic's words, the ones that `domain.reply.judge` knows."""
+    """The reply to a refused request, or to one that ended in an error inside a 200."""
     if failure.type == _MONEY:
         error_type = "billing_error"
     elif failure.type == _MODERATION or failure.type in _CONTENT or failure.status in (400, 422):
-        error_type = "invalid_request_error"
+        error_type = INVALID
     elif failure.type in _OVERLOADED:
         error_type = "rate_limit_error"
     else:
-        error_type = _TYPES_BY_STATUS.get(failure.status, "api_error")
-    message = f"{failure.type}: {failure.message}" if failure.type else failure.message
-    return Reply(
-        custom_id=custom_id,
-        kind=ReplyKind.ERRORED,
-        error_type=error_type,
-        error_message=message or "it ended with an error that is not named",
-        http_status=failure.status or None,
-        parameter=refused_field(failure),
-    )
+        error_type = TYPES_BY_STATUS.get(failure.status, "api_error")
+    unnamed = "it ended with an error that is not named"
+    return errored_reply(custom_id, failure, error_type, parameter=refused_field(failure), unnamed=unnamed)
 
 
 def is_about_parameters(reply: Reply) -> bool:
