@@ -1,4 +1,4 @@
-"""Opens an account for each provider that has a key."""
+"""Opens an account for each provider whose requests are taken."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from providers.limits.account_limits import AccountLimits
 from providers.limits.charging import charging_of
 from providers.limits.limiter import Limiter
 from providers.protocol import Provider
-from settings.provider import AnthropicSettings, OpenAISettings, OpenRouterSettings, ProviderSettings
+from settings.provider import AnthropicSettings, ProviderSettings
 from settings.settings import Settings
 
 
@@ -39,7 +39,8 @@ def open_accounts(
             on_dropped(provider, model, parameter)
 
         provider = _provider(
-            block,
+            name,
+            settings,
             base_url=block.base_url,
             on_http=told_http,
             on_dropped=told_dropped,
@@ -49,32 +50,31 @@ def open_accounts(
     return accounts
 
 
-def _provider(block: ProviderSettings, **common: Any) -> Provider:
+def _provider(name: str, settings: Settings, **common: Any) -> Provider:
     """The adapter of an account, imported here: its SDK takes up to a second to load, and without a key nobody needs it."""
-    key = block.api_key.get_secret_value() if block.api_key is not None else ""
-    match PROVIDERS[block.PROVIDER].adapter:
+    api_key = settings.provider(name).api_key
+    key = api_key.get_secret_value() if api_key is not None else ""
+    match PROVIDERS[name].adapter:
         case Adapter.ANTHROPIC:
             from providers.anthropic.adapter import AnthropicProvider
 
             return AnthropicProvider(key, **common)
-        case Adapter.OPENAI if isinstance(block, OpenAISettings):
+        case Adapter.OPENAI:
             from providers.openai.adapter import OpenAIProvider
 
-            return OpenAIProvider(key, answer_schema=block.answer_schema, **common)
+            return OpenAIProvider(key, answer_schema=settings.openai.answer_schema, **common)
         case Adapter.GOOGLE:
             from providers.google.adapter import GoogleProvider
 
             return GoogleProvider(key, **common)
-        case Adapter.OPENROUTER if isinstance(block, OpenRouterSettings):
+        case Adapter.OPENROUTER:
             from providers.openrouter.adapter import OpenRouterProvider
 
-            return OpenRouterProvider(key, upstream=block.upstream or "", **common)
+            return OpenRouterProvider(key, upstream=settings.openrouter.upstream or "", **common)
         case Adapter.MOCK:
             from providers.mock.provider import MockProvider
 
             return MockProvider()
-        case other:
-            raise NotImplementedError(f"no adapter yet for {other}")
 
 
 def share_accounts(accounts: Mapping[str, Account], share: float) -> None:

@@ -2,7 +2,7 @@
 
 _MINUTE, _HOUR = 60.0, 3600.0
 
-#: Small batches take 90 s to 13 min, most end within an hour, all expire at 24 h.
+#: Small batches take 90 s to 13 min, most end within an hour, all expire at 24 h, Google's at 48 h.
 JOB_SECONDS = (
     *(5.0, 15.0, 30.0, _MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 20 * _MINUTE, 40 * _MINUTE),
     *(_HOUR, 2 * _HOUR, 4 * _HOUR, 8 * _HOUR, 16 * _HOUR, 24 * _HOUR),

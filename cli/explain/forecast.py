@@ -29,7 +29,7 @@ from providers.protocol import Ask
 from settings import variable
 from settings.settings import Settings
 
-BYTES_PER_TOKEN = 4  # the mean of English prose at both providers; limits are kept by an upper bound (a token in 2.5 bytes)
+BYTES_PER_TOKEN = 4  # the mean of English prose; limits are kept by an upper bound (a token in 2.5 bytes)
 ANSWER_TOKENS = 100  # of one comparison; 35 to 104 were recorded (docs/contract.md#recorded-workload)
 
 

@@ -15,7 +15,7 @@ __all__ = ["PromptSource", "SourceBlock", "ask_for", "ask_for_bundle", "prompt_b
 # Output tokens of a bundle besides its answers: braces and keys. The answers' own limit is generous (400 each by default,
 # 35 to 104 are used), so it pays for the rest.
 BUNDLE_FRAME_TOKENS = 64
-# The most that the models of both providers put out (Anthropic's `models.retrieve` of the 5.5 models): more is a 400.
+# The most that Anthropic's 5.5 models put out (`models.retrieve`): more is a 400. Gemini's put out a little more.
 MOST_OUTPUT_TOKENS = 64_000
 
 
