@@ -1,6 +1,7 @@
 """What the contract tests share: one simulator, and an adapter of each provider with keys of the test's own."""
 
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,6 +10,18 @@ from providers.protocol import Provider
 from simulator.control import SimulatorControl
 from tests.contract.adapter_asks import ADAPTERS, BATCHERS, AnyAdapter, Counts, Open, base_url_of
 from tests.harness.forked import forked_simulator
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what `@pytest.mark.not_of(kind, because, when=lambda case: True)` says: cases that a provider's API has not."""
+    items[:] = [item for item in items if not any(map(partial(_leaves_out, item), item.iter_markers("not_of")))]
+
+
+def _leaves_out(item: pytest.Item, mark: pytest.Mark) -> bool:
+    assert isinstance(item, pytest.Function)
+    case = item.callspec.params
+    kind, _because = mark.args
+    return case["kind"] == kind and bool(mark.kwargs.get("when", lambda case: True)(case))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import pytest
 from domain.answer import Answer
 from domain.comparison import CallProfile
 from domain.job import Layout
-from domain.providers import PROVIDERS
 from domain.reply import Fault, Retry, Stop, judge_bundle
 from providers.prices import LISTED
 from providers.prompts.prompts import PromptSource, SourceBlock, ask_for, ask_for_bundle
@@ -112,9 +111,8 @@ async def test_usage_is_that_of_the_prompt_as_sent_and_the_ledgers_shares_add_up
     assert sum(item["cost_usd"] for item in items) == pytest.approx(price)
 
 
+@pytest.mark.not_of("openrouter", "it takes no batch jobs")
 async def test_bundles_as_lines_of_a_batch(provider: Provider, kind: str, layout: Layout, simulator: SimulatorControl) -> None:
-    if not PROVIDERS[kind].batches:
-        pytest.skip("it takes no batch jobs")
     asks = [bundle(kind, ALL[at : at + 10], layout, number) for number, at in enumerate((0, 10, 20))]
     replies = await run(provider, asks)
     verdicts = [verdict for number in range(3) for verdict in judge_bundle(replies[f"job-1-{number}"], 10)]
@@ -182,9 +180,8 @@ async def test_a_bundle_cut_at_max_tokens_keeps_its_complete_items(
     assert [item["outcome"] for item in simulator.items()][8:] == ["ok"] * kept + ["cut"] * (8 - kept)
 
 
+@pytest.mark.not_of("google", "it has room for thoughts, and what they leave is the answer's (test_google_calls.py)")
 async def test_max_tokens_too_small_for_the_bundle_cuts_it(provider: Provider, kind: str, layout: Layout) -> None:
-    if kind == "google":
-        pytest.skip("there is room for thoughts, and what they leave is the answer's (test_google_calls.py)")
     reply = await provider.call(bundle(kind, ALL[:8], layout, most=12), timeout_s=LONG_S)
     assert (reply.stop, "c" in winners(judge_bundle(reply, 8))) == (Stop.CUT, True)
 

@@ -72,11 +72,12 @@ class TestCall:
         ("changes", "status", "ending"),
         [({"model": "no-such-model"}, 404, Fault), ({"max_tokens": 0}, 400, Retry), ({"text": "[sim:400]"}, 400, Retry)],
     )
+    @pytest.mark.not_of(
+        "google", "what is sent has room for thoughts, and is never 0", when=lambda case: "max_tokens" in case["changes"]
+    )
     async def test_what_the_provider_refuses_is_a_reply(
         self, provider: Provider, kind: str, changes: dict[str, Any], status: int, ending: type[Fault | Retry]
     ) -> None:
-        if kind == "google" and "max_tokens" in changes:
-            pytest.skip("what is sent has room for thoughts, and is never 0")
         if kind == "openrouter" and "model" in changes:
             changes = {"model": f"acme/{changes['model']}"}
         reply = await provider.call(ask_of(kind, **changes), timeout_s=LONG_S)
@@ -97,6 +98,11 @@ class TestCall:
             ({"status": 504}, OutcomeUnknown),
         ],
     )
+    @pytest.mark.not_of(
+        "google",
+        "these are words of the others; its own: test_google_batches.py, test_google_failures.py",
+        when=lambda case: case["fault"]["status"] == 529 or "code" in case["fault"],
+    )
     async def test_a_failed_call(
         self,
         provider: Provider,
@@ -106,8 +112,6 @@ class TestCall:
         fault: dict[str, Any],
         expected: type[ProviderError],
     ) -> None:
-        if kind == "google" and (fault["status"] == 529 or "code" in fault):
-            pytest.skip("the words of the others; Gemini's own: test_google_batches.py, test_google_failures.py")
         simulator.faults({"fault": "status", "next": 1, **fault})
         with pytest.raises(expected) as refused:
             await provider.call(ask_of(kind), timeout_s=LONG_S)

@@ -74,11 +74,10 @@ class TestShortDownloads:
         assert len(await replies_of(provider, job)) == 6
 
     @pytest.mark.parametrize("variant", VARIANTS)
+    @pytest.mark.not_of("google", NO_ROWS)
     async def test_of_a_batch_that_was_cancelled(
         self, provider: AnyAdapter, kind: str, simulator: SimulatorControl, variant: str
     ) -> None:
-        if kind == "google":
-            pytest.skip(NO_ROWS)
         simulator.hold()
         job = await submit(provider, asks_of(kind, 6))
         simulator.work(job, 4)
@@ -90,9 +89,8 @@ class TestShortDownloads:
         kinds = [reply.kind for reply in (await replies_of(provider, job)).values()]
         assert kinds.count(ReplyKind.SUCCEEDED) == 4
 
+    @pytest.mark.not_of("google", NO_ROWS)
     async def test_of_a_batch_that_has_expired(self, provider: AnyAdapter, kind: str, simulator: SimulatorControl) -> None:
-        if kind == "google":
-            pytest.skip(NO_ROWS)
         simulator.hold()
         job = await submit(provider, asks_of(kind, 6))
         simulator.work(job, 4)

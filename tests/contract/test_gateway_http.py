@@ -349,8 +349,10 @@ async def test_a_client_that_leaves_after_its_body_is_sent_all_the_same() -> Non
         await happens(lambda: there.records.asked)
         await client.leave()
         await happens(lambda: there.value("clients_gone_total", during="answer"))
+        assert there.records.sent == []
         there.records.kafka_is_there.set()
         await happens(lambda: there.records.sent)
+        assert [BODY in value for value in there.records.sent] == [True]
 
 
 async def test_a_client_that_leaves_within_its_body_is_not() -> None:

@@ -74,7 +74,9 @@ def test_another_content_type_is_no_json(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", "application/vnd.cj+json"])
 def test_json_may_be_named_otherwise(kind: str) -> None:
-    bodies.read(dumped(body()), {"content-type": kind}, ALLOWED)
+    fields = body()
+    made = bodies.read(dumped(fields), {"content-type": kind}, ALLOWED)
+    assert str(made.correlation_id) == fields["correlation_id"]
 
 
 def test_the_trace_of_a_post_is_the_records() -> None:
