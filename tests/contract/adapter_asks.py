@@ -1,8 +1,11 @@
 """What the adapters are asked in the contract tests, and what they report."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from domain.providers import PROVIDERS
 from domain.reply import Reply
@@ -11,7 +14,7 @@ from providers.google.adapter import GoogleProvider
 from providers.openai.adapter import OpenAIProvider
 from providers.openrouter.adapter import OpenRouterProvider
 from providers.prompts.prompts import PromptSource, SourceBlock, prompt_blocks
-from providers.protocol import Ask, JobPhase, Provider
+from providers.protocol import Ask, JobPhase, PromptBlock, Provider, StartRefused
 from simulator.control import SimulatorControl
 
 CONTEXT = "**Assessment Criteria:**\n" + "Content, structure, language. " * 100  # above the shortest cached prefix
@@ -100,3 +103,25 @@ async def run(provider: Provider, asks: list[Ask]) -> dict[str, Reply]:
     job = await submit(provider, asks)
     assert (await provider.look(job)).phase is JobPhase.ENDED
     return await replies_of(provider, job)
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def _asks_under(provider: AnyAdapter, job: str, count: int) -> list[Ask]:
+    texts = (f"Compare {job} {number}." for number in range(count))
+    return [
+        Ask(f"{job}-{number}", MODELS[provider.name], "Judge.", (PromptBlock(text),), 300) for number, text in enumerate(texts)
+    ]
+
+
+async def submit_as(provider: AnyAdapter, job: str, count: int = 2, timeout_s: float = LONG_S) -> str:
+    """Create a batch of so many asks under a job id."""
+    return await provider.create(job, _asks_under(provider, job, count), start=lambda: True, timeout_s=timeout_s)
+
+
+async def upload_alone(provider: AnyAdapter, job: str) -> None:
+    """Upload the file of a batch that is then not created."""
+    with pytest.raises(StartRefused):
+        await provider.create(job, _asks_under(provider, job, 1), start=lambda: False, timeout_s=LONG_S)

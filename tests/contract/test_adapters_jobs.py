@@ -1,6 +1,5 @@
 """Cancelling a job, and telling an account's batches apart, at all providers: candidates, owners, files without a batch."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,10 +17,9 @@ from providers.protocol import (
     Provider,
     ProviderDown,
     ProviderError,
-    StartRefused,
 )
 from simulator.control import SimulatorControl
-from tests.contract.adapter_asks import ADAPTERS, LONG_S, MODELS, AnyAdapter, Open, look_for
+from tests.contract.adapter_asks import ADAPTERS, LONG_S, MODELS, AnyAdapter, Open, look_for, now_ms, submit_as, upload_alone
 from tests.harness.forked import forked_simulator
 
 
@@ -29,18 +27,6 @@ from tests.harness.forked import forked_simulator
 def process() -> Iterator[SimulatorControl]:
     with forked_simulator() as control:
         yield control
-
-
-async def submit(provider: AnyAdapter, job: str, count: int = 4, timeout_s: float = LONG_S) -> str:
-    asks = [
-        Ask(f"{job}-{number}", MODELS[provider.name], "Judge.", (PromptBlock(f"Compare {job} {number}."),), 300)
-        for number in range(count)
-    ]
-    return await provider.create(job, asks, start=lambda: True, timeout_s=timeout_s)
-
-
-def now_ms() -> int:
-    return int(time.time() * 1000)
 
 
 def soon_ms() -> int:
@@ -63,7 +49,7 @@ class TestCancel:
         self, provider: AnyAdapter, kind: str, simulator: SimulatorControl
     ) -> None:
         simulator.hold()
-        batch = await submit(provider, "job-1", 6)
+        batch = await submit_as(provider, "job-1", 6)
         simulator.work(batch, 4)
         await provider.cancel(batch)
         assert (await provider.look(batch)).phase is JobPhase.ENDED
@@ -74,7 +60,7 @@ class TestCancel:
 
     async def test_nothing_answered(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         simulator.hold()
-        batch = await submit(provider, "job-1")
+        batch = await submit_as(provider, "job-1", 4)
         for _ in range(2):  # again while it is being cancelled, or when it is
             await provider.cancel(batch)
         assert (await provider.look(batch)).phase is JobPhase.ENDED
@@ -82,20 +68,20 @@ class TestCancel:
         assert simulator.ledger()["batch_items_paid"] == 0
 
     async def test_a_batch_that_has_ended_is_fine(self, provider: AnyAdapter) -> None:
-        batch = await submit(provider, "job-1")
+        batch = await submit_as(provider, "job-1", 4)
         await provider.cancel(batch)
         assert await kinds(provider, batch) == [ReplyKind.SUCCEEDED.value] * 4
 
     async def test_a_failed_validation_is_fine(self, provider: AnyAdapter, kind: str, simulator: SimulatorControl) -> None:
         simulator.faults(fault="failed_validation", next=1)
-        await provider.cancel(await submit(provider, "job-1"))
+        await provider.cancel(await submit_as(provider, "job-1", 4))
         # Anthropic validates at once: there the fault finds nothing to fail, and the four rows are done.
         assert simulator.ledger()["batch_items_paid"] == (4 if kind == "anthropic" else 0)
 
     async def test_a_batch_that_is_not_there(self, provider: AnyAdapter, open_with: Open, simulator: SimulatorControl) -> None:
         with pytest.raises(JobNotVisible):
             await provider.cancel("batch-unknown")
-        batch = await submit(provider, "job-1")
+        batch = await submit_as(provider, "job-1", 4)
         simulator.faults(fault="sees_nothing", rate=1.0, api_key="blind-key")
         with pytest.raises(JobNotVisible):
             await open_with("blind-key").cancel(batch)
@@ -105,7 +91,7 @@ class TestCancel:
         self, provider: AnyAdapter, simulator: SimulatorControl, status: int
     ) -> None:
         simulator.hold()
-        batch = await submit(provider, "job-1")
+        batch = await submit_as(provider, "job-1", 4)
         simulator.faults(fault="status", status=status, next=1, endpoint="batches.cancel")
         with pytest.raises(ProviderError):
             await provider.cancel(batch)
@@ -113,7 +99,7 @@ class TestCancel:
 
     async def test_a_failed_request_can_be_repeated(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         simulator.hold()
-        batch = await submit(provider, "job-1")
+        batch = await submit_as(provider, "job-1", 4)
         simulator.faults(fault="status", status=500, next=1, endpoint="batches.cancel")
         with pytest.raises(ProviderDown):
             await provider.cancel(batch)
@@ -127,7 +113,7 @@ class TestCandidates:
     ) -> None:
         simulator.hold()
         before_ms = now_ms()
-        batches = [await submit(provider, f"job-{count}", count) for count in (3, 5)]
+        batches = [await submit_as(provider, f"job-{count}", count) for count in (3, 5)]
         simulator.finish(batch_id=batches[0])
         newest, oldest = await provider.candidates(now_ms())
         assert (newest.provider_job_id, newest.total, newest.ended) == (batches[1], 5, False)
@@ -139,7 +125,7 @@ class TestCandidates:
         self, provider: AnyAdapter, kind: str, simulator: SimulatorControl
     ) -> None:
         simulator.hold()
-        batches = {job: await submit(provider, job) for job in ("job-1", "job-2", "rb-0-17-abc-0")}
+        batches = {job: await submit_as(provider, job, 4) for job in ("job-1", "job-2", "rb-0-17-abc-0")}
         owners = [await provider.owner(batch) for batch in batches.values()]
         assert owners == ([None] * 3 if kind == "anthropic" else list(batches))
         simulator.finish()
@@ -149,7 +135,7 @@ class TestCandidates:
         }
 
     async def test_an_owner_is_asked_for_once(self, provider: AnyAdapter, kind: str, simulator: SimulatorControl) -> None:
-        batch = await submit(provider, "job-1")
+        batch = await submit_as(provider, "job-1", 4)
         assert await provider.owner(batch) == "job-1"
         before = simulator.ledger()["http_operations"]
         assert await provider.owner(batch) == "job-1"
@@ -158,7 +144,7 @@ class TestCandidates:
     async def test_the_scan_goes_back_ten_minutes_before_the_claim(
         self, provider: AnyAdapter, kind: str, simulator: SimulatorControl
     ) -> None:
-        await submit(provider, "job-1")
+        await submit_as(provider, "job-1", 4)
         assert len(await provider.candidates(now_ms() + 590_000)) == 1
         # Gemini's shows the next older one too: a list that shows none at all may be wrong.
         assert len(await provider.candidates(now_ms() + 611_000)) == (1 if kind == "google" else 0)
@@ -169,14 +155,14 @@ class TestCandidates:
     ) -> None:
         simulator.skew(skew_s)
         claimed_ms = now_ms()
-        batch = await submit(provider, "job-1")
+        batch = await submit_as(provider, "job-1", 4)
         (candidate,) = await provider.candidates(claimed_ms)
         assert candidate.created_ms == pytest.approx(claimed_ms + skew_s * 1000, abs=20_000)
         assert (await look_for(provider, "job-1", claimed_ms))[0] == batch
 
     async def test_a_list_that_lags(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         simulator.faults(fault="list_lag", next=1, stall_s=60)
-        batch = await submit(provider, "job-1")
+        batch = await submit_as(provider, "job-1", 4)
         assert await provider.candidates(now_ms()) == ()
         assert (await provider.look(batch)).phase is JobPhase.ENDED
         assert await look_for(provider, "job-1", now_ms()) == (None, 0)
@@ -184,7 +170,7 @@ class TestCandidates:
         assert (await look_for(provider, "job-1", now_ms()))[0] == batch
 
     async def test_a_key_that_sees_nothing(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
-        batch = await submit(provider, "job-1")
+        batch = await submit_as(provider, "job-1", 4)
         simulator.faults(fault="sees_nothing", rate=1.0)
         assert await provider.candidates(now_ms()) == ()
         for attempt in (provider.look(batch), provider.owner(batch)):
@@ -195,7 +181,7 @@ class TestCandidates:
 
     async def test_among_more_than_a_page_holds(self, provider: AnyAdapter, kind: str, monkeypatch: Any) -> None:
         monkeypatch.setattr(f"providers.{kind}.adapter.PAGE_ROWS", 2)
-        batches = [await submit(provider, f"job-{number}", 1) for number in range(5)]
+        batches = [await submit_as(provider, f"job-{number}", 1) for number in range(5)]
         assert [one.provider_job_id for one in await provider.candidates(now_ms())] == batches[::-1]
         assert (await look_for(provider, "job-0", now_ms()))[0] == batches[0]
 
@@ -221,10 +207,10 @@ class TestFindAtAnthropic:
 
     async def test_a_batch_whose_create_had_no_answer(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         claimed_ms = now_ms()
-        await submit(provider, "job-before")
+        await submit_as(provider, "job-before", 4)
         simulator.faults(fault="hang", next=1, endpoint="batches.create")
         with pytest.raises(OutcomeUnknown):
-            await submit(provider, "job-lost", timeout_s=0.5)
+            await submit_as(provider, "job-lost", 4, timeout_s=0.5)
         found, _ = await look_for(provider, "job-lost", claimed_ms)
         assert found == simulator.batches()[1]["id"]
         assert await look_for(provider, "job-never", claimed_ms) == (None, 0)
@@ -233,7 +219,7 @@ class TestFindAtAnthropic:
         self, provider: AnyAdapter, simulator: SimulatorControl
     ) -> None:
         simulator.hold()
-        batch = await submit(provider, "job-other")
+        batch = await submit_as(provider, "job-other", 4)
         assert await look_for(provider, "job-lost", now_ms()) == (None, 1)
         simulator.finish()
         assert await look_for(provider, "job-lost", now_ms()) == (None, 0)
@@ -243,14 +229,14 @@ class TestFindAtAnthropic:
     async def test_what_could_not_be_read_is_not_absent(
         self, provider: AnyAdapter, simulator: SimulatorControl, endpoint: str
     ) -> None:
-        await submit(provider, "job-other")
+        await submit_as(provider, "job-other", 4)
         simulator.faults(fault="status", status=500, next=1, endpoint=endpoint)
         with pytest.raises(ProviderDown):
             await look_for(provider, "job-lost", now_ms())
 
     async def test_an_ended_batch_without_a_row_does_not_tell(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         simulator.faults(fault="missing", rate=1.0)
-        await submit(provider, "job-other")
+        await submit_as(provider, "job-other", 4)
         assert await look_for(provider, "job-lost", now_ms()) == (None, 1)
 
     async def test_batches_of_others_are_not_ours(self, provider: AnyAdapter) -> None:
@@ -288,16 +274,11 @@ class TestOrphanFilesAtOpenAI:
     def kind(self) -> str:
         return "openai"
 
-    async def orphan(self, provider: AnyAdapter, job: str) -> None:
-        asks = [Ask(f"{job}-0", MODELS["openai"], "Judge.", (PromptBlock("Compare."),), 300)]
-        with pytest.raises(StartRefused):
-            await provider.create(job, asks, start=lambda: False, timeout_s=LONG_S)
-
     async def test_files_without_a_batch_are_found_and_deleted(self, provider: AnyAdapter, monkeypatch: Any) -> None:
         monkeypatch.setattr("providers.openai.adapter.FILE_PAGE_ROWS", 2)
         for number in range(3):
-            await submit(provider, f"job-{number}", 1)
-            await self.orphan(provider, f"lost-{number}")
+            await submit_as(provider, f"job-{number}", 1)
+            await upload_alone(provider, f"lost-{number}")
         later_ms = soon_ms()
         orphans = await provider.orphan_files(later_ms)
         assert len(orphans) == 3
@@ -307,17 +288,17 @@ class TestOrphanFilesAtOpenAI:
         assert await provider.orphan_files(later_ms) == ()
 
     async def test_a_file_whose_batch_may_be_being_created_is_left_alone(self, provider: AnyAdapter) -> None:
-        await self.orphan(provider, "job-1")
+        await upload_alone(provider, "job-1")
         assert await provider.orphan_files(now_ms() - 60_000) == ()
 
     async def test_the_file_of_a_batch_in_any_state_is_no_orphan(
         self, provider: AnyAdapter, simulator: SimulatorControl
     ) -> None:
         simulator.faults(fault="failed_validation", next=1)
-        await submit(provider, "failed")
+        await submit_as(provider, "failed", 4)
         simulator.hold()
-        await submit(provider, "running")
-        await provider.cancel(await submit(provider, "cancelled"))
+        await submit_as(provider, "running", 4)
+        await provider.cancel(await submit_as(provider, "cancelled", 4))
         assert await provider.orphan_files(soon_ms()) == ()
 
     async def test_other_programs_files_are_not_ours(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
@@ -335,13 +316,13 @@ class TestOrphanFilesAtOpenAI:
     async def test_lists_that_cannot_be_read_show_no_orphan(
         self, provider: AnyAdapter, simulator: SimulatorControl, endpoint: str
     ) -> None:
-        await self.orphan(provider, "job-1")
+        await upload_alone(provider, "job-1")
         simulator.faults(fault="status", status=503, next=1, endpoint=endpoint)
         with pytest.raises(ProviderDown):
             await provider.orphan_files(soon_ms())
 
     async def test_a_file_that_cannot_be_deleted(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
-        await self.orphan(provider, "job-1")
+        await upload_alone(provider, "job-1")
         (orphan,) = await provider.orphan_files(soon_ms())
         simulator.faults(fault="status", status=403, next=1, endpoint="files.delete")
         with pytest.raises(JobNotVisible):
