@@ -307,7 +307,10 @@ def test_posts_are_503_when_kafka_is_away_for_longer_and_cjs_attempts_carry_them
 def test_memory_stays_flat_while_large_posts_wait_for_a_kafka_that_is_away(
     broker: Node, life: Deployment, open_door: Callable[..., Door]
 ) -> None:
-    """Three times as many as are held: each is answered 503, and what it brought is let go of."""
+    """Three times as many as are held: each is answered 503, and what it brought is let go of.
+
+    A wave goes first, unmeasured: in it a slow machine was seen to hold fewer at once than in all later ones.
+    """
     held, rounds, size = 16, 4, 400_000
     door = open_door(hold_s=1.5, most_held=held)
     bodies = [
@@ -321,5 +324,6 @@ def test_memory_stays_flat_while_large_posts_wait_for_a_kafka_that_is_away(
         return door.gateway.metric("process_resident_memory_bytes")
 
     with away(broker, 0.0, "killed"):
+        wave()
         first, *others = [wave() for _ in range(rounds)]
         assert max(others) - first < held * size, (first, others)
