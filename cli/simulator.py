@@ -1,11 +1,21 @@
 """`roundbatch simulator`: the providers' APIs on this machine, for the demo, tests and trying out."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.config import EXIT_UNUSABLE
+
+
+def _traits(given: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Name and value of each trait. Errors: typer.BadParameter for one that is not NAME=VALUE."""
+    for trait in given:
+        name, equals, value = trait.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{trait!r} is not NAME=VALUE, as in judge_slope=6", param_hint="--judge")
+        yield name, value
 
 
 def simulator(
@@ -20,6 +30,9 @@ def simulator(
     ] = 0.0,
     hold: Annotated[bool, typer.Option(help="Batches run until the control API finishes them.")] = False,
     judge_error_rate: Annotated[float, typer.Option(help="How often the judge errs, 0 to 1.", min=0, max=1)] = 0.05,
+    judge: Annotated[
+        list[str] | None, typer.Option(help="How the model judges, as judge_slope=6 or bundle_shift=0.05; repeatable.")
+    ] = None,
     requests_per_minute: Annotated[int | None, typer.Option(help="Limit of single calls; none by default.", min=1)] = None,
     tokens_per_minute: Annotated[int | None, typer.Option(help="Limit of tokens; none by default.", min=1)] = None,
     output_tokens_per_minute: Annotated[
@@ -35,9 +48,19 @@ def simulator(
     """Serve the Anthropic, the OpenAI and the Gemini API locally, with faults on demand and a ledger of what was paid."""
     import tempfile
 
+    from pydantic import ValidationError
+
     from simulator import process
     from simulator.settings import SimulatorSettings
+    from simulator.traits import JudgeTraits
 
+    try:
+        traits = JudgeTraits.model_validate(dict(_traits(judge or ())))
+    except ValidationError as refused:
+        first = refused.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the judge"
+        typer.echo(f"--judge: {where}: {first['msg']}; docs/simulator.md lists the traits of a judge", err=True)
+        raise typer.Exit(EXIT_UNUSABLE) from None
     with tempfile.TemporaryDirectory(prefix="roundbatch-simulator-") as directory:
         settings = SimulatorSettings(
             ledger=ledger or Path(directory) / "ledger.sqlite",
@@ -46,7 +69,7 @@ def simulator(
             batch_duration_s=batch_duration_s,
             validation_s=validation_s,
             hold=hold,
-            judge_error_rate=judge_error_rate,
+            **{"judge_error_rate": judge_error_rate, **traits.model_dump(exclude_unset=True)},
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
             output_tokens_per_minute=output_tokens_per_minute,

@@ -8,7 +8,7 @@ from simulator.answers import KEPT_BY_VARIANT, Written, verdict_keys, write_answ
 from simulator.caching import PrefixCache
 from simulator.comparisons import Comparison, named_keys, read_comparisons
 from simulator.faults import INVALID_TAG, Fault
-from simulator.judge import Verdict, judge, opinion
+from simulator.judging import Judge
 from simulator.prices import Usage, batch_cost_usd, estimated_tokens, single_cost_usd
 from simulator.prompts import Prompt
 from simulator.schemas import SchemaNode
@@ -37,17 +37,11 @@ class Completion:
 
 
 class Model:
-    """Answers prompts: the judge, with its seed and error rate, and the prompt cache."""
+    """Answers prompts: the judge and the prompt cache."""
 
-    def __init__(self, seed: int, judge_error_rate: float, minute_s: float = 60.0) -> None:
-        self._seed = seed
-        self._error_rate = judge_error_rate
+    def __init__(self, judge: Judge, minute_s: float = 60.0) -> None:
+        self.judge = judge
         self.cache = PrefixCache(minute_s)
-
-    def _verdict(self, comparison: Comparison) -> Verdict:
-        if comparison.pair is None:
-            return opinion(comparison.text, seed=self._seed)
-        return judge(comparison.pair, seed=self._seed, error_rate=self._error_rate)
 
     def complete(self, prompt: Prompt, fault: Fault | None, workspace: str, now: float) -> Completion:
         """The answer to `prompt`; `fault` may make it a refusal, cut it or spoil it. Faults of other kinds are ignored."""
@@ -65,8 +59,7 @@ class Model:
         elif kind == "blocked":
             written, ending, prompt = Written("", {}), "blocked", replace(prompt, thoughts=0)
         else:
-            by_key = {comparison.key: comparison for comparison in comparisons}
-            written = write_answer(schema, lambda key: self._verdict(by_key[key]), variant, spoiled)
+            written = write_answer(schema, self.judge.verdicts(comparisons, now).__getitem__, variant, spoiled)
         text = written.text
         output_tokens = estimated_tokens(len(text.encode()))
         thoughts, room = prompt.thoughts, output_tokens

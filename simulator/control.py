@@ -66,6 +66,11 @@ class SimulatorControl:
         answer: list[dict[str, Any]] = self._request("GET", "batches")
         return answer
 
+    def truth(self) -> dict[str, Any]:
+        """The judge's traits, the qualities of essays, and what to expect on average of the pairs asked so far."""
+        answer: dict[str, Any] = self._request("GET", "truth")
+        return answer
+
     def faults(self, *faults: dict[str, Any], **fault: Any) -> list[dict[str, Any]]:
         """Arm faults, each a dict or one by keywords: `faults(fault="expired", next=3)`. Returns all that are armed."""
         wanted: Sequence[dict[str, Any]] = [*faults, fault] if fault else faults

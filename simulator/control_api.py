@@ -57,6 +57,7 @@ class Control:
                 "calls": self.calls,
                 "batches": self.batches,
                 "faults": self.listed_faults,
+                "truth": self.truth,
             },
             "POST": {
                 "faults": self.arm,
@@ -106,6 +107,9 @@ class Control:
 
     def listed_faults(self, body: Any) -> object:
         return self._simulation.faults.listed()
+
+    def truth(self, body: Any) -> object:
+        return self._simulation.model.judge.truth()
 
     def arm(self, body: Any) -> object:
         faults = [Fault.model_validate(fault) for fault in (body if isinstance(body, list) else [body])]

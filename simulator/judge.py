@@ -29,6 +29,11 @@ class Verdict:
     confidence: int
     justification: str
 
+    @classmethod
+    def of(cls, winner: str, confidence: int) -> "Verdict":
+        """The verdict with the sentence that this model always writes."""
+        return cls(winner, confidence, f"Essay {winner} develops its ideas more clearly and with surer language.")
+
 
 def find_pairs(text: str) -> list[Pair]:
     """Every Essay A heading that is followed by an Essay B heading, in order, with the text under both."""
@@ -70,7 +75,7 @@ def judge(pair: Pair, *, seed: int, error_rate: float) -> Verdict:
         winner = worse if unit("error", *key) < error_rate else better
         gap = min(1.0, abs(quality_a - quality_b) / FULL_CONFIDENCE_GAP)
         confidence = 1 + round(4 * gap)
-    return Verdict(winner, confidence, f"Essay {winner} develops its ideas more clearly and with surer language.")
+    return Verdict.of(winner, confidence)
 
 
 def opinion(text: str, *, seed: int) -> Verdict:

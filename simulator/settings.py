@@ -3,16 +3,17 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from simulator.traits import JudgeTraits
 
 
-class SimulatorSettings(BaseModel):
+class SimulatorSettings(JudgeTraits):
     """Settings of one simulator process; an unknown name is refused.
 
-    The limits are those that the providers publish; a test that is to meet them sets small ones.
+    The limits are those that the providers publish; a test that is to meet them sets small ones. How the model judges is said
+    by the settings of `JudgeTraits`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
     """Seed of every draw: judge errors, fault rates, the order of results."""
@@ -35,8 +36,6 @@ class SimulatorSettings(BaseModel):
     """Batches run until the control API releases or finishes them (or they expire)."""
     clock_skew_s: float = 0.0
     """How many seconds ahead the clock is by which the APIs show times of batches and files; negative: behind."""
-    judge_error_rate: float = Field(default=0.05, ge=0, le=1)
-    """Probability that the judge picks the worse essay."""
 
     unknown_models: frozenset[str] = frozenset()
     """Names of models that are answered with 404; any other name is a model."""

@@ -11,6 +11,7 @@ from simulator.errors import STATUS_OF_TYPE, ApiError
 from simulator.faults import ROW_KINDS, Fault, FaultPlan, tagged
 from simulator.files import StoredFile, Upload
 from simulator.google_details import details_of
+from simulator.judging import Judge
 from simulator.ledger import Ledger, PaidItem
 from simulator.limits import LimitBook, Limits
 from simulator.models import Models
@@ -51,7 +52,7 @@ class Simulation:
         self.ledger = Ledger(settings.ledger)
         self.faults = FaultPlan(settings.seed)
         self.models = Models(settings.unknown_models, settings.refused_parameters)
-        self.model = Model(settings.seed, settings.judge_error_rate, settings.minute_s)
+        self.model = Model(Judge(settings.seed, settings), settings.minute_s)
         self.batches: dict[str, Batch] = {}
         self.files: dict[str, StoredFile] = {}
         self.uploads: dict[str, Upload] = {}
@@ -179,5 +180,6 @@ class Simulation:
             self.uploads.clear()
             self.limits.reset(self._set_limits())
             self.model.cache.clear()
+            self.model.judge.forget()
         if "ledger" not in kept:
             self.ledger.clear()
