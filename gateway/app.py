@@ -51,6 +51,8 @@ class _Models:
 
     def __init__(self, settings: Settings) -> None:
         self._defaults = {name: settings.provider(name).model for name in PROVIDERS}
+        # A gateway needs no keys. Where it has none it cannot know which providers the workers have, and takes posts for all.
+        self._enabled = frozenset(settings.configured_providers or PROVIDERS)
 
     async def models(self, request: Request) -> Response:
         provider = request.query_params.get("provider")
@@ -61,8 +63,12 @@ class _Models:
         return JSONResponse({"providers": {name: [{"model_id": self._defaults[name], "is_default": True}] for name in asked}})
 
     async def providers(self, _: Request) -> Response:
-        known = [{"name": name, "default_model": model} for name, model in self._defaults.items()]
-        return JSONResponse({"providers": known})
+        return JSONResponse({"providers": [self._provider(name) for name in PROVIDERS]})
+
+    def _provider(self, name: str) -> dict[str, object]:
+        """A provider, in the members that LPS tells of it; only a worker knows whether the provider answers at the moment."""
+        enabled = name in self._enabled
+        return {"name": name, "default_model": self._defaults[name], "enabled": enabled, "available": enabled}
 
 
 async def _no_status(request: Request) -> Response:
