@@ -109,7 +109,7 @@ def _phases(work: list[Stamped], requests: list[Stamped]) -> dict[str, Spans]:
             planned[record.offset] = record.at_s
     gathered = [record.at_s for record in requests if record.partition == 0]
     sending = [(planned[int(name.split("-")[2])], max(said["submitted"])) for name, said in jobs.items()]
-    reading = [(min(said["outcomes"]), max(said["job_ended"])) for said in jobs.values()]
+    reading = [(min(said["outcomes"]), max(said.get("job_ended", said["outcomes"]))) for said in jobs.values()]
     gathering = [(min(gathered), max(gathered))]
     return {
         "gathering": gathering,

@@ -108,7 +108,7 @@ class Attempt:
     search: Search = field(default_factory=Search, init=False)
     provider_job_id: str | None = field(default=None, init=False)
     submission_sent: bool = field(default=False, init=False)  # its Submitted has been sent
-    over: bool = field(default=False, init=False)  # its JobEnded has been sent
+    over: bool = field(default=False, init=False)  # its JobEnded has been sent, or none is needed
     named_claim: int | None = field(default=None, init=False)  # the claim that its JobEnded named
     calls_begun: bool = field(default=False, init=False)
     held: bool = field(default=False, init=False)  # reported as of unknown fate

@@ -37,7 +37,9 @@ class CallJob:
         self._pauses, self._prices, self._metrics, self._clock = tools.pauses, tools.prices, tools.metrics, tools.clock
 
     async def run(self, this: OpenJob, wanted: Callable[[], bool]) -> None:
-        """Ask every open line once. `wanted` is asked before each call; JobEnded follows only when every line was asked.
+        """Ask every open line once. `wanted` is asked before each call.
+
+        JobEnded follows when every line was asked and not every member of the job has been answered, or has failed for good.
 
         A line that is refused because of the account is left open: it waits with the job, and nothing is written of it.
         """
@@ -51,7 +53,7 @@ class CallJob:
                 self._metrics.call_repeated(job.plan.provider)
         came: list[Outcome] = []
         sends: list[asyncio.Future[Any]] = []
-        skipped = 0
+        skipped = ended = 0
 
         async def work_off() -> None:
             nonlocal skipped
@@ -75,6 +77,7 @@ class CallJob:
                 tasks = list(pending)
                 for task in done:
                     task.result()
+                ended += sum(outcome.terminal for outcome in came)
                 self._settle(view, job, came, sends)
         finally:
             for task in tasks:
@@ -84,9 +87,11 @@ class CallJob:
             return
         log.info("job_called", **attempt.about, comparisons=job.plan.size, attempt=job.plan.attempt)
         crashpoints.point("after_outcomes_sent", view.partition)
-        ended = work.JobEnded(job_id=job.job_id, claim_offset=None, reason=JobEnd.READ)
+        if ended == job.plan.size:
+            self._records.all_ended(this)
+            return
         attempt.ended(None)
-        await self._records.send(view.partition, ended)
+        await self._records.send(view.partition, work.JobEnded(job_id=job.job_id, claim_offset=None, reason=JobEnd.READ))
 
     def _lets(self, view: PartitionView, job: Job, number: int) -> bool:
         return self._pauses.lets(job.plan.provider, subject_of(view.partition, job.plan.lines[number][0]))

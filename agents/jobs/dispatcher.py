@@ -24,7 +24,7 @@ from agents.partitions.views import Views
 from domain.admission import AdmissionVerdict
 from domain.job import Job
 from domain.next_step import Step, next_step
-from streams import failstop
+from streams import crashpoints, failstop
 from tables.view import PartitionView
 
 log = structlog.get_logger("dispatcher")
@@ -109,6 +109,7 @@ class Dispatcher:
 
     def _look_at_closed(self, view: PartitionView, job_id: str) -> None:
         """A job that owns no open member any more: it is forgotten; a batch of it that still runs is cancelled."""
+        crashpoints.point("after_job_closed", view.partition)
         closed, attempt = view.to_cancel.pop(job_id, None), self.attempts.get(job_id)
         if attempt is None and closed is not None and closed.submission is not None:  # another process submitted it
             attempt = self._attempt(view, closed)

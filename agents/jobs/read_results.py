@@ -102,9 +102,10 @@ class ReadResults:
         return await self._records.end(this, reason, message, code)
 
     async def _fetch(self, this: OpenJob, submission: Submission, status: JobStatus) -> float | None:
-        """Send all rows as Outcomes; JobEnded follows when they are acknowledged, or it would plan answered members again.
+        """Send all rows as Outcomes. Where they leave members open, JobEnded follows when they are acknowledged.
 
-        What came is used at once, also when more must come: then JobEnded waits, and the batch is read again.
+        Sent before, it would plan answered members again. What came is used at once, also when more must come: then JobEnded
+        waits, and the batch is read again.
         """
         view, job, attempt = this
         attempt.rows.begin()
@@ -164,6 +165,9 @@ class ReadResults:
         log.info(
             "job_read", **attempt.about, answered=attempt.rows.answered, retryable=attempt.rows.retryable, missing_lines=missing
         )
+        if attempt.rows.answered == job.plan.size:
+            self._records.all_ended(this)
+            return None
         return await self._records.end(this, reason, message, answered=attempt.rows.answered, retryable=attempt.rows.retryable)
 
     def _count_odd(self, this: OpenJob, unknown: int, doubled: int) -> None:

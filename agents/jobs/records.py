@@ -31,6 +31,11 @@ class JobRecords:
         record = work.Submitted(job_id=attempt.job_id, provider_job_id=provider_job_id, adopted=adopted)
         await self.send(attempt.partition, record)
 
+    @staticmethod
+    def all_ended(this: OpenJob) -> None:
+        """End a job of whose every member a terminal outcome is acknowledged. Nothing is sent: JobEnded would be ignored."""
+        this.attempt.ended(this.job.claim.offset if this.job.claim is not None else None)
+
     async def end(
         self,
         this: OpenJob,

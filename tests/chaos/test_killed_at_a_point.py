@@ -48,7 +48,7 @@ ROWS = (
     Row("while polling or fetching", "after_outcomes_sent"),
     Row("between Outcomes read and its offset committed", "after_outcomes_read"),
     Row("between Outcomes read and its offset committed", "before_requests_done_put", NEVER_COMMITTED, sent_again=True),
-    Row("between Outcomes committed and RequestsDone", "after_job_ended_read", {"ROUNDBATCH_TESTING__DONE_FLUSH_S": "60"}),
+    Row("between Outcomes committed and RequestsDone", "after_job_closed", {"ROUNDBATCH_TESTING__DONE_FLUSH_S": "60"}),
     # A batch refused by content is halved: the second half must not be taken for the whole when the record is read again.
     Row("between the puts of two plans", "after_first_plan_put:2", refused=True),
 )

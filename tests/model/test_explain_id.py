@@ -7,7 +7,7 @@ import pytest
 
 from cli.explain.life import Found, Step, WorkScan, dead_letter, find, requested, result
 from domain.comparison import Member
-from domain.reconciling import Overdue
+from domain.reconciling import JobEnd, Overdue
 from streams.wire import work
 from tests.model.log import Record
 from tests.model.world import CALLBACK, World
@@ -40,14 +40,26 @@ async def test_an_answered_comparison(world: World) -> None:
     await world.finish(worker)
     steps, standing = life(world, "m1")
     assert ([what for what, _ in steps], standing) == (
-        ["planned", "claimed", "submitted", "outcome", "job ended", "done"],
+        ["planned", "claimed", "submitted", "outcome", "done"],
         "ended",
     )
     said = dict(steps)
     assert "line 1 of 2, as a batch at openai gpt-6-luna, closed by complete, attempt 1" in said["planned"]
     assert said["submitted"].endswith(" as batch-0")
     assert said["outcome"].startswith("Essay A, confidence 3, $0.")
-    assert said["job ended"].endswith("read; nothing of it was open any more")  # its last row had ended it
+
+
+async def test_an_older_log_tells_of_the_end_of_each_job(world: World) -> None:
+    """Earlier workers sent JobEnded also where its outcomes had ended every member."""
+    worker = await world.start()
+    world.request("m0", "m1", batch="7")
+    await world.finish(worker)
+    claim = next(offset for offset, record in enumerate(world.work_records()) if isinstance(record, work.SubmitClaimed))
+    job_id = next(record.job_id for record in world.work_records() if isinstance(record, work.SubmitClaimed))
+    world.record(work.JobEnded(job_id=job_id, claim_offset=claim, reason=JobEnd.READ, answered=2))
+    await world.finish(worker)
+    world.check()
+    assert dict(life(world, "m1")[0])["job ended"].endswith("read; nothing of it was open any more")
 
 
 async def test_jobs_of_others_are_not_told(world: World) -> None:
