@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 MAX_JUSTIFICATION = 500  # characters; one more and the consumer drops the whole event (docs/contract.md#results)
 MOST_IN_BUNDLE = 64  # comparisons that one call may answer: `preferred_bundle_size` ends there (docs/contract.md#requests)
 # What not every store and reader can take: half a surrogate pair cannot be encoded as UTF-8; PostgreSQL, behind the consumer,
@@ -15,8 +17,7 @@ _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\
 _WINNERS = {"essay a": "Essay A", "essay b": "Essay B"}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A verdict that the result contract accepts: winner "Essay A" or "Essay B", 1.0 ≤ confidence ≤ 5.0."""
 
     winner: str

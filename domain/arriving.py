@@ -1,7 +1,9 @@
 """How the comparisons of one inbound record are judged on arrival: accepted, rejected, duplicate or in conflict."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.comparison import Member
 from domain.partition.history import Known
@@ -13,8 +15,7 @@ from domain.rounds import Arrival, RoundEntry, Standing
 MAX_ARRIVALS = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True, gc=False):
     """One position of an inbound record as it stands by itself: accepted, or rejected for its fault."""
 
     round_key: str

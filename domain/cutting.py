@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from domain.comparison import Member
 from domain.essay_order import by_essays
 from domain.job import ClosedBy, Plan, Policy, Transport
@@ -14,14 +16,15 @@ from domain.strategies import STRATEGIES, Closes, Strategy
 ALL_ROUNDS = "all:"  # begins the key of a window over all rounds of a provider
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, frozen=True, gc=False):
     """An accepted comparison that has no outcome yet."""
 
     member: Member
     round_key: str
     arrived_ms: int
     resolved: Resolved
+    prompt_bytes: int = 0
+    essays: tuple[int, int] | None = None  # hashes of the two, where they may be bundled
 
     @property
     def window_key(self) -> tuple[str, str]:
@@ -52,12 +55,12 @@ BYTES_PER_TOKEN = 2.5  # an upper bound of tokens from bytes, for every provider
 
 def encoded_bytes(pending: Pending) -> int:
     """An upper estimate of one comparison's size in a job."""
-    return int(pending.resolved.prompt_bytes * ESCAPE_FACTOR) + LINE_OVERHEAD_BYTES
+    return int(pending.prompt_bytes * ESCAPE_FACTOR) + LINE_OVERHEAD_BYTES
 
 
 def estimated_tokens(pending: Pending) -> int:
     """An upper estimate of one comparison's input tokens."""
-    return math.ceil((pending.resolved.prompt_bytes + LINE_OVERHEAD_BYTES) / BYTES_PER_TOKEN)
+    return math.ceil((pending.prompt_bytes + LINE_OVERHEAD_BYTES) / BYTES_PER_TOKEN)
 
 
 Line = list[Pending]
@@ -111,9 +114,9 @@ def _together(members: list[Pending], most: int) -> Iterable[Pending]:
     alike: dict[tuple[str, str, bool], list[Pending]] = {}
     for pending in members:
         of = pending.resolved
-        alike.setdefault((pending.round_key, of.profile, of.essays is None), []).append(pending)
+        alike.setdefault((pending.round_key, of.profile, pending.essays is None), []).append(pending)
     for group in alike.values():
-        pairs = [pending.resolved.essays for pending in group if pending.resolved.essays is not None]
+        pairs = [pending.essays for pending in group if pending.essays is not None]
         yield from (group[place] for place in by_essays(pairs, most)) if pairs else group
 
 

@@ -1,8 +1,10 @@
 """A job: one unit of work at a provider, from its plan to its end."""
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.comparison import Member
 
@@ -32,8 +34,7 @@ class ClosedBy(StrEnum):
     REPLANNED = "replanned"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """The settings under which a job was planned. Replanning uses these and not the present settings."""
 
     attempts: int = 3
@@ -45,8 +46,7 @@ class Policy:
     layout: Layout = "auto"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What is to be sent: lines of 1 … n members, how, to whom, and the earliest time (not_before_ms, since the epoch)."""
 
     provider: str
@@ -88,8 +88,7 @@ class Plan:
         return replace(self, lines=tuple(line for line in kept if line))
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True, gc=False):
     """The right to submit, as read back from the log. A claim is named by its offset."""
 
     offset: int
@@ -99,8 +98,7 @@ class Claim:
     key_hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Struct, frozen=True, gc=False):
     """The provider's id of the batch."""
 
     offset: int
@@ -109,8 +107,7 @@ class Submission:
     adopted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True, gc=False):
     """A planned job, with what the log has said about it so far."""
 
     job_id: str

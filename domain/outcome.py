@@ -1,14 +1,13 @@
 """What came back for one comparison, in final values: its event follows from the request and from this alone."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from domain.answer import Answer
 from domain.comparison import Member
 from domain.reply import Fault, Retry, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """One member's outcome as the work topic carries it.
 
     Exactly one of answer, fault and retry is set; answer and fault are terminal, a retry leaves the member open.
@@ -25,8 +24,8 @@ class Outcome:
     retry: Retry | None = None
     response_time_ms: int = 0
     cost_usd: float = 0.0
-    usage: Usage = field(default_factory=Usage)
-    paying_batch: str = field(default="", metadata={"alias": "batch"})  # the bos_batch_id it was paid for; in bytes `batch`
+    usage: Usage = Usage()
+    paying_batch: str = field(default="", name="batch")  # the bos_batch_id it was paid for; in bytes `batch`
 
     @property
     def terminal(self) -> bool:
@@ -37,8 +36,7 @@ class Outcome:
 ANSWERED = "answered"
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True, gc=False):
     """How one member stands after one work record: ended (`code` is ANSWERED or an error code), or open with its retry."""
 
     member: Member

@@ -4,8 +4,9 @@ Each function returns a Verdict: facts to be put, and terminal outcomes to be se
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from domain.comparison import Member
 from domain.job import Claim, Job, Plan, Submission
@@ -47,8 +48,7 @@ _CAUSES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True, gc=False):
     """What a record decides. `jobs` are to be put as planned, `endings` as outcomes; `terminal` become events.
 
     ignored: why nothing follows. surplus: how many outcomes came for members that had ended already. cancelled: outcomes to be
@@ -152,8 +152,7 @@ def job_ended(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Overdue:
+class Overdue(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A member whose deadline has passed, with what settings resolved for it. code, message: what it was waiting for."""
 
     member: Member

@@ -1,8 +1,10 @@
 """What is tried next with the members that a job leaves open: the replanning table."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec.structs import replace
 
 from domain.back_off import BackOff
 from domain.comparison import Member

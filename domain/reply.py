@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from domain.answer import Answer, UnusableAnswer, bundle_keys, read_answer, read_bundle, writable
 from domain.exact_parts import float_parts, whole_parts
@@ -28,8 +29,7 @@ class Stop(StrEnum):
     BROKEN = "broken"  # for a reason that makes whatever text there is no answer, as quoting at length (Gemini: RECITATION)
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """Tokens of one comparison. `prompt_tokens` is the whole input, cached parts included."""
 
     prompt_tokens: int = 0
@@ -39,8 +39,7 @@ class Usage:
     raw: dict[str, Any] | None = None  # the provider's own usage object, echoed in request_metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True, gc=False):
     """What came back for one line. `text` is set only when it succeeded, `error_type` only when it errored."""
 
     custom_id: str
@@ -53,7 +52,7 @@ class Reply:
     error_message: str = ""
     http_status: int | None = None
     parameter: str = ""  # of a refused request: the field of the Ask that the model does not take, if the refusal names one
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = Usage()
     cost_usd: float | None = None  # what the provider says that it charged; None where it says nothing
 
 
@@ -98,23 +97,21 @@ class Cause(StrEnum):
     BUNDLE_REFUSED = "bundle_refused"  # the model refused a bundle; which member it was about is not known
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """To be asked again; `code` is the error that ends the member once its attempts are used up."""
 
     cause: Cause
     code: ErrorCode
     message: str
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """An error that ends the member now."""
 
     code: ErrorCode
     message: str
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = {}
 
 
 # Errors of rows by the providers' own type names (docs/providers.md). A type that is not listed is the provider's own failure:

@@ -1,9 +1,10 @@
 """Rounds: to which one a comparison belongs, and how each position of an inbound record was judged on arrival."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 from domain.comparison import Member
 from domain.reply import Fault
@@ -27,25 +28,41 @@ class Standing(StrEnum):
 COUNTED = frozenset({Standing.ACCEPTED, Standing.REJECTED})
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """The fields of an Arrival that come before the resolved ones in the stored bytes; a base of it, never made itself."""
+class Arrival(Struct, frozen=True, gc=False):
+    """One position of an inbound record as collect judged it, with what settings resolved for it (domain.resolved).
 
-    __slots__ = ()
+    The order of the fields is the order in the stored bytes; a new field needs a default, because entries without it are read.
+    """
+
     position: int
     correlation_id: str
     content_sha256: str
     standing: Standing
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival(Resolved, _Judged):
-    """One position of an inbound record as collect judged it.
-
-    It is its own Resolved, so that the bytes in the table `rounds` are flat, and the planner is given this very object.
-    """
-
+    provider: str = ""
+    model: str = ""
+    strategy: str = ""
+    profile: str = ""
+    prompt_bytes: int = 0
+    deadline_ms: int = 0
+    bundle_hint: int = 0
+    paying_batch: str = field(default="", name="batch")  # stored as `batch`
+    max_tokens: int = 0
+    essays: tuple[int, int] | None = None  # hashes of the two, where they may be bundled
     fault: Fault | None = None
+
+    @property
+    def resolved(self) -> Resolved:
+        """What planning is told, apart from what each comparison has of its own."""
+        return Resolved(
+            self.provider,
+            self.model,
+            self.strategy,
+            self.profile,
+            self.deadline_ms,
+            self.bundle_hint,
+            self.paying_batch,
+            self.max_tokens,
+        )
 
 
 class Brought(NamedTuple):
@@ -59,8 +76,7 @@ class Brought(NamedTuple):
     parts: int  # 0: not said
 
 
-@dataclass(frozen=True, slots=True)
-class RoundEntry:
+class RoundEntry(Struct, frozen=True, gc=False):
     """What one inbound record brought to one round, or a piece of it (a value of the table `rounds`)."""
 
     round_key: str

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from msgspec import Struct
+
 from domain.reply import Reply
 
 
@@ -83,8 +85,7 @@ class StartRefused(Exception):
     """`start` said no directly before a create request: no batch was created, and the caller must not create it any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class PromptBlock:
+class PromptBlock(Struct, frozen=True, gc=False):
     """One block of the user message; cacheable: marked as the end of a cached prefix where the provider knows marks."""
 
     text: str
@@ -92,8 +93,7 @@ class PromptBlock:
     ttl: Literal["5m", "1h"] = "5m"
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True, gc=False):
     """One line as it is sent: the prompt of its comparisons, and the parameters of their call profile.
 
     `answers`: how many comparisons it holds; above 1 it is a bundle, answered under `domain.answer.bundle_keys(answers)`.

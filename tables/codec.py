@@ -2,7 +2,7 @@
 
 from typing import Generic, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+import msgspec
 
 from tables.faults import UnknownVersion, UnreadableEntry
 
@@ -17,7 +17,7 @@ def with_version(body: bytes, version: int = FIRST_VERSION) -> bytes:
 
 def body_of(raw: bytes, version: int = FIRST_VERSION) -> bytes:
     """A value without its version byte. Raises UnknownVersion where that is of a newer worker."""
-    if not FIRST_VERSION <= int.from_bytes(raw[:1]) <= version:
+    if not raw or not FIRST_VERSION <= raw[0] <= version:
         raise UnknownVersion(
             f"a table value has version {raw[:1]!r}, this worker reads up to {version}: run the newer worker again"
         )
@@ -32,18 +32,17 @@ class Codec(Generic[V]):
     """
 
     def __init__(self, kind: type[V], version: int = FIRST_VERSION) -> None:
-        self._adapter: TypeAdapter[V] = TypeAdapter(kind)
+        self._encode, self._decoder = msgspec.json.Encoder().encode, msgspec.json.Decoder(kind)
         self._version = version
 
     def encode(self, value: V) -> bytes:
         """Value to bytes."""
-        return with_version(self._adapter.dump_json(value, by_alias=True), self._version)
+        return with_version(self._encode(value), self._version)
 
     def decode(self, raw: bytes) -> V:
         """Bytes to value. Raises UnknownVersion, and UnreadableEntry for bytes that no worker has written."""
         body = body_of(raw, self._version)
         try:
-            return self._adapter.validate_json(body)
-        except ValidationError as error:
-            found = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            raise UnreadableEntry(f"a table value of {len(raw)} bytes cannot be read: {found['msg']}") from None
+            return self._decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise UnreadableEntry(f"a table value of {len(raw)} bytes cannot be read: {error}") from None

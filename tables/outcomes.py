@@ -12,8 +12,9 @@ it · `p` paying batch → USD paid for it, and the quarter of the last payment.
 import asyncio
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from domain.comparison import Member
 from domain.outcome import ANSWERED, Ending
@@ -26,8 +27,7 @@ NAME = "outcomes"
 _USD, _USD_AND_LAST = struct.Struct(">d"), struct.Struct(">dQ")
 
 
-@dataclass(frozen=True, slots=True)
-class Endings:
+class Endings(Struct, frozen=True, gc=False):
     """Which members a work record ended, or left open and why, and what everything in the record has cost."""
 
     offset: int

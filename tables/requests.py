@@ -4,7 +4,8 @@ partition/offset → append time (8 bytes, ms since the epoch) and the record's 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from tables.acknowledged import AcknowledgedTable
 from tables.codec import body_of, with_version
@@ -12,8 +13,7 @@ from tables.codec import body_of, with_version
 NAME = "requests"
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True, gc=False):
     """One inbound record as it was read."""
 
     append_ms: int

@@ -107,4 +107,4 @@ def _paying_batch(view: PartitionView, member: Member) -> str:
 
 def _weights(view: PartitionView, line: Sequence[Member]) -> list[int]:
     pending = (view.state.pending.get(member) for member in line)
-    return [1 if one is None else max(1, one.resolved.prompt_bytes) for one in pending]
+    return [1 if one is None else max(1, one.prompt_bytes) for one in pending]

@@ -6,7 +6,8 @@ The worker drives it from collect (`arrive`) and from the closer (`due`, `cut`);
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from agents.planning.resolve import candidate
 from agents.planning.rules import job_limits, policy, schedules
@@ -21,8 +22,7 @@ from settings.settings import Settings
 from streams.wire.requests import InboundMember, InboundRecord, read_record
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswerable:
+class Unanswerable(Struct, frozen=True, gc=False):
     """A member that no event can answer: a dead letter, with the reason as a word and as a sentence."""
 
     member: InboundMember
@@ -30,8 +30,7 @@ class Unanswerable:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True, gc=False):
     """A record that was judged on arrival: what it brings to each round, and the members that belong to none."""
 
     record: InboundRecord

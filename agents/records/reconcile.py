@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import structlog
 from faust.types import Message
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from agents.metrics.counters import Metrics
@@ -38,8 +39,7 @@ class MustWait(Exception):
     """A request's entry is missing at an inbound offset that collect has not passed yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Effects:
+class _Effects(Struct, frozen=True, gc=False):
     """What one work record leads to, before any of it is done."""
 
     verdict: Verdict
@@ -80,7 +80,7 @@ class Reconcile:
         except (MustWait, work.NewerRecord, StoreFault):
             raise
         except Exception as error:
-            reason = "undecodable" if isinstance(error, ValidationError) else "not_judged"
+            reason = "undecodable" if isinstance(error, work.Undecodable) else "not_judged"
             log.exception("work_record_not_judged", partition=view.partition, offset=offset)
             effects.append(self._dead_letters.record(message, reason=reason, error=_said(error)))
         else:

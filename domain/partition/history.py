@@ -5,15 +5,15 @@ The worker asks its tables, on disk (tables.history). Where there are none, a fo
 
 from bisect import insort
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from domain.comparison import Member
 from domain.rounds import COUNTED, Brought, RoundEntry
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True, gc=False):
     """A correlation id that was seen: where it came first, with what content, and when that was appended."""
 
     member: Member

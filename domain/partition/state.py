@@ -5,25 +5,27 @@ fact carries its offset, so that the decision on work offset k can be given a st
 What is done is not in here: the history tells of it (domain.partition.history).
 """
 
-import heapq
+import sys
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+
+from msgspec.structs import replace
 
 from domain.closing import Window
 from domain.comparison import Member
 from domain.cutting import Pending, encoded_bytes
 from domain.job import Claim, Job, Plan, Submission, make_job_id
 from domain.outcome import Ending
+from domain.partition.deadlines import Deadlines
 from domain.partition.history import History, RememberedHistory
 from domain.partition.job_stages import JobStages
 from domain.partition.payments import Payments
 from domain.partition.round_progress import RoundProgress
 from domain.partition.round_tallies import RoundTallies
+from domain.partition.waiting import Waiting
 from domain.reply import Retry
+from domain.resolved import Resolved
 from domain.rounds import COUNTED, Arrival, RoundEntry, Standing
-
-_SPARE_DEADLINES = 1_000
 
 
 class PartitionState:
@@ -51,8 +53,9 @@ class PartitionState:
         self._passed = self._passed_at_first = passed
         self._owned: dict[str, int] = {}
         self._ended_ahead: dict[int, int] = {}  # inbound offset that is not passed yet -> bit per ended position
-        self._waiting: dict[int, set[int]] = {}  # inbound offset -> positions without an outcome
-        self._deadlines: list[tuple[int, Member]] = []
+        self._waiting = Waiting()
+        self._deadlines = Deadlines(self._pending_of)
+        self._resolved = Resolved()  # the last one: most comparisons have the same, and share it
 
     # -- inbound facts -------------------------------------------------------------------------------------------
 
@@ -62,7 +65,8 @@ class PartitionState:
         `seen_ms` is the reader's clock, from which quiet and age count.
         """
         gathered: set[tuple[str, str]] = set()
-        ended, waiting = self._ended_ahead.pop(offset, 0), self._waiting.setdefault(offset, set())
+        deadlines_ms: set[int] = set()
+        ended, waiting = self._ended_ahead.pop(offset, 0), 0
         self._passed = max(self._passed, offset + 1)
         by_round: dict[str, list[RoundEntry]] = {}
         for entry in entries:
@@ -76,23 +80,26 @@ class PartitionState:
                 for arrival in entry.arrivals:
                     if arrival.standing not in COUNTED or ended >> arrival.position & 1:
                         continue
-                    waiting.add(arrival.position)
+                    waiting |= 1 << arrival.position
                     if arrival.standing is Standing.ACCEPTED:
-                        gathered.add(self._gather(entry, arrival, entry.member(arrival), seen_ms))
+                        deadlines_ms.add(arrival.deadline_ms)
+                        gathered.add(self._gather(entry, arrival, seen_ms))
         self.history.note(entry for of_round in by_round.values() for entry in of_round)
+        self._waiting.note(offset, waiting)
+        self._deadlines.note(offset, deadlines_ms)
         if not waiting:
-            del self._waiting[offset]
             self.finished.add(offset)
         return gathered
 
-    def _gather(self, entry: RoundEntry, arrival: Arrival, member: Member, seen_ms: int) -> tuple[str, str]:
-        pending = Pending(member, entry.round_key, entry.append_ms, arrival)
+    def _gather(self, entry: RoundEntry, arrival: Arrival, seen_ms: int) -> tuple[str, str]:
+        member, round_key = entry.member(arrival), sys.intern(entry.round_key)
+        resolved = self._shared(arrival.resolved)
+        pending = Pending(member, round_key, entry.append_ms, resolved, arrival.prompt_bytes, arrival.essays)
         self.pending[member] = pending
         self.pending_bytes += encoded_bytes(pending)
-        self.pending_counts[arrival.provider, arrival.strategy] += 1
-        if self.rounds.gather(pending.round_key):
-            self.progress.hold(pending.round_key)
-        heapq.heappush(self._deadlines, (arrival.deadline_ms, member))
+        self.pending_counts[resolved.provider, resolved.strategy] += 1
+        if self.rounds.gather(round_key):
+            self.progress.hold(round_key)
         key = pending.window_key
         if member in self.owner:
             return key
@@ -102,6 +109,20 @@ class PartitionState:
         window.last_ms = seen_ms
         window.add(pending)
         return key
+
+    def _shared(self, resolved: Resolved) -> Resolved:
+        """An equal object that others have already, or this one, its names shared with them."""
+        if resolved != self._resolved:
+            of = resolved
+            self._resolved = replace(
+                of,
+                provider=sys.intern(of.provider),
+                model=sys.intern(of.model),
+                strategy=sys.intern(of.strategy),
+                profile=sys.intern(of.profile),
+                paying_batch=sys.intern(of.paying_batch),
+            )
+        return self._resolved
 
     # -- facts of the work topic ---------------------------------------------------------------------------------
 
@@ -157,17 +178,11 @@ class PartitionState:
             self.pending_counts[pending.resolved.provider, pending.resolved.strategy] -= 1
             if self.rounds.end(pending.round_key, code):
                 self.progress.release(pending.round_key)
-            if len(self._deadlines) > 2 * len(self.pending) + _SPARE_DEADLINES:  # most of them have ended
-                self._deadlines = [(one.resolved.deadline_ms, one.member) for one in self.pending.values()]
-                heapq.heapify(self._deadlines)
         self.retries.pop(member, None)
         self._disown(member)
-        waiting = self._waiting.get(member.offset)
-        if waiting is not None:
-            waiting.discard(member.position)
-            if not waiting:
-                del self._waiting[member.offset]
-                self.finished.add(member.offset)
+        if self._waiting.end(member):
+            self.finished.add(member.offset)
+            self._deadlines.shrink(len(self._waiting), self.pending.values())
 
     def _disown(self, member: Member) -> None:
         job_id = self.owner.pop(member, None)
@@ -196,7 +211,7 @@ class PartitionState:
     def has_ended(self, member: Member) -> bool:
         """Whether the member has a terminal outcome."""
         if member.offset < self._passed:
-            return member.position not in self._waiting.get(member.offset, ())
+            return not self._waiting.holds(member)
         return bool(self._ended_ahead.get(member.offset, 0) >> member.position & 1)
 
     def is_open(self, member: Member) -> bool:
@@ -230,27 +245,19 @@ class PartitionState:
 
     def passed_deadlines(self, now_ms: int, most: int) -> tuple[Pending, ...]:
         """Pending members whose deadline has passed, earliest first, at most `most`; each time anew until they have ended."""
-        found: list[Pending] = []
-        while self._deadlines and self._deadlines[0][0] <= now_ms and len(found) < most:
-            _, member = heapq.heappop(self._deadlines)
-            pending = self.pending.get(member)
-            if pending is not None:
-                found.append(pending)
-        for pending in found:
-            heapq.heappush(self._deadlines, (pending.resolved.deadline_ms, pending.member))
-        return tuple(found)
+        return self._deadlines.passed(now_ms, most)
+
+    def _pending_of(self, offset: int) -> Iterator[Pending]:
+        return (self.pending[member] for member in self._waiting.of(offset) if member in self.pending)
 
     def oldest_pending_ms(self) -> int | None:
         """The arrival time of the oldest pending comparison."""
-        for offset, positions in self._waiting.items():  # in the order of the log, and so of arrival
-            for position in positions:
-                pending = self.pending.get(Member(offset, position))
-                if pending is not None:  # where it is None the member was rejected, and its error event is on the way
-                    return pending.arrived_ms
+        for member in self._waiting:  # in the order of the log, and so of arrival
+            pending = self.pending.get(member)
+            if pending is not None:  # where it is None the member was rejected, and its error event is on the way
+                return pending.arrived_ms
         return None
 
     def nearest_deadline_ms(self) -> int | None:
         """The earliest deadline of a pending comparison."""
-        while self._deadlines and self._deadlines[0][1] not in self.pending:
-            heapq.heappop(self._deadlines)
-        return self._deadlines[0][0] if self._deadlines else None
+        return self._deadlines.nearest_ms()

@@ -1,9 +1,9 @@
 """One account at OpenRouter: single chat completions through OpenAI's SDK, each passed on to one named provider."""
 
-from dataclasses import replace
 from typing import Any
 
 import openai
+from msgspec.structs import replace
 
 from domain.reply import Reply, ReplyKind
 from providers.calls_only import CallsOnly

@@ -2,8 +2,9 @@
 
 import re
 import sys
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from domain.reply import ErrorCode, Reply, Usage
 from providers.http.errored import INVALID, TYPES_BY_STATUS, errored_reply

@@ -4,7 +4,8 @@ OpenAI caches by itself, without a mark and without a price for writing.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from domain.reply import Usage
 from providers.prices import LISTED

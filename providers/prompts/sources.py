@@ -3,15 +3,15 @@
 The text that is sent is the `user_prompt`, character for character, at every provider; blocks only say where it may be cut.
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from domain.comparison import BLOCK_JOINT
 from providers.protocol import PromptBlock
 
 
-@dataclass(frozen=True, slots=True)
-class SourceBlock:
+class SourceBlock(Struct, frozen=True, gc=False):
     """One of a request's `prompt_blocks`."""
 
     content: str
@@ -19,8 +19,7 @@ class SourceBlock:
     ttl: Literal["5m", "1h"] = "5m"
 
 
-@dataclass(frozen=True, slots=True)
-class PromptSource:
+class PromptSource(Struct, frozen=True, gc=False):
     """What a request says of its prompt; `blocks` None where it came without them."""
 
     user_prompt: str

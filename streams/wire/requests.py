@@ -8,10 +8,10 @@ import hashlib
 import json
 import re
 import sys
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 from pydantic import ValidationError
 from pydantic_core import from_json
 
@@ -44,8 +44,7 @@ class Undecodable(ValueError):
     """Nothing in the record can be answered; the message says why, without quoting the record."""
 
 
-@dataclass(frozen=True, slots=True)
-class InboundMember:
+class InboundMember(Struct, frozen=True, gc=False):
     """One comparison of a record, with its checked body or its problem, never both.
 
     `metadata` is the caller's, to be repeated verbatim ({} where there is none). `content_sha256` is a hex digest of the
@@ -59,7 +58,11 @@ class InboundMember:
     body: ComparisonBody | None
     problem: str
     content_sha256: str
-    raw: Any = field(repr=False)
+    raw: Any
+
+    def __repr__(self) -> str:
+        """Which one it is, without what students wrote."""
+        return f"InboundMember({self.position}, {self.correlation_id})"
 
     @property
     def prompt_sha256(self) -> str:
@@ -68,8 +71,7 @@ class InboundMember:
         return hashlib.sha256(_prompt(fields).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class InboundRecord:
+class InboundRecord(Struct, frozen=True, gc=False):
     """The comparisons of one record. `parts` is None for the single event, whose round has no end-of-round marker."""
 
     members: tuple[InboundMember, ...]

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from domain.answer import MAX_JUSTIFICATION
@@ -93,8 +94,7 @@ class ComparisonResult(_Part):
 ResultEvent = EventEnvelope[ComparisonResult]
 
 
-@dataclass(frozen=True, slots=True)
-class ResultMessage:
+class ResultMessage(Struct, frozen=True, gc=False):
     """One Kafka message for a callback topic; `event_id` is the deterministic id that the value carries too."""
 
     topic: str

@@ -1,9 +1,10 @@
 """Result events of one request and two outcomes, and the check of an event against the consumer's two schemas."""
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from domain.answer import Answer
 from domain.comparison import Member
@@ -30,13 +31,13 @@ ANSWERED = Outcome(
     cost_usd=0.02141,
     usage=Usage(2057, 84, 12, 3, RAW_USAGE),
 )
-FAILED = dataclasses.replace(
+FAILED = msgspec.structs.replace(
     ANSWERED, answer=None, fault=Fault(ErrorCode.TIMEOUT, "the batch expired", {"attempts": 3}), usage=Usage(), cost_usd=0.0
 )
 
 
 def member(**changes: Any) -> InboundMember:
-    return dataclasses.replace(read_record(single_event(BODY)).members[0], **changes)
+    return msgspec.structs.replace(read_record(single_event(BODY)).members[0], **changes)
 
 
 def make(outcome: Outcome, **changes: Any) -> ResultMessage:

@@ -3,10 +3,10 @@
 import json
 import urllib.error
 import urllib.request
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from domain.answer import Answer
 from domain.model_names import is_same_model

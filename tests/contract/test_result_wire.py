@@ -1,9 +1,9 @@
 """Result events against the consumer's own bytes and schemas (tests/examples)."""
 
-import dataclasses
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from domain.outcome import Outcome
@@ -43,7 +43,7 @@ def test_the_success_example_from_its_request_and_outcome() -> None:
     """All but our own ids, and times below a millisecond, byte for byte."""
     expected = json.loads((EXAMPLES / "success_event.json").read_text())
     usage = Usage(2057, 84, raw=expected["data"]["request_metadata"]["usage"])
-    outcome = dataclasses.replace(ANSWERED, mode="serial_bundle", usage=usage)
+    outcome = msgspec.structs.replace(ANSWERED, mode="serial_bundle", usage=usage)
     message = make(outcome)
     event = json.loads(message.value)
     expected |= {"event_id": message.event_id, "event_timestamp": "2025-12-01T14:24:18.043000Z"}

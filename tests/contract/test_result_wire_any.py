@@ -1,10 +1,10 @@
 """Whatever a provider, a caller or a fault puts into a result event, the consumer can read it, or the event is not made."""
 
-import dataclasses
 import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,7 +65,7 @@ def test_no_control_or_half_character_of_a_provider_reaches_the_wire(reply: Repl
         verdict = Fault(verdict.code, verdict.message, verdict.details)
     ending = {"answer": verdict, "usage": reply.usage} if isinstance(verdict, Answer) else {"answer": None, "fault": verdict}
     # As the work topic carries it: half a surrogate pair would end the worker there.
-    record = work.decode(work.encode(work.Outcomes(outcomes=(dataclasses.replace(ANSWERED, **ending),))))
+    record = work.decode(work.encode(work.Outcomes(outcomes=(msgspec.structs.replace(ANSWERED, **ending),))))
     assert isinstance(record, work.Outcomes)
     value = make(record.outcomes[0], metadata={"mine": "x\0"}).value
     assert b'"mine": "x\\u0000"' in value
@@ -79,7 +79,7 @@ def test_no_control_or_half_character_of_a_provider_reaches_the_wire(reply: Repl
 )
 @settings(max_examples=200, deadline=None)
 def test_any_answer_passes_the_consumers_schema(metadata: dict[str, Any], answer: Answer, raw: dict[str, Any] | None) -> None:
-    outcome = dataclasses.replace(ANSWERED, answer=answer, usage=Usage(2057, 84, 12, 3, raw))
+    outcome = msgspec.structs.replace(ANSWERED, answer=answer, usage=Usage(2057, 84, 12, 3, raw))
     message = make(outcome, metadata=metadata)
     event = json.loads(message.value)
     check_event(event)
@@ -100,7 +100,7 @@ def test_any_answer_passes_the_consumers_schema(metadata: dict[str, Any], answer
 @given(fault=FAULTS, provider=st.sampled_from(DATA_SCHEMA["$defs"]["LLMProviderType"]["enum"]), model=TEXT)
 @settings(max_examples=200, deadline=None)
 def test_any_fault_passes_the_consumers_schema(fault: Fault, provider: str, model: str) -> None:
-    event = json.loads(make(dataclasses.replace(FAILED, fault=fault, provider=provider, model=model)).value)
+    event = json.loads(make(msgspec.structs.replace(FAILED, fault=fault, provider=provider, model=model)).value)
     check_event(event)
     assert (event["data"]["provider"], event["data"]["model"]) == (provider, model)
     assert event["data"]["error_detail"]["details"] == fault.details
@@ -132,7 +132,7 @@ def test_any_fault_passes_the_consumers_schema(fault: Fault, provider: str, mode
 )
 def test_what_the_consumer_would_drop_is_refused(change: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        make(dataclasses.replace(ANSWERED, **change))
+        make(msgspec.structs.replace(ANSWERED, **change))
 
 
 @pytest.mark.parametrize("lacking", ["correlation_id", "callback_topic"])

@@ -5,7 +5,6 @@ import uuid
 from typing import Any, NoReturn
 
 import pytest
-from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -37,7 +36,7 @@ def test_a_newer_record_is_told_from_one_that_is_none_of_ours(newer: dict[str, A
     "raw", [b"", b"\xff", b"[2]", b'{"v": "2"}', b'{"v": 2.5, "kind": "requests_done"}', b'{"v": 1, "kind": "requests_moved"}']
 )
 def test_what_no_worker_has_written_is_bad_input(raw: bytes) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(work.Undecodable):
         work.decode(raw)
 
 

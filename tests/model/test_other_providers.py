@@ -78,7 +78,9 @@ async def test_what_the_provider_says_it_charged_is_booked(world: World, monkeyp
 
     async def charged(*args: Any, **more: Any) -> Reply:
         reply = await call(*args, **more)
-        return Reply(**{field: getattr(reply, field) for field in reply.__slots__} | {"cost_usd": 0.125, "usage": Usage(7, 1)})
+        return Reply(
+            **{field: getattr(reply, field) for field in reply.__struct_fields__} | {"cost_usd": 0.125, "usage": Usage(7, 1)}
+        )
 
     monkeypatch.setattr(world.provider, "call", charged)
     worker = await world.start(model="unlisted", openai={"llm_batching_strategy": "per_request"})

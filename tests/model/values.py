@@ -1,7 +1,8 @@
 """Values of the domain with everything filled in that a test does not care about."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from agents.jobs.attempt import Attempt
 from domain.answer import Answer
@@ -25,9 +26,10 @@ def members(count: int, offset: int = 0) -> tuple[Member, ...]:
 
 def pending(member: Member, **fields: Any) -> Pending:
     """A comparison of round "r" for OpenAI, 1,000 bytes of prompt, deadline at 4 h."""
-    plain = Resolved("openai", "model", "per_round", "profile", 1_000, 4 * HOUR_MS)
-    round_key, arrived_ms = fields.pop("round_key", "r"), fields.pop("arrived_ms", 0)
-    return Pending(member, round_key, arrived_ms, replace(plain, **fields))
+    plain = Resolved("openai", "model", "per_round", "profile", 4 * HOUR_MS)
+    made = Pending(member, "r", 0, plain, 1_000)
+    own = {name: fields.pop(name) for name in made.__struct_fields__ if name in fields}
+    return replace(made, resolved=replace(plain, **fields), **own)
 
 
 def plan(of: tuple[Member, ...], **fields: Any) -> Plan:

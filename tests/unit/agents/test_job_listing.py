@@ -1,9 +1,9 @@
 """The open jobs as /jobs shows them, and the provider's word beside them."""
 
 from concurrent.futures import Future
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from agents.jobs.attempt import Attempt, LocalClaim
 from agents.status.job_listing import job_state, listing

@@ -1,9 +1,9 @@
 """Stages: the next step of an open job, by its facts and by what this process remembers."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from domain.job import Claim, Job, Submission, Transport
 from domain.next_step import Here, Step, next_step

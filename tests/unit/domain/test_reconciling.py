@@ -1,8 +1,7 @@
 """Reconciling: what one record of the work topic decides, given the state before it."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from domain.comparison import Member
 from domain.job import Claim, Job, Submission

@@ -1,10 +1,9 @@
 """Replanning: every row of the table; each open member ends up in exactly one plan or one fault."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domain.comparison import Member
 from domain.job import ClosedBy, Plan, Policy, Transport

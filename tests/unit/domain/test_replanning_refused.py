@@ -1,11 +1,11 @@
 """Replanning of what was refused: halved until the culprit stands alone, asked once more, and then an error."""
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domain.comparison import Member
 from domain.job import ClosedBy, Policy, Transport

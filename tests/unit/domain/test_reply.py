@@ -1,8 +1,7 @@
 """Replies: what follows from how a line ended at the provider."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from domain.answer import Answer
 from domain.reply import Cause, ErrorCode, Fault, Reply, ReplyKind, Retry, Stop, judge, judge_bundle

@@ -2,12 +2,12 @@
 
 import json
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domain.answer import Answer, bundle_keys, read_bundle
 from domain.reply import Cause, ErrorCode, Fault, Reply, ReplyKind, Retry, Stop, Usage, judge, judge_bundle, usage_by_member

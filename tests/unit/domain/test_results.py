@@ -1,8 +1,7 @@
 """When the rows that a provider counts and does not give are given up."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from domain.job import Policy
 from domain.results import AfterRead, after_read, give_up_at_ms, lost_part

@@ -1,9 +1,9 @@
 """Cache marks: only where the prefix is long enough for the model, and where writing it once and reading it pays."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from domain.comparison import CallProfile
 from domain.reply import Usage

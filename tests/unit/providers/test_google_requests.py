@@ -1,10 +1,10 @@
 """What the Gemini API is sent: bodies, lines, names, and how long a model is told to think."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from domain.answer import bundle_keys
 from providers.google import requests

@@ -1,8 +1,7 @@
 """The mock: answers at once, the same for the same prompt, and marked as made up in every way."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from domain.answer import Answer
 from domain.reply import Reply, judge, judge_bundle

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
+from msgspec.structs import replace
 
 from domain.answer import Answer
 from domain.reply import Cause, ErrorCode, Fault, Reply, ReplyKind, Retry, Usage, judge

@@ -1,12 +1,12 @@
 """What is asked: the text is the user_prompt character for character, and only the leading static block is marked."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domain.comparison import CallProfile
 from providers.anthropic.wire import message_params

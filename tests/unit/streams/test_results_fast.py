@@ -2,12 +2,12 @@
 
 import json
 import uuid
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domain.answer import Answer
 from domain.comparison import Member
