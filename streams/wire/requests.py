@@ -17,6 +17,7 @@ from pydantic_core import from_json
 
 from domain.comparison import BLOCK_JOINT
 from streams.wire.comparison_body import MAX_TOPIC, ComparisonBody, describe, shown
+from streams.wire.plain_body import PlainBody, plain_body, plain_content
 
 SINGLE_EVENT = "LLMComparisonRequestedV1"
 ROUND_EVENT = "LLMComparisonRoundRequestedV1"
@@ -44,6 +45,9 @@ class Undecodable(ValueError):
     """Nothing in the record can be answered; the message says why, without quoting the record."""
 
 
+Body = PlainBody | ComparisonBody
+
+
 class InboundMember(Struct, frozen=True, gc=False):
     """One comparison of a record, with its checked body or its problem, never both.
 
@@ -55,7 +59,7 @@ class InboundMember(Struct, frozen=True, gc=False):
     correlation_id: UUID | None
     callback_topic: str | None
     metadata: dict[str, Any]
-    body: ComparisonBody | None
+    body: Body | None
     problem: str
     content_sha256: str
     raw: Any
@@ -151,7 +155,8 @@ def _round(
 def _member(
     position: int, raw: Any, problem: str, max_prompt_bytes: int, judged: bool, fallback: UUID | None = None
 ) -> InboundMember:
-    content, finite = (b"", True) if judged else _canonical(raw)
+    plain = plain_body(raw)
+    content, finite = (b"", True) if judged else _content(raw, plain)
     fields = raw if isinstance(raw, dict) else {}
     metadata = fields.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
@@ -159,11 +164,11 @@ def _member(
     if not finite or len(content) > MAX_METADATA_BYTES or (judged and not _plainly_repeatable(metadata)):
         metadata, refused = _repeatable(metadata)
         problem = problem or refused
-    body: ComparisonBody | None = None
+    body: Body | None = None
     if not problem and not finite:
         problem = "a number in it is beyond the range of a double, so it cannot be stored: send a finite one"
     if not problem:
-        body, problem = _body(raw, max_prompt_bytes)
+        body, problem = _body(raw, plain, max_prompt_bytes)
     topic = fields.get("callback_topic")
     return InboundMember(
         position=position,
@@ -177,17 +182,24 @@ def _member(
     )
 
 
-def _body(raw: Any, max_prompt_bytes: int) -> tuple[ComparisonBody | None, str]:
-    try:
-        body = ComparisonBody.model_validate(raw)
-    except ValidationError as error:
-        return None, describe(error)
+def _body(raw: Any, plain: PlainBody | None, max_prompt_bytes: int) -> tuple[Body | None, str]:
+    body: Body | None = plain
+    if body is None:
+        try:
+            body = ComparisonBody.model_validate(raw)
+        except ValidationError as error:
+            return None, describe(error)
     # A character has at most four bytes: a short prompt need not be encoded to be measured.
     if len(body.user_prompt) * 4 > max_prompt_bytes:
         size = len(body.user_prompt.encode())
         if size > max_prompt_bytes:
             return None, f"user_prompt: {size:,} bytes of UTF-8, at most {max_prompt_bytes:,}: shorten the essays"
     return body, ""
+
+
+def _content(raw: Any, plain: PlainBody | None) -> tuple[bytes, bool]:
+    content = plain_content(raw, plain) if plain is not None else None
+    return _canonical(raw) if content is None else (content, True)
 
 
 def _canonical(raw: Any) -> tuple[bytes, bool]:
