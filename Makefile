@@ -11,11 +11,15 @@ STRATEGY ?= per_round
 LAYOUT ?= auto
 # How its CJ service asks: CJ=topic writes rounds into the request topic, CJ=http posts to the gateway as today's CJ does.
 CJ ?= topic
+# How long and from which seeds `make chaos` strikes, on one broker or three (docs/reliability.md).
+MINUTES ?= 10
+SEEDS ?= 1
+BROKERS ?= 1
 # More arguments for pytest: `make test ARGS='-k closing -x'`.
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-under-load chaos test-unit test-containers check bench compare lock kafka-up kafka-down clean
+.PHONY: help demo test test-under-load chaos chaos-cases test-unit test-containers check bench compare lock kafka-up kafka-down clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -41,7 +45,10 @@ test: $(VENV)/installed ## all tests; integration and chaos tests start a real K
 test-under-load: $(VENV)/installed ## the same beside two busy loops: no test may depend on how fast the machine is
 	$(BIN)/python -m tests.harness.under_load $(PYTEST_ALL) $(ARGS)
 
-chaos: $(VENV)/installed ## the long storm: two workers killed in turn, again and again
+chaos: $(VENV)/installed ## everything is killed, frozen and cut off at random, then checked: MINUTES=10 SEEDS="1 2" BROKERS=3
+	$(BIN)/python -m tests.chaos.storm --minutes $(MINUTES) $(SEEDS:%=--seed %) --brokers $(BROKERS) $(ARGS)
+
+chaos-cases: $(VENV)/installed ## the tests of kills in full length (marked `long`): more of what `make test` does briefly
 	$(BIN)/python -m pytest tests/chaos -m long $(ARGS)
 
 test-unit: $(VENV)/installed ## the unit and contract tests alone

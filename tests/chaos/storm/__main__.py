@@ -11,6 +11,9 @@ def main(
     seed: Annotated[list[int] | None, typer.Option(help="What is drawn; give it again for another run after this one.")] = None,
     brokers: Annotated[int, typer.Option(help="Brokers: 1, or 3 with three replicas of each topic.")] = 1,
     rate: Annotated[float, typer.Option(help="Comparisons a second that clients ask for.")] = 12.0,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this deed (kill, broker_kill, …, crash_point); again for more.")
+    ] = None,
     folder: Annotated[Path, typer.Option(help="For chaos.json, and a folder for each seed.")] = Path("build"),
 ) -> None:
     """Strike workers, gateways, brokers and networks at random, then check from outside that nothing is lost nor paid twice.
@@ -19,13 +22,19 @@ def main(
     """
     # Each forked process imports this module again.
     from tests.chaos.storm import report
-    from tests.chaos.storm.run import run, say
+    from tests.chaos.storm.run import run
+    from tests.chaos.storm.schedule import CRASH_POINT, Deed
+    from tests.chaos.storm.striking import say
 
     if brokers not in (1, 3):
         raise typer.BadParameter(f"--brokers {brokers}: give 1 or 3")
+    if unknown := set(only or ()) - {*Deed, CRASH_POINT}:
+        raise typer.BadParameter(f"--only {unknown.pop()}: give one of {', '.join([*Deed, CRASH_POINT])}")
     outcomes = []
     for one in seed or [1]:
-        outcomes.append(run(one, minutes, brokers=brokers, rate=rate, folder=folder / "chaos" / str(one)))
+        outcomes.append(
+            run(one, minutes, brokers=brokers, rate=rate, only=frozenset(only or ()), folder=folder / "chaos" / str(one))
+        )
         report.write(outcomes, folder / "chaos.json")
         say(report.words(outcomes[-1]))
     if any(outcome.broken for outcome in outcomes):

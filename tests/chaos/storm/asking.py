@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from cli.cancel import request as cancel_request
 from streams.wire import work
 from streams.wire.request_events import round_event, single_event
-from tests.chaos.storm.history import Asked, Comparison
+from tests.chaos.storm.history import Asked, Comparison, Door
 from tests.chaos.storm.settings import PARTITIONS
 from tests.harness.deployment import Deployment
 from tests.harness.gateway import GivenUp, post_as_cj
@@ -110,7 +110,7 @@ class Asking:
         posted = chance.random() < POSTED
         for body in bodies:
             better = "Essay A" if "[quality:0.9]" in body["user_prompt"].partition("**Essay B")[0] else "Essay B"
-            door = "gateway" if posted else "topic"
+            door: Door = "gateway" if posted else "topic"
             self.asked.send(body["correlation_id"], Comparison(door, body["metadata"]["cj_batch_id"], better))
         if posted:
             self._posts = [one for one in self._posts if not one.done()]

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.brokers.child import end_with_parent
 from tests.brokers.ports import free_ports
 from tests.chaos.storm import child
-from tests.chaos.storm.schedule import Armings
+from tests.chaos.storm.schedule import CRASH_POINT, Armings
 from tests.harness.forked import Forked
 
 # What a process may end with by itself: SIGTERM obeyed, Kafka not reached, a fail-stop.
@@ -124,7 +124,7 @@ class Fleet:
         place.process, place.start_s = None, time.monotonic() + AGAIN_S
         if code == -signal.SIGKILL and not place.ended_by and place.armed:
             self.armings.struck[place.armed.partition(":")[0]] += 1
-            self.tally.deeds["crash_point"] += 1
+            self.tally.deeds[CRASH_POINT] += 1
             self.tally.exits["killed"] += 1
         elif code == -signal.SIGKILL and place.ended_by:
             self.tally.exits["killed"] += 1

@@ -60,7 +60,8 @@ def running(count: int, networks: Networks, folder: Path) -> Iterator[KafkaNodes
     for number in numbers:
         home = folder / f"broker-{number}"
         home.mkdir(parents=True)
-        own = Ports(*free_ports(2), controller_port)
+        client, internal = free_ports(2)
+        own = Ports(client, internal, controller_port)
         behind = dict(zip(names, free_ports(len(names)), strict=True))
         fronts = {name: networks.route(name, behind[name]) for name in names}
         for name in names:

@@ -35,8 +35,10 @@ class Networks:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="networks", daemon=True)
         self._thread.start()
+        self._servers: list[asyncio.Server] = []
         self.of = {name: Network(name) for name in names}
-        self._do(lambda: [one.flows.set() for one in self.of.values()])
+        for name in names:
+            self.heal(name)
 
     def _do(self, change: Callable[[], object]) -> None:
         async def changed() -> None:
@@ -50,6 +52,7 @@ class Networks:
 
         async def listen() -> int:
             server = await asyncio.start_server(lambda *ends: _Pair(network, target).serve(*ends), "127.0.0.1", port)
+            self._servers.append(server)
             return int(server.sockets[0].getsockname()[1])
 
         return asyncio.run_coroutine_threadsafe(listen(), self._loop).result()
@@ -85,10 +88,22 @@ class Networks:
 
     def close(self) -> None:
         """Stop passing anything."""
-        for name in self.of:
-            self.cut(name)
+
+        async def end() -> None:
+            for server in self._servers:
+                server.close()
+            for network in self.of.values():
+                for pair in list(network.open):
+                    pair.abort()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
 
 @dataclass(eq=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.storm.run import Outcome
+from tests.chaos.storm.schedule import CRASH_POINT
 
 DEEDS = ("wipe", "freeze", "term", "join", "leave", "broker_kill", "disk_full", "clock_jump")
 _PLURAL = {"term": "terms", "disk_full": "disk_full"}
@@ -36,7 +37,7 @@ def _one(outcome: Outcome) -> dict[str, Any]:
         "seed": outcome.seed,
         "minutes": outcome.minutes,
         "brokers": outcome.brokers,
-        "kills": deeds["kill"] + deeds["wipe"] + deeds["crash_point"],
+        "kills": deeds["kill"] + deeds["wipe"] + deeds[CRASH_POINT],
         **{_PLURAL.get(name, f"{name}s"): deeds[name] for name in DEEDS},
         "slow_network": deeds["slow_network"],
         "gateway_kills": deeds["gateway_kill"],
@@ -74,8 +75,8 @@ def words(outcome: Outcome) -> str:
         f"{counts.answered} answered, errors {counts.errors}",
         f"  missing {counts.missing}, conflicting {counts.conflicting}, wrong {counts.wrong_answers}, batch items paid twice "
         f"{counts.batch_items_paid_twice} of {counts.batch_items_paid}; sent again (same bytes) {counts.duplicates_identical}, "
-        f"calls repeated {counts.sync_calls_repeated} of {counts.call_items_paid}, orphans {counts.orphans} of {counts.batches} "
-        "batches",
+        f"calls repeated {counts.sync_calls_repeated} of {counts.call_items_paid}, orphans {counts.orphans} of "
+        f"{counts.batches} batches",
         f"  exits {told['exits']}, drained in {outcome.drained_s:.0f} s",
     ]
     if few:

@@ -57,6 +57,7 @@ LASTS_S: dict[Deed, tuple[float, float]] = {
     Deed.CUT: (0.0, 6.0),
     Deed.HOLD: (10.0, 80.0),
 }
+CRASH_POINT = "crash_point"  # a deed that is not drawn: a worker does it to itself
 QUIET_S = 4.0  # nothing happens so close to a run's beginning and end
 
 
@@ -106,7 +107,9 @@ class Armings:
         if self._chance.random() > self.ARMED:
             return ""
         busy = Counter(under_way)
-        point = min(self._points, key=lambda name: (self.struck[name] + busy[name], self._given[name], self._chance.random()))
+        # One that is seldom passed is armed in vain for most workers: three times count as a kill, or no other had its turn.
+        turn = {name: self.struck[name] + busy[name] + (self._given[name] - self.struck[name]) / 3 for name in self._points}
+        point = min(self._points, key=lambda name: (turn[name], self._chance.random()))
         self._given[point] += 1
         # The first passage is often one of a record that is read again; the passages after it are those of new work.
         nth = self._chance.choice((1, 1, 2, 3, 5, 9)) if self._given[point] <= 2 * self.FEW else self._chance.choice((1, 2))

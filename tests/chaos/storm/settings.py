@@ -19,7 +19,7 @@ TIMES = {
     "ROUNDBATCH_TESTING__LIST_SETTLE_S": "2",
     "ROUNDBATCH_LONGEST_WAIT_S": "150",
     "ROUNDBATCH_ESCALATE_BEFORE_S": "40",
-    # A minute is between two ticks: little of what a tick brings is done before its time, some is escalated, some ends in TIMEOUT.
+    # A minute is between two ticks: much of what waits for one is then escalated, and some ends in TIMEOUT.
     "ROUNDBATCH_NIGHTLY_LONGEST_WAIT_S": "65",
 }
 PER_ROUND, NIGHTLY, BUNDLES, CALLS = "per_round", "nightly", "serial_bundle", "per_request"
