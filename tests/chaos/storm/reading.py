@@ -8,7 +8,7 @@ from streams.wire import work
 from tests.brokers.serving import admin_client
 from tests.chaos.storm.history import Found
 from tests.harness.deployment import Deployment
-from tests.harness.kafka_reads import read_topic
+from tests.harness.kafka_reads import persistently, read_topic
 
 
 def answered(made: Deployment) -> set[str]:
@@ -28,8 +28,9 @@ def not_committed(made: Deployment) -> dict[str, int]:
     found = {}
     try:
         for topic in (made.request_topic, made.work_topic):
-            for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions:
-                low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+            for partition in persistently(lambda: consumer.list_topics(timeout=30)).topics[topic].partitions:
+                place = TopicPartition(topic, partition)
+                low, high = persistently(lambda place=place: consumer.get_watermark_offsets(place, timeout=30))  # type: ignore[misc]
                 left = high - max(committed.get((topic, partition), -1), low)
                 if left > 0:
                     found[f"{topic}-{partition}"] = left
