@@ -149,7 +149,8 @@ def clients(life: Deployment, port: int) -> Iterator[Posted]:
 def check(life: Deployment, posted: Posted, *, repeated: bool = False) -> None:
     """Each 202 has one event, whose request id is what the 202 named; no other id has more than one.
 
-    `repeated`: the worker may have sent an event again, byte for byte, for a broker was killed that had not acknowledged it.
+    `repeated`: the worker may have sent an event again, byte for byte. While the broker is away the worker's session runs out;
+    Kafka then refuses its commits (UnknownMemberId), and what it has sent and not committed is read and sent once more.
     """
     events: dict[str, list[bytes]] = {}
 
