@@ -133,9 +133,12 @@ class TwoWorkers(RuleBasedStateMachine):
     def land_most(self, which: int, words: tuple[str, ...]) -> None:
         self.play(self.one(which).land(*words))
 
-    @rule()
-    def commit(self) -> None:
-        if self.world.owner in self.slots and self.world.owner is not None:
+    @rule(which=st.integers(0, 1), by_name=st.booleans())
+    def commit(self, which: int, by_name: bool) -> None:
+        """The owner's commit, or that of a worker which Kafka cannot tell from it."""
+        if by_name:
+            self.world.commit(self.one(which), by_name=True)
+        elif self.world.owner in self.slots and self.world.owner is not None:
             self.world.commit(self.world.owner)
 
     # -- clock and provider --------------------------------------------------------------------------------------
