@@ -63,9 +63,10 @@ check: $(VENV)/installed ## lint, strict types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/installed ## throughput and the gateway, each beside less, into build/; how well limits are used
+bench: $(VENV)/installed ## throughput, the gateway, restarts, into build/; how well limits are used
 	$(BIN)/python -m bench.throughput
 	$(BIN)/python -m bench.gateway
+	$(BIN)/python -m bench.restart
 	$(BIN)/python -m pytest tests/contract/test_limits_used.py -m figure -s
 
 compare: $(VENV)/installed ## all strategies on the recorded workload, cost against time, into build/compare.html
