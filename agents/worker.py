@@ -86,6 +86,9 @@ class Worker:
         if not settings.testing.embedded_broker:
             starting.at("look at the topics and the group, and at the rights there")
             await topics.prepare(settings)
+        if edges.app.static_member is not None:
+            starting.at(f"look whether another worker runs as {settings.kafka_group_instance_id}")
+            await edges.app.static_member.wait_until_free()
         self._status.register(edges.tables, self._failstops.now)
         self._parts.money.begin()
         await self._start_endpoints()

@@ -17,7 +17,8 @@ _GC_WHILE_LOADING = 100_000  # allocations; Python's default is 700
 def worker() -> None:
     """Run a worker until SIGTERM.
 
-    Exit 0 after a clean stop, 69 without Kafka, 70 when it stopped itself to be started again, 78 when refused.
+    Exit 0 after a clean stop, 69 without Kafka, 70 when it stopped itself to be started again, 75 when another worker has its
+    name in the group, 78 when refused.
     """
     # The first process of a container ignores SIGTERM until it has a handler for it, and loading takes seconds.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
@@ -37,6 +38,7 @@ def worker() -> None:
     from streams import logs
     from streams.kafka.rights import MissingRights
     from streams.kafka.security import KafkaRefused
+    from streams.kafka.static_member import NameTaken
     from streams.kafka.topics import UnfitTopics
     from tables.state_dir import StateDirUnusable
 
@@ -50,6 +52,8 @@ def worker() -> None:
         end(str(refusal), EXIT_UNUSABLE)
     except (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError) as refusal:
         end(f"Kafka does not let the worker do what it must: {refusal}; docs/operations.md, Rights", EXIT_UNUSABLE)
+    except NameTaken as refusal:
+        end(str(refusal), refusal.exit_code)
     except StartTooLong as failure:
         end(str(failure), EXIT_UNAVAILABLE)
     except (KafkaError, TimeoutError) as error:

@@ -17,6 +17,7 @@ from settings.kafka import KafkaSettings
 #: Settings that also go by a name that other tools use already; if both are set, the prefixed name wins.
 BARE_NAMES = {
     **{name.upper(): f"{PREFIX}{name.upper()}" for name in KafkaSettings.model_fields},
+    "KAFKA_GROUP_INSTANCE_ID": "ROUNDBATCH_KAFKA_GROUP_INSTANCE_ID",
     "ANTHROPIC_API_KEY": "ROUNDBATCH_ANTHROPIC__API_KEY",
     "ANTHROPIC_BASE_URL": "ROUNDBATCH_ANTHROPIC__BASE_URL",
     "OPENAI_API_KEY": "ROUNDBATCH_OPENAI__API_KEY",
@@ -105,7 +106,7 @@ def read(model: type[S], env: Mapping[str, str] | None = None) -> S:
 
 def kafka_variables(env: Mapping[str, str]) -> dict[str, str]:
     """The variables that say where Kafka is and how to get in, for a process that is to get no other variables."""
-    names = {name for pair in BARE_NAMES.items() if pair[0].startswith("KAFKA_") for name in pair}
+    names = {name for field in KafkaSettings.model_fields for name in (field.upper(), f"{PREFIX}{field.upper()}")}
     return {name: value for name, value in env.items() if name in names or name.removesuffix(FILE) in names}
 
 

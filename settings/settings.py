@@ -132,6 +132,12 @@ class Settings(KafkaSettings, TopicSettings, BaseSettings):
         default=30.0, gt=0, description="A worker of which Kafka hears nothing for this long loses its partitions."
     )
 
+    kafka_group_instance_id: str | None = Field(
+        default=None,
+        pattern=r"^[a-zA-Z0-9_-][a-zA-Z0-9._-]{0,248}$",
+        description="This worker's name in the consumer group, of no other worker: started again, it keeps its partitions.",
+    )
+
     # Memory and disk
     max_inflight_bytes: int = Field(
         default=128 * MIB, ge=1_024, description="Most bytes of encoded jobs and calls in memory at once, per worker."

@@ -16,6 +16,7 @@ import structlog
 
 EXIT_CODE = 70  # EX_SOFTWARE
 EXIT_REFUSED = 78  # EX_CONFIG: starting again does not help
+EXIT_NAME_TAKEN = 75  # EX_TEMPFAIL: starting again helps once the other worker of this name has ended
 _log = structlog.get_logger("failstop")
 
 
@@ -30,6 +31,8 @@ class RecordPlace:
 
 class Refusal(Exception):
     """Something that a person must put right; the message is one line with the remedy."""
+
+    exit_code = EXIT_REFUSED
 
 
 _before_exit: list[Callable[[str, RecordPlace | None], None]] = []
@@ -46,7 +49,7 @@ def place_of(message: Any) -> RecordPlace:
 
 
 def stop(where: str, error: BaseException, at: RecordPlace | None = None) -> NoReturn:
-    """Log, flush, and end the process with exit code 70, or 78 for a Refusal; nothing more is committed."""
+    """Log, flush, and end the process with exit code 70, or that of a Refusal; nothing more is committed."""
     if isinstance(error, Refusal):
         _refuse(where, error)
     named = {} if at is None else {"topic": at.topic, "partition": at.partition, "offset": at.offset}
@@ -66,7 +69,7 @@ def _refuse(where: str, refusal: Refusal) -> NoReturn:
     sys.stderr.write(f"{refusal}\n")
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(EXIT_REFUSED)
+    os._exit(refusal.exit_code)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from settings.settings import Settings
 from streams.kafka import security
 from streams.kafka.consumer import OrderedTransport
 from streams.kafka.outbox import MAX_RECORD_BYTES
+from streams.kafka.static_member import StaticMember
 
 _READ_AHEAD = 32  # records per stream
 
@@ -29,13 +30,16 @@ class PromptTables(TableManager):
 class RoundbatchApp(faust.App):
     """A Faust app whose consumer commits what we acknowledge."""
 
+    static_member: StaticMember | None = None  # where the worker has a name in the group
+
     def _new_transport(self) -> TransportT:
         return OrderedTransport(self.conf.broker_consumer, self)
 
 
 def make_app(settings: Settings) -> RoundbatchApp:
     """Make the app. Topics exist already (streams.kafka.topics); nothing is declared, no web server is started."""
-    return RoundbatchApp(
+    name = settings.kafka_group_instance_id
+    app = RoundbatchApp(
         settings.app_id,
         broker_credentials=security.faust_credentials(settings),
         broker=[f"kafka://{server}" for server in settings.kafka_bootstrap_servers.split(",")],
@@ -54,6 +58,7 @@ def make_app(settings: Settings) -> RoundbatchApp:
         broker_commit_interval=settings.testing.commit_interval_s,
         broker_session_timeout=settings.broker_session_timeout_s,
         broker_heartbeat_interval=settings.broker_heartbeat_s,
+        consumer_group_instance_id=name,
         consumer_auto_offset_reset="earliest",
         # How long until a topic that was deleted and made again is assigned again, and so noticed (aiokafka's default: 5 min).
         consumer_metadata_max_age_ms=30_000,
@@ -61,6 +66,8 @@ def make_app(settings: Settings) -> RoundbatchApp:
         producer_max_request_size=MAX_RECORD_BYTES,
         worker_redirect_stdouts=False,
     )
+    app.static_member = None if name is None else StaticMember(settings, name)
+    return app
 
 
 def raw_topic(app: RoundbatchApp, name: str) -> TopicT:

@@ -63,6 +63,14 @@ class PromptThread(AIOKafkaConsumerThread):
         super().__init__(*args, **kwargs)
         self.handover = Handover()
 
+    async def on_start(self) -> None:
+        """Faust's own; and before anything is subscribed to, a worker with a name is made to say it."""
+        await super().on_start()
+        app: Any = self.app
+        if app.static_member is not None:
+            consumer: Any = self._consumer
+            app.static_member.guard(consumer._coordinator)
+
     async def _fetch_records(self, consumer: Any, active_partitions: Any, *limits: Any, **named: Any) -> Any:
         async def fetch(wanted: Any) -> Any:
             return await super(PromptThread, self)._fetch_records(consumer, wanted, *limits, **named)

@@ -75,8 +75,14 @@ def container_of(resources: tuple[Resource, ...], of: str = WORKERS) -> Resource
 
 
 def environment_of(resources: tuple[Resource, ...], of: str = WORKERS) -> dict[str, str]:
-    """The container's variables; one out of a Secret has its reference as JSON for its value."""
-    return {
-        one["name"]: one["value"] if "value" in one else json.dumps(one["valueFrom"]["secretKeyRef"])
-        for one in container_of(resources, of)["env"]
-    }
+    """The container's variables; one out of a Secret has its reference as JSON for its value, and the pod's name is "pod-0"."""
+    return {one["name"]: _value(one) for one in container_of(resources, of)["env"]}
+
+
+def _value(variable: Resource) -> str:
+    if "value" in variable:
+        return str(variable["value"])
+    of_the_pod = variable["valueFrom"].get("fieldRef")
+    if of_the_pod is not None:
+        return {"metadata.name": "pod-0"}[of_the_pod["fieldPath"]]
+    return json.dumps(variable["valueFrom"]["secretKeyRef"])

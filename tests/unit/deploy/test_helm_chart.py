@@ -18,6 +18,7 @@ from tests.brokers.certificates import Authority
 from tests.harness.helm import (
     CHART,
     CHECKOUT,
+    GATEWAYS,
     NEEDS_HELM,
     VALUES,
     VERSION,
@@ -180,6 +181,15 @@ def test_workers_start_together_each_on_a_volume_of_its_own() -> None:
     assert mount["mountPath"] == environment_of(resources)["ROUNDBATCH_STATE_DIR"]
     dockerfile = (CHECKOUT / "Dockerfile").read_text()
     assert f"ROUNDBATCH_STATE_DIR={mount['mountPath']} " in dockerfile
+
+
+def test_a_workers_name_in_the_group_is_its_pods() -> None:
+    name = "ROUNDBATCH_KAFKA_GROUP_INSTANCE_ID"
+    assert environment_of(render("minimal"))[name] == "pod-0"
+    assert name not in environment_of(render("minimal", "staticMembership=false"))
+    assert name not in environment_of(render("gateway"), GATEWAYS)
+    with pytest.raises(Refused, match="is set by the chart itself"):
+        render("minimal", 'settings.KAFKA_GROUP_INSTANCE_ID="all-the-same"')
 
 
 def test_one_worker_at_a_time_is_taken_away_and_a_dead_kafka_holds_up_no_drain() -> None:

@@ -160,7 +160,7 @@ securityContext:
 {{- $seen := dict -}}
 {{- range $place, $given := $places -}}
 {{- range $name, $_ := $given -}}
-{{- if has $name (list "STATE_DIR" "HEALTH_HOST" "HEALTH_PORT" "GATEWAY__HOST" "GATEWAY__PORT") -}}
+{{- if has $name (list "STATE_DIR" "HEALTH_HOST" "HEALTH_PORT" "KAFKA_GROUP_INSTANCE_ID" "GATEWAY__HOST" "GATEWAY__PORT") -}}
 {{- fail (printf "%s.%s is set by the chart itself: leave it out" $place $name) -}}
 {{- end -}}
 {{- if and (eq $place "settings") (regexMatch "(API_KEY|PASSWORD|SECRET)$" $name) -}}
