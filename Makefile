@@ -65,6 +65,7 @@ check: $(VENV)/installed ## lint, strict types, import rules
 
 bench: $(VENV)/installed ## throughput, the gateway, restarts, into build/; how well limits are used
 	$(BIN)/python -m bench.throughput
+	$(BIN)/python -m bench.latency
 	$(BIN)/python -m bench.gateway
 	$(BIN)/python -m bench.restart
 	$(BIN)/python -m pytest tests/contract/test_limits_used.py -m figure -s

@@ -53,6 +53,18 @@ def report(samples: Iterable[Sample]) -> dict[str, Any]:
     }
 
 
+def latencies(seconds: Iterable[float]) -> dict[str, float]:
+    """How many there were, and in milliseconds their median, 95th and 99th percentile, and the longest; zeros without any."""
+    ordered = sorted(seconds)
+    if not ordered:
+        return {"count": 0, "p50_ms": 0.0, "p95_ms": 0.0, "p99_ms": 0.0, "most_ms": 0.0}
+
+    def at(share: float) -> float:
+        return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000, 1)
+
+    return {"count": len(ordered), "p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99), "most_ms": at(1.0)}
+
+
 def _median_per_s(samples: Sequence[Sample]) -> float:
     return statistics.median(one.per_s for one in samples)
 

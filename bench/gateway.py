@@ -14,8 +14,6 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -25,7 +23,7 @@ import uvloop
 
 from bench import posts
 from bench.posts import Posts
-from bench.processes import cpu_s
+from bench.processes import cpu_s, is_ready
 from settings.settings import Settings
 from tests.brokers import running_kafka
 from tests.brokers.ports import free_ports
@@ -115,16 +113,9 @@ def _gateway(bootstrap: str) -> Iterator[tuple[int, int]]:
         "ROUNDBATCH_GATEWAY__PORT": str(port),
     }
 
-    def ready() -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
     with subprocess.Popen([sys.executable, "-m", "cli", "gateway"], env={**os.environ, **own}) as process:
         try:
-            until(ready, "the gateway is ready")
+            until(lambda: is_ready(port), "the gateway is ready")
             yield process.pid, port
         finally:
             process.terminate()

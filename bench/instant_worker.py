@@ -59,10 +59,10 @@ class MarkedOutbox(Outbox):
         await super().drain()
 
 
-def instant_accounts(settings: Settings) -> dict[str, Account]:
+def instant_accounts(settings: Settings, kind: type[InstantProvider] = InstantProvider) -> dict[str, Account]:
     """An instant account for each provider."""
     return {
-        name: Account(name, InstantProvider(name), Limiter(only_concurrent(settings.provider(name).max_concurrent_calls)))
+        name: Account(name, kind(name), Limiter(only_concurrent(settings.provider(name).max_concurrent_calls)))
         for name in PROVIDERS
     }
 

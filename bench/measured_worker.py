@@ -30,6 +30,23 @@ class Topics(NamedTuple):
     partitions: int
 
 
+def environment(bootstrap: str, name: str, topics: Topics, state: Path) -> dict[str, str]:
+    """A worker's settings: the defaults, but for the first poll, for an instant provider must not wait 5 s for it."""
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+        "ANTHROPIC_API_KEY": "unused",
+        "ROUNDBATCH_ANTHROPIC__POLL_FIRST_S": "0.01",
+        "ROUNDBATCH_APP_ID": name,
+        "ROUNDBATCH_REQUEST_TOPIC": topics.requests,
+        "ROUNDBATCH_WORK_TOPIC": f"{name}.work",
+        "ROUNDBATCH_ALLOWED_CALLBACK_TOPICS": topics.results,
+        "ROUNDBATCH_PARTITIONS": str(topics.partitions),
+        "ROUNDBATCH_STATE_DIR": str(state),
+        "ROUNDBATCH_LOG_LEVEL": "WARNING",
+        "ROUNDBATCH_HEALTH_PORT": "0",
+    }
+
+
 class MeasuredWorker:
     """One worker with its own application id, work topic and state; the request topic is full when it starts."""
 
@@ -41,20 +58,7 @@ class MeasuredWorker:
             {"group.id": f"{name}-watch", "log_level": 0, "enable.auto.commit": False},
         )
         self._places = [TopicPartition(topics.results, number) for number in range(topics.partitions)]
-        # The first poll is the only time that is not the default: an instant provider must not wait 5 s for it.
-        self._env = {
-            "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
-            "ANTHROPIC_API_KEY": "unused",
-            "ROUNDBATCH_ANTHROPIC__POLL_FIRST_S": "0.01",
-            "ROUNDBATCH_APP_ID": name,
-            "ROUNDBATCH_REQUEST_TOPIC": topics.requests,
-            "ROUNDBATCH_WORK_TOPIC": f"{name}.work",
-            "ROUNDBATCH_ALLOWED_CALLBACK_TOPICS": topics.results,
-            "ROUNDBATCH_PARTITIONS": str(topics.partitions),
-            "ROUNDBATCH_STATE_DIR": str(folder / "state"),
-            "ROUNDBATCH_LOG_LEVEL": "WARNING",
-            "ROUNDBATCH_HEALTH_PORT": "0",
-        }
+        self._env = environment(bootstrap, name, topics, folder / "state")
 
     def measure(self, kind: str, count: int) -> Sample:
         """Run it until `count` results more are in the topic. Raises RuntimeError when it ends before, or sends too many."""

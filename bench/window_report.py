@@ -6,6 +6,7 @@ from typing import Any
 
 from confluent_kafka import TopicPartition
 
+from bench.figures import latencies
 from demo import clients
 from settings.kafka import KafkaSettings
 from tests.harness.deployment import Deployment
@@ -57,9 +58,9 @@ def report(deployed: Deployment, watched: Watched) -> dict[str, Any]:
     phases = _phases(stamped(deployed, deployed.work_topic), requests)
     small = [_small(record, answered) for record in requests if record.partition != 0]
     idle = [latency_s for at_s, latency_s in small if at_s < watched.idle_until_s]
-    figures = {"idle": _latencies(idle)}
+    figures = {"idle": latencies(idle)}
     for name, spans in phases.items():
-        figures[name] = _latencies([latency_s for at_s, latency_s in small if _within(at_s, spans)])
+        figures[name] = latencies([latency_s for at_s, latency_s in small if _within(at_s, spans)])
         held = [held for at_s, held in watched.seen if _within(at_s, spans)]
         figures[name]["resident_mib_most"] = round(max(held, default=0) / MIB, 1)
         figures[name]["seconds"] = round(sum(end_s - start_s for start_s, end_s in spans), 1)
@@ -127,15 +128,3 @@ def _within(at_s: float, spans: Spans) -> bool:
 def _small(record: Stamped, answered: dict[str, float]) -> tuple[float, float]:
     ids = [one["correlation_id"] for one in json.loads(record.value)["data"]["comparisons"]]
     return record.at_s, max(answered[one] for one in ids) - record.at_s
-
-
-def _latencies(seconds: list[float]) -> dict[str, float]:
-    ordered = sorted(seconds)
-    if not ordered:
-        return {"rounds": 0, "p50_ms": 0.0, "p95_ms": 0.0, "most_ms": 0.0}
-    return {
-        "rounds": len(ordered),
-        "p50_ms": round(ordered[len(ordered) // 2] * 1000, 1),
-        "p95_ms": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))] * 1000, 1),
-        "most_ms": round(ordered[-1] * 1000, 1),
-    }

@@ -44,6 +44,7 @@ class Read:
     key: bytes | None
     value: bytes
     headers: dict[str, str]
+    timestamp_ms: int  # since the epoch; whose it is, the producer's or the broker's, is the topic's setting
 
     @property
     def json(self) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def _read_partition(consumer: Consumer, topic: str, partition: int) -> list[Read
             given: Any = message.headers()  # pairs; the declared type allows what only a producer may give
             offset: Any = message.offset()  # None is for a message that was not read
             headers = {name: (value or b"").decode() for name, value in given or []}
-            records.append(Read(partition, offset, message.key(), message.value() or b"", headers))
+            records.append(Read(partition, offset, message.key(), message.value() or b"", headers, message.timestamp()[1]))
             if offset >= high - 1:
                 return records
     raise AssertionError(f"{topic}, partition {partition}: {len(records)} records read in {LIMIT_S:g} s, not up to {high}")

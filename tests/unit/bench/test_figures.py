@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from bench import load, sampling
-from bench.figures import Sample, report
+from bench.figures import Sample, latencies, report
 from bench.instant import InstantProvider
 from domain.answer import Answer
 from domain.reply import judge
@@ -37,6 +37,12 @@ def test_memory_is_the_median_in_mib() -> None:
     rounds = [sample("rounds", 1.0, idle_bytes=n * mib, end_bytes=2 * n * mib, peak_bytes=3 * n * mib) for n in (1, 5, 9)]
     figures = report([sample("plain", 1.0), *rounds, sample("singles", 1.0)])
     assert figures["resident_mib"]["rounds"] == {"idle": 5, "end": 10, "peak": 15}
+
+
+def test_latencies_are_percentiles_in_milliseconds() -> None:
+    found = latencies(number / 1000 for number in range(200, 0, -1))
+    assert found == {"count": 200, "p50_ms": 101.0, "p95_ms": 191.0, "p99_ms": 199.0, "most_ms": 200.0}
+    assert latencies([]) == {"count": 0, "p50_ms": 0.0, "p95_ms": 0.0, "p99_ms": 0.0, "most_ms": 0.0}
 
 
 def test_a_kind_that_was_not_measured_is_named() -> None:
