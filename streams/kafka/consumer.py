@@ -53,7 +53,9 @@ from streams.kafka.unreadable import located
 # and read back) could wait this long; Faust fixes it at 1,500 ms.
 FETCH_MAX_WAIT_MS = 50
 FULL_WAIT_S = 0.01
-GATHER_S = 0.004  # about the producer's linger. It is added to each hop: nothing beside the minutes of a batch job
+# When so many records came with one fetch there is load, and the next one waits for this long, about the producer's linger.
+# With fewer it does not: a comparison has three hops to its provider's door, and each would be later by as much.
+GATHER_FROM, GATHER_S = 8, 0.004
 
 
 class PromptThread(AIOKafkaConsumerThread):
@@ -113,16 +115,16 @@ class OrderedConsumer(Consumer):
         self._read_offset: Any = _ReadOffsets()
         deliver: Any = self.callback
         self.callback = lambda message: begun(deliver(message))
-        self._came_just_now = False
+        self._many_came = False
 
     async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's signature
         """Faust's own, with two waits put right.
 
-        Just after records came it waits a moment, so that those that follow closely come together: one record at a time costs
-        as much as twenty. And Faust leaves a partition whose stream was full out of one call, which lasts 1 s (its timeout)
-        when no other partition has records: such a call is given a shorter timeout.
+        Just after many records came it waits a moment, so that those that follow closely come together: one record at a time
+        costs as much as twenty. And Faust leaves a partition whose stream was full out of one call, which lasts 1 s (its
+        timeout) when no other partition has records: such a call is given a shorter timeout.
         """
-        if self._came_just_now:
+        if self._many_came:
             await asyncio.sleep(GATHER_S)
         # Only partitions that are ours count: one that was revoked while its stream was full stays in Faust's set until that
         # stream is read.
@@ -130,7 +132,7 @@ class OrderedConsumer(Consumer):
         records, active_partitions = await super()._wait_next_records(wait_s)
         if records and self.flow_active:  # Faust drops them when the flow is not active
             self._thread.handover.received()
-        self._came_just_now = bool(records)
+        self._many_came = sum(map(len, (records or {}).values())) >= GATHER_FROM
         return records, active_partitions
 
     async def wait_first(self, *waited: Any, timeout: Any = None) -> WaitResults:  # noqa: ASYNC109 - Faust's signature
