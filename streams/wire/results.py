@@ -3,7 +3,8 @@
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from functools import lru_cache
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from domain.answer import MAX_JUSTIFICATION
 from domain.outcome import Outcome
 from domain.reply import ErrorCode, Fault, Usage
+from streams.wire import answered
 from streams.wire.envelope import EventEnvelope, trace_metadata, wire_time
 from streams.wire.requests import InboundMember
 
@@ -30,6 +32,13 @@ MODES = frozenset({"per_request", "serial_bundle", "batch_api"})
 _NAMESPACE = UUID("1d0f1b0c-54a5-5c0e-9a53-6e1f7d8f2b6e")
 _NAMESPACE_BYTES = _NAMESPACE.bytes
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_HEADERS = (
+    ("event_type", EVENT_TYPE.encode()),
+    ("schema_version", str(SCHEMA_VERSION).encode()),
+    ("content_type", b"application/json"),
+    ("source_service", SOURCE_SERVICE.encode()),
+)
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -66,11 +75,11 @@ class ComparisonResult(_Part):
 
     request_id: str
     correlation_id: UUID
-    winner: Literal["Essay A", "Essay B"] | None = None
+    winner: answered.Winner | None = None
     justification: Annotated[str, Field(max_length=MAX_JUSTIFICATION)] | None = None
     confidence: Annotated[float, Field(ge=1, le=5)] | None = None
     error_detail: ErrorDetail | None = None
-    provider: Literal["anthropic", "openai", "google", "openrouter", "mock"]
+    provider: answered.Provider
     model: str
     response_time_ms: Count
     token_usage: TokenUsage = TokenUsage()
@@ -142,33 +151,55 @@ def result_message(
         raise ValueError(f"mode {outcome.mode!r} is none of {', '.join(sorted(MODES))}")
     name = str(member.correlation_id)
     event_id = _uuid5(f"{name}:{'result' if outcome.answer else 'error'}")
-    completed = _utc(outcome.completed_ms)
-    event = {
-        "event_id": event_id,
-        "event_type": EVENT_TYPE,
-        "event_timestamp": wire_time(completed),
-        "source_service": SOURCE_SERVICE,
-        "schema_version": SCHEMA_VERSION,
-        "correlation_id": name,
-        "data_schema_uri": None,
-        "data": _result(member, outcome, name, wire_time(_utc(requested_ms)), wire_time(completed)),
-        "metadata": trace_metadata(traceparent, tracestate),
-    }
-    # Checked in the form that is sent: dumping the checked model would take as long again, and give the same.
-    ResultEvent.model_validate(event)
-    value = json.dumps(event).encode()
+    requested, (completed, occurred) = _times(requested_ms)[0], _times(outcome.completed_ms)
+    trace = trace_metadata(traceparent, tracestate)
+    answer = outcome.answer
+    if answer is not None and answered.can_be_sent(outcome, answer):
+        data = answered.data_json(member, outcome, answer, (request_id(name), name), requested, completed)
+        value = (
+            f'{{"event_id": "{event_id}", "event_type": "{EVENT_TYPE}", "event_timestamp": "{completed}", '
+            f'"source_service": "{SOURCE_SERVICE}", "schema_version": {SCHEMA_VERSION}, "correlation_id": "{name}", '
+            f'"data_schema_uri": null, "data": {data}, "metadata": {json.dumps(trace) if trace else "null"}}}'
+        ).encode()
+    else:
+        value = _checked(member, outcome, (event_id, name), requested, completed, trace)
     if len(value) > MAX_EVENT_BYTES:
         raise ValueError(f"the event has {len(value):,} bytes, at most {MAX_EVENT_BYTES:,}: the consumer's topic refuses it")
     headers = [
         ("event_id", event_id.encode()),
-        ("event_type", EVENT_TYPE.encode()),
+        _HEADERS[0],
         ("trace_id", name.encode()),
-        ("schema_version", str(SCHEMA_VERSION).encode()),
-        ("occurred_at", completed.isoformat().encode()),
-        ("content_type", b"application/json"),
-        ("source_service", SOURCE_SERVICE.encode()),
+        _HEADERS[1],
+        ("occurred_at", occurred),
+        *_HEADERS[2:],
     ]
     return ResultMessage(member.callback_topic, name.encode(), value, headers, event_id)
+
+
+def _checked(
+    member: InboundMember,
+    outcome: Outcome,
+    ids: tuple[str, str],
+    requested: str,
+    completed: str,
+    trace: dict[str, str] | None,
+) -> bytes:
+    """Make an event in the long way. Raises ValueError where the consumer would drop it. `ids`: of event, comparison."""
+    event_id, name = ids
+    event = {
+        "event_id": event_id,
+        "event_type": EVENT_TYPE,
+        "event_timestamp": completed,
+        "source_service": SOURCE_SERVICE,
+        "schema_version": SCHEMA_VERSION,
+        "correlation_id": name,
+        "data_schema_uri": None,
+        "data": _result(member, outcome, name, requested, completed),
+        "metadata": trace,
+    }
+    # Checked in the form that is sent: dumping the checked model would take as long again, and give the same.
+    ResultEvent.model_validate(event)
+    return json.dumps(event).encode()
 
 
 def request_id(correlation_id: str) -> str:
@@ -242,5 +273,8 @@ def _uuid5(name: str) -> str:
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
-def _utc(ms: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=ms)
+@lru_cache(maxsize=1_024)  # the comparisons of a record were requested at one time, and many are answered at one
+def _times(ms: int) -> tuple[str, bytes]:
+    """A time as the event has it, and as its header has it."""
+    moment = _EPOCH + timedelta(milliseconds=ms)
+    return wire_time(moment), moment.isoformat().encode()
