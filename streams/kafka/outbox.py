@@ -1,13 +1,13 @@
 """The one producer of the worker: step 3 of streams.kafka.consumer. Each send gives a future, done when Kafka has acknowledged.
 
-`send` only puts a record into a queue, so that a handler can read tables, write and send without an await in between. A task
-takes the records from the queue to aiokafka's producer in their order.
+`send` only puts a record into a queue, so that a handler can read tables, write and send without an await in between. When the
+handler's turn of the event loop is over, the records go from the queue into the batches of aiokafka's producer, in their order
+(streams.kafka.batches). A task takes those that cannot go at once.
 """
 
 import asyncio
 import time
 from collections import deque
-from functools import partial
 from typing import Any
 
 import structlog
@@ -15,7 +15,6 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
-    KafkaTimeoutError,
     MessageSizeTooLargeError,
     OutOfOrderSequenceNumber,
     RecordListTooLargeError,
@@ -25,6 +24,7 @@ from aiokafka.errors import (
 from settings.kafka import KafkaSettings
 from streams import failstop
 from streams.kafka import producers
+from streams.kafka.batches import Batches, taken
 from streams.kafka.parked import Parked
 from streams.kafka.sends import Headers, Send, TooLarge
 
@@ -62,6 +62,10 @@ class Outbox:
         self._in_flight = 0
         self._moved_s = 0.0
         self._producer: AIOKafkaProducer | None = None
+        self._batches: Batches | None = None
+        self._turn_ends = False  # the queue is looked at when this turn of the event loop is over
+        self._pumping = False  # the task is at the queue
+        self._over: list[Send] = []  # acknowledged or refused, to be settled when this turn is over
         self._pump: asyncio.Task[None] | None = None
         self._number = 0
         self._handed = 0  # records that aiokafka's producer has, and Kafka has not acknowledged
@@ -75,18 +79,19 @@ class Outbox:
 
     async def start(self) -> None:
         """Connect. Raises aiokafka's KafkaConnectionError when no broker answers."""
-        self._producer = await self._connected()
+        await self._connect()
         self._pump = asyncio.create_task(self._run(), name="outbox")
         failstop.watch(self._pump, "outbox")
 
-    async def _connected(self) -> AIOKafkaProducer:
-        return await producers.started(
+    async def _connect(self) -> None:
+        self._producer = await producers.started(
             self._kafka,
             linger_ms=self._linger_ms,
             batch_bytes=self._batch_bytes,
             record_bytes=MAX_RECORD_BYTES,
             request_timeout_ms=self._request_timeout_ms,
         )
+        self._batches = Batches(self._producer, self._taken_back)
 
     def send(
         self,
@@ -99,15 +104,28 @@ class Outbox:
         lasting: bool = False,
     ) -> "asyncio.Future[Any]":
         """Queue one record; the future gives aiokafka's RecordMetadata once it is acknowledged, or a lasting one's TooLarge."""
-        done = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        told = loop.create_future()
         if not self._in_flight:
             self._moved_s = time.monotonic()
+            self._drained.clear()
         self._number += 1
-        self._waiting.append(Send(self._number, topic, value, key, partition, headers, done, lasting))
+        self._waiting.append(Send(self._number, topic, value, key, partition, headers, told, self._is_over, lasting))
         self._in_flight += 1
-        self._drained.clear()
-        self._wake.set()
-        return done
+        if not self._turn_ends:
+            self._turn_ends = True
+            loop.call_soon(self._end_turn)
+        return told
+
+    def _end_turn(self) -> None:
+        self._turn_ends = False
+        if self._pumping:
+            return  # the task goes on with what has come
+        while self._waiting:
+            if self._renew or not self._goes_at_once(self._waiting[0]):
+                self._wake.set()
+                return
+            self._waiting.popleft()
 
     def silent_s(self) -> float:
         """For how long nothing has been acknowledged although something was sent; 0 when everything is acknowledged."""
@@ -135,25 +153,42 @@ class Outbox:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            self._pumping = True
             while self._waiting or self._renew:
                 if self._renew:
                     await self._begin_anew()
+                elif self._goes_at_once(self._waiting[0]):
+                    self._waiting.popleft()
                 else:
                     await self._hand_over(self._waiting.popleft())
+            self._pumping = False
+
+    def _goes_at_once(self, send: Send) -> bool:
+        """Have a record go if that needs no waiting: it is in a batch then, or behind one, or it is over, or parked."""
+        if send.lasting and not self._may_go(send):
+            return True
+        if send.alone or self._batches is None or not self._batches.add(send):
+            return False
+        self._count(send, 1)
+        return True
+
+    def _taken_back(self, sends: list[Send]) -> None:
+        """Records that have waited for room in their partition, whose topic is gone."""
+        for send in sends:
+            self._count(send, -1)
+        self._unpark(sends)
 
     async def _hand_over(self, send: Send) -> None:
-        if send.lasting and not self._may_go(send):
-            return
         if send.alone:
             await self._idle.wait()  # so that nothing else can be in its batch
         self._count(send, 1)
         try:
-            acknowledged = await _taken(self._current(), send)
+            acknowledged = await taken(self._current(), send)
         except KafkaError as error:
             self._count(send, -1)
             self._failed(send, error)
             return
-        acknowledged.add_done_callback(partial(self._acknowledged, send))
+        acknowledged.add_done_callback(send.ended)
         if send.alone:
             await asyncio.wait([acknowledged])
 
@@ -165,24 +200,29 @@ class Outbox:
             return False
         # A topic that the producer does not know is asked for by a task of its own (parked): the producer would wait for it,
         # with all other records behind it.
-        known = self._current().client.cluster.partitions_for_topic(send.topic) is not None
+        known = self._batches is not None and self._batches.partitions_of(send.topic) is not None
         if known and send.topic not in self.parked:
             return True
         self.parked.add(send)
         return False
 
-    def _acknowledged(self, send: Send, future: "asyncio.Future[Any]") -> None:
-        self._count(send, -1)
-        if future.cancelled():
-            self._settle()
-            return
-        error = future.exception()
-        if error is not None:
-            self._failed(send, error)
-            return
-        self._settle()
-        if not send.done.done():
-            send.done.set_result(future.result())
+    def _is_over(self, send: Send) -> None:
+        """A record was acknowledged or refused. Those of a batch are so all at once, and are settled together."""
+        self._over.append(send)
+        if len(self._over) == 1:
+            asyncio.get_running_loop().call_soon(self._settle_over)
+
+    def _settle_over(self) -> None:
+        sends, self._over = self._over, []
+        for send in sends:
+            self._count(send, -1)
+            if send.error is not None:
+                self._failed(send, send.error)
+                continue
+            self._in_flight -= 1
+            if not send.told.done():
+                send.told.set_result(send.metadata)
+        self._moved()
 
     def _count(self, send: Send, more: int) -> None:
         self._handed += more
@@ -194,8 +234,11 @@ class Outbox:
             self._idle.clear()
 
     def _settle(self) -> None:
-        """Note that a send is over, well or not."""
+        """Note that a send is over."""
         self._in_flight -= 1
+        self._moved()
+
+    def _moved(self) -> None:
         self._moved_s = time.monotonic()
         if self._in_flight <= self._high_water:
             self._below.set()
@@ -208,6 +251,7 @@ class Outbox:
         Whoever waits for the send is told first: an ack queue ends the process too, and can name the record that led to the
         send.
         """
+        send.again()
         if send.lasting and isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
             self._too_large(send)
         elif send.lasting and isinstance(error, OutOfOrderSequenceNumber):  # Kafka has refused a batch before it
@@ -253,10 +297,10 @@ class Outbox:
         if self._smaller:
             self._batch_bytes, self._smaller = max(_LEAST_BATCH_BYTES, self._batch_bytes // 2), False
         await self._current().stop()
-        self._producer = None
+        self._producer = self._batches = None
         while self._producer is None:
             try:
-                self._producer = await self._connected()
+                await self._connect()
             except KafkaConnectionError as error:
                 log.warning("producer_not_connected", said=str(error))
                 await asyncio.sleep(_RECONNECT_S)
@@ -280,15 +324,3 @@ class Outbox:
     def _unpark(self, sends: list[Send]) -> None:
         self._waiting.extendleft(reversed(sends))
         self._wake.set()
-
-
-async def _taken(producer: AIOKafkaProducer, send: Send) -> "asyncio.Future[Any]":
-    """Give a record to the producer; while that has no room (the partition's batch is full and unacknowledged), wait."""
-    while True:
-        try:
-            acknowledged: asyncio.Future[Any] = await producer.send(
-                send.topic, send.value, key=send.key, partition=send.partition, headers=send.headers
-            )
-        except KafkaTimeoutError:  # it has waited for as long as a request may take, and has not taken the record
-            continue
-        return acknowledged
