@@ -16,8 +16,9 @@ import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, Message
 
+from demo import clients
 from settings.kafka import KafkaSettings
 from streams.kafka import producers
 from streams.kafka.outbox import MAX_RECORD_BYTES, Outbox
@@ -63,8 +64,9 @@ async def aiokafka(bootstrap: str, topic: str, records: int) -> None:
 async def librdkafka(bootstrap: str, topic: str, records: int) -> None:
     """By librdkafka's producer; its reports are fetched by a thread, and brought to the event loop in batches."""
     left, loop, done = records, asyncio.get_running_loop(), asyncio.Event()
-    producer = Producer(
-        {"bootstrap.servers": bootstrap, "enable.idempotence": True, "acks": "all", "linger.ms": 5, "log_level": 0}
+    producer = clients.producer(
+        KafkaSettings(kafka_bootstrap_servers=bootstrap),
+        {"enable.idempotence": True, "acks": "all", "linger.ms": 5, "log_level": 0},
     )
     came: list[int] = []
 
