@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from agents.planning.resolve import candidate
+from agents.planning.resolve import Resolver
 from agents.planning.rules import job_limits, policy, schedules
 from domain.arriving import arrive
 from domain.closing import Progress, Window, due, next_due_ms
@@ -43,6 +43,7 @@ class Planner:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._resolver = Resolver(settings)
         self._limits = job_limits(settings)
         self._policies = {provider: policy(settings, provider) for provider in PROVIDERS}
         self.schedules = schedules(settings)  # of nightly windows, by provider
@@ -57,7 +58,7 @@ class Planner:
         for member in record.members:
             lost = self._unanswerable(member)
             if lost is None:
-                candidates.append(candidate(record, member, offset, append_ms, self._settings))
+                candidates.append(self._resolver.candidate(record, member, offset, append_ms))
             else:
                 unanswerable.append(lost)
         known = state.history.known([one.arrival.correlation_id for one in candidates], append_ms)

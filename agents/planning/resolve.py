@@ -1,17 +1,23 @@
 """What settings resolve for a request: provider, model, strategy, call profile, deadline; and why it cannot be accepted."""
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 from domain import rounds, strategies
 from domain.arriving import Candidate
 from domain.comparison import CallProfile, Member
 from domain.providers import PROVIDERS
 from domain.reply import ErrorCode, Fault
 from domain.rounds import Arrival, Standing
+from domain.strategies import Strategy
 from providers.prompts.layouts import essay_hashes
 from providers.prompts.sources import PromptSource, SourceBlock
 from settings import variable
 from settings.settings import Settings
-from streams.wire.comparison_body import CallOverrides
 from streams.wire.requests import InboundMember, InboundRecord
+
+_KEPT_TERMS = 1_024  # models are named by requests, so what is kept must have a bound
+_KEPT_PROFILES = 256
 
 
 def call_profile(member: InboundMember, provider: str, model: str, settings: Settings) -> CallProfile:
@@ -42,48 +48,75 @@ def prompt_source(inbound: InboundMember) -> PromptSource:
     )
 
 
-def candidate(record: InboundRecord, member: InboundMember, offset: int, append_ms: int, settings: Settings) -> Candidate:
-    """One position as domain.arriving takes it; the member must have a correlation id and an allowed callback topic."""
-    overrides = member.body.llm_config_overrides if member.body else CallOverrides()
-    asked = overrides.provider_override if member.body else _readable_provider(member)
-    provider = (asked or settings.default_provider).lower()
-    shown = provider if provider in PROVIDERS else settings.default_provider
-    block = settings.provider(shown)
-    model = overrides.model_override or block.model
-    strategy = strategies.choose(
-        settings.strategy_for(shown),
-        member.metadata.get("cj_llm_batching_mode"),
-        honor_request_mode=settings.honor_request_mode,
-        batches=block.takes_batches,
-    )
-    fault = _fault(member, provider, model, settings)
-    accepted = fault is None
-    line_size = strategy.line_size(block.bundle_size, block.batch_bundle_size) if accepted else 1
-    arrival = Arrival(
-        position=member.position,
-        correlation_id=str(member.correlation_id),
-        content_sha256=member.content_sha256,
-        standing=Standing.ACCEPTED if accepted else Standing.REJECTED,
-        provider=shown,
-        model=model,
-        strategy=strategy.name,
-        profile=call_profile(member, shown, model, settings).digest() if accepted else "",
-        prompt_bytes=len(member.body.user_prompt.encode()) if member.body else 0,
-        deadline_ms=append_ms + int(settings.longest_wait_of(strategy.name) * 1000),
-        bundle_hint=rounds.bundle_hint(member.metadata),
-        paying_batch=rounds.paying_batch(member.metadata),
-        max_tokens=overrides.max_tokens_override or 0,
-        essays=essay_hashes(prompt_source(member)) if accepted and line_size > 1 else None,
-        fault=fault,
-    )
-    # A round record says by its parts when the round is complete; a single request announces its round's size by its hint.
-    announced = rounds.announced_size(member.metadata) if record.parts is None else None
-    return Candidate(rounds.round_key(member.metadata, Member(offset, member.position)), announced, arrival)
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What settings make of a request's wishes."""
+
+    provider: str
+    model: str
+    strategy: Strategy
+    fault: Fault | None
+    bundled: bool  # whether its lines may hold several
+    wait_ms: int
 
 
-def _fault(member: InboundMember, provider: str, model: str, settings: Settings) -> Fault | None:
-    if member.body is None:
-        return Fault(ErrorCode.VALIDATION_ERROR, member.problem)
+class Resolver:
+    """Resolves requests by the settings of a start. Requests wish for few different things, so what comes of them is kept."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._terms = lru_cache(maxsize=_KEPT_TERMS)(self._found_terms)
+
+    def candidate(self, record: InboundRecord, member: InboundMember, offset: int, append_ms: int) -> Candidate:
+        """One position as domain.arriving takes it; the member must have a correlation id and an allowed callback topic."""
+        body, metadata = member.body, member.metadata
+        overrides = body.llm_config_overrides if body else None
+        asked = overrides.provider_override if overrides is not None else _readable_provider(member)
+        mode = metadata.get("cj_llm_batching_mode")
+        terms = self._terms(asked, overrides.model_override if overrides else None, mode if isinstance(mode, str) else None)
+        fault = terms.fault if body is not None else Fault(ErrorCode.VALIDATION_ERROR, member.problem)
+        accepted = fault is None
+        arrival = Arrival(
+            position=member.position,
+            correlation_id=str(member.correlation_id),
+            content_sha256=member.content_sha256,
+            standing=Standing.ACCEPTED if accepted else Standing.REJECTED,
+            provider=terms.provider,
+            model=terms.model,
+            strategy=terms.strategy.name,
+            profile=_digest(call_profile(member, terms.provider, terms.model, self._settings)) if accepted else "",
+            prompt_bytes=len(body.user_prompt.encode()) if body else 0,
+            deadline_ms=append_ms + terms.wait_ms,
+            bundle_hint=rounds.bundle_hint(metadata),
+            paying_batch=rounds.paying_batch(metadata),
+            max_tokens=(overrides.max_tokens_override or 0) if overrides is not None else 0,
+            essays=essay_hashes(prompt_source(member)) if accepted and terms.bundled else None,
+            fault=fault,
+        )
+        # A round record says by its parts when the round is complete; a single request announces its round's size by its hint.
+        announced = rounds.announced_size(metadata) if record.parts is None else None
+        return Candidate(rounds.round_key(metadata, Member(offset, member.position)), announced, arrival)
+
+    def _found_terms(self, asked: str | None, asked_model: str | None, mode: str | None) -> _Terms:
+        settings = self._settings
+        provider = (asked or settings.default_provider).lower()
+        shown = provider if provider in PROVIDERS else settings.default_provider
+        block = settings.provider(shown)
+        model = asked_model or block.model
+        strategy = strategies.choose(
+            settings.strategy_for(shown), mode, honor_request_mode=settings.honor_request_mode, batches=block.takes_batches
+        )
+        fault = _fault(provider, model, settings)
+        bundled = fault is None and strategy.line_size(block.bundle_size, block.batch_bundle_size) > 1
+        return _Terms(shown, model, strategy, fault, bundled, int(settings.longest_wait_of(strategy.name) * 1000))
+
+
+@lru_cache(maxsize=_KEPT_PROFILES)
+def _digest(profile: CallProfile) -> str:
+    return profile.digest()
+
+
+def _fault(provider: str, model: str, settings: Settings) -> Fault | None:
     if provider not in PROVIDERS:
         known = ", ".join(PROVIDERS)
         return Fault(ErrorCode.CONFIGURATION_ERROR, f"provider {provider[:80]!r} is not one of {known}: send one of these")

@@ -117,7 +117,7 @@ def _envelope(raw: bytes | None) -> dict[str, Any]:
         raise Undecodable(f"the record has {len(raw):,} bytes, at most {MAX_RECORD_BYTES:,}: send the round in parts")
     try:
         # Unlike json.loads, from_json refuses NaN, lone surrogates and deep nesting: what it reads can be written again.
-        envelope = from_json(raw, allow_inf_nan=False)
+        envelope = from_json(raw, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
         raise Undecodable(f"not JSON: {error}") from error
     if not isinstance(envelope, dict):
