@@ -70,7 +70,7 @@ def instant_accounts(settings: Settings, kind: type[InstantProvider] = InstantPr
 def main(marks: Path, profile: Path | None) -> None:
     """Run the worker by the environment's settings until SIGTERM."""
     settings = load_settings()
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, for_good=True)
 
     def edges(settings: Settings) -> Edges:
         return open_edges(settings, MarkedOutbox(settings, marks, profile), instant_accounts(settings))

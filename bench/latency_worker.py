@@ -82,7 +82,7 @@ class _NotingOutbox(Outbox):
 def main(notes: Path) -> None:
     """Run the worker by the environment's settings until SIGTERM."""
     settings = load_settings()
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, for_good=True)
 
     def edges(settings: Settings) -> Edges:
         accounts = instant_accounts(settings, NotingProvider)

@@ -157,7 +157,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=12, help="comparisons of a round")
     parser.add_argument("--profile", type=Path)
     arguments = parser.parse_args()
-    logs.configure("INFO")
+    logs.configure("INFO", for_good=True)
     profile = cProfile.Profile() if arguments.profile else None
     with tempfile.TemporaryDirectory() as folder:
         took_us = asyncio.run(measure(Path(folder), arguments.rounds, arguments.size, profile))

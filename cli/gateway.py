@@ -24,7 +24,7 @@ def gateway() -> None:
     from streams.kafka.topics import UnfitTopics
 
     settings = settings_or_exit()
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, for_good=True)
     try:
         main(settings)
     except (CannotListen, KafkaRefused, MissingRights, UnfitTopics) as refusal:

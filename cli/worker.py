@@ -43,7 +43,7 @@ def worker() -> None:
     from tables.state_dir import StateDirUnusable
 
     settings = settings_or_exit()
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, for_good=True)
     for warning in settings.warnings:
         typer.echo(f"warning: {warning}", err=True)
     try:
