@@ -30,6 +30,7 @@ PASSING = frozenset(
         KafkaError._DESTROY_BROKER,
         KafkaError._TIMED_OUT,
         KafkaError._TRANSPORT,
+        KafkaError._UNKNOWN_PARTITION,  # of metadata that a broker gave which has just begun to serve
     }
 )
 T = TypeVar("T")

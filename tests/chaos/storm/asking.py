@@ -67,13 +67,17 @@ class Asking:
             self._producer.produce(self._made.work_topic, value=record, partition=partition)
 
     def under_way(self) -> bool:
-        """Whether something that was sent may still be accepted. Raises what a client has ended with."""
+        """Whether something that was sent may still be accepted."""
+        self.check()
         if self._running is not None and not self._running.done():
             return True
+        return self._producer.flush(0.05) > 0 or not all(post.done() for post in self._posts)
+
+    def check(self) -> None:
+        """Raise what a client has ended with."""
         for one in (self._running, *self._posts):
             if one is not None and one.done():
                 one.result()
-        return self._producer.flush(0.05) > 0 or not all(post.done() for post in self._posts)
 
     def _ask(self) -> None:
         looked_s = time.monotonic()

@@ -68,6 +68,7 @@ class Storm:
             time.sleep(TICK_S)
 
     def _tell(self, now_s: float) -> None:
+        self.asking.check()
         asked = self.asking.asked
         deeds = self.fleet.tally.deeds
         say(
