@@ -49,11 +49,14 @@ class Asking:
         )
         self._clients = ThreadPoolExecutor(CLIENTS)
         self._posts: list[Future[None]] = []
-        self._thread = ThreadPoolExecutor(1)
+        self._threads = ThreadPoolExecutor(2)
         self._running: Future[None] | None = None
+        self._counting: Future[None] | None = None
+        self._answered = 0  # events, as last counted
 
     def start(self) -> None:
-        self._running = self._thread.submit(self._ask)
+        self._running = self._threads.submit(self._ask)
+        self._counting = self._threads.submit(self._count)
 
     def halt(self) -> None:
         """Ask no more. What was sent is acknowledged or given up soon."""
@@ -75,29 +78,29 @@ class Asking:
 
     def check(self) -> None:
         """Raise what a client has ended with."""
-        for one in (self._running, *self._posts):
+        for one in (self._running, self._counting, *self._posts):
             if one is not None and one.done():
                 one.result()
 
+    def _count(self) -> None:
+        """Look how many have been answered; a thread of its own, for it waits while brokers are away."""
+        while not self._over.wait(2):
+            self._answered = self._made.count(self._made.result_topic)
+
     def _ask(self) -> None:
-        looked_s = time.monotonic()
         number = 0
         due_s = time.monotonic()
         while not self._over.is_set():
-            if time.monotonic() - looked_s > 3:
-                while self._too_many_open() and not self._over.wait(1):
-                    pass
-                looked_s = time.monotonic()
-                due_s = max(due_s, looked_s - 1)
+            if len(self.asked.sent) - self._answered > MOST_OPEN:
+                self._producer.poll(0.5)
+                due_s = time.monotonic()
+                continue
             bodies = self._round(number)
             number += 1
             self._send(bodies)
             due_s += len(bodies) / self._rate
             while (wait_s := due_s - time.monotonic()) > 0 and not self._over.is_set():
                 self._producer.poll(min(wait_s, 0.2))
-
-    def _too_many_open(self) -> bool:
-        return len(self.asked.sent) - self._made.count(self._made.result_topic) > MOST_OPEN
 
     def _round(self, number: int) -> list[dict[str, Any]]:
         chance = self._chance

@@ -128,6 +128,8 @@ class Fleet:
             self.tally.exits["killed"] += 1
         elif code == -signal.SIGKILL and place.ended_by:
             self.tally.exits["killed"] += 1
+        elif code == -signal.SIGTERM and place.ended_by:  # it came before the process could heed it
+            self.tally.exits["ended while starting"] += 1
         elif code in EXITS:
             self.tally.exits[EXITS[code]] += 1
         else:

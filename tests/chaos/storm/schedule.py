@@ -29,8 +29,8 @@ class Deed(StrEnum):
 
 
 A_MINUTE: dict[Deed, float] = {
-    Deed.KILL: 3.0,
-    Deed.WIPE: 1.5,
+    Deed.KILL: 4.5,
+    Deed.WIPE: 2.0,
     Deed.FREEZE: 0.8,
     Deed.TERM: 0.6,
     Deed.JOIN: 0.4,
