@@ -17,8 +17,8 @@ from tests.chaos.storm import child
 from tests.chaos.storm.schedule import CRASH_POINT, Armings
 from tests.harness.forked import Forked
 
-# What a process may end with by itself: SIGTERM obeyed, Kafka not reached, a fail-stop.
-EXITS = {0: "in order", 69: "Kafka not reached", 70: "fail-stop"}
+# What a process may end with by itself: SIGTERM obeyed, Kafka not reached, a fail-stop, another process of its name.
+EXITS = {0: "in order", 69: "Kafka not reached", 70: "fail-stop", 75: "name taken"}
 AGAIN_S = 0.5  # a supervisor's pause before it starts one again
 
 
@@ -39,6 +39,11 @@ class Place:
     starts: int = 0
     start_s: float = 0.0  # when it may be started again
     clock_s: float = 0.0
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it belongs to the run from its beginning to its end."""
+        return "-of-" not in self.name
 
     @property
     def runs(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from tests.chaos.storm.run import Outcome
 from tests.chaos.storm.schedule import CRASH_POINT
 
-DEEDS = ("wipe", "freeze", "term", "join", "leave", "broker_kill", "disk_full", "clock_jump")
+DEEDS = ("wipe", "freeze", "twin", "term", "join", "leave", "broker_kill", "disk_full", "clock_jump")
 _PLURAL = {"term": "terms", "disk_full": "disk_full"}
 
 

@@ -19,7 +19,7 @@ from tests.chaos.storm.history import Broken, Counts, check, orphans
 from tests.chaos.storm.networks import Networks
 from tests.chaos.storm.provider_faults import BY_RATE
 from tests.chaos.storm.schedule import CRASH_POINT, Armings, drawn
-from tests.chaos.storm.settings import GATEWAYS, NETWORKS, WORKERS, of_seed
+from tests.chaos.storm.settings import GATEWAYS, NETWORKS, WORKERS, named, of_seed
 from tests.chaos.storm.striking import TICK_S, Around, Storm, say
 from tests.harness.deployment import Deployment
 from tests.harness.forked import forked_simulator
@@ -60,9 +60,8 @@ def calm(storm: Storm) -> float:
         storm.fleet.signal(place, signal.SIGCONT)
         if place.full:
             storm.fleet.fill_disk(place, full=False)
-        if place.command == "worker" and not place.name.startswith("joined"):
-            place.wanted = True
-        if place.armed and place.runs:  # it would still die there
+        place.wanted = place.lasts
+        if place.runs and (place.armed or not place.lasts):  # it would still die there, or is in another's way
             storm.fleet.kill(place, "calm")
     said_s = began_s
     while (now_s := time.monotonic()) - began_s < DRAIN_S:
@@ -118,7 +117,8 @@ def run(seed: int, minutes: float, *, brokers: int, rate: float, only: frozenset
         stack.callback(fleet.close)
         for number in range(WORKERS):
             network = NETWORKS[number % len(NETWORKS)]
-            fleet.add(f"worker-{number}", "worker", around.environment(made, network), network)
+            name = f"worker-{number}"
+            fleet.add(name, "worker", {**around.environment(made, network), **named(seed, name)}, network)
         for number in range(GATEWAYS):
             network = NETWORKS[-1 - number]
             fleet.add(f"gateway-{number}", "gateway", around.environment(made, network), network)

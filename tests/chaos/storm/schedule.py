@@ -13,6 +13,7 @@ class Deed(StrEnum):
     KILL = "kill"  # SIGKILL to a worker, which is started again on its state directory
     WIPE = "wipe"  # the same, and the state directory is deleted
     FREEZE = "freeze"  # SIGSTOP to a worker for longer than its session, then SIGCONT
+    TWIN = "twin"  # the same, and meanwhile another process is started under the worker's name in the group
     TERM = "term"  # SIGTERM to a worker, which is started again
     JOIN = "join"  # one more worker, which leaves (SIGTERM) after a while
     LEAVE = "leave"  # SIGTERM to a worker, which stays away for a while
@@ -32,6 +33,7 @@ A_MINUTE: dict[Deed, float] = {
     Deed.KILL: 4.5,
     Deed.WIPE: 2.0,
     Deed.FREEZE: 0.8,
+    Deed.TWIN: 0.3,
     Deed.TERM: 0.6,
     Deed.JOIN: 0.4,
     Deed.LEAVE: 0.4,
@@ -48,6 +50,7 @@ A_MINUTE: dict[Deed, float] = {
 }
 LASTS_S: dict[Deed, tuple[float, float]] = {
     Deed.FREEZE: (1.0, 8.0),  # beyond the session
+    Deed.TWIN: (1.0, 8.0),
     Deed.JOIN: (15.0, 40.0),
     Deed.LEAVE: (5.0, 20.0),
     Deed.BROKER_KILL: (0.0, 6.0),

@@ -5,6 +5,7 @@ from tests.harness.deployment import Deployment
 PARTITIONS = 6
 WORKERS = 4
 GATEWAYS = 2
+NAME = "KAFKA_GROUP_INSTANCE_ID"
 NETWORKS = ("a", "b", "c")
 SESSION_S = 5.0
 CLOCK_SKEW_S = 3.0
@@ -44,6 +45,11 @@ def of_seed(seed: int) -> dict[str, str]:
             env[f"ROUNDBATCH_{provider}__POLL_FIRST_S"], env[f"ROUNDBATCH_{provider}__POLL_MAX_S"] = "0.3", "1"
             env[f"ROUNDBATCH_{provider}__BATCH_BUNDLE_SIZE"] = "4" if place == seed % 2 else "1"
     return env
+
+
+def named(seed: int, worker: str) -> dict[str, str]:
+    """The worker's name in the group: all that last have one where the seed is even, none where it is odd."""
+    return {} if seed % 2 else {NAME: worker}
 
 
 def environment(made: Deployment, bootstrap: str, base_url: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from tests.chaos.storm.asking import Asking
 from tests.chaos.storm.fleet import Fleet, Place
 from tests.chaos.storm.networks import Networks
 from tests.chaos.storm.schedule import Strike
-from tests.chaos.storm.settings import MOST_JUMP_S, NETWORKS, SESSION_S, environment
+from tests.chaos.storm.settings import MOST_JUMP_S, NAME, NETWORKS, SESSION_S, environment
 from tests.harness.deployment import Deployment
 
 TICK_S = 0.05
@@ -117,6 +117,10 @@ class Storm:
         place = self._worker(strike)
         if place is None:
             return self._or_later(strike)
+        self._frozen(place, SESSION_S + strike.lasts_s)
+        return self._count(strike.deed)
+
+    def _frozen(self, place: Place, seconds: float) -> None:
         place.frozen, process = True, place.process
         self.fleet.signal(place, signal.SIGSTOP)
 
@@ -125,7 +129,17 @@ class Storm:
                 self.fleet.signal(place, signal.SIGCONT)
                 place.frozen = False
 
-        self._after(SESSION_S + strike.lasts_s, wake)
+        self._after(seconds, wake)
+
+    def _twin(self, strike: Strike) -> None:
+        place = self._worker(strike)
+        if place is None:
+            return self._or_later(strike)
+        if NAME not in place.env:
+            return None
+        self._frozen(place, strike.lasts_s)
+        name = f"twin-{next(self._joined)}-of-{place.name}"
+        self._leaves(self.fleet.add(name, "worker", place.env, place.network), strike.lasts_s + 10.0)
         return self._count(strike.deed)
 
     def _term(self, strike: Strike) -> None:
@@ -149,9 +163,11 @@ class Storm:
     def _join(self, strike: Strike) -> None:
         number = next(self._joined)
         network = NETWORKS[number % len(NETWORKS)]
-        place = self.fleet.add(f"joined-{number}", "worker", self.around.environment(self.made, network), network)
+        env = self.around.environment(self.made, network)
+        self._leaves(self.fleet.add(f"joined-{number}-of-none", "worker", env, network), strike.lasts_s)
         self._count(strike.deed)
 
+    def _leaves(self, place: Place, seconds: float) -> None:
         def leave() -> None:
             place.wanted = False
             if place.runs:
@@ -159,11 +175,11 @@ class Storm:
                 self._terminate(place, "leave")
                 self._count("leave")
 
-        self._after(strike.lasts_s, leave)
+        self._after(seconds, leave)
 
     def _leave(self, strike: Strike) -> None:
         place = self._worker(strike)
-        if place is None or place.name.startswith("joined"):
+        if place is None or not place.lasts:
             return self._or_later(strike)
         place.wanted = False
         self._terminate(place, strike.deed)
