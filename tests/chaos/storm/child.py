@@ -22,10 +22,11 @@ def jump(path: Path, offset_s: float) -> None:
         _OFFSET.pack_into(shared, 0, offset_s)
 
 
-def become(command: str, env: Mapping[str, str], log: str, clock: str) -> None:
+def become(command: str, env: Mapping[str, str], log: str, clock: str, plant: str) -> None:
     """`roundbatch COMMAND` in a forked child; `log` is a named pipe: a process whose disk is full can still say so.
 
     Its `time.time` and `time.time_ns`, all that it asks for the wall clock, are ahead by what stands in the file `clock`.
+    `plant` names a fault of `tests/model/test_plants.py` that is put into it, "" for none.
     """
     with open(clock, "r+b") as file:
         shared = mmap.mmap(file.fileno(), _OFFSET.size, access=mmap.ACCESS_READ)
@@ -38,4 +39,10 @@ def become(command: str, env: Mapping[str, str], log: str, clock: str) -> None:
         return now_ns() / 1e9
 
     time.time_ns, time.time = now_ns, now_s
+    if plant:
+        import pytest
+
+        from tests.model import test_plants
+
+        getattr(test_plants, plant)(pytest.MonkeyPatch())
     forked._become(command, env, log)

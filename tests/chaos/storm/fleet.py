@@ -67,7 +67,8 @@ class Tally:
 class Fleet:
     """All places. Its methods are called by one thread, the one that goes on to the run's end: children end with it."""
 
-    def __init__(self, folder: Path, armings: Armings, tally: Tally) -> None:
+    def __init__(self, folder: Path, armings: Armings, tally: Tally, plant: str) -> None:
+        self.plant = plant
         self.folder, self.armings, self.tally = folder, armings, tally
         self.places: dict[str, Place] = {}
         self.arming = True
@@ -122,7 +123,7 @@ class Fleet:
             self._readers = [one for one in self._readers if one.poll() is None]
             self._readers.append(subprocess.Popen([*end_with_parent("KILL"), "cat", str(pipe)], stdout=log))
         armed = {"ROUNDBATCH_CRASH_AT": place.armed} if place.armed else {}
-        place.process = Forked(child.become, place.command, {**place.env, **armed}, str(pipe), str(clock))
+        place.process = Forked(child.become, place.command, {**place.env, **armed}, str(pipe), str(clock), self.plant)
 
     def _note_end(self, place: Place) -> None:
         code = place.process.poll() if place.process is not None else None

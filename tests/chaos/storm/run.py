@@ -80,14 +80,25 @@ def calm(storm: Storm) -> float:
     return time.monotonic() - began_s
 
 
-def run(seed: int, minutes: float, *, brokers: int, rate: float, only: frozenset[str], folder: Path) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What runs have in common. `only`: no other deeds than these, all where it is empty. `plant`: a fault for each worker."""
+
+    minutes: float
+    brokers: int
+    rate: float
+    only: frozenset[str] = frozenset()
+    plant: str = ""
+
+
+def run(seed: int, wanted: Wanted, folder: Path) -> Outcome:
     """One run. Everything that it wrote stays in `folder`, but what Kafka and the workers keep on disk."""
     folder = folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    strikes, armings, tally = drawn(seed, minutes), Armings(seed, crash_points()), Tally()
-    if only:
-        strikes = [strike for strike in strikes if strike.deed in only]
+    strikes, armings, tally = drawn(seed, wanted.minutes), Armings(seed, crash_points()), Tally()
+    if wanted.only:
+        strikes = [strike for strike in strikes if strike.deed in wanted.only]
     (folder / "schedule.txt").write_text("".join(f"{strike}\n" for strike in strikes))
     say(f"seed {seed}: {len(strikes)} strikes, {folder / 'schedule.txt'}")
     began_s = time.monotonic()
@@ -108,12 +119,12 @@ def run(seed: int, minutes: float, *, brokers: int, rate: float, only: frozenset
         providers = {
             name: f"http://127.0.0.1:{networks.route(name, int(simulator.base_url.rpartition(':')[2]))}" for name in NETWORKS
         }
-        kafka = stack.enter_context(kafka_nodes.running(brokers, networks, folder))
+        kafka = stack.enter_context(kafka_nodes.running(wanted.brokers, networks, folder))
         made = Deployment(kafka.bootstrap, f"chaos-{seed}", folder, simulator, of_seed(seed))
-        if brokers > 1:
+        if wanted.brokers > 1:
             made.env["ROUNDBATCH_REPLICATION_FACTOR"] = str(REPLICAS)
         around = Around(kafka, networks, providers)
-        fleet = Fleet(folder, armings, tally)
+        fleet = Fleet(folder, armings, tally, wanted.plant)
         stack.callback(fleet.close)
         for number in range(WORKERS):
             network = NETWORKS[number % len(NETWORKS)]
@@ -125,13 +136,13 @@ def run(seed: int, minutes: float, *, brokers: int, rate: float, only: frozenset
         fleet.arming = False  # the topics are made first
         fleet.look()
         _wait_for_topics(made, fleet)
-        fleet.arming = not only or CRASH_POINT in only
+        fleet.arming = not wanted.only or CRASH_POINT in wanted.only
         made.simulator.faults(*BY_RATE)
-        asking = Asking(made, [int(place.env["ROUNDBATCH_GATEWAY__PORT"]) for place in fleet.gateways], seed, rate)
+        asking = Asking(made, [int(place.env["ROUNDBATCH_GATEWAY__PORT"]) for place in fleet.gateways], seed, wanted.rate)
         storm = Storm(made, fleet, around, asking)
         asking.start()
         try:
-            storm.rage(strikes, minutes * 60)
+            storm.rage(strikes, wanted.minutes * 60)
         finally:
             storm.kafka.all_up()
             for name in NETWORKS:
@@ -148,7 +159,7 @@ def run(seed: int, minutes: float, *, brokers: int, rate: float, only: frozenset
         broken += [Broken("exit code", words.partition(",")[0], words) for words in tally.odd_exits]
         _keep(made, folder, broken, orphans(found))
     return Outcome(
-        *(seed, minutes, brokers, tally, dict(armings.struck), counts, broken),
+        *(seed, wanted.minutes, wanted.brokers, tally, dict(armings.struck), counts, broken),
         drained_s=drained_s,
         lasted_s=time.monotonic() - began_s,
         folder=folder,
