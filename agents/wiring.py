@@ -40,6 +40,7 @@ from agents.records.collect import Collect
 from agents.records.dead_letters import DeadLetters
 from agents.records.reconcile import Reconcile
 from agents.records.trace_context import Tracer
+from agents.records.work_log import WorkLog
 from agents.windows.backlog import Backlog
 from agents.windows.closer import Closer
 from agents.windows.deadlines import Deadlines
@@ -119,8 +120,10 @@ def assemble(settings: Settings, edges: Edges, worker_run: str) -> Parts:
     money = _money(settings, edges, due)
     letters = DeadLetters(settings, outbox, metrics, clock)
     reconciling = Reconcile(edges.tables, outbox, letters, metrics, clock, edges.tracer)
-    dispatcher = _dispatcher(settings, edges, money, due, worker_run, stop)
-    closer, delivered = Closer(settings, outbox, clock), Delivered(edges.app, views, outbox, stop)
+    work_log = WorkLog(settings.work_topic, outbox)
+    tools = _tools(settings, edges, money, work_log, worker_run)
+    dispatcher = _dispatcher(tools, edges.views, due, money, stop)
+    closer, delivered = Closer(settings, work_log, clock), Delivered(edges.app, views, outbox, stop)
     reconcile = ReconcileLoop(delivered, reconciling, due, heartbeats.of("reconcile"))
     collecting = Collect(settings, edges.tables, outbox, letters, metrics, clock)
     collect = CollectLoop(delivered, collecting, closer, reconcile, heartbeats.of("collect"))
@@ -173,16 +176,17 @@ def _money(settings: Settings, edges: Edges, due: DueJobs) -> Money:
     return Money(settings, edges.accounts, pauses, budgets, batch_queue, admission)
 
 
-def _dispatcher(
-    settings: Settings, edges: Edges, money: Money, due: DueJobs, worker_run: str, stop: asyncio.Event
-) -> Dispatcher:
-    prompts, records = JobPrompts(settings, edges.tables), JobRecords(settings, edges.outbox)
-    tools = JobTools(
+def _tools(settings: Settings, edges: Edges, money: Money, work_log: WorkLog, worker_run: str) -> JobTools:
+    prompts, records = JobPrompts(settings, edges.tables), JobRecords(work_log)
+    return JobTools(
         settings, edges.accounts, prompts, records, money.pauses, money.prices, edges.metrics, edges.clock, worker_run
     )
-    find_lost = FindLost(tools, edges.views, absence_rule(settings))
+
+
+def _dispatcher(tools: JobTools, views: Views, due: DueJobs, money: Money, stop: asyncio.Event) -> Dispatcher:
+    find_lost = FindLost(tools, views, absence_rule(tools.settings))
     steps = JobSteps(SubmitJob(tools, find_lost), ReadResults(tools, find_lost), find_lost, CallJob(tools))
-    return Dispatcher(tools, steps, edges.views, due, money.admission, stop)
+    return Dispatcher(tools, steps, views, due, money.admission, stop)
 
 
 def _watch_silence(heartbeats: Heartbeats, outbox: Outbox, dispatcher: Dispatcher) -> None:

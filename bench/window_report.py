@@ -104,8 +104,9 @@ def _phases(work: list[Stamped], requests: list[Stamped]) -> dict[str, Spans]:
     for record in work:
         if record.partition == 0 and record.value:
             found = json.loads(record.value)
-            if found.get("job_id"):
-                jobs.setdefault(found["job_id"], {}).setdefault(found["kind"], []).append(record.at_s)
+            for part in found.get("records", [found]):
+                if part.get("job_id"):
+                    jobs.setdefault(part["job_id"], {}).setdefault(part["kind"], []).append(record.at_s)
         if record.partition == 0 and record.planned:
             planned[record.offset] = record.at_s
     gathered = [record.at_s for record in requests if record.partition == 0]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.comparison import Member
 from domain.job import Claim, Job, Plan, Submission
@@ -56,8 +57,8 @@ class Verdict(Struct, frozen=True, gc=False):
     """
 
     jobs: tuple[Job, ...] = ()
-    claim: tuple[str, Claim] | None = None
-    submission: tuple[str, Submission] | None = None
+    claims: tuple[tuple[str, Claim], ...] = ()
+    submissions: tuple[tuple[str, Submission], ...] = ()
     endings: tuple[Ending, ...] = ()
     terminal: tuple[Outcome, ...] = ()
     ignored: str = ""
@@ -66,12 +67,12 @@ class Verdict(Struct, frozen=True, gc=False):
     paid: tuple[Paid, ...] = ()
 
 
-def planned(state: PartitionState, offset: int, append_ms: int, plan: Plan) -> Verdict:
-    """JobPlanned: keeps the members that no open job owns and that have no outcome."""
+def planned(state: PartitionState, offset: int, append_ms: int, plan: Plan, number: int = 0) -> Verdict:
+    """JobPlanned: keeps the members that no open job owns and that have no outcome. `number`: its place in its record."""
     kept = plan.only({member for member in plan.members if state.is_open(member)})
     if not kept.lines:
         return Verdict(ignored="no member left")
-    return Verdict(jobs=(state.job_of(kept, offset, append_ms, 0),))
+    return Verdict(jobs=(state.job_of(kept, offset, append_ms, number),))
 
 
 def claimed(state: PartitionState, job_id: str, claim: Claim) -> Verdict:
@@ -81,7 +82,7 @@ def claimed(state: PartitionState, job_id: str, claim: Claim) -> Verdict:
         return Verdict(ignored="the job owns no open member")
     if job.claim is not None:
         return Verdict(ignored="claimed before")
-    return Verdict(claim=(job_id, claim))
+    return Verdict(claims=((job_id, claim),))
 
 
 def submitted(state: PartitionState, job_id: str, submission: Submission) -> Verdict:
@@ -91,7 +92,7 @@ def submitted(state: PartitionState, job_id: str, submission: Submission) -> Ver
         return Verdict(ignored="the job owns no open member")
     if job.submission is not None:
         return Verdict(ignored="submitted before")
-    return Verdict(submission=(job_id, submission))
+    return Verdict(submissions=((job_id, submission),))
 
 
 def outcomes(state: PartitionState, job_id: str, came: Sequence[Outcome]) -> Verdict:
@@ -207,3 +208,43 @@ def cancelled(state: PartitionState, append_ms: int, batch: str | None, ids: Ite
         fault = Fault(ErrorCode.SERVICE_UNAVAILABLE, "cancelled on request")
         outcomes.append(Outcome(member, pending.resolved.provider, pending.resolved.model, append_ms, mode, fault=fault))
     return Verdict(cancelled=tuple(outcomes))
+
+
+def together(verdicts: Sequence[Verdict]) -> Verdict:
+    """Several records as one. What two of them decide, the first one decides, as if it had come before the other."""
+    ended: set[Member] = set()
+    planned_here: set[Member] = set()
+    jobs: list[Job] = []
+    endings: list[Ending] = []
+    terminal: list[Outcome] = []
+    surplus = 0
+    for verdict in verdicts:
+        doubled = ended.intersection(outcome.member for outcome in verdict.terminal)
+        surplus += verdict.surplus + len(doubled)
+        endings += (ending for ending in verdict.endings if ending.member not in ended)
+        terminal += (outcome for outcome in verdict.terminal if outcome.member not in doubled)
+        ended.update(outcome.member for outcome in verdict.terminal)
+        for job in verdict.jobs:
+            members = set(job.plan.members)
+            if not members.isdisjoint(planned_here):
+                job = replace(job, plan=job.plan.only(members - planned_here))
+            if job.plan.lines:
+                jobs.append(job)
+            planned_here |= members
+    claims: dict[str, Claim] = {}
+    submissions: dict[str, Submission] = {}
+    for verdict in verdicts:
+        for job_id, claim in verdict.claims:
+            claims.setdefault(job_id, claim)
+        for job_id, submission in verdict.submissions:
+            submissions.setdefault(job_id, submission)
+    return Verdict(
+        jobs=tuple(jobs),
+        claims=tuple(claims.items()),
+        submissions=tuple(submissions.items()),
+        endings=tuple(endings),
+        terminal=tuple(terminal),
+        ignored="; ".join(dict.fromkeys(verdict.ignored for verdict in verdicts if verdict.ignored)),
+        surplus=surplus,
+        paid=add_up(one for verdict in verdicts for one in verdict.paid),
+    )

@@ -11,6 +11,7 @@ from agents.jobs.find_lost import FindLost
 from agents.jobs.lost_results import LostResults
 from agents.jobs.outcomes import line_of, outcomes_of
 from agents.jobs.tools import JobTools
+from agents.records.work_log import MOST_A_RECORD
 from domain.job import Job, Submission
 from domain.outcome import Outcome
 from domain.reconciling import JobEnd
@@ -22,9 +23,6 @@ from streams.wire import work
 from tables.view import PartitionView
 
 log = structlog.get_logger("read_results")
-# In one record: settling in chunks is what makes a job cheap, but a chunk is handled in one turn of the event loop. 200 take it
-# 20 ms, and a round elsewhere needs many of them.
-_OUTCOMES_A_RECORD = 50
 # Short reads until a job is reported as held: the first few may be over within seconds.
 _SHORT_READS_TO_HOLD = 5
 _FAILED_BY = {
@@ -142,7 +140,7 @@ class ReadResults:
                 chunk += came
                 self._note_quota(view, job, came)
                 crashpoints.point("during_fetch", view.partition)
-                if len(chunk) >= _OUTCOMES_A_RECORD:
+                if len(chunk) >= MOST_A_RECORD:
                     await self._settle_some(view, job, chunk)
                     attempt.lives(self._clock.running_s())
                     chunk = []
@@ -197,8 +195,8 @@ class ReadResults:
         since_ms = attempt.rows.was_short(now_ms)
         if after_read(job.plan, since_ms=since_ms, now_ms=now_ms) is AfterRead.LOST:
             booked = self._lost.booked(this, missing, why, now_ms)
-            for start in range(0, len(booked), _OUTCOMES_A_RECORD):
-                await self._settle_some(view, job, booked[start : start + _OUTCOMES_A_RECORD])
+            for start in range(0, len(booked), MOST_A_RECORD):
+                await self._settle_some(view, job, booked[start : start + MOST_A_RECORD])
                 attempt.lives(self._clock.running_s())
             return await self._end_read(this, status, JobEnd.ESCALATED, f"its results are lost: {why}")
         self._metrics.short_read(job.plan.provider)

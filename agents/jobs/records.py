@@ -6,10 +6,9 @@ from typing import Any
 import structlog
 
 from agents.jobs.attempt import Attempt, OpenJob
+from agents.records.work_log import WorkLog
 from domain.reconciling import JobEnd
 from domain.reply import ErrorCode
-from settings.settings import Settings
-from streams.kafka.outbox import Outbox
 from streams.wire import work
 
 log = structlog.get_logger("job_records")
@@ -18,12 +17,12 @@ log = structlog.get_logger("job_records")
 class JobRecords:
     """Sends records of jobs to their partition."""
 
-    def __init__(self, settings: Settings, outbox: Outbox) -> None:
-        self._topic, self._outbox = settings.work_topic, outbox
+    def __init__(self, work_log: WorkLog) -> None:
+        self._work_log = work_log
 
     def send(self, partition: int, record: work.WorkRecord) -> "asyncio.Future[Any]":
         """Send one record; done when it is acknowledged."""
-        return self._outbox.send(self._topic, work.encode(record), partition=partition)
+        return self._work_log.send(partition, record)
 
     async def submitted(self, attempt: Attempt, provider_job_id: str, *, adopted: bool = False) -> None:
         """Send Submitted. None: its reading leads on."""

@@ -10,11 +10,11 @@ from domain.reconciling import Verdict
 from streams.wire import work
 
 
-def decide(state: PartitionState, record: work.WorkRecord, offset: int, append_ms: int) -> Verdict:
-    """The verdict of the record at this offset, given a state of the records before it."""
+def decide(state: PartitionState, record: work.WorkRecord, offset: int, append_ms: int, number: int = 0) -> Verdict:
+    """The verdict of the record at this offset, given a state of the records before it. `number`: its place in a Several."""
     match record:
         case work.JobPlanned():
-            return reconciling.planned(state, offset, append_ms, record.plan)
+            return reconciling.planned(state, offset, append_ms, record.plan, number)
         case work.SubmitClaimed():
             claim = Claim(offset, record.worker_run, append_ms, record.start_within_s, record.key_hash)
             return reconciling.claimed(state, record.job_id, claim)
@@ -40,6 +40,9 @@ def decide(state: PartitionState, record: work.WorkRecord, offset: int, append_m
             return reconciling.cancelled(state, append_ms, record.batch, record.ids)
         case work.RequestsDone():
             return Verdict()
+        case work.Several():
+            verdicts = [decide(state, part, offset, append_ms, place) for place, part in enumerate(record.records)]
+            return reconciling.together(verdicts)
 
 
 def learn(state: PartitionState, verdict: Verdict) -> None:
@@ -47,7 +50,7 @@ def learn(state: PartitionState, verdict: Verdict) -> None:
     state.learn_endings(verdict.endings)
     for job in verdict.jobs:
         state.learn_planned(job)
-    if verdict.claim is not None:
-        state.learn_claim(*verdict.claim)
-    if verdict.submission is not None:
-        state.learn_submission(*verdict.submission)
+    for claim in verdict.claims:
+        state.learn_claim(*claim)
+    for submission in verdict.submissions:
+        state.learn_submission(*submission)

@@ -98,11 +98,13 @@ class Reconcile:
         """
         partition = view.partition
         found_jobs = tuple(self._found(partition, job.job_id, "planned", jobs.PLANNED, job) for job in verdict.jobs)
-        claim, submission = verdict.claim, verdict.submission
-        if claim is not None:
-            claim = (claim[0], self._found(partition, claim[0], "claimed", jobs.CLAIMED, claim[1]))
-        if submission is not None:
-            submission = (submission[0], self._found(partition, submission[0], "submitted", jobs.SUBMITTED, submission[1]))
+        claims = tuple(
+            (job_id, self._found(partition, job_id, "claimed", jobs.CLAIMED, claim)) for job_id, claim in verdict.claims
+        )
+        submissions = tuple(
+            (job_id, self._found(partition, job_id, "submitted", jobs.SUBMITTED, submission))
+            for job_id, submission in verdict.submissions
+        )
         endings, terminal, paid = verdict.endings, verdict.terminal, verdict.paid
         too_large: tuple[Member, ...] = ()
         found = outcomes.find(self._tables.outcomes, partition, offset) if endings or paid else None
@@ -112,7 +114,7 @@ class Reconcile:
             terminal = tuple(outcome for outcome in terminal if outcome.member in ended)
             too_large = tuple(outcome.member for outcome in terminal if self._was_too_large(partition, offset, outcome.member))
         found_verdict = replace(
-            verdict, jobs=found_jobs, claim=claim, submission=submission, endings=endings, terminal=terminal, paid=paid
+            verdict, jobs=found_jobs, claims=claims, submissions=submissions, endings=endings, terminal=terminal, paid=paid
         )
         return found_verdict, too_large, found is not None
 
@@ -159,7 +161,9 @@ class Reconcile:
         effects: "list[asyncio.Future[Any]]",
     ) -> None:
         partition, offset, verdict = view.partition, message.offset, planned.verdict
-        crashpoints.point(f"before_{record.kind}_put", partition)
+        parts = work.parts(record)
+        for part in parts:
+            crashpoints.point(f"before_{part.kind}_put", partition)
         self._put_facts(partition, offset, planned, effects)
         for event in planned.events:
             sent = self._delivery.send(message, event)
@@ -179,7 +183,7 @@ class Reconcile:
                     round_key=pending.round_key if pending is not None else None,
                 )
             )
-        self._learn(view, offset, record, verdict)
+        self._learn(view, offset, parts, verdict)
         if not planned.read_before:  # otherwise it is in the sums that the view was built with
             view.state.payments.learn(verdict.paid)
         if isinstance(record, work.CancelRequested):
@@ -190,7 +194,8 @@ class Reconcile:
             for done in record.offsets:
                 effects.append(self._tables.requests.remove(partition, requests.key(partition, done)))
                 view.retained.discard(done)
-        crashpoints.point(f"after_{record.kind}_read", partition)
+        for part in parts:
+            crashpoints.point(f"after_{part.kind}_read", partition)
 
     def caught_up(self, view: PartitionView) -> None:
         """Decide again the cancel requests that were read before this: collect has read requests since, which they may mean."""
@@ -221,36 +226,43 @@ class Reconcile:
             effects.append(jobs.put_planned(tables.jobs, partition, job))
             if not number:
                 crashpoints.point("after_first_plan_put", partition)
-        if verdict.claim is not None:
-            effects.append(jobs.put_claimed(tables.jobs, partition, *verdict.claim))
-        if verdict.submission is not None:
-            effects.append(jobs.put_submitted(tables.jobs, partition, *verdict.submission))
+        for claim in verdict.claims:
+            effects.append(jobs.put_claimed(tables.jobs, partition, *claim))
+        for submission in verdict.submissions:
+            effects.append(jobs.put_submitted(tables.jobs, partition, *submission))
 
-    def _learn(self, view: PartitionView, offset: int, record: work.WorkRecord, verdict: Verdict) -> None:
+    def _learn(self, view: PartitionView, offset: int, parts: tuple[work.WorkRecord, ...], verdict: Verdict) -> None:
         state = view.state
         left = _owners(view, verdict)
         decide.learn(state, verdict)
-        if isinstance(record, work.JobPlanned):
-            view.sent_ahead.plan_read(record.plan.members)
-        if isinstance(record, work.DeadlinePassed):
-            view.sent_ahead.overdue_read(late.member for late in record.overdue)
-        if verdict.surplus and isinstance(record, work.Outcomes) and record.job_id:
-            self._metrics.outcome_surplus(record.outcomes[0].provider, verdict.surplus)
+        for record in parts:
+            if isinstance(record, work.JobPlanned):
+                view.sent_ahead.plan_read(record.plan.members)
+            if isinstance(record, work.DeadlinePassed):
+                view.sent_ahead.overdue_read(late.member for late in record.overdue)
+        if verdict.surplus:
+            self._count_surplus(parts, verdict.surplus)
         view.note_finished(offset)
         closed = [job for job in left if job.job_id not in state.jobs]
         view.to_cancel.update((job.job_id, job) for job in closed if job.submission is not None)
-        view.once_acked.look_at(offset, (*_touched(record, verdict), *(job.job_id for job in closed)))
+        view.once_acked.look_at(offset, (*_touched(parts, verdict), *(job.job_id for job in closed)))
         for ended, codes in state.rounds.take_ended():
             log.info("round_ended", partition=view.partition, round=ended, **codes)
         log.debug(
             "work_record",
             partition=view.partition,
             offset=offset,
-            kind=record.kind,
+            kind="+".join(part.kind for part in parts),
             jobs=[job.job_id for job in verdict.jobs],
             ended=sum(1 for ending in verdict.endings if ending.terminal),
             ignored=verdict.ignored,
         )
+
+    def _count_surplus(self, parts: tuple[work.WorkRecord, ...], surplus: int) -> None:
+        """Count outcomes that came too late. Those of rejected input, which have no job, are sent as often as it is read."""
+        of_jobs = [part for part in parts if isinstance(part, work.Outcomes) and part.job_id]
+        if of_jobs:
+            self._metrics.outcome_surplus(of_jobs[0].outcomes[0].provider, surplus)
 
     def _count_result(self, event: Event) -> "Callable[[asyncio.Future[Outcome | None]], None]":
         def acknowledged(sent: "asyncio.Future[Outcome | None]") -> None:
@@ -272,10 +284,9 @@ def _owners(view: PartitionView, verdict: Verdict) -> list[Job]:
     return [state.jobs[job_id] for job_id in ids]
 
 
-def _touched(record: work.WorkRecord, verdict: Verdict) -> tuple[str, ...]:
+def _touched(parts: tuple[work.WorkRecord, ...], verdict: Verdict) -> tuple[str, ...]:
     ids = [job.job_id for job in verdict.jobs]
-    if isinstance(record, work.SubmitClaimed | work.Submitted | work.JobEnded):
-        ids.append(record.job_id)
+    ids += (part.job_id for part in parts if isinstance(part, work.SubmitClaimed | work.Submitted | work.JobEnded))
     return tuple(ids)
 
 

@@ -3,13 +3,13 @@
 import structlog
 
 from agents.planning.planner import Planner
+from agents.records.work_log import WorkLog
 from domain.comparison import Member
 from domain.cutting import ALL_ROUNDS, Pending
 from domain.job import ClosedBy, Plan
 from settings.settings import Settings
 from streams import crashpoints
 from streams.clock import Clock
-from streams.kafka.outbox import Outbox
 from streams.wire import work
 from tables.view import PartitionView
 
@@ -19,8 +19,8 @@ log = structlog.get_logger("closer")
 class Closer:
     """Called when a request record is acknowledged (complete, full, at once) and by timers (quiet, too old, scheduled)."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, clock: Clock) -> None:
-        self._settings, self._outbox, self._clock = settings, outbox, clock
+    def __init__(self, settings: Settings, work_log: WorkLog, clock: Clock) -> None:
+        self._work_log, self._clock = work_log, clock
         self._planner = Planner(settings)
 
     def close_due(self, view: PartitionView) -> None:
@@ -49,7 +49,7 @@ class Closer:
         crashpoints.point("before_job_planned_sent", view.partition)
         for plan in self._planner.cut(ready, closed_by):
             view.sent_ahead.plan(plan.members)
-            self._outbox.send(self._settings.work_topic, work.encode(work.JobPlanned(plan=plan)), partition=view.partition)
+            self._work_log.send(view.partition, work.JobPlanned(plan=plan))
             log.info(
                 "window_closed",
                 partition=view.partition,

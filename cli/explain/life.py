@@ -112,9 +112,10 @@ class WorkScan:
             record = work.decode(raw or b"")
         except ValueError:
             return []  # reconcile has put it into the dead letters
-        verdict = decide.decide(self._state, record, offset, at_ms)
-        said = list(self._say(record, verdict))
-        decide.learn(self._state, verdict)
+        said: list[tuple[str, str]] = []
+        for number, part in enumerate(work.parts(record)):
+            said += self._say(part, decide.decide(self._state, part, offset, at_ms, number))
+        decide.learn(self._state, decide.decide(self._state, record, offset, at_ms))
         return [Step(at_ms, self._topic, self._found.partition, offset, what, text) for what, text in said]
 
     @property

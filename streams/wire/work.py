@@ -10,7 +10,8 @@ from domain.outcome import Outcome
 from domain.reconciling import JobEnd, Overdue
 from domain.reply import ErrorCode
 
-VERSION = 2  # 2 added: `refused` and `without` of a plan, `details` of a retry
+VERSION = 3  # 2 added: `refused` and `without` of a plan, `details` of a retry; 3: Several
+_OF_OTHERS = 2  # the version of all records but Several
 
 
 class NewerRecord(Exception):
@@ -96,7 +97,20 @@ class RequestsDone(_Record, frozen=True, tag="requests_done"):
     offsets: tuple[int, ...]
 
 
-WorkRecord = JobPlanned | SubmitClaimed | Submitted | Outcomes | JobEnded | DeadlinePassed | CancelRequested | RequestsDone
+_Gathered = JobPlanned | SubmitClaimed | Submitted | Outcomes
+
+
+class Several(_Record, frozen=True, tag="several"):
+    """Records that one worker has sent in one turn of its event loop, as one: they have one offset, and are decided at once.
+
+    Each is decided by the state before all of them; no two are about the same job. The number of a job planned here is its
+    record's place. Sent by closer and dispatcher (agents.records.work_log).
+    """
+
+    records: tuple[_Gathered, ...]
+
+
+WorkRecord = _Gathered | JobEnded | DeadlinePassed | CancelRequested | RequestsDone | Several
 _DECODER: msgspec.json.Decoder[WorkRecord] = msgspec.json.Decoder(WorkRecord)
 _ENCODE = msgspec.json.Encoder().encode
 _BEGIN = b'{"v":%d,'
@@ -106,7 +120,12 @@ _CUT = len(_BEGINS[0])
 
 def encode(record: WorkRecord) -> bytes:
     """The record's bytes: JSON, every field written."""
-    return _BEGINS[-1] + _ENCODE(record)[1:]
+    return _BEGINS[(VERSION if type(record) is Several else _OF_OTHERS) - 1] + _ENCODE(record)[1:]
+
+
+def parts(record: WorkRecord) -> tuple[WorkRecord, ...]:
+    """The records that this one holds, or it alone."""
+    return record.records if type(record) is Several else (record,)
 
 
 def decode(raw: bytes) -> WorkRecord:

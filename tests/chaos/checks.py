@@ -42,7 +42,7 @@ R = TypeVar("R", bound=work.WorkRecord)
 def work_records(deployed: Deployment, kind: type[R]) -> list[R]:
     """The records of one kind that are on the work topic now."""
     found = [work.decode(record.value) for record in deployed.read(deployed.work_topic)]
-    return [record for record in found if isinstance(record, kind)]
+    return [part for record in found for part in work.parts(record) if isinstance(part, kind)]
 
 
 def duplicates(deployed: Deployment) -> int:

@@ -20,7 +20,7 @@ def store(deployed: Deployment, table: str, partition: int) -> Path:
 def wait_submitted(deployed: Deployment, jobs: int) -> None:
     def submitted() -> bool:
         records = [work.decode(record.value) for record in deployed.read(deployed.work_topic)]
-        return sum(isinstance(record, work.Submitted) for record in records) == jobs
+        return sum(isinstance(part, work.Submitted) for record in records for part in work.parts(record)) == jobs
 
     deployed.until(submitted, f"{jobs} batches are submitted")
 

@@ -83,8 +83,8 @@ def unreadable_taken_for_absent(patch: Patch) -> None:
 def plan_taken_unfiltered(patch: Patch) -> None:
     """JobPlanned takes its members from whichever job holds them."""
 
-    def faulty(state: PartitionState, offset: int, append_ms: int, plan: Plan) -> Verdict:
-        return Verdict(jobs=(state.job_of(plan, offset, append_ms, 0),))
+    def faulty(state: PartitionState, offset: int, append_ms: int, plan: Plan, number: int) -> Verdict:
+        return Verdict(jobs=(state.job_of(plan, offset, append_ms, number),))
 
     patch.setattr(reconciling, "planned", faulty)
 

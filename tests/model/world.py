@@ -122,8 +122,9 @@ class World:
         return self.log.append(self.settings().work_topic, work.encode(record)).offset
 
     def work_records(self) -> list[work.WorkRecord]:
-        """The work topic so far."""
-        return [work.decode(record.value or b"") for record in self.log.read(self.settings().work_topic)]
+        """The work topic so far; what was sent together is taken apart."""
+        records = [work.decode(record.value or b"") for record in self.log.read(self.settings().work_topic)]
+        return [part for record in records for part in work.parts(record)]
 
     async def turn(self, worker: ModelWorker) -> int:
         """Let a worker do all it can do now; returns how many records moved."""

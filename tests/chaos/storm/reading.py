@@ -46,9 +46,9 @@ def found(made: Deployment) -> Found:
         events.setdefault(record.json["correlation_id"], []).append(record.value)
     submitted = set()
     for record in made.read(made.work_topic):
-        one = work.decode(record.value)
-        if isinstance(one, work.Submitted):
-            submitted.add(one.provider_job_id)
+        for one in work.parts(work.decode(record.value)):
+            if isinstance(one, work.Submitted):
+                submitted.add(one.provider_job_id)
     letters = {}
     for topic in (f"{made.request_topic}.DLQ", f"{made.work_topic}.DLQ"):
         for record in read_topic(made.bootstrap, topic) if exists(made, topic) else []:

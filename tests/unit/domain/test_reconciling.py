@@ -18,10 +18,10 @@ def learn(state: PartitionState, verdict: Verdict) -> Verdict:
     state.learn_endings(verdict.endings)
     for job in verdict.jobs:
         state.learn_planned(job)
-    if verdict.claim is not None:
-        state.learn_claim(*verdict.claim)
-    if verdict.submission is not None:
-        state.learn_submission(*verdict.submission)
+    for claim in verdict.claims:
+        state.learn_claim(*claim)
+    for submission in verdict.submissions:
+        state.learn_submission(*submission)
     return verdict
 
 
@@ -55,21 +55,21 @@ def test_a_plan_keeps_what_no_open_job_holds_and_has_no_outcome(state: Partition
 
 
 def test_the_first_claim_counts(state: PartitionState, job: Job) -> None:
-    assert learn(state, claimed(state, job.job_id, CLAIM)).claim == (job.job_id, CLAIM)
+    assert learn(state, claimed(state, job.job_id, CLAIM)).claims == ((job.job_id, CLAIM),)
     assert claimed(state, job.job_id, replace(CLAIM, offset=6, worker_run="other")) == Verdict(ignored="claimed before")
 
 
 def test_a_claim_counts_only_while_its_job_owns_an_open_member(state: PartitionState, job: Job) -> None:
-    assert claimed(state, "never planned", CLAIM).claim is None
+    assert claimed(state, "never planned", CLAIM).claims == ()
     learn(state, end(state, job))
-    assert claimed(state, job.job_id, CLAIM).claim is None
+    assert claimed(state, job.job_id, CLAIM).claims == ()
 
 
 def test_the_first_submission_counts(state: PartitionState, job: Job) -> None:
     learn(state, claimed(state, job.job_id, CLAIM))
     first = Submission(6, "batch", 0)
-    assert learn(state, submitted(state, job.job_id, first)).submission == (job.job_id, first)
-    assert submitted(state, job.job_id, Submission(7, "other", 0)).submission is None
+    assert learn(state, submitted(state, job.job_id, first)).submissions == ((job.job_id, first),)
+    assert submitted(state, job.job_id, Submission(7, "other", 0)).submissions == ()
     assert submitted(state, "gone", first).ignored
 
 
