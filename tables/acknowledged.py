@@ -18,6 +18,7 @@ from streams.kafka.outbox import MAX_RECORD_BYTES, Outbox
 from tables.index import PREFIX, Derive, Row
 from tables.store import Database, GuardedStore, digest
 
+_KEEP_S = 0.05  # how long the offset in a store may be behind the acknowledgements
 _SIZES = ("rocksdb.live-sst-files-size", "rocksdb.cur-size-all-mem-tables")
 
 
@@ -27,8 +28,9 @@ class EntryTooLarge(ValueError):
 
 @dataclass(slots=True)
 class _Moved:
-    """How far the acknowledgements of this turn of the event loop have moved a store's offset, which is written after it."""
+    """How far acknowledgements have moved a store's offset, which is written some of them at a time."""
 
+    database: Database
     since: int | None  # the offset that the store holds until then
     offset: int
     key: bytes
@@ -158,26 +160,31 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         that was put to sleep writes behind its successor's claim when it is woken, and a recovery that skipped that claim
         would have the job claimed and paid once more.
 
-        Acknowledgements come by the batch, all in one turn of the event loop. The store is written once for them, after it; a
-        kill before that makes a recovery read again what the store holds already.
+        The store is written once for all that are acknowledged within 50 ms: written for each batch of them, it was 3 % of what
+        a comparison costs. A kill before that makes a recovery read again what the store holds already.
         """
         if sent.cancelled() or sent.exception() is not None:
             return
         record = sent.result()
-        if record.partition not in self._rocks._dbs:
+        database = self._rocks._dbs.get(record.partition)
+        if database is None:
             return  # a partition that has moved away is closed and stays closed
         moved = self._moved.get(record.partition)
+        if moved is not None and moved.database is not database:
+            moved = None  # it has moved away and come back
         known = moved.offset if moved is not None else self._rocks.persisted_offset(TP(record.topic, record.partition))
         if record.offset != (0 if known is None else known + 1):
             return
         if moved is None:
-            self._moved[record.partition] = _Moved(known, record.offset, key, value)
-            asyncio.get_running_loop().call_soon(self._keep_moved, TP(record.topic, record.partition))
+            moved = self._moved[record.partition] = _Moved(database, known, record.offset, key, value)
+            asyncio.get_running_loop().call_later(_KEEP_S, self._keep_moved, TP(record.topic, record.partition), moved)
         else:
             moved.offset, moved.key, moved.value = record.offset, key, value
 
-    def _keep_moved(self, place: TP) -> None:
-        moved = self._moved.pop(place.partition)
-        if place.partition not in self._rocks._dbs or self._rocks.persisted_offset(place) != moved.since:
+    def _keep_moved(self, place: TP, moved: _Moved) -> None:
+        if self._moved.get(place.partition) is not moved:
+            return
+        del self._moved[place.partition]
+        if self._rocks._dbs.get(place.partition) is not moved.database or self._rocks.persisted_offset(place) != moved.since:
             return  # meanwhile the partition has moved away, or Faust has restored it anew
         self._rocks.keep_position(place.partition, moved.offset, digest(moved.key, moved.value))
