@@ -15,7 +15,7 @@ from simulator.settings import SimulatorSettings
 from simulator.traits import JudgeTraits, Place, Sides, expected
 
 SEED = 3
-PAIRS = 1_200
+PAIRS = 1_000
 SIZE = 8
 SLOPE = 6.0
 

@@ -1,0 +1,116 @@
+"""Essays that speak to the judge: rules that find texts meant for whoever judges rather than for a reader.
+
+A suspect is never refused and never changed; it is a reason to ask its comparisons alone, where it has no neighbours to steer.
+The rules are for Swedish and English. They see the wording and not the intention, so an essay that quotes an attack is found
+as one, and a text in another language or in other words is not found. No rule finds that a text has had its way: an essay that
+only lifts itself looks like a good one.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+
+ADDRESSES_JUDGE: Final = "addresses_judge"
+ANSWER_SHAPE: Final = "answer_shape"
+FENCE_SHAPE: Final = "fence_shape"
+HIDDEN: Final = "hidden"
+OVERRIDE: Final = "override"
+RULES: Final = (ADDRESSES_JUDGE, ANSWER_SHAPE, FENCE_SHAPE, HIDDEN, OVERRIDE)
+
+_INVISIBLE: Final = "\u00ad\u200b-\u200f\u2060-\u2064\ufeff\U000e0000-\U000e007f"
+_FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")  # of England, Scotland, Wales: an honest use of tags
+_UNSEEN = re.compile(
+    "[\u200b-\u200d\u2060-\u2064\ufeff]{2,}"  # one joins an emoji or is left over from a web page
+    "|[\u202a-\u202e\u2066-\u2069]|[\U000e0000-\U000e007f]"
+)
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{201,}")
+
+# What an order can begin after: the start of a sentence, a line, a quotation or a bracket, or a word that makes it an order.
+_ORDER = r"(?:please|kindly|now|and|then|always|just|(?<!i )(?<!we )(?:must|should|shall))"
+_START = rf"(?:^|[.!?:;,\"'“”«»(\[>*—–-]\s*|\n\s*|\b{_ORDER}\s+)"
+_ESSAY = r"(?:(?:this|my|the (?:first|second|present))\s+(?:essay|text|answer|submission|paper|response)|essay\s+[ab]\b)"
+_BEST = r"(?:better|best|winner|winning|superior|strong(?:er|est)|highest|top\s+(?:mark|score|grade)s?|full\s+marks?|maximum)"
+_CHOOSE = r"(?:choose|pick|select|prefer|favou?r|declare|answer|output|return|respond|vote\s+for)"
+_GIVE = r"(?:rate|rank|score|grade|mark|judge|award|give|assess|evaluate|say|state|treat|consider)"
+_MACHINE = (
+    r"(?:ai|a\.i\.|(?:large\s+)?language\s+model|llm|chatgpt|gpt|claude|gemini|chatbot"
+    r"|ai\s+(?:judge|model|assistant|system|grader))"
+)
+_PERSON = r"(?:judge|examiner|grader|evaluator|assessor|marker|reader|teacher)"
+_HAIL = r"(?:dear|hello|hey|hi|attention|note\s+(?:to|for)|message\s+(?:to|for)|instructions?\s+(?:to|for)|to)"
+
+_SV_START = r"(?:^|[.!?:;,\"'“”»«(\[>*—–-]\s*|\n\s*|\b(?:och|alltid|snälla|nu|vänligen)\s+)"
+_SV_ESSAY = (
+    r"(?:(?:denna|den\s+här|min|detta|det\s+här|den\s+(?:första|andra))\s+(?:uppsats|essä|text|inlämning|svar)\w*"
+    r"|(?:uppsats|essä|essay)\s+[ab]\b)"
+)
+_SV_BEST = r"(?:bäst|bättre|vinnare|vinnaren|starkast|överlägsen|högst|högsta|full\s+pott|toppbetyg)"
+_SV_CHOOSE = r"(?:välj|utse|föredra|svara|rösta\s+på|utnämn)"
+_SV_GIVE = r"(?:bedöm|betygsätt|ranka|ge|säg|skriv|anse|behandla)"
+_SV_MUST = r"\b(?:du|ni)\s+(?:måste|ska|skall|bör)\s+(?:alltid\s+)?(?:välja|utse|föredra|svara|ge|bedöma|säga)"
+_SV_MACHINE = r"(?:ai|ai:n|ai-(?:modell|domare|system|assistent)\w*|språkmodell\w*|chatgpt|chattbot\w*)"
+_SV_PERSON = r"(?:domare|bedömare|examinator|rättare|lärare)n?"
+_SV_HAIL = r"(?:kära|hej|bästa|till|meddelande\s+till|instruktion(?:er)?\s+till|obs)"
+
+_NEAR = r"[^.!?\n]{0,60}?"
+_IN_HAIL = r"[^\n]{0,100}?"
+_WORDED: Final[dict[str, tuple[str, ...]]] = {
+    ADDRESSES_JUDGE: (
+        rf"{_START}{_CHOOSE}\b{_NEAR}\b{_ESSAY}",
+        rf"{_START}{_GIVE}\b{_NEAR}\b{_ESSAY}{_NEAR}\b{_BEST}\b",
+        rf"(?:^|[.!?\n\"“(\[])\s*(?:{_HAIL}\s+(?:the\s+|any\s+|all\s+)?)?{_MACHINE}s?\s*[:,!]{_IN_HAIL}\b(?:{_CHOOSE}|{_GIVE})\b{_IN_HAIL}\b(?:{_ESSAY}|{_BEST})",
+        rf"(?:^|[.!?\n\"“(\[])\s*(?:{_HAIL}\s+(?:the\s+|any\s+|all\s+)?)?{_PERSON}s?\s*[:,!]{_IN_HAIL}\b(?:{_CHOOSE}|{_GIVE})\b{_IN_HAIL}\b{_ESSAY}",
+        rf"\bif\s+you\s+are\s+(?:an?\s+)?{_MACHINE}\b{_IN_HAIL}\b(?:{_CHOOSE}|{_GIVE})\b",
+        rf"{_SV_START}{_SV_CHOOSE}\b{_NEAR}\b{_SV_ESSAY}",
+        rf"{_SV_START}{_SV_GIVE}\b{_NEAR}\b{_SV_ESSAY}{_NEAR}\b{_SV_BEST}\b",
+        rf"{_SV_MUST}\b{_NEAR}\b{_SV_ESSAY}",
+        rf"(?:^|[.!?\n\"“(\[])\s*(?:{_SV_HAIL}\s+)?(?:{_SV_MACHINE}|{_SV_PERSON})\s*[:,!]{_IN_HAIL}\b(?:{_SV_CHOOSE}|{_SV_GIVE})\b{_IN_HAIL}\b{_SV_ESSAY}",
+    ),
+    ANSWER_SHAPE: (
+        r"\bwinner[\"'“”]?\s*[:=]\s*[\"'“”]?\s*(?:essay\s+[ab]\b|(?-i:[AB])[\"'“”])",
+        r"[\"'“”]c(?:0[1-9]|[1-5]\d|6[0-4])[\"'“”]\s*:",
+        r"(?:^|\n)\s*c(?:0[1-9]|[1-5]\d|6[0-4])\s*[:=]\s*[\"'“”]?(?:essay\s+[ab]\b|(?-i:[AB])\b)",
+        r"[\"'“”]confidence[\"'“”]\s*:\s*[\"'“”]?[1-5]\b",
+    ),
+    FENCE_SHAPE: (r"<<<\s*\w[^<>\n]{0,60}>>>", r"\bend\s*>>>"),
+    OVERRIDE: (
+        rf"{_START}(?:ignore|disregard|forget|override|discard)\s+(?:(?:all|any|the|your|of)\s+)*(?:previous|prior|above|earlier|preceding|foregoing|system)\b[^.!?\n]{{0,30}}?\b(?:instruction|prompt|rule|criteri|guideline|direction|order|message|text)",
+        rf"{_START}(?:ignore|disregard|override|discard)\s+(?:(?:all|any|the|your|of)\s+)*(?:judging|judge's|assessment|grading|marking|scoring)\s+(?:instruction|rule|criteri|guideline|direction|scheme)",
+        rf"{_START}(?:ignore|disregard)\s+(?:all\s+|any\s+)?(?:your|the)\s+(?:instructions?|prompts?|system)\b",
+        rf"{_SV_START}(?:ignorera|bortse\s+från|glöm|strunta\s+i|åsidosätt)\s+(?:(?:alla|all|de|dina|era|den)\s+)*(?:tidigare|föregående|ovanstående)\s+\w*(?:instruktion|anvisning|regl|kriteri|uppmaning|prompt)\w*",
+        rf"{_SV_START}(?:ignorera|bortse\s+från|åsidosätt)\s+(?:(?:alla|de|dina|era)\s+)*(?:bedömnings\w+|instruktion\w*|anvisning\w*|systemprompt\w*)",
+    ),
+}
+_COMPILED: Final = {rule: re.compile("|".join(patterns), re.IGNORECASE) for rule, patterns in _WORDED.items()}
+_STRIPPED = re.compile(f"[{_INVISIBLE}]")
+_SPACES = re.compile(r"[^\S\n]+")
+
+
+def suspicions(text: str) -> tuple[str, ...]:
+    """The rules that a text meets, in the order of `RULES`; () for what speaks to a reader alone.
+
+    The words are compared after NFKC, which turns look-alike letters of other widths and styles into plain ones, and without
+    characters that are not seen; those that are hidden are looked for in the text as it is.
+    """
+    met = {HIDDEN} if _hides(text) else set[str]()
+    plain = _SPACES.sub(" ", _STRIPPED.sub("", unicodedata.normalize("NFKC", text)))
+    met.update(rule for rule, pattern in _COMPILED.items() if pattern.search(plain))
+    return tuple(rule for rule in RULES if rule in met)
+
+
+def _hides(text: str) -> bool:
+    if not text.isascii() and _UNSEEN.search(_FLAG.sub("", text)):
+        return True
+    return any(_is_code(found[0]) for found in _BASE64.finditer(text))
+
+
+def _is_code(run: str) -> bool:
+    """Whether a long run of letters and digits is base64, and not a key that somebody leant on."""
+    return len(set(run)) > 20 and any(map(str.isdigit, run)) and run.lower() != run
+
+
+def suspects(texts: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """The rules that each essay meets, by its ID: (ID, text) of each; essays that meet none are left out."""
+    found = {name: suspicions(text) for name, text in texts}
+    return {name: rules for name, rules in found.items() if rules}
