@@ -1,7 +1,7 @@
 """Many streams of audits of a simulated judge at once, in numpy, judged by the bets of `domain.evidence`."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -90,18 +90,31 @@ def _mean_of_bets(made: Floats) -> Floats:
 
 def first_reached(measure: Measure, places: Places, *, needed: float, tolerance: float = 0.0) -> Floats:
     """The number of audits at which each stream's e-value first reaches `needed`; inf where it never does. Shape (streams,)."""
-    sides = [_mean_of_bets(np.cumsum(side[:, places], axis=2)) for side in _sides(measure, tolerance)]
-    return _first(sides[0] if len(sides) == 1 else np.logaddexp(*sides) - math.log(2), needed)
+    bets = _sides(measure, tolerance)
+
+    def logs(some: Places) -> Floats:
+        sides = [_mean_of_bets(np.cumsum(side[:, some], axis=2)) for side in bets]
+        return sides[0] if len(sides) == 1 else np.logaddexp(*sides) - math.log(2)
+
+    return np.concatenate([_first(logs(some), needed) for some in _in_parts(places)])
 
 
 def first_certified(measure: Measure, places: Places, *, needed: float, margin: float) -> Floats:
     """The same for the certificate that the mean is within `margin`."""
-    down = np.array(log_bets([-value for value in measure.values], -margin))
-    made = _mean_of_bets(np.cumsum(down[:, places], axis=2))
+    ends = [np.array(log_bets([-value for value in measure.values], -margin))]
     if measure.two_sided:
-        up = np.array(log_bets(measure.values, -margin))
-        made = np.minimum(made, _mean_of_bets(np.cumsum(up[:, places], axis=2)))
-    return _first(made, needed)
+        ends.append(np.array(log_bets(measure.values, -margin)))
+
+    def logs(some: Places) -> Floats:
+        made: Floats = np.min([_mean_of_bets(np.cumsum(end[:, some], axis=2)) for end in ends], axis=0)
+        return made
+
+    return np.concatenate([_first(logs(some), needed) for some in _in_parts(places)])
+
+
+def _in_parts(places: Places) -> Iterator[Places]:
+    """Some streams at a time: for each audit of them all bets are held in memory."""
+    yield from (places[start : start + 200] for start in range(0, len(places), 200))
 
 
 def _first(logs: Floats, needed: float) -> Floats:

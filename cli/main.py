@@ -11,6 +11,7 @@ import typer
 from cli import cancel, compare, config, dead_letters, demo, gateway, jobs, packages, results, simulator, submit, worker
 from cli.closed_pipe import until_closed
 from cli.explain import command as explain
+from cli.quality import command as quality
 from cli.watch import command as watch
 
 app = typer.Typer(
@@ -52,6 +53,7 @@ app.command("config")(until_closed(config.config))
 app.command("submit")(until_closed(submit.submit))
 app.command("results")(until_closed(results.results))
 app.command("explain")(until_closed(explain.explain))
+app.command("quality")(until_closed(quality.quality))
 app.command("jobs")(until_closed(jobs.jobs))
 app.command("watch")(watch.watch)
 app.command("cancel")(until_closed(cancel.cancel))

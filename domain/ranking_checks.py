@@ -133,8 +133,8 @@ class Triads:
     above: float
 
 
-def triads(essays: int, verdicts: Sequence[Verdict], fitted: Fit, *, seed: int = 0) -> Triads:
-    """Count the circles. A pair that met several times goes by its majority, and is left out at a tie."""
+def triads(essays: int, verdicts: Sequence[Verdict], fitted: Fit, *, times: int = BOOTSTRAPS, seed: int = 0) -> Triads:
+    """Count the circles, also in so many drawn rounds. A pair that met often goes by its majority, and is left out at a tie."""
     met = [set[int]() for _ in range(essays)]
     for a, b, _ in verdicts:
         met[a].add(b)
@@ -151,7 +151,7 @@ def triads(essays: int, verdicts: Sequence[Verdict], fitted: Fit, *, seed: int =
         return sum(signs[a, b] == signs[b, c] == signs[c, a] != 0 for a, b, c in triples)
 
     counted = circles(verdicts)
-    drawn = [circles(again) for again in drawn_again(verdicts, fitted, seed=seed)]
+    drawn = [circles(again) for again in drawn_again(verdicts, fitted, times=times, seed=seed)]
     return Triads(counted, len(triples), fmean(drawn), fmean(each >= counted for each in drawn))
 
 

@@ -75,6 +75,9 @@ _WORDED: Final[dict[str, tuple[str, ...]]] = {
     ),
     FENCE_SHAPE: (r"<<<\s*\w[^<>\n]{0,60}>>>", r"\bend\s*>>>"),
     OVERRIDE: (
+        # So usual in attacks, and nowhere else, that it need not begin a sentence.
+        r"\b(?:ignore|disregard|forget)\s+(?:(?:all|any|the|your|of)\s+)*(?:previous|prior|above|preceding|system)"
+        r"\s+(?:instruction|prompt|criteri)",
         rf"{_START}(?:ignore|disregard|forget|override|discard)\s+(?:(?:all|any|the|your|of)\s+)*(?:previous|prior|above|earlier|preceding|foregoing|system)\b[^.!?\n]{{0,30}}?\b(?:instruction|prompt|rule|criteri|guideline|direction|order|message|text)",
         rf"{_START}(?:ignore|disregard|override|discard)\s+(?:(?:all|any|the|your|of)\s+)*(?:judging|judge's|assessment|grading|marking|scoring)\s+(?:instruction|rule|criteri|guideline|direction|scheme)",
         rf"{_START}(?:ignore|disregard)\s+(?:all\s+|any\s+)?(?:your|the)\s+(?:instructions?|prompts?|system)\b",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import kafka
+from cli.since import since_ms
 from cli.tables import print_whole
 from cli.words import counted
 
@@ -40,20 +41,7 @@ def explain(
     except ValueError:
         typer.echo(f"{target} is no file and no correlation id (a UUID)", err=True)
         raise typer.Exit(1) from None
-    _explain_id(correlation_id, _time(since), as_json=as_json)
-
-
-def _time(since: str | None) -> int | None:
-    """Milliseconds since the epoch; a time without a zone is UTC."""
-    import datetime as dt
-
-    if since is None:
-        return None
-    try:
-        at = dt.datetime.fromisoformat(since)
-    except ValueError:
-        raise typer.BadParameter(f"--since {since!r} is no time: give one as 2026-11-24T12:00:00+00:00") from None
-    return round((at if at.tzinfo else at.replace(tzinfo=dt.UTC)).timestamp() * 1000)
+    _explain_id(correlation_id, since_ms(since), as_json=as_json)
 
 
 def _explain_file(file: str, *, as_json: bool) -> None:

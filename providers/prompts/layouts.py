@@ -69,6 +69,15 @@ def essay_hashes(source: PromptSource) -> tuple[int, int] | None:
     return first, second
 
 
+def essay_texts(source: PromptSource) -> tuple[tuple[str, str], tuple[str, str]] | None:
+    """ID and text of each essay, A and B, without its heading; None where the blocks do not tell them apart."""
+    parts = _parts_of(source)
+    if parts is None:
+        return None
+    first, second = parts.pair
+    return (first.id, first.text), (second.id, second.text)
+
+
 def _unused_mark(texts: Sequence[str]) -> str:
     """Hex digits of a hash of the texts, as many as it takes to occur in none of them."""
     together = "\n".join(texts).lower()

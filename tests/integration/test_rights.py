@@ -166,6 +166,7 @@ def test_each_command_needs_the_documented_rights_and_names_each(restricted: Res
         "results": (["results"], 0),
         "cancel": (["cancel", "--yes", "138"], 0),
         "explain ID": (["explain", unknown], 1),  # nobody sent it
+        "quality --batch ID": (["quality", "--batch", unknown], 1),  # nor asked anything of it
         "dead-letters": (["dead-letters"], 0),
         "dead-letters --work": (["dead-letters", "--work"], 0),
         "dead-letters --replay": (["dead-letters", "--replay", "--unanswered", "--yes"], 0),

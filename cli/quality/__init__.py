@@ -1,0 +1,1 @@
+"""`roundbatch quality`: how far the judgement can be trusted."""
