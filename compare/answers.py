@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from compare.case import LONG_LINES
 from compare.row import Row
 from compare.table import Rows
 from compare.words import duration, usd, way
@@ -80,6 +81,8 @@ def _cheapest(table: Rows) -> Answer:
             _costs(table, "A dense round of 288", "dense"),
             f"As calls, a dense round costs {usd(bundle.cost_usd)} in bundles of 8 with shared essays and "
             f"{usd(large.cost_usd)} in bundles of 32: sharing essays saves more than the batch price does.",
+            "A price is half of what is to be known: of no size of bundle is it measured here how its verdicts compare with "
+            "those of single calls (docs/quality.md).",
             "nightly saves nothing more than per_round on this workload: both are batches at half price. It only puts several "
             "rounds into one job.",
         ],
@@ -91,8 +94,11 @@ def _costs(table: Rows, said: str, workload: str) -> str:
         "single calls": table.one("per_request", "anthropic", "small", workload),
         "per_round": table.one("per_round", "anthropic", "small", workload),
         "nightly": table.one("nightly", "anthropic", "small", workload),
-        "per_round with bundles of 8 as lines": table.one("per_round", "anthropic", "small", workload, 8, "shared_essays"),
     }
+    for size in (8, *(LONG_LINES if workload == "dense" else ())):
+        found[f"per_round with bundles of {size} as lines"] = table.one(
+            "per_round", "anthropic", "small", workload, size, "shared_essays"
+        )
     return f"{said} at anthropic: {', '.join(f'{name} {usd(row.cost_usd)}' for name, row in found.items())}."
 
 

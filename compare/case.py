@@ -10,6 +10,7 @@ from domain.strategies import STRATEGIES, Closes, Strategy
 
 MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna"}
 BUNDLE_SIZES = (4, 8, 16, 32)
+LONG_LINES = (16, 32, 64)  # of batch jobs for a dense round; a round of 12 fills none
 LAYOUTS: tuple[Layout, ...] = ("verbatim", "shared_essays")
 LIVE = "live"  # the account of a case that is run at a real provider
 DAY_S = 86_400.0
@@ -124,10 +125,11 @@ def all_cases() -> list[Case]:
     ways: list[tuple[str, int, Layout | None]] = [("per_request", 1, None)]
     ways += [("serial_bundle", size, layout) for layout in LAYOUTS for size in BUNDLE_SIZES]
     ways += [("per_round", 1, None), ("per_round", 8, "shared_essays"), ("nightly", 1, None)]
+    dense: list[tuple[str, int, Layout | None]] = [("per_round", size, "shared_essays") for size in LONG_LINES]
     return [
         Case(strategy, provider, account, workload, size, layout)
         for workload in WORKLOADS
         for account in SIZES
         for provider in MODELS
-        for strategy, size, layout in ways
+        for strategy, size, layout in (*ways, *(dense if workload == "dense" else ()))
     ]

@@ -7,7 +7,7 @@ from compare import charts, pairs
 from compare.answers import Answer
 from compare.pace import BATCH_LEAST_S, BATCH_MOST_S, BATCH_S, CALL_ITEM_S, CALL_S
 from compare.row import Row
-from compare.words import duration
+from compare.words import duration, judgement
 
 _STYLE = """
 body { font: 15px/1.55 system-ui, "DejaVu Sans", sans-serif; color: #22252b; }
@@ -106,6 +106,7 @@ def _way(row: Row) -> tuple[str, ...]:
 def _all(rows: Iterable[Row]) -> str:
     head: tuple[str, ...] = (
         *_WAY_HEAD,
+        "judgement",
         "by",
         "answered",
         "makespan",
@@ -116,6 +117,7 @@ def _all(rows: Iterable[Row]) -> str:
     lines = [
         (
             *_way(row),
+            judgement(row),
             "the model" if row.simulated else f"a run, {row.scale:g} times",
             f"{row.answered} of {row.comparisons}",
             duration(row.makespan_s),
@@ -133,7 +135,7 @@ def _all(rows: Iterable[Row]) -> str:
         )
         for row in rows
     ]
-    return f"<details><summary>{len(lines)} rows</summary>{_table(head, lines, words=6)}</details>"
+    return f"<details><summary>{len(lines)} rows</summary>{_table(head, lines, words=7)}</details>"
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]], *, words: int) -> str:

@@ -19,6 +19,13 @@ def usd(amount: float) -> str:
     return f"${amount:.4f}"
 
 
+def judgement(row: Row) -> str:
+    """What is known of how the row's verdicts compare with those of single calls: of a price without that, half is told."""
+    if row.strategy == "per_request":
+        return "what the others are measured against"
+    return "not measured" if row.bundle_size > 1 else "single prompts; batch against call not measured"
+
+
 def way(row: Row) -> str:
     """The way in which the row's comparisons were sent, in words."""
     return f"{row.strategy} (bundles of {row.bundle_size}, {row.layout})" if row.layout else row.strategy

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from agents.planning.resolve import prompt_source
 from agents.records import decide
 from domain import rounds
 from domain.comparison import Member
@@ -13,9 +13,7 @@ from domain.outcome import Outcome
 from domain.partition.state import PartitionState
 from domain.suspects import suspicions
 from providers.prompts.layouts import essay_texts
-from providers.prompts.sources import PromptSource, SourceBlock
 from streams.wire import work
-from streams.wire.comparison_body import ComparisonBody
 from streams.wire.requests import InboundMember, Undecodable, read_record
 
 
@@ -81,21 +79,16 @@ class Requests:
                 continue
             self._ids.add(place)
             self.first_ms = at_ms if self.first_ms is None else min(self.first_ms, at_ms)
-            self._enter(partition, member, one.metadata, one.body)
+            self._enter(partition, member, one)
 
     def _batch_of(self, one: InboundMember, member: Member) -> str | None:
         kind, _, rest = rounds.round_key(one.metadata, member).partition(":")
         return None if kind == "own" else rest.rpartition(":")[0]
 
-    def _enter(self, partition: int, member: Member, metadata: Mapping[str, Any], body: ComparisonBody) -> None:
-        blocks = body.prompt_blocks
-        source = PromptSource(
-            body.user_prompt,
-            None if blocks is None else tuple(SourceBlock(block.content, block.cacheable, block.ttl) for block in blocks),
-        )
-        texts = essay_texts(source)
+    def _enter(self, partition: int, member: Member, one: InboundMember) -> None:
+        texts = essay_texts(prompt_source(one))
         of_blocks = (None, None) if texts is None else (texts[0][0], texts[1][0])
-        a, b = (metadata.get(f"essay_{side}_id") or shown for side, shown in zip("ab", of_blocks, strict=True))
+        a, b = (one.metadata.get(f"essay_{side}_id") or shown for side, shown in zip("ab", of_blocks, strict=True))
         if not (isinstance(a, str) and isinstance(b, str)) or a == b:
             self.unnamed += 1
             return

@@ -1,13 +1,14 @@
-"""`roundbatch quality --batch ID`: how far the ranking of one batch can be trusted."""
+"""`roundbatch quality`: how far the ranking of one batch can be trusted, and an experiment on how bundles are judged."""
 
 from __future__ import annotations
 
-import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import kafka
+from cli.closed_pipe import until_closed
 from cli.kafka import BootstrapServers, settings_at
 from cli.since import since_ms
 from cli.tables import print_whole
@@ -16,8 +17,16 @@ if TYPE_CHECKING:
     from cli.quality.ranking_report import RankingReport
 
 
+app = typer.Typer()
+
+
+@app.callback(invoke_without_command=True)
+@until_closed
 def quality(
-    batch: Annotated[str, typer.Option(metavar="ID", help="cj_batch_id; of requests without one their bos_batch_id.")],
+    context: typer.Context,
+    batch: Annotated[
+        str | None, typer.Option(metavar="ID", help="cj_batch_id; of requests without one their bos_batch_id.")
+    ] = None,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Pass over what is older (ISO 8601).")] = None,
     bootstrap_servers: BootstrapServers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -27,12 +36,21 @@ def quality(
     Reliability, the effect of the order of A and B, comparisons an essay, circles, slots of bundles, essays that do not fit or
     speak to the judge, and the ranking itself. Exit 1 for a batch of which nothing is answered.
     """
+    if context.invoked_subcommand is not None:
+        return
+    if batch is None:
+        raise typer.BadParameter("name a batch with --batch ID, or use `roundbatch quality experiment`")
+    _of_batch(batch, since, bootstrap_servers, as_json=as_json)
+
+
+def _of_batch(batch: str, since: str | None, bootstrap_servers: str | None, *, as_json: bool) -> None:
     import json
 
     from aiokafka.errors import KafkaError
 
     from cli.quality.batch_topics import read_batch
     from cli.quality.ranking_report import report
+    from cli.quality.shown import shown
     from streams.kafka.unreadable import Unreadable
     from streams.wire.work import NewerRecord
 
@@ -55,21 +73,40 @@ def quality(
         _print(told)
 
 
-def shown(told: RankingReport) -> dict[str, object]:
-    """The report as JSON has it: groups of figures become objects with the names of their fields."""
+@app.command("experiment")
+@until_closed
+def experiment(
+    requests: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL as `submit` takes it: the pairs to be judged.")],
+    budget: Annotated[float, typer.Option(help="USD that may be spent.", min=0.0)] = 0.0,
+    sizes: Annotated[str, typer.Option(help="Sizes of bundles.")] = "4,8,16,32",
+    by: Annotated[str, typer.Option(help="calls, or batch: half the price, and hours.")] = "calls",
+    precision: Annotated[float, typer.Option(help="Stop when every interval is within so many points.", min=0.1)] = 3.0,
+    margin: Annotated[float, typer.Option(help="Fine is what is certainly within so many points.", min=0.1)] = 5.0,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be asked and what it costs; ask nothing.")] = False,
+    html: Annotated[Path, typer.Option(help="The report.")] = Path("build/experiment.html"),
+    seed: Annotated[int, typer.Option(help="Of the order of pairs, prompts and slots.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Ask pairs alone and in bundles, and report whether bundles are judged as single calls are.
 
-    def plain(value: object) -> object:
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        if isinstance(value, tuple) and hasattr(value, "_asdict"):
-            return {name: plain(one) for name, one in value._asdict().items()}
-        if isinstance(value, tuple | list):
-            return [plain(one) for one in value]
-        return {str(name): plain(one) for name, one in value.items()} if isinstance(value, dict) else value
+    Each pair is asked twice alone, once swapped, and once in each size, at the account and model of the first request, by the
+    settings of this environment; no Kafka is needed. Exit 0 if all sizes are shown fine, 3 if one is bent, 4 if one is not
+    known yet, 1 if nothing could be asked.
+    """
+    from cli.quality.conducting import Wanted, conduct_experiment
 
-    made = plain(told)
-    assert isinstance(made, dict)
-    return made
+    try:
+        of = tuple(dict.fromkeys(int(size) for size in sizes.split(",")))
+    except ValueError:
+        of = ()
+    if not of or not all(2 <= size <= 64 for size in of):
+        raise typer.BadParameter(f"--sizes {sizes}: give sizes of 2 to 64 with commas between, as 4,8,16,32")
+    if by not in ("calls", "batch"):
+        raise typer.BadParameter(f"--by {by}: must be calls or batch")
+    if not plan and budget <= 0:
+        raise typer.BadParameter("an experiment spends money: say how much at most, in USD, as --budget 0.50; or --plan")
+    wanted = Wanted(of, by == "batch", budget, precision / 100, margin / 100, seed)
+    raise typer.Exit(conduct_experiment(requests, wanted, None if plan else html, as_json=as_json))
 
 
 def _print(told: RankingReport) -> None:

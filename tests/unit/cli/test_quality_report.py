@@ -11,9 +11,9 @@ import pytest
 
 from cli.quality.answers import Answered, Answers, Asked, Requests
 from cli.quality.batch_topics import Batch
-from cli.quality.command import shown
 from cli.quality.ranking_report import RankingReport, sentences
 from cli.quality.ranking_report import report as full_report
+from cli.quality.shown import shown
 from domain.answer import Answer
 from domain.comparison import Member
 from domain.job import ClosedBy, Plan, Policy, Transport

@@ -3,7 +3,7 @@
 import pytest
 
 from compare import ideal, workload
-from compare.case import Case, all_cases, asked_at_s, night_cron
+from compare.case import LONG_LINES, Case, all_cases, asked_at_s, night_cron
 from compare.events import Events
 from compare.limits import SIZES
 from compare.model import play
@@ -51,6 +51,16 @@ def test_a_night_is_waited_for_and_halves_the_price() -> None:
     assert nightly.cost_usd == pytest.approx(single.cost_usd / 2, rel=0.05)
 
 
+def test_long_lines_of_shared_essays_are_paid_once_for_each_essay() -> None:
+    single = play(Case("per_request", "anthropic", "large", "dense")).cost_usd
+    shares = {
+        size: play(Case("per_round", "anthropic", "large", "dense", size, "shared_essays")).cost_usd / single
+        for size in (8, *LONG_LINES)
+    }
+
+    assert shares == pytest.approx({8: 0.206, 16: 0.160, 32: 0.126, 64: 0.108}, abs=0.004)
+
+
 def test_bundles_of_eight_take_an_eighth_of_the_operations() -> None:
     row = play(Case("serial_bundle", "anthropic", "large", "dense", 8, "shared_essays"))
 
@@ -72,7 +82,9 @@ def test_the_cases_hold_every_strategy_at_both_providers() -> None:
     assert {(case.strategy, case.provider) for case in cases} == {
         (strategy, provider) for strategy in STRATEGIES for provider in ("anthropic", "openai")
     }
-    assert len({case.name for case in cases}) == len(cases) == 144
+    assert len({case.name for case in cases}) == len(cases) == 162
+    lines = {case.bundle_size for case in cases if case.batched and case.workload == "dense"}
+    assert lines == {1, 8, 16, 32, 64}
 
 
 def test_the_workload_has_the_recorded_lengths() -> None:

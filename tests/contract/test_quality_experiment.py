@@ -1,0 +1,122 @@
+"""`roundbatch quality experiment` against simulated judges: the plan, the budget, and what it says of honest and bent ones."""
+
+import itertools
+import json
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from cli.main import app
+from simulator.control import SimulatorControl
+from tests.harness.forked import forked_simulator
+from tests.harness.requests import body
+
+ESSAYS = 10
+
+
+@contextmanager
+def judged_by(**traits: float) -> Iterator[tuple[SimulatorControl, CliRunner]]:
+    with forked_simulator(seed=5, judge_slope=14, retest=1.0, **traits) as control:
+        environment = {
+            "ANTHROPIC_API_KEY": "k",
+            "ANTHROPIC_BASE_URL": control.base_url,
+            "ROUNDBATCH_DEFAULT_PROVIDER": "anthropic",
+        }
+        yield control, CliRunner(env=environment)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = random.Random(2)
+    file = tmp_path_factory.mktemp("experiment") / "pairs.jsonl"
+    lines = [one_line(*rng.sample(pair, 2)) for pair in itertools.combinations(range(ESSAYS), 2)]
+    unusable = {**one_line(0, 1), "prompt_blocks": None}
+    file.write_text("\n".join(json.dumps(line) for line in (*lines, unusable)))
+    return file
+
+
+def one_line(a: int, b: int) -> dict[str, Any]:
+    made = body("anthropic", callback_topic="results")
+    for block, name, number in ((1, "A", a), (2, "B", b)):
+        made["prompt_blocks"][block]["content"] = (
+            f"**Essay {name} (ID: e{number}):**\nEssay {number}. [quality:{number / 9:.3f}]"
+        )
+    made["user_prompt"] = "\n\n".join(block["content"] for block in made["prompt_blocks"])
+    return made
+
+
+def experiment(runner: CliRunner, pairs: Path, *more: str) -> Result:
+    return runner.invoke(app, ["quality", "experiment", str(pairs), "--html", str(pairs.with_suffix(".html")), *more])
+
+
+def test_a_plan_asks_nothing(pairs: Path) -> None:
+    with judged_by() as (simulator, runner):
+        done = experiment(runner, pairs, "--plan", "--sizes", "4,8")
+        assert simulator.calls() == []
+    assert done.exit_code == 0, done.output
+    assert "45 pairs at anthropic claude-haiku-5-5, by calls; 1 lines of the file are left out" in done.stderr
+    for words in ("two single answers and a swapped one: about $", "in bundles of 8: about $", "all: about $"):
+        assert words in done.stderr
+
+
+@pytest.mark.parametrize("by", ["calls", "batch"])
+def test_a_bent_judge_is_found(pairs: Path, by: str) -> None:
+    with judged_by(bundle_shift=0.7) as (simulator, runner):
+        done = experiment(runner, pairs, "--budget", "1", "--sizes", "8", "--by", by, "--json")
+        ledger, truth = simulator.ledger(), simulator.truth()
+    assert done.exit_code == 3, done.output
+    told = json.loads(done.stdout)
+    (arm,) = told["arms"]
+    assert (arm["audits"], arm["missing"], arm["finding"]) == (45, 0, "bent")
+    assert arm["shift"]["low"] - 0.05 < truth["expected"]["bundles"]["8"]["shift"] < arm["shift"]["high"] + 0.05
+    assert told["spent_usd"] == pytest.approx(ledger["cost_usd"])
+    assert ledger["batches"] == (0 if by == "calls" else 3)  # of lines of 1, of 8, and of the 5 that are left
+    page = pairs.with_suffix(".html").read_text()
+    assert "Bundles of 8 are bent: " in page
+    assert "<svg" in page
+    assert "Essay 3." not in page  # no text of an essay
+
+
+def test_an_honest_judge_is_not_known_from_few_pairs_and_never_called_fine_for_lack_of_data(pairs: Path) -> None:
+    with judged_by() as (_, runner):
+        done = experiment(runner, pairs, "--budget", "1", "--sizes", "4")
+    assert done.exit_code == 4, done.output
+    assert "No size of bundle is shown fine for anthropic claude-haiku-5-5 yet." in done.stdout
+    assert "Bundles of 4: not known yet (45 of about " in done.stdout
+
+
+def test_with_a_wide_margin_it_is_shown_fine_and_the_setting_is_told(pairs: Path) -> None:
+    with judged_by() as (_, runner):
+        done = experiment(runner, pairs, "--budget", "1", "--sizes", "4", "--margin", "25")
+    assert done.exit_code == 0, done.output
+    assert "Bundles up to 4 are shown fine" in done.stdout
+    assert "ROUNDBATCH_ANTHROPIC__BUNDLE_SIZE=4" in done.stdout
+
+
+def test_it_stops_at_its_budget(pairs: Path) -> None:
+    with judged_by() as (simulator, runner):
+        done = experiment(runner, pairs, "--budget", "0.003", "--sizes", "8")
+        spent = simulator.ledger()["cost_usd"]
+    assert 0.001 < spent <= 0.003
+    assert "the budget of $0.0030 is enough for about" in done.stderr
+
+
+def test_what_cannot_be_asked_is_said(pairs: Path, tmp_path: Path) -> None:
+    with judged_by() as (simulator, runner):
+        assert "say how much at most, in USD, as --budget 0.50" in experiment(runner, pairs).output
+        assert "give sizes of 2 to 64" in experiment(runner, pairs, "--plan", "--sizes", "1,8").output
+        empty = tmp_path / "none.jsonl"
+        empty.write_text("")
+        nothing = experiment(runner, empty, "--plan")
+        assert nothing.exit_code == 1
+        assert "is a pair that can be asked both ways" in nothing.stderr
+        simulator.faults(fault="status", rate=1.0, status=401)
+        refused = experiment(runner, pairs, "--budget", "1", "--sizes", "8")
+    assert refused.exit_code == 1
+    assert "nothing could be asked: " in refused.stderr
