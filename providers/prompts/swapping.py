@@ -1,10 +1,8 @@
 """The swapped prompt of a comparison: the same two essays, each under the other's heading."""
 
-from dataclasses import replace
-
 from domain.comparison import BLOCK_JOINT
 from providers.prompts.layouts import essay_texts
-from providers.prompts.sources import PromptSource
+from providers.prompts.sources import PromptSource, SourceBlock
 
 
 def swapped(source: PromptSource) -> PromptSource | None:
@@ -17,7 +15,8 @@ def swapped(source: PromptSource) -> PromptSource | None:
         return None
     (first, first_text), (second, second_text) = texts
     at = next(place for place, block in enumerate(source.blocks) if not block.cacheable)
+    turned = (f"**Essay A (ID: {second}):**{second_text}", f"**Essay B (ID: {first}):**{first_text}")
     blocks = list(source.blocks)
-    blocks[at] = replace(blocks[at], content=f"**Essay A (ID: {second}):**{second_text}")
-    blocks[at + 1] = replace(blocks[at + 1], content=f"**Essay B (ID: {first}):**{first_text}")
+    for place, content in enumerate(turned, start=at):
+        blocks[place] = SourceBlock(content, cacheable=False, ttl=blocks[place].ttl)
     return PromptSource(BLOCK_JOINT.join(block.content for block in blocks), tuple(blocks))
