@@ -91,7 +91,7 @@ class ReconcileLoop:
     async def run(self, stream: StreamT[bytes]) -> None:
         """Handle what comes, for ever."""
         async for event in events(stream):
-            with failstop.guard("reconcile", failstop.place_of(event.message)):
+            with failstop.guard("reconcile", event.message):
                 await self._delivered.room()
                 with self._heartbeat.turn():
                     await self._take(event)
@@ -109,7 +109,7 @@ class ReconcileLoop:
         while view.waits_for_collect and not view.dead:
             message: Message = view.waits_for_collect[0]
             # A failure names this record, which may have waited, and not the one that the loop is at now.
-            with failstop.guard("reconcile", failstop.place_of(message)):
+            with failstop.guard("reconcile", message):
                 try:
                     effects = self._reconcile.handle(view, message)
                 except MustWait:
@@ -141,7 +141,7 @@ class CollectLoop:
     async def run(self, stream: StreamT[bytes]) -> None:
         """Handle what comes, for ever."""
         async for event in events(stream):
-            with failstop.guard("collect", failstop.place_of(event.message)):
+            with failstop.guard("collect", event.message):
                 await self._delivered.room()
                 with self._heartbeat.turn():
                     await self._take(event)

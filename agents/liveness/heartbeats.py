@@ -1,7 +1,6 @@
 """Signs of life of the worker's loops."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from streams.clock import Clock
@@ -27,14 +26,15 @@ class Heartbeat:
         """The turn is over; nothing is to be done before something comes."""
         self.last_s, self.resting = self.now_s(), True
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """One turn of a loop that rests between them."""
+    def turn(self) -> "Heartbeat":
+        """A context: one turn of a loop that rests between them."""
+        return self
+
+    def __enter__(self) -> None:
         self.beat()
-        try:
-            yield
-        finally:
-            self.rest()
+
+    def __exit__(self, *_: object) -> None:
+        self.rest()
 
     @property
     def silent_s(self) -> float:

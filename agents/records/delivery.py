@@ -90,7 +90,7 @@ class Delivery:
         elif not isinstance(error, TooLarge):
             done.set_exception(error)
         else:
-            with failstop.guard("result refused for its size", failstop.place_of(message)):
+            with failstop.guard("result refused for its size", message):
                 self._refused(message, event, error, done)
 
     def _refused(self, message: Message, event: Event, error: TooLarge, done: "asyncio.Future[Outcome | None]") -> None:

@@ -25,7 +25,7 @@ def stops(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, RecordPlace | None
 
 
 def test_a_handler_that_raises(stops: list[tuple[str, RecordPlace | None]]) -> None:
-    with failstop.guard("reconcile", failstop.place_of(RECORD)):
+    with failstop.guard("reconcile", RECORD):
         raise ValueError
     assert stops == [("reconcile", PLACE)]
 
