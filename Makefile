@@ -68,6 +68,7 @@ bench: $(VENV)/installed ## throughput, the gateway, restarts, into build/; how 
 	$(BIN)/python -m bench.latency
 	$(BIN)/python -m bench.gateway
 	$(BIN)/python -m bench.restart
+	$(BIN)/python -m bench.neighbour
 	$(BIN)/python -m pytest tests/contract/test_limits_used.py -m figure -s
 
 compare: $(VENV)/installed ## all strategies on the recorded workload, cost against time, into build/compare.html

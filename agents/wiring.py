@@ -8,6 +8,7 @@ import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
@@ -173,6 +174,8 @@ def _money(settings: Settings, edges: Edges, due: DueJobs) -> Money:
     batch_queue = BatchQueue(settings, views, clock, due.wake)
     places = {name: settings.provider(name).max_concurrent_calls for name in edges.accounts}
     admission = Admission(places, pauses, budgets, batch_queue, due.wake)
+    for name, account in edges.accounts.items():
+        account.limiter.count_behind(partial(admission.calls_waiting, name))
     return Money(settings, edges.accounts, pauses, budgets, batch_queue, admission)
 
 

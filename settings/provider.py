@@ -91,6 +91,13 @@ class ProviderSettings(BaseModel):
         ge=1,
         description="Most input tokens a minute, likewise: at Anthropic uncached ones; at OpenAI and OpenRouter all tokens.",
     )
+    limits_share: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=1.0,
+        description="The part of the limits a minute, set above or shown by headers, that all workers together may take; the "
+        "rest is for other programs on the account.",
+    )
     max_enqueued_items: int | None = Field(
         default=None,
         ge=1,

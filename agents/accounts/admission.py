@@ -34,6 +34,10 @@ class Admission:
         """Whether this worker has a key for the account."""
         return account in self._places[Transport.CALL]
 
+    def calls_waiting(self, account: str) -> int:
+        """Jobs of calls that wait for a place."""
+        return self._places[Transport.CALL][account].waiting
+
     def admit(self, view: PartitionView, job: Job) -> Decision:
         """Decide on a job that is planned and whose time has come. GO: its place is taken and its money reserved."""
         plan, key = job.plan, (view.partition, job.job_id)

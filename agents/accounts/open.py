@@ -91,5 +91,6 @@ def _limits(name: str, block: ProviderSettings, minute_s: float) -> AccountLimit
         requests_per_minute=block.requests_per_minute,
         input_tokens_per_minute=block.input_tokens_per_minute,
         output_tokens_per_minute=block.output_tokens_per_minute if isinstance(block, AnthropicSettings) else None,
+        limits_share=block.limits_share,
         minute_s=minute_s,
     )

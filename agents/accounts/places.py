@@ -23,6 +23,11 @@ class Places:
         self._next: list[tuple[int, int, str]] = []  # heap of (turns, deadline, round); outdated entries are skipped
         self._turn = 0  # turns of the round that was woken last: a round that comes later begins with these
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a place."""
+        return len(self._queued)
+
     def take(self, job_id: str, deadline_ms: int, wake: Callable[[], bool], round_key: str = "") -> bool:
         """Take a place, which a job that has one keeps. False: there is none, and `wake` is called once one is free.
 

@@ -42,7 +42,14 @@ class LimitCollector(Collector):
         throttled = CounterMetricFamily(
             "roundbatch_throttled_seconds", "Seconds in which any call or job waited, by what it waited for.", labels=_BY_MODEL
         )
+        by_others = CounterMetricFamily(
+            "roundbatch_limit_taken_by_others",
+            "What other programs and other workers took of the account's limit, as far as headers showed it.",
+            labels=_BY_MODEL,
+        )
         for provider, state in sorted(states.items()):
+            for (model, kind), taken in sorted(self._taken_by_others(state).items()):
+                by_others.add_metric((provider, model, kind), taken)
             for family, values in ((limit, self._limits(state)), (left, self._remaining(state))):
                 for (model, kind), value in sorted(values.items()):
                     family.add_metric((provider, model, kind), value)
@@ -66,13 +73,21 @@ class LimitCollector(Collector):
                 in_queue.add_metric((provider, model, kind), used)
                 if limit_of is not None:
                     most.add_metric((provider, model, kind), limit_of)
-        return [limit, left, throttled, in_queue, most, *_of_accounts(states)]
+        return [limit, left, throttled, by_others, in_queue, most, *_of_accounts(states)]
 
     def _limits(self, state: AccountState) -> dict[tuple[str, str], float]:
         return self._least((model, kind, one.limit) for model, kinds in state.limits.items() for kind, one in kinds.items())
 
     def _remaining(self, state: AccountState) -> dict[tuple[str, str], float]:
         return self._least((model, kind, one.remaining) for model, kinds in state.limits.items() for kind, one in kinds.items())
+
+    def _taken_by_others(self, state: AccountState) -> dict[tuple[str, str], float]:
+        found: defaultdict[tuple[str, str], float] = defaultdict(float)
+        for model, kinds in state.limits.items():
+            for kind, one in kinds.items():
+                if one.limit is not None:
+                    found[self._labels.model(model), kind] += one.taken_by_others
+        return found
 
     def _least(self, values: Iterable[tuple[str, str, float | None]]) -> dict[tuple[str, str], float]:
         found: dict[tuple[str, str], float] = {}
@@ -107,6 +122,7 @@ def _of_accounts(states: States) -> list[Metric]:
         gauges("roundbatch_calls_under_way", "Calls that the provider is answering.", lambda state: state.under_way),
         gauges("roundbatch_calls_at_once", "How many calls may be under way.", lambda state: state.concurrent_calls),
         gauges("roundbatch_account_share", "This worker's share of the account, by partitions.", lambda state: state.share),
+        gauges("roundbatch_limits_share", "What all workers may take of the limits.", lambda state: state.limits_share),
         gauges(
             "roundbatch_limit_pause_seconds",
             "How long calls still wait because the provider said so (429, 529); the longest of its models.",

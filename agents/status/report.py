@@ -151,9 +151,10 @@ def _limits(provider: str, state: AccountState) -> AccountLimits:
         under_way=state.under_way,
         at_once=state.concurrent_calls,
         share=state.share,
+        limits_share=state.limits_share,
         pause_s=max(state.paused_s.values(), default=0.0),
         left=[
-            Left(model, kind, one.limit, one.remaining)
+            Left(model, kind, one.limit, one.remaining, one.taken_by_others)
             for model, kinds in sorted(state.limits.items())[:SHOWN]
             for kind, one in kinds.items()
             if one.limit is not None and one.remaining is not None

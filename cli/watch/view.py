@@ -161,16 +161,21 @@ def _limits(limits: Sequence[MergedLimits], bars: bool) -> Table:
         calls = f"{account.under_way} of {account.at_once}, {account.waiting} wait"
         if account.pause_s > 0:
             calls += f", paused for {span(account.pause_s)}"
+        if account.limits_share < 1.0:
+            calls += f", may take {account.limits_share:.0%} of the limits"
         first = (account.provider, (calls, "red" if account.pause_s > 0 else ""))
         if not account.left:
             _row(table, *first, ("not known yet", "dim"))
         for one in account.left:
             left = f"{one.remaining:,.0f} of {one.limit:,.0f}"
+            kind = one.kind.replace("_", " ")
+            if one.taken_by_others:
+                kind += f", others took {one.taken_by_others:,.0f}"
             _row(
                 table,
                 *first,
                 (one.model, "dim"),
-                one.kind.replace("_", " "),
+                kind,
                 (left, "red" if one.remaining < 0.1 * one.limit else ""),
                 *((_bar(max(0.0, one.remaining), one.limit),) if bars else ()),
             )

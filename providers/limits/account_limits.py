@@ -14,7 +14,7 @@ A pure object: every method is told the time (seconds of any clock that never go
 After each of the last three, and when `next_s` has passed, `grants` is to be asked again. A refused call is asked anew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from domain.reply import Usage
@@ -22,6 +22,7 @@ from providers.limits.bucket import MINUTE_S
 from providers.limits.charging import Amounts, Charging, Kind, Size
 from providers.limits.fair_queue import FairQueue
 from providers.limits.headers import Seen
+from providers.limits.headroom import Queue
 from providers.limits.model_limits import Call, ModelLimits
 
 CONCURRENCY, PAUSE = "concurrency", "pause"
@@ -33,11 +34,12 @@ _MOST_MODELS = 100
 class LimitState:
     """One limit: what this worker may take a minute (None: no limit, or none known), and what of it is left.
 
-    Below 0: used in advance.
+    Below 0: used in advance. taken_by_others: since the start, by other programs and other workers, as far as headers showed.
     """
 
     limit: float | None
     remaining: float | None
+    taken_by_others: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class AccountState:
 
     limits: by model and kind (requests, input_tokens, output_tokens). throttled_s: by model and what calls waited for (these
     kinds, concurrency, pause): seconds in which at least one call stood there. paused_s: by model, where calls are paused.
+    share: this worker's, of what is all workers' together: limits_share of the account.
     """
 
     limits: dict[str, dict[str, LimitState]]
@@ -55,12 +58,14 @@ class AccountState:
     under_way: int
     concurrent_calls: int
     share: float
+    limits_share: float = 1.0
 
 
 class AccountLimits:
     """Requests, tokens and concurrent calls of one account; the former two by model.
 
-    A configured limit holds beside the one that the headers show; None: only what the headers show. full_at_start: the
+    A configured limit holds beside the one that the headers show; None: only what the headers show. limits_share: the part of
+    either that is roundbatch's, all workers together; what is left of the account is for other programs. full_at_start: the
     configured buckets start full, as after a minute in which nobody used the account; otherwise the first answers tell how full
     they are. paced_at_start: calls are paced before the first answer too, since most accounts have limits.
     """
@@ -73,13 +78,16 @@ class AccountLimits:
         requests_per_minute: float | None = None,
         input_tokens_per_minute: float | None = None,
         output_tokens_per_minute: float | None = None,
+        limits_share: float = 1.0,
         minute_s: float = MINUTE_S,
         full_at_start: bool = False,
         paced_at_start: bool = True,
     ) -> None:
         self.concurrent_calls = concurrent_calls
         self.share = 1.0
+        self.limits_share = limits_share
         self.under_way = 0
+        self.behind: Callable[[], int] = lambda: 0  # calls that are not asked for yet, and will be
         self._charging = charging
         self._configured = {
             Kind.REQUESTS: requests_per_minute,
@@ -103,7 +111,13 @@ class AccountLimits:
         limits = self._models.pop(name, None)
         if limits is None:
             limits = ModelLimits(
-                self._charging, self._configured, minute_s=self._minute_s, full=self._full, paced=self._paced, share=self.share
+                self._charging,
+                self._configured,
+                ours=self.limits_share,
+                minute_s=self._minute_s,
+                full=self._full,
+                paced=self._paced,
+                share=self.share,
             )
             if len(self._models) >= _MOST_MODELS:
                 self._forget_one()
@@ -145,7 +159,7 @@ class AccountLimits:
                 held_back.update(dict.fromkeys(models, CONCURRENCY))
                 break
             limits = self.model(model)
-            wait_s, kind = limits.wait_s(self._queue.head(model).size, now_s)
+            wait_s, kind = limits.wait_s(self._queue.head(model).size, now_s, self._queued())
             if wait_s > 0:
                 held_back[model] = PAUSE if kind is None else kind.value
                 continue
@@ -155,6 +169,9 @@ class AccountLimits:
             granted.append(call)
         self._held_back = held_back
         return granted
+
+    def _queued(self) -> Queue:
+        return Queue(self.waiting - 1 + self.behind(), self.concurrent_calls)
 
     def _note_throttled(self, now_s: float) -> None:
         for model, what in self._held_back.items():
@@ -166,7 +183,8 @@ class AccountLimits:
         """Seconds until a waiting call may go if nothing else happens; None: only the end of another call lets one go."""
         if self.under_way >= self.concurrent_calls:
             return None
-        waits = [self.model(model).wait_s(self._queue.head(model).size, now_s)[0] for model in self._queue.models()]
+        queue = self._queued()
+        waits = [self.model(model).wait_s(self._queue.head(model).size, now_s, queue)[0] for model in self._queue.models()]
         return min(waits, default=None)
 
     def answered(
@@ -223,7 +241,9 @@ class AccountLimits:
             limits[name] = {}
             for kind, bucket in one.buckets.items():
                 bucket.refill(now_s)
-                limits[name][kind.value] = LimitState(bucket.limit, None if bucket.limit is None else bucket.level)
+                limits[name][kind.value] = LimitState(
+                    bucket.limit, None if bucket.limit is None else bucket.level, bucket.taken_by_others
+                )
         paused = {name: one.paused_s(now_s) for name, one in self._models.items()}
         return AccountState(
             limits=limits,
@@ -233,6 +253,7 @@ class AccountLimits:
             under_way=self.under_way,
             concurrent_calls=self.concurrent_calls,
             share=self.share,
+            limits_share=self.limits_share,
         )
 
 

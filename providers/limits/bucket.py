@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from providers.limits.charging import Kind
 from providers.limits.headers import Seen
+from providers.limits.headroom import Lag, Queue
 from providers.limits.others import Others
 
 MINUTE_S = 60.0
@@ -17,6 +18,9 @@ _STALE = 1.0
 _STALE_SHARED = 0.25
 # The share of the other workers' part that is left untouched while they seem idle: enough for the call by which they come back.
 _LEFT_TO_IDLE = 0.1
+# Minutes for which somebody who was noticed is expected to come again; until then the last calls leave most of the headroom.
+_STRANGER_STAYS = 2.0
+_WEIGHT = 0.1  # of the latest call in the mean
 _ROUNDING = 1e-9
 
 
@@ -49,48 +53,66 @@ class Since(NamedTuple):
 class Bucket:
     """A continuous token bucket. `level` is never above what the provider holds, if only this worker calls.
 
-    configured: the most a minute by setting, None: what the headers show. full: it is full at the start. paced: while
-    nothing is known of it, a few calls a second go (requests alone). share: this worker's part of it.
+    configured: the most a minute by setting, None: what the headers show. ours: the part of either that is roundbatch's,
+    all workers together. full: it is full at the start. paced: while nothing is known of it, a few calls a second go (requests
+    alone). share: this worker's part of what is ours.
     The provider's minute lasts `minute_s` (60; tests and `make compare` shorten it together with the simulator's).
     """
 
-    def __init__(self, kind: Kind, configured: float | None, *, minute_s: float, full: bool, paced: bool) -> None:
+    def __init__(self, kind: Kind, configured: float | None, *, ours: float, minute_s: float, full: bool, paced: bool) -> None:
         self.kind = kind
         self.configured = configured
+        self.ours = ours
         self.shown: float | None = None  # the provider's own limit, by its headers
         self.known = full and configured is not None
-        self._unknown = _UNKNOWN.get(kind) if paced else None
+        guess = _UNKNOWN.get(kind) if paced else None
+        self._unknown = ours * guess if guess is not None else None
         self.share = 1.0
         self.minute_s = minute_s
+        # What this worker may take a minute (None: no limit, or none known), may have there at once, and gains a second.
+        self.limit: float | None = None
+        self.capacity: float | None = None
+        self.rate = 0.0
+        self._is_part = False  # all workers together may take less than the provider permits
         self._shown_at = self._heard_at = float("-inf")
         self._at: float | None = None
-        self.level = float(configured) if full and configured is not None else 0.0
+        self.level = ours * configured if full and configured is not None else 0.0
+        self._usual = 0.0  # what calls take of it: a moving mean
+        self._there: float | None = None  # what the provider's bucket holds, with this worker's share of its refill
         self._stale_s = _STALE * minute_s
         self._others = Others(self._stale_s)
         # Charges that may not have reached the provider yet: until they have, a full bucket there is losing its refill.
         self._fresh: deque[tuple[float, float]] = deque()
         self._fresh_sum = self._leaving = 0.0
         self._reach_s = reach_s(minute_s)
+        self._measure()
+
+    def set_share(self, share: float) -> None:
+        """This worker's part of what is ours from now on."""
+        self.share = share
+        self._measure()
+        if self.capacity is not None:
+            self.level = min(self.level, self.capacity)
+
+    def _measure(self) -> None:
+        """Work out anew what follows from the limits, the share, and whether the level is known."""
+        limits = [limit for limit in (self.configured, self.shown) if limit is not None]
+        of_all = self.ours * min(limits) if limits else None
+        self.limit = self.capacity = None if of_all is None else self.share * of_all
+        self._is_part = of_all is not None and self.shown is not None and of_all < self.shown
+        if self.is_guessed and self._unknown is not None:
+            self.capacity = self.share * self._unknown
+        self.rate = (self.capacity or 0.0) / self.minute_s
 
     @property
-    def limit(self) -> float | None:
-        """What this worker may take a minute; None: no limit, or none known."""
-        known = [limit for limit in (self.configured, self.shown) if limit is not None]
-        return self.share * min(known) if known else None
+    def taken_by_others(self) -> float:
+        """What others took since the start, as far as answers have shown."""
+        return self._others.taken
 
     @property
-    def capacity(self) -> float | None:
-        """The most that may be there at once."""
-        if self.limit is None and self._unknown is not None and not self.known:
-            return self.share * self._unknown
-        return self.limit
-
-    @property
-    def rate(self) -> float:
-        """Refill per second; 0 where there is no limit."""
-        if self.limit is not None:
-            return self.limit / self.minute_s
-        return self.share * self._unknown / self.minute_s if self._unknown is not None and not self.known else 0.0
+    def is_guessed(self) -> bool:
+        """Whether its limit is taken to be that of the smallest accounts."""
+        return self._unknown is not None and self.limit is None and not self.known
 
     @property
     def _arriving(self) -> float:
@@ -106,8 +128,10 @@ class Bucket:
         self._fill(now_s)
         if self.known and self.shown is not None and now_s - self._heard_at > self._stale_s:
             self.known = False
+            self._measure()
             self.level = min(self.level, 0.0)
-            self._others = Others(self._stale_s)
+            self._there = None
+            self._others.forget()
 
     def _fill(self, until_s: float) -> None:
         assert self._at is not None
@@ -115,29 +139,51 @@ class Bucket:
         if self.capacity is not None:
             self.level = max(self.level, min(self.level + elapsed_s * self.rate, self.capacity - self._arriving))
         if self.shown is not None:
-            self._others.refill(elapsed_s * self.shown / self.minute_s, self.shown - self._arriving)
+            refilled, most = elapsed_s * self.shown / self.minute_s, self.shown - self._arriving
+            self._others.refill(refilled, most)
+            if self._there is not None:
+                self._there = max(self._there, min(self._there + self.share * refilled, most))
 
-    def wait_s(self, amount: float, now_s: float, *, first: bool) -> float:
+    def wait_s(self, amount: float, now_s: float, *, first: bool, lag: Lag, queue: Queue) -> float:
         """Seconds until `amount` is there, 0 when it is; more than the bucket holds waits for a full one.
 
-        first: nothing is under way that would show how full the bucket is; then one call goes to find out.
+        first: nothing is under way that would show how full the bucket is; then one call goes to find out. While others wait
+        behind it, a call leaves the headroom.
         """
         self.refill(now_s)
         if self.capacity is None or amount <= 0 or (first and not self.known):
             return 0.0
         needed = min(amount, self.capacity)
+        wait_s = self._too_little_s(needed, now_s, lag, queue)
         lacking = needed - self.level
         if lacking <= _ROUNDING * self.capacity:
-            return 0.0
-        wait_s = lacking / self.rate
+            return wait_s
+        wait_s = max(wait_s, lacking / self.rate)
         if self._fresh and needed > self.capacity - self._arriving:  # nothing is added before what is fresh has arrived
             wait_s = max(wait_s, self._fresh[0][0] + self._reach_s - now_s)
         return wait_s + 1e-6
 
-    def charge(self, amount: float, now_s: float) -> None:
-        """Take what a call will take."""
+    def _too_little_s(self, needed: float, now_s: float, lag: Lag, queue: Queue) -> float:
+        """Seconds until the provider's bucket holds what a call needs and the headroom."""
+        if self._there is None or self.shown is None:
+            return 0.0
+        refill = self.shown / self.minute_s
+        # What several workers notice is most often each other.
+        beside = self.share == 1.0 and now_s - self._others.noticed_s < _STRANGER_STAYS * self.minute_s
+        left = lag.headroom(needed, self._usual, self.shown, rate=self.rate, refill=refill, queue=queue, beside=beside)
+        lacking = needed + left - self._there
+        return lacking / (self.share * refill) + 1e-6 if lacking > _ROUNDING * self.shown else 0.0
+
+    def _take(self, amount: float) -> None:
         self.level -= amount
         self._others.take(amount)
+        if self._there is not None:
+            self._there -= amount
+
+    def charge(self, amount: float, now_s: float) -> None:
+        """Take what a call will take."""
+        self._take(amount)
+        self._usual += _WEIGHT * (amount - self._usual)
         if amount > 0:
             self._fresh.append((now_s, amount))
             self._fresh_sum += amount
@@ -159,8 +205,7 @@ class Bucket:
 
     def correct(self, more: float) -> None:
         """Take so much more (negative: give back), now that it is known better what a call took."""
-        self.level -= more
-        self._others.take(more)
+        self._take(more)
         if more < 0 and self.capacity is not None:
             self.level = min(self.level, self.capacity)
 
@@ -174,21 +219,26 @@ class Bucket:
         # Of answers that overtake each other the later sent knows better; a lower limit is believed at once.
         if self.shown is None or seen.limit < self.shown or sent_s >= self._shown_at:
             if seen.limit != self.shown:
-                self._shown_at = now_s
+                self._shown_at, self._there = now_s, None
             self.shown = seen.limit
         first = not self.known
         self.known, self._heard_at = True, now_s
+        self._measure()
         assert self.limit is not None
+        if seen.limit != self.shown and not refused:  # what was left under a limit that has changed since
+            return None
         highest = seen.remaining + 1.0 + since.most.by  # what remains is told in whole numbers
         borrows = self._borrows(now_s)
         self._others.observe(seen.remaining + since.least.by, highest, self.shown, now_s)
+        surely_there = seen.remaining + since.least_of_share.by
+        self._there = surely_there if self._there is None else max(surely_there, min(self._there, highest))
         if refused or (borrows and not self._borrows(now_s)):
             self.level = min(self.level, self.share * seen.remaining)
         counted_from_s = None
         lowest, change = self._surely_mine(seen, since, first, now_s)
         if lowest > self.level:
             self.level, counted_from_s = lowest, change.counted_from_s
-        if highest < self.level:
+        if highest < self.level and not self._is_part:
             self.level, counted_from_s = highest, since.most.counted_from_s
         if first or self.share == 1.0:
             self.level = min(self.level, self.limit)
@@ -203,8 +253,8 @@ class Bucket:
         assert self.limit is not None
         assert self.shown is not None
         least, of_share = since.least, since.least_of_share
-        if self.configured is not None and self.configured < self.shown:
-            # What the provider would permit above the setting is not for this worker; but it shows that there is something.
+        if self._is_part:
+            # What the provider would permit above that is not for this worker; but it shows that there is something.
             return min(self.limit, seen.remaining + least.by) if first else self.level, least
         if self.share == 1.0:
             return seen.remaining + least.by, least
@@ -228,4 +278,5 @@ class Bucket:
         if self.shown is None and not self.known:
             self.refill(now_s)
             self.known = True
+            self._measure()
             self.level = min(self.level, self.configured or 0.0)

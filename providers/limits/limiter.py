@@ -58,6 +58,10 @@ class Limiter:
         self._limits.set_share(share)
         self._let_go()
 
+    def count_behind(self, count: Callable[[], int]) -> None:
+        """Tell how many calls, at least, will be asked for beside those that wait here."""
+        self._limits.behind = count
+
     def state(self) -> AccountState:
         """What the metrics show."""
         return self._limits.state(self._now_s())

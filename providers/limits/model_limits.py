@@ -11,12 +11,15 @@ from providers.limits.bucket import MINUTE_S, Bucket, Change, Since, reach_s
 from providers.limits.calibration import Calibration
 from providers.limits.charging import Amounts, Charging, Kind, Size
 from providers.limits.headers import Seen
+from providers.limits.headroom import Lag, Queue
 
 REFUSED = BackOff(1.0, 60.0)  # where the provider does not say for how long
 SHORTEST_WAIT_S = 0.1  # a Retry-After of 0 would be asked again in a tight loop
 # A longer Retry-After is cut to this and then asked again: a wait of a day would outlive every deadline.
 LONGEST_RETRY_AFTER_S = 900.0
 _LONGEST_LEAVING_S = 2.0  # between a call's being granted and its being sent, in a process that is busy
+# Where nothing is known of the limits, the first call goes alone: for so long, and then others follow at the slowest pace.
+_ALONE_S = 4.0
 _ALL, _NONE = -math.inf, math.inf  # calls under way that a Change counts
 
 
@@ -47,17 +50,22 @@ class ModelLimits:
         charging: Charging,
         configured: Mapping[Kind, float | None],
         *,
+        ours: float = 1.0,
         minute_s: float = MINUTE_S,
         full: bool = False,
         paced: bool = True,
         share: float = 1.0,
     ) -> None:
         self._charging = charging
-        self.buckets = {kind: Bucket(kind, configured.get(kind), minute_s=minute_s, full=full, paced=paced) for kind in Kind}
+        self.buckets = {
+            kind: Bucket(kind, configured.get(kind), ours=ours, minute_s=minute_s, full=full, paced=paced) for kind in Kind
+        }
         self.input, self.output = Calibration(), Calibration()
         self.under_way = 0
         self._sent: deque[Call] = deque()  # by sent_s: those under way, and those that came back while an older one was
         self._reach_s = reach_s(minute_s)
+        self._alone_s = _ALONE_S * minute_s / MINUTE_S
+        self._lag = Lag(self._reach_s)
         self._resume_s = float("-inf")
         self._charged = self._settled = 0.0  # output tokens of all calls so far, and of those that are over
         self._refusals = 0  # pauses in a row without a success between them
@@ -67,9 +75,7 @@ class ModelLimits:
     def set_share(self, share: float) -> None:
         """This worker's part of the account from now on."""
         for bucket in self.buckets.values():
-            bucket.share = share
-            if bucket.capacity is not None:
-                bucket.level = min(bucket.level, bucket.capacity)
+            bucket.set_share(share)
 
     # -- before a call -------------------------------------------------------------------------------------------
 
@@ -77,14 +83,16 @@ class ModelLimits:
         """What a call of this size is charged before it is sent."""
         return self._charging.before(size, self.input.factor, self.output.factor)
 
-    def wait_s(self, size: Size, now_s: float) -> tuple[float, Kind | None]:
+    def wait_s(self, size: Size, now_s: float, queue: Queue) -> tuple[float, Kind | None]:
         """Seconds until a call of this size may go, and the limit it waits for: (0, None) when it may, None: a pause."""
         paused_s = self.paused_s(now_s)
         if paused_s > 0:
             return paused_s, None
         longest: tuple[float, Kind | None] = (0.0, None)
         for bucket, amount in zip(self.buckets.values(), self.estimate(size), strict=True):
-            wait_s = bucket.wait_s(amount, now_s, first=not self.under_way)
+            wait_s = bucket.wait_s(amount, now_s, first=not self.under_way, lag=self._lag, queue=queue)
+            if bucket.is_guessed and self.under_way:
+                wait_s = max(wait_s, self._sent[0].sent_s + self._alone_s - now_s)
             if wait_s > longest[0]:
                 longest = wait_s, bucket.kind
         return longest
@@ -151,6 +159,7 @@ class ModelLimits:
 
     def returned(self, call: Call, now_s: float) -> None:
         """A call is over."""
+        self._lag.note(now_s - call.sent_s)
         call.returned_s = now_s
         self.under_way -= 1
         self._settled += call.amounts.output_tokens

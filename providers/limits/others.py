@@ -13,6 +13,12 @@ class Others:
 
     def __init__(self, forget_s: float) -> None:
         self.forget_s = forget_s
+        self.noticed_s = float("-inf")  # when somebody else's use was noticed last
+        self.taken = 0.0  # by others since the start, as far as answers have shown
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, for what was known of the bucket is too old."""
         self._level: float | None = None  # as if this worker were alone; None: never shown
         self._missing, self._missing_s = 0.0, 0.0
         self.seen_s = float("-inf")  # when somebody else's use was noticed, or this worker began to look
@@ -35,5 +41,7 @@ class Others:
         self._missing_s = now_s
         self._missing += max(0.0, self._level - highest)
         if self._missing > 1.0 + _UNEXPLAINED * limit:
-            self.seen_s, self._missing = now_s, 0.0
+            self.taken += self._missing
+            self.seen_s = self.noticed_s = now_s
+            self._missing = 0.0
         self._level = max(lowest, min(self._level, highest))

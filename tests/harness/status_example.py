@@ -104,7 +104,7 @@ def listed(task: "asyncio.Task[Any] | None" = None) -> OpenJobs:
 def told(task: "asyncio.Task[Any] | None" = None) -> Status:
     """The status that the worker would tell; with a task, calls are under way."""
     shown, known = view(), attempts(task)
-    limits = {"requests": LimitState(50.0, 31.0), "input_tokens": LimitState(40_000.0, 1_200.0)}
+    limits = {"requests": LimitState(50.0, 31.0, 12.0), "input_tokens": LimitState(40_000.0, 1_200.0)}
     return report.tell(
         [shown],
         known,
@@ -112,7 +112,7 @@ def told(task: "asyncio.Task[Any] | None" = None) -> Status:
         report.ProcessFacts("3f9c2a7be1", NOW_MS, 93_000.0, ()),
         limits={
             "anthropic": AccountState({}, {}, {}, 0, 0, 16, 1.0),
-            "openai": AccountState({"gpt-6-luna": limits}, {}, {"gpt-6-luna": 12.0}, 9, 3, 16, 1.0),
+            "openai": AccountState({"gpt-6-luna": limits}, {}, {"gpt-6-luna": 12.0}, 9, 3, 16, 1.0, 0.7),
         },
         batch_queues={("anthropic", ""): BatchQueueState(Amount(240, 500_000), 1_000.0, None, waiting=2, throttled_s=31.5)},
         money=MONEY,

@@ -8,17 +8,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What is left of a minute's requests or tokens of one model."""
+    """What is left of a minute's requests or tokens of one model.
+
+    taken_by_others: since the worker's start, by other programs and other workers, as far as headers showed it.
+    """
 
     model: str
     kind: str
     limit: float
     remaining: float
+    taken_by_others: float
 
 
 @dataclass(frozen=True, slots=True)
 class AccountLimits:
-    """The calls of an account in one worker, which may take `share` of its limits.
+    """The calls of an account in one worker, which may take `share` of what all workers may: `limits_share` of the limits.
 
     pause_s: how long calls still stand because the provider said so (429, 529); the longest of its models.
     """
@@ -28,6 +32,7 @@ class AccountLimits:
     under_way: int
     at_once: int
     share: float
+    limits_share: float
     pause_s: float
     left: Sequence[Left]
 
@@ -40,12 +45,16 @@ class MergedLimits:
     waiting: int
     under_way: int
     at_once: int
+    limits_share: float
     pause_s: float
     left: Sequence[Left]
 
     @classmethod
     def merge(cls, told: Iterable[AccountLimits]) -> list[MergedLimits]:
-        """By account: sums, for each worker tells of its share, and the longest pause."""
+        """By account: sums, for each worker tells of its share, and the longest pause.
+
+        What others took is the most that one worker saw, for each sees all the others.
+        """
         found: dict[str, list[AccountLimits]] = {}
         for account in told:
             found.setdefault(account.provider, []).append(account)
@@ -55,6 +64,7 @@ class MergedLimits:
                 waiting=sum(one.waiting for one in several),
                 under_way=sum(one.under_way for one in several),
                 at_once=sum(one.at_once for one in several),
+                limits_share=min(one.limits_share for one in several),
                 pause_s=max(one.pause_s for one in several),
                 left=_left(left for one in several for left in one.left),
             )
@@ -65,8 +75,14 @@ class MergedLimits:
 def _left(told: Iterable[Left]) -> list[Left]:
     found: dict[tuple[str, str], Left] = {}
     for one in told:
-        before = found.get((one.model, one.kind), Left(one.model, one.kind, 0.0, 0.0))
-        found[one.model, one.kind] = Left(one.model, one.kind, before.limit + one.limit, before.remaining + one.remaining)
+        before = found.get((one.model, one.kind), Left(one.model, one.kind, 0.0, 0.0, 0.0))
+        found[one.model, one.kind] = Left(
+            one.model,
+            one.kind,
+            before.limit + one.limit,
+            before.remaining + one.remaining,
+            max(before.taken_by_others, one.taken_by_others),
+        )
     return list(found.values())
 
 

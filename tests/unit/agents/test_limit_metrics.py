@@ -12,7 +12,7 @@ def state(models: int = 1) -> AccountState:
     return AccountState(
         limits={
             f"m{number}": {
-                "requests": LimitState(50.0 - number / 100, 12.5),
+                "requests": LimitState(50.0 - number / 100, 12.5, 8.0),
                 "input_tokens": LimitState(40_000.0, -300.0),
                 "output_tokens": LimitState(None, None),
             }
@@ -24,6 +24,7 @@ def state(models: int = 1) -> AccountState:
         under_way=3,
         concurrent_calls=16,
         share=0.5,
+        limits_share=0.7,
     )
 
 
@@ -39,6 +40,8 @@ def test_limits_what_is_left_and_what_calls_waited_for() -> None:
     assert told.get_sample_value("roundbatch_limit_per_minute", {**of, "kind": "requests"}) == 50
     assert told.get_sample_value("roundbatch_limit_remaining", {**of, "kind": "input_tokens"}) == -300
     assert told.get_sample_value("roundbatch_limit_per_minute", {**of, "kind": "output_tokens"}) is None  # not known
+    assert told.get_sample_value("roundbatch_limit_taken_by_others_total", {**of, "kind": "requests"}) == 8
+    assert told.get_sample_value("roundbatch_limit_taken_by_others_total", {**of, "kind": "output_tokens"}) is None
     assert told.get_sample_value("roundbatch_throttled_seconds_total", {**of, "kind": "pause"}) == 2.5
     assert told.get_sample_value("roundbatch_throttled_seconds_total", {**of, "kind": "concurrency"}) == 0
     for name, value in (
@@ -46,6 +49,7 @@ def test_limits_what_is_left_and_what_calls_waited_for() -> None:
         ("roundbatch_calls_under_way", 3),
         ("roundbatch_calls_at_once", 16),
         ("roundbatch_account_share", 0.5),
+        ("roundbatch_limits_share", 0.7),
         ("roundbatch_limit_pause_seconds", 7),
     ):
         assert told.get_sample_value(name, {"provider": "openai"}) == value, name

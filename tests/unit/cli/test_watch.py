@@ -105,7 +105,7 @@ async def test_workers_merge(status: Status) -> None:
     assert both.jobs.shown[0].age_s == both.jobs.shown[1].age_s > both.jobs.shown[2].age_s
     limits = both.limits[1]
     assert (limits.under_way, limits.pause_s) == (6, 12.0)
-    assert limits.left[0] == Left("gpt-6-luna", "requests", 100.0, 62.0)
+    assert limits.left[0] == Left("gpt-6-luna", "requests", 100.0, 62.0, 12.0)
     assert both.enqueued == [QueueUse("anthropic", "", "items", 480, 2_000.0, 4)]
     assert isinstance(both.money, MoneyStatus)
     assert both.money.day.spent_usd == pytest.approx(2 * 1.8342)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from simulator.limits import Limits
-from tests.unit.providers.limited_account import Play, items
+from tests.harness.limited_account import Play, items
 
 SMALL = {"requests": 50, "tokens": 40_000}
 MEDIUM = {"requests": 500, "tokens": 400_000}

@@ -166,7 +166,7 @@ def test_a_stale_answer_does_not_bring_a_higher_limit_back() -> None:
 
 def test_before_the_first_answer_one_call_goes_and_then_the_headers_tell() -> None:
     account = Account(requests_per_minute=None, full_at_start=False, paced_at_start=True)  # type: ignore[arg-type]
-    assert account.ask(100) == 1
+    assert account.ask(60) == 1
     account.now_s = 1.0
     account.core.answered(account.calls[0], 1.0, usage=Usage(50, 5), seen=seen(60, 59))
     assert len(account.go()) == 59

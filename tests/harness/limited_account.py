@@ -4,8 +4,10 @@ import heapq
 import itertools
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from domain.reply import Usage
@@ -18,6 +20,7 @@ from simulator.limits import Limiter, Limits
 EPOCH_S = 1_795_000_000.0  # the simulator tells times since 1970
 REACH_S = (0.02, 0.3)  # from a worker to the provider's bucket
 BACK_S = (0.005, 0.05)
+STRANGER_S = 3_600.0  # he is gone by then
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,36 @@ class Item:
     latency_s: float
 
 
+@dataclass(frozen=True)
+class Stranger:
+    """Another program at the account: it asks what it wants when it wants it, and does not ask again what was refused.
+
+    wants: the part of the account's tokens that it takes, evenly over a period of burst_s and pause_s, all in the burst.
+    """
+
+    wants: float = 0.3
+    burst_s: float = 20.0
+    pause_s: float = 40.0
+    first_s: float = 10.0
+
+    def calls(self, limits: Limits, until_s: float, drawn: random.Random) -> Iterator[tuple[float, int]]:
+        """When each of its calls reaches the provider, and its input tokens."""
+        period_s = self.burst_s + self.pause_s
+        start_s, owed = self.first_s, 0.0
+        while start_s < until_s:
+            owed += self.wants * (limits.tokens or 0) * period_s / limits.minute_s
+            sizes = []
+            while owed > 0:
+                sizes.append(drawn.randint(1_300, 2_900))
+                owed -= sizes[-1]
+            for at_s, size in zip(sorted(drawn.uniform(0.0, self.burst_s) for _ in sizes), sizes, strict=True):
+                yield start_s + at_s, size
+            start_s += period_s
+
+
 @dataclass
 class Play:
-    """A run. `items` are there at once; `shares` is one for each worker."""
+    """A run. `items` are there at once, or no more of them than `in_hand`; `shares` is one for each worker."""
 
     kind: str
     limits: Limits
@@ -43,8 +73,11 @@ class Play:
     max_tokens: int = 400
     at_end: bool = False  # the headers show the limits at the end of a call
     used: float = 0.0  # of the full buckets, before the start
-    configured: Mapping[str, float] = field(default_factory=dict)
+    configured: Mapping[str, Any] = field(default_factory=dict)
     changes: tuple[tuple[float, dict[str, Any]], ...] = ()
+    stranger: Stranger | None = None
+    in_hand: int | None = None  # calls that are asked for or under way at the same time, of each worker
+    reach_s: tuple[float, float] = REACH_S
     seed: int = 0
     now_s: float = 0.0
 
@@ -60,6 +93,9 @@ class Play:
         self.refused_s: list[float] = []
         self.ended: list[tuple[float, Item]] = []
         self.charged = 0.0
+        self.strange_s: list[float] = []  # when a call of the stranger was served
+        self.strange_refused_s: list[float] = []
+        self.strange_charged = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._items: dict[Call, Item] = {}
@@ -67,9 +103,19 @@ class Play:
         for core, share in zip(self.cores, self.shares, strict=True):
             core.set_share(share)
         for at_s, change in self.changes:
-            self._at(at_s, lambda change=change: self.provider.change(replace(self.limits, **change), self._time()))
+            self._at(at_s, partial(self._change, change))
+        self._later: dict[int, deque[Item]] = {}
         for item in self.items:
-            self._ask(item)
+            self._later.setdefault(item.worker, deque()).append(item)
+        for later in self._later.values():
+            for _ in range(min(len(later), self.in_hand or len(later))):
+                self._ask(later.popleft())
+        for worker, core in enumerate(self.cores):
+            core.behind = partial(self._behind, worker)
+        if self.stranger is not None:
+            strange = self.stranger.calls(self.limits, STRANGER_S, random.Random(self.seed + 1))
+            for at_s, tokens in strange:
+                self._at(at_s, partial(self._strange, tokens))
         for worker in range(len(self.cores)):
             self._let_go(worker)
         while self._events and len(self.ended) < len(self.items):
@@ -93,6 +139,13 @@ class Play:
         at_once = self.concurrent_calls * len(self.shares)
         return max(*waits, (math.ceil(len(self.items) / at_once) - 1) * latency_s, 0.0) + last_s
 
+    @property
+    def left_used(self) -> float:
+        """What the workers used of the tokens that the stranger left them, from the start until their last call was let in."""
+        before_s = self.ended[-1][0] - self.ended[-1][1].latency_s
+        permitted = (self.limits.tokens or 0) * (1.0 + before_s / self.limits.minute_s)
+        return self.charged / min(permitted - self.strange_charged, permitted * self.cores[0].limits_share)
+
     def _time(self) -> float:
         return EPOCH_S + self.now_s
 
@@ -111,7 +164,7 @@ class Play:
     def _let_go(self, worker: int) -> None:
         core = self.cores[worker]
         for call in core.grants(self.now_s):
-            self._within(REACH_S, lambda call=call: self._arrive(call))
+            self._within(self.reach_s, partial(self._arrive, call))
         wait_s = core.next_s(self.now_s)
         if wait_s is not None and not self.now_s < self._wakes.get(worker, 0.0) <= self.now_s + wait_s:
             self._wakes[worker] = self.now_s + wait_s
@@ -129,6 +182,21 @@ class Play:
         self.charged += amount
         self._at(self.now_s + item.latency_s, lambda: self._finish(call, shown))
 
+    def _change(self, change: dict[str, Any]) -> None:
+        self.provider.change(replace(self.limits, **change), self._time())
+
+    def _behind(self, worker: int) -> int:
+        return len(self._later.get(worker, ()))
+
+    def _strange(self, tokens: int) -> None:
+        if self.provider.admit(tokens, self._time()) > 0:
+            self.strange_refused_s.append(self.now_s)
+            return
+        self.strange_s.append(self.now_s)
+        self.strange_charged += tokens
+        if self.kind == "anthropic":
+            self._within((1.0, 2.0), lambda: self.provider.answered(70, self._time()))
+
     def _headers(self) -> dict[str, str]:
         show = self.provider.anthropic_headers if self.kind == "anthropic" else self.provider.openai_headers
         return show(self._time())
@@ -145,6 +213,9 @@ class Play:
         self.ended.append((self.now_s, item))
         usage = Usage(item.input_tokens, item.output_tokens)
         self.cores[item.worker].answered(call, self.now_s, usage=usage, seen=headers.read(shown))
+        if self._later[item.worker]:
+            self._let_go(item.worker)  # as a worker does, before the next is asked for
+            self._ask(self._later[item.worker].popleft())
         self._let_go(item.worker)
 
     def _refused(self, call: Call, retry_after_s: float, shown: dict[str, str]) -> None:
