@@ -34,6 +34,7 @@ class Batches:
         self._places: dict[tuple[str, int], TopicPartition] = {}
         self._behind: dict[TopicPartition, deque[Send]] = {}
         self._oldest: Any = None  # the batch with which those that come after it are due
+        self.lingers = True  # whether a batch that is begun now waits for the producer's linger
         self._cluster.add_listener(self._learned)
 
     def _learned(self, _: object) -> None:
@@ -85,6 +86,8 @@ class Batches:
 
     def _begun(self, place: TopicPartition) -> Any:
         batch = self._accumulator._append_batch(self._accumulator.create_builder(), place)
+        if not self.lingers:
+            batch._linger_time = 0.0
         if self._oldest is None or self._oldest._drain_waiter.done():
             self._oldest = batch
         else:

@@ -32,7 +32,10 @@ log = structlog.get_logger("outbox")
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024  # own topics and the producer allow this; inbound records are capped at 1 MiB
 _BATCH_BYTES, _LEAST_BATCH_BYTES = 256 * 1024, 16 * 1024
-_LINGER_MS = 5  # how long the producer gathers records
+# How long the producer gathers records, while so many are unacknowledged: then there is load, and a request with many of them
+# costs little more than one with few. With fewer a batch goes at once: a comparison has five hops, each of which would be
+# later by the whole time.
+_LINGER_MS, _LINGER_FROM = 5, 16
 _REFUSED_S = 60.0  # how long it is remembered which size a topic has refused: its limit may be raised
 _RECONNECT_S = 1.0
 
@@ -167,7 +170,10 @@ class Outbox:
         """Have a record go if that needs no waiting: it is in a batch then, or behind one, or it is over, or parked."""
         if send.lasting and not self._may_go(send):
             return True
-        if send.alone or self._batches is None or not self._batches.add(send):
+        if send.alone or self._batches is None:
+            return False
+        self._batches.lingers = self._handed >= _LINGER_FROM
+        if not self._batches.add(send):
             return False
         self._count(send, 1)
         return True
