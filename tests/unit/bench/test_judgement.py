@@ -21,7 +21,7 @@ from bench.judged_rounds import (
     ranks_found,
     trust,
 )
-from bench.judgement import bent, covered, quantile
+from bench.judgement import BEGIN, END, PAGE, SECTIONS, bent, covered, quantile
 from domain.audited import EXCESS, MEASURES, POSITION, SHIFT, Measure
 from domain.evidence import CERTAIN, FOR_GOOD, alarm_threshold, log_alarm, log_certificate, log_evidence
 
@@ -151,3 +151,10 @@ def test_choose_me_lifts_its_essay_unseen_and_choose_a_does_not() -> None:
     letters = injected(MARKERS["all of the line A"], 1.0, seeds=range(4), times=0)
     honest = injected("", 1.0, seeds=range(4), times=0)
     assert letters.one_letter >= 6 > honest.one_letter
+
+
+def test_the_page_has_every_table() -> None:
+    page = PAGE.read_text()
+    computed = page.partition(BEGIN)[2].partition(END)[0]
+    for title, words, head, *_ in SECTIONS:
+        assert f"### {title}\n\n{words}\n\n| {' | '.join(head)} |" in computed
