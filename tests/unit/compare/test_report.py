@@ -11,7 +11,7 @@ from agents.metrics.counters import Metrics
 from cli.main import app
 from compare import pairs, scraped, table
 from compare.answers import answers
-from compare.case import Case
+from compare.case import LONG_LINES, Case
 from compare.live import Live, expected_usd, provider_variables, providers_of, runs_of
 from compare.model import play_all
 from compare.page import page
@@ -22,7 +22,8 @@ from compare.words import duration
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
     """Rows of every way that the answers speak of, each played once and taken for every account and provider."""
-    ways = [("per_request", 1, None), ("per_round", 1, None), ("per_round", 8, "shared_essays"), ("nightly", 1, None)]
+    ways = [("per_request", 1, None), ("per_round", 1, None), ("nightly", 1, None)]
+    ways += [("per_round", size, "shared_essays") for size in (8, *LONG_LINES)]
     ways += [("serial_bundle", size, layout) for size in (4, 8, 32) for layout in ("verbatim", "shared_essays")]
     one_round = play_all(Case(name, "anthropic", "large", "rounds", size, layout, rounds=1) for name, size, layout in ways)
     return [
@@ -41,6 +42,7 @@ def test_the_answers_take_their_figures_from_the_rows(rows: list[Row]) -> None:
     assert "4711 operations for ten rounds" in " ".join(pressure.sentences)
     assert "per_round 4711" in " ".join(safest.sentences)
     assert cheapest.question == "Which is cheapest?"
+    assert "per_round with bundles of 64 as lines $" in " ".join(cheapest.sentences)
     assert any("per_request, 4 s" in sentence or "serial_bundle" in sentence for sentence in fastest.sentences)
 
 
@@ -49,6 +51,8 @@ def test_the_page_is_whole_by_itself_and_names_what_is_off(rows: list[Row]) -> N
     text = page([*rows, real], answers(rows), "said <so>")
 
     assert text.count("<svg") == 2
+    assert "what the others are measured against" in text
+    assert text.count("<td>not measured</td>") == sum(row.bundle_size > 1 for row in rows)
     assert "said &lt;so&gt;" in text
     assert "<span class='off'>+20.0%</span>" in text
     assert not any(mark in text for mark in ("<script", "<link", "@import", 'src="', "href='http"))
