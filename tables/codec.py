@@ -33,11 +33,11 @@ class Codec(Generic[V]):
 
     def __init__(self, kind: type[V], version: int = FIRST_VERSION) -> None:
         self._encode, self._decoder = msgspec.json.Encoder().encode, msgspec.json.Decoder(kind)
-        self._version = version
+        self._version, self._begin = version, with_version(b"", version)
 
     def encode(self, value: V) -> bytes:
         """Value to bytes."""
-        return with_version(self._encode(value), self._version)
+        return self._begin + self._encode(value)
 
     def decode(self, raw: bytes) -> V:
         """Bytes to value. Raises UnknownVersion, and UnreadableEntry for bytes that no worker has written."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from logging import DEBUG
 from typing import Any, TypeVar
 
 import structlog
@@ -96,6 +97,8 @@ class Reconcile:
 
         Also returns the members whose event was refused for its size at that reading, and whether it has put endings.
         """
+        if not view.work.may_be_told(offset):
+            return verdict, (), False
         partition = view.partition
         found_jobs = tuple(self._found(partition, job.job_id, "planned", jobs.PLANNED, job) for job in verdict.jobs)
         claims = tuple(
@@ -248,15 +251,16 @@ class Reconcile:
         view.once_acked.look_at(offset, (*_touched(parts, verdict), *(job.job_id for job in closed)))
         for ended, codes in state.rounds.take_ended():
             log.info("round_ended", partition=view.partition, round=ended, **codes)
-        log.debug(
-            "work_record",
-            partition=view.partition,
-            offset=offset,
-            kind="+".join(part.kind for part in parts),
-            jobs=[job.job_id for job in verdict.jobs],
-            ended=sum(1 for ending in verdict.endings if ending.terminal),
-            ignored=verdict.ignored,
-        )
+        if log.is_enabled_for(DEBUG):
+            log.debug(
+                "work_record",
+                partition=view.partition,
+                offset=offset,
+                kind="+".join(part.kind for part in parts),
+                jobs=[job.job_id for job in verdict.jobs],
+                ended=sum(1 for ending in verdict.endings if ending.terminal),
+                ignored=verdict.ignored,
+            )
 
     def _count_surplus(self, parts: tuple[work.WorkRecord, ...], surplus: int) -> None:
         """Count outcomes that came too late. Those of rejected input, which have no job, are sent as often as it is read."""
