@@ -30,6 +30,7 @@ from agents.metrics.counters import Metrics
 from agents.records.collect import Collect
 from agents.records.dead_letters import DeadLetters
 from agents.records.reconcile import Reconcile
+from agents.records.work_log import WorkLog
 from agents.windows.closer import Closer
 from bench import load
 from bench.instant import InstantProvider
@@ -48,7 +49,7 @@ from tables.view import PartitionView, ReadProgress
 CALLBACK = "huleedu.llm_provider.comparison_result.v1"
 
 
-class _Thrown:
+class Thrown:
     """An outbox that keeps the records of the work topic and throws everything else away."""
 
     def __init__(self, work_topic: str) -> None:
@@ -87,17 +88,23 @@ class Steps:
         self.took_us[name] = took / self.comparisons * 1e6
 
 
+def settings_of(folder: Path) -> Settings:
+    """Of a worker that has a key for Anthropic, and no Kafka."""
+    account = AnthropicSettings(api_key=SecretStr("key"))
+    return Settings(state_dir=folder, kafka_bootstrap_servers="127.0.0.1:1", anthropic=account)
+
+
 async def measure(folder: Path, rounds: int, size: int, profile: cProfile.Profile | None) -> dict[str, float]:
     """All steps of so many rounds, one batch job each."""
-    account = AnthropicSettings(api_key=SecretStr("key"))
-    settings = Settings(state_dir=folder, kafka_bootstrap_servers="127.0.0.1:1", anthropic=account)
-    outbox: Any = _Thrown(settings.work_topic)
+    settings = settings_of(folder)
+    outbox: Any = Thrown(settings.work_topic)
     tables = declare(make_app(settings), settings, outbox)
     metrics, clock = Metrics(CollectorRegistry()), SystemClock()
     letters = DeadLetters(settings, outbox, metrics, clock)
     collect = Collect(settings, tables, outbox, letters, metrics, clock)
     reconcile = Reconcile(tables, outbox, letters, metrics, clock, None)
-    closer, prompts, prices = Closer(settings, outbox, clock), JobPrompts(settings, tables), price_book(settings)
+    work_log, prompts, prices = WorkLog(settings.work_topic, outbox), JobPrompts(settings, tables), price_book(settings)
+    closer = Closer(settings, work_log, clock)
     view = await build(tables, 0, inbound=ReadProgress(0, 0, 0), work=ReadProgress(0, 0, 0), now_ms=clock.now_ms())
     view.caught_up = True
     steps, provider = Steps(rounds * size, profile), InstantProvider("anthropic")
@@ -106,7 +113,8 @@ async def measure(folder: Path, rounds: int, size: int, profile: cProfile.Profil
         now_s = time.time()
         return [Message(topic, 0, first + at, now_s, 1, None, None, value, None) for at, value in enumerate(values)]
 
-    def reconciled(name: str) -> None:
+    async def reconciled(name: str) -> None:
+        await asyncio.sleep(0)  # what was said in this turn goes to the outbox
         found = messages(settings.work_topic, outbox.take(), view.work.next)
         steps.take(name, lambda message: reconcile.handle(view, message), found)
         view.work.acked = view.work.next
@@ -115,28 +123,31 @@ async def measure(folder: Path, rounds: int, size: int, profile: cProfile.Profil
     steps.take("collect", lambda message: collect.handle(view, message), messages("requests", raw, 0))
     view.inbound.acked = rounds
     steps.take("closing windows", lambda _: closer.close_due(view), [None])
-    reconciled("reconcile: planned")
+    await reconciled("reconcile: planned")
     jobs: list[Job] = list(view.state.jobs.values())
-    said = (lambda job: work.SubmitClaimed(job_id=job.job_id, worker_run="r", start_within_s=30.0, key_hash="0" * 12),)
-    steps.take("claims", lambda job: outbox.send(settings.work_topic, work.encode(said[0](job))), jobs)
-    reconciled("reconcile: claimed")
+
+    def claim(job: Job) -> None:
+        work_log.send(0, work.SubmitClaimed(job_id=job.job_id, worker_run="r", start_within_s=30.0, key_hash="0" * 12))
+
+    steps.take("claims", claim, jobs)
+    await reconciled("reconcile: claimed")
     steps.take("prompts", lambda job: _drain(prompts.each(view, job, range(len(job.plan.lines)), 0, [])), jobs)
     for job in jobs:
-        outbox.send(settings.work_topic, work.encode(work.Submitted(job_id=job.job_id, provider_job_id=job.job_id)))
-    reconciled("reconcile: submitted")
+        work_log.send(0, work.Submitted(job_id=job.job_id, provider_job_id=job.job_id))
+    await reconciled("reconcile: submitted")
 
     def settle(job: Job) -> None:
         told = []
         for line in range(len(job.plan.lines)):
             reply = provider._answer(job.custom_id(line))
             told += outcomes_of(view, job, line, reply, completed_ms=now_ms, response_time_ms=5, prices=prices, metrics=metrics)
-        outbox.send(settings.work_topic, work.encode(work.Outcomes(job_id=job.job_id, outcomes=tuple(told))))
+        work_log.send(0, work.Outcomes(job_id=job.job_id, outcomes=tuple(told)))
 
     now_ms = clock.now_ms()
     steps.take("outcomes", settle, jobs)
-    reconciled("reconcile: outcomes")
+    await reconciled("reconcile: outcomes")
     outbox.send(settings.work_topic, work.encode(work.RequestsDone(offsets=view.announceable())))
-    reconciled("reconcile: requests done")
+    await reconciled("reconcile: requests done")
     assert _is_done(view)
     return steps.took_us
 
