@@ -86,11 +86,11 @@ def rounds(deployed: Deployment, comparisons: int) -> Iterator[tuple[bytes, byte
         yield batch.encode(), round_event(bodies)
 
 
-def wait_committed(deployed: Deployment) -> None:
+def wait_committed(deployed: Deployment, partitions: int = PARTITIONS) -> None:
     """Wait until the group has committed all of the request topic."""
     kafka = KafkaSettings(kafka_bootstrap_servers=deployed.bootstrap)
     consumer = clients.consumer(kafka, {"group.id": deployed.app_id, "log_level": 0, "enable.auto.commit": False})
-    places = [TopicPartition(deployed.request_topic, number) for number in range(PARTITIONS)]
+    places = [TopicPartition(deployed.request_topic, number) for number in range(partitions)]
     try:
         ends = [consumer.get_watermark_offsets(place, timeout=30)[1] for place in places]
         until_s = time.monotonic() + LIMIT_S

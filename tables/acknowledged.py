@@ -7,6 +7,7 @@ tables.store alone, so no read and no write of a table raises an exception of Ro
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,7 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._moved: dict[int, _Moved] = {}
+        self._restored: Counter[int] = Counter()
 
     def _new_store(self) -> StoreT[Any, Any]:
         return GuardedStore(
@@ -64,6 +66,16 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
     def _rocks(self) -> Any:
         """Faust's RocksDB store, of which we use what has no public name: see the module's docstring."""
         return self.data
+
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        """Faust's own: write what a recovery has read; and count it."""
+        events = list(batch)
+        self._restored.update(event.message.partition for event in events)
+        super().apply_changelog_batch(events)
+
+    def entries_restored(self, partition: int) -> int:
+        """How many entries of a partition recoveries have brought so far, none of which this process has written and kept."""
+        return self._restored[partition]
 
     def put(self, partition: int, key: bytes, value: bytes, rows: Iterable[Row] = ()) -> "asyncio.Future[Any]":
         """Write an entry; the future is done when the changelog has acknowledged it. Reads see the entry at once.

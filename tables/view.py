@@ -1,6 +1,7 @@
 """The view of one partition: its state in memory, and how far the two topics have been read.
 
-Built from the tables at assignment (tables.build); dropped at a rebalance.
+Built from the tables at assignment (tables.build); dropped at a rebalance. Where the partition stays with the worker all the
+time, the view of the next assignment has the same state (agents.partitions.kept).
 """
 
 from collections import deque
@@ -86,6 +87,7 @@ class PartitionView:
     to_cancel: dict[str, Job] = field(default_factory=dict, init=False)  # submitted, no open member left
     cancels: list[Any] = field(default_factory=list, init=False)  # cancellations read before the partition had caught up
     inbound_paused: bool = False
+    kept: bool = field(default=False, init=False)  # it goes on with the state of the assignment before
     dead: bool = field(default=False, init=False)
 
     def kill(self) -> list[Any]:
@@ -94,6 +96,16 @@ class PartitionView:
         waited = list(self.waits_for_collect)
         self.waits_for_collect.clear()
         return waited
+
+    def go_on(self, inbound: ReadProgress, work: ReadProgress) -> "PartitionView":
+        """The view of the next assignment, with this one's state. It is for this worker alone to say whether that holds."""
+        view = PartitionView(self.partition, self.state, inbound, work)
+        view.kept = True
+        view.retained, view.sent_ahead, view.once_acked = self.retained, self.sent_ahead, self.once_acked
+        view.to_cancel, view.cancels = self.to_cancel, self.cancels
+        for now, before in ((inbound, self.inbound), (work, self.work)):
+            now.known, now.witness = before.known, before.witness
+        return view
 
     def has_passed(self, inbound_offset: int) -> bool:
         """Whether collect has read the record at this offset, in this assignment or before it."""

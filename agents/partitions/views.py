@@ -1,14 +1,17 @@
-"""The views of the partitions that this worker holds: built once after each assignment, dropped at each rebalance."""
+"""The views of the partitions that this worker holds: built after an assignment, dropped at a rebalance.
+
+Those of partitions that stay go on with the state that they had, where that is right (agents.partitions.kept)."""
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP, Message
 
+from agents.partitions.kept import KeptViews, Membership
 from agents.partitions.listeners import Listeners
 from agents.partitions.missing_records import MissingRecords
 from agents.partitions.open_transactions import OpenTransactions
@@ -31,13 +34,15 @@ _RECOVERED_LOOK_S = 0.005
 
 
 class Views:
-    """Views by partition. A rebalance drops all, even those of partitions that stay: uncommitted records are read again."""
+    """Views by partition. A rebalance drops all, even those of partitions that stay: what is not committed is read again."""
 
     def __init__(self, app: RoundbatchApp, settings: Settings, tables: Tables, log_ends: LogEnds, clock: Clock) -> None:
         self._app, self._settings, self._tables = app, settings, tables
         self._log_ends, self._clock = log_ends, clock
         self._built: dict[int, PartitionView] = {}
         self._building: dict[int, asyncio.Task[PartitionView]] = {}
+        self._kept = KeptViews(tables)
+        app.on_assigned = self._assigned
         self._stalled: dict[int, tuple[tuple[int, int], float]] = {}
         self._moved_s = 0.0  # when any partition last moved on
         self.missing_records = MissingRecords(app, log_ends)
@@ -121,8 +126,9 @@ class Views:
             return None
         if self._building.pop(partition, None) is not None:
             self._built[partition] = view
+            self._kept.forget(partition)
             log.info(
-                "view_built",
+                "view_kept" if view.kept else "view_built",
                 partition=partition,
                 pending=len(view.state.pending),
                 jobs=len(view.state.jobs),
@@ -147,19 +153,23 @@ class Views:
             self.listeners.dropped(view)
             for message in view.kill():
                 self._let_go(message)
+            self._kept.keep(view)
         for task in building:
             task.cancel()
+
+    def _assigned(self, places: Collection[TP], member_id: str, generation: int) -> None:
+        if self._app.rebalancing_count != self._rebalances:
+            self.drop()  # nobody has asked for a view since the partitions were given up
+        partitions = {place.partition for place in places if place.topic == self._settings.request_topic}
+        self._kept.assigned(partitions, Membership(member_id, generation))
 
     async def _build(self, partition: int) -> PartitionView:
         inbound, work = TP(self._settings.request_topic, partition), TP(self._settings.work_topic, partition)
         ends = await self._log_ends.of((inbound, work))
-        view = await building.build(
-            self._tables,
-            partition,
-            inbound=self._progress_of(inbound, *ends[inbound]),
-            work=self._progress_of(work, *ends[work]),
-            now_ms=self._clock.now_ms(),
-        )
+        progress = {"inbound": self._progress_of(inbound, *ends[inbound]), "work": self._progress_of(work, *ends[work])}
+        view = self._kept.find(partition, **progress)
+        if view is None:
+            view = await building.build(self._tables, partition, **progress, now_ms=self._clock.now_ms())
         await self.same_log.check(view)
         return view
 

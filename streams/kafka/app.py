@@ -1,8 +1,10 @@
 """The Faust app of a worker: its topics, its tables' class, and those of Faust's defaults that must be changed."""
 
+from collections.abc import Callable, Collection
+
 import faust
 from faust.tables import TableManager
-from faust.types import TopicT, TransportT
+from faust.types import TP, TopicT, TransportT
 
 from settings.settings import Settings
 from streams.kafka import security
@@ -30,6 +32,8 @@ class PromptTables(TableManager):
 class RoundbatchApp(faust.App):
     """A Faust app whose consumer commits what we acknowledge."""
 
+    # Told of each assignment before anything is restored: its partitions, the member's id (empty: not known), the generation.
+    on_assigned: Callable[[Collection[TP], str, int], None] | None = None
     static_member: StaticMember | None = None  # where the worker has a name in the group
 
     def _new_transport(self) -> TransportT:

@@ -35,7 +35,7 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP, Message
@@ -134,6 +134,13 @@ class OrderedConsumer(Consumer):
             self._thread.handover.received()
         self._many_came = sum(map(len, (records or {}).values())) >= GATHER_FROM
         return records, active_partitions
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Faust's own; before it, whoever keeps something of the assignment before is told."""
+        app, consumer = cast(Any, self.app), cast(Any, self._thread._consumer)
+        if app.on_assigned is not None:
+            app.on_assigned(assigned, consumer._coordinator.member_id, generation_id)
+        await super().on_partitions_assigned(assigned, generation_id)
 
     async def wait_first(self, *waited: Any, timeout: Any = None) -> WaitResults:  # noqa: ASYNC109 - Faust's signature
         """Faust's own, but without its four tasks for a record that went into its stream without waiting."""

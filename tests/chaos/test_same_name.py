@@ -25,7 +25,7 @@ def test_a_worker_that_is_killed_and_started_again_keeps_its_partitions(deployed
     deployed.env |= ENDLESS
     first, second = deployed.worker("a", named("a")), deployed.worker("b", named("b"))
     deployed.until(lambda: [partitions(one) for one in (first, second)] == [1, 1], "each worker has caught up with a partition")
-    built = told(second, "view_built")
+    built, kept = told(second, "view_built"), told(second, "view_kept")
     first.kill()
     again = deployed.worker("a", named("a"))
     assert partitions(again) == 1
@@ -38,7 +38,7 @@ def test_a_worker_that_is_killed_and_started_again_keeps_its_partitions(deployed
 
     deployed.check_promises()
     assert all(endings(events, bodies) == Counter({"right": SIZE}) for bodies in rounds)
-    assert told(second, "view_built") == built, "the other worker's partitions were moved"
+    assert (told(second, "view_built"), told(second, "view_kept")) == (built, kept), "the other worker noticed something"
     assert partitions(again) == partitions(second) == 1
 
 
@@ -62,7 +62,7 @@ def test_a_sleeper_is_woken_when_another_process_has_its_name(deployed: Deployme
     again = deployed.worker("a", named("one"), ready=False)
     assert again.wait_exit() == 75
     assert "another worker holds the place of this one" in again.tail(1)
-    assert told(other, "view_built") == 2, "the other worker's partitions were moved"
+    assert (told(other, "view_built"), told(other, "view_kept")) == (2, 0), "the other worker noticed something"
     deployed.check_promises()
     assert batches(deployed) == Counter({"openai": 1})
     assert endings(events, bodies) == Counter({"right": SIZE})

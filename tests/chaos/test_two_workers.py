@@ -138,5 +138,39 @@ def test_partition_moved_then_state_directory_lost(deployed: Deployment) -> None
     wait_requests_deleted(deployed)
 
 
+def test_a_partition_that_stays_keeps_its_view(deployed: Deployment) -> None:
+    """Another worker joins, and leaves: only what moves is built anew."""
+    deployed.env |= LONG_SESSION
+    deployed.simulator.hold()
+    first = deployed.worker("a")
+    rounds = [a_round(deployed, provider, provider) for provider in ("anthropic", "openai")]
+    for partition, bodies in enumerate(rounds):
+        deployed.send_round(bodies, partition=partition)
+    deployed.until(lambda: len(work_records(deployed, work.Submitted)) == 2, "both batches are submitted")
+    second = deployed.worker("b")
+    deployed.until(lambda: caught_up(first) == caught_up(second) == 1, "each worker holds a partition")
+    assert views(first) == {"view_built": 2, "view_kept": 1}
+    more = [a_round(deployed, provider, f"more-{provider}") for provider in ("anthropic", "openai")]
+    for partition, bodies in enumerate(more):
+        deployed.send_round(bodies, partition=partition)
+    deployed.until(lambda: len(work_records(deployed, work.Submitted)) == 4, "the next two batches are submitted")
+    assert second.stop() == 0
+    deployed.until(lambda: caught_up(first) == 2, "the first worker holds both partitions again")
+    assert views(first) == {"view_built": 3, "view_kept": 2}
+    deployed.simulator.release()
+    events = deployed.wait_answered()
+
+    deployed.check_promises()
+    assert batches(deployed) == Counter({"anthropic": 2, "openai": 2})
+    assert all(endings(events, bodies) == Counter({"right": SIZE}) for bodies in rounds + more)
+    assert len(work_records(deployed, work.SubmitClaimed)) == 4
+    wait_requests_deleted(deployed)
+
+
+def views(worker: WorkerProcess) -> dict[str, int]:
+    log = worker.log_path.read_text()
+    return {event: log.count(f'"event": "{event}"') for event in ("view_built", "view_kept")}
+
+
 def caught_up(worker: WorkerProcess) -> float:
     return worker.metric("roundbatch_partitions_caught_up")

@@ -21,11 +21,17 @@ class MemoryTable:
         self.name, self.changelog_topic_name = name, changelog
         self._store, self._outbox = store, outbox
         self.derive = derive
+        self._restored = 0
+
+    def entries_restored(self, partition: int) -> int:
+        """How many entries recoveries have brought."""
+        return self._restored
 
     def recover(self, log: Log) -> None:
         """Restore the local store from the changelog, as at assignment; what is on disk and not in there stays."""
         for record in log.read(self.changelog_topic_name, self._store.recovered):
             self._restore(record.key or b"", record.value)
+            self._restored += 1
         self._store.recovered = log.end(self.changelog_topic_name)
 
     def put(self, partition: int, key: bytes, value: bytes, rows: Iterable[Row] = ()) -> "asyncio.Future[Any]":

@@ -37,7 +37,7 @@ async def test_24_a_batch_is_paid_twice_when_a_claim_is_known_by_the_members_nam
     if done in ("batch created", "fate unknown"):
         await a.land("jobs")
         assert len(world.provider.batches) == 1
-    b = await world.start()
+    b = await world.start(same_name=True)
     await world.run(b, seconds=slept_s)
     await woken(world, a)
     await world.finish(b)

@@ -75,19 +75,31 @@ class TwoWorkers(RuleBasedStateMachine):
 
     # -- workers -------------------------------------------------------------------------------------------------
 
-    @rule(slot=st.integers(0, 1), noticed=st.booleans())
-    def assign(self, slot: int, noticed: bool) -> None:
+    @rule(slot=st.integers(0, 1), noticed=st.booleans(), same_name=st.booleans())
+    def assign(self, slot: int, noticed: bool, same_name: bool) -> None:
         other = self.slots[1 - slot]
         if noticed and other is not None:
             other.revoke()
-        self.play(self._assign(slot))
+        self.play(self._assign(slot, same_name))
 
-    async def _assign(self, slot: int) -> None:
+    @rule(which=st.integers(0, 1), times=st.integers(1, 2))
+    def rebalance(self, which: int, times: int) -> None:
+        """A rebalance in which the owner keeps the partition: all it has sent lands, and what it has acked is committed."""
+        owner = self.world.owner
+        if owner is None or owner not in self.slots or owner.views.view is None:
+            return
+        for _ in range(times):
+            self.play(self.world.turn(owner))
+            self.world.commit(owner)
+            owner.revoke()
+            self.play(self.world.assign(owner))
+
+    async def _assign(self, slot: int, same_name: bool = False) -> None:
         worker = self.slots[slot]
         if worker is None:
             worker = self.slots[slot] = self.world.worker(self.disks[slot])
         worker.revoke()
-        await self.world.assign(worker)
+        await self.world.assign(worker, same_name=same_name)
         await worker.tick()
 
     @rule(slot=st.integers(0, 1), committed=st.booleans(), late=st.booleans(), disk_kept=st.booleans())

@@ -16,7 +16,6 @@ from agents.jobs.submit import SubmitJob
 from agents.records.collect import Collect
 from agents.records.reconcile import Reconcile
 from agents.windows.backlog import Backlog
-from agents.wiring import assemble
 from domain import reconciling
 from domain.comparison import Member
 from domain.job import Job, Plan
@@ -30,8 +29,6 @@ from tables.in_flight import OnceAcked
 from tables.view import PartitionView
 from tests.model import test_interleavings_comparisons as comparisons
 from tests.model import test_interleavings_jobs as jobs
-from tests.model import test_interleavings_same_name as same_name
-from tests.model import worker
 from tests.model.provider import ModelProvider
 from tests.model.table import MemoryTable
 from tests.model.world import BrokenPromise, World
@@ -242,11 +239,6 @@ def clock_looked_at_before_the_upload(patch: Patch) -> None:
     patch.setattr(ModelProvider, "create", faulty)
 
 
-def claim_known_by_name(patch: Patch) -> None:
-    """A claim names its author as the group does: two processes of one name have the same."""
-    patch.setattr(worker, "assemble", lambda settings, edges, _: assemble(settings, edges, "the-name"))
-
-
 # -- and what they break -------------------------------------------------------------------------------------------------
 
 
@@ -296,16 +288,6 @@ PLANTS: list[tuple[Callable[[Patch], None], str, Play]] = [
         recovery_skips_what_others_wrote,
         "paid twice",
         jobs.test_19_a_batch_is_paid_twice_when_a_late_entry_moves_recovery_past_a_claim,
-    ),
-    *(
-        (
-            claim_known_by_name,
-            "paid twice",
-            lambda world, done=done: same_name.test_24_a_batch_is_paid_twice_when_a_claim_is_known_by_the_members_name(
-                world, done, 5
-            ),
-        )
-        for done in ("batch created", "fate unknown")
     ),
     (
         clock_looked_at_before_the_upload,

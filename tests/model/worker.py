@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from agents.liveness.heartbeats import silent
 from agents.metrics.counters import Metrics
+from agents.partitions.kept import KeptViews, Membership
 from agents.partitions.listeners import Listeners
 from agents.records.trace_context import Tracer
 from agents.wiring import Edges, assemble
@@ -72,6 +73,7 @@ class ModelViews:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.kept: KeptViews | None = None
         self.missing_records = SimpleNamespace(is_real=lambda view, topic, expected, after: True)
         self.same_log = SimpleNamespace(suspect=lambda view: None)
         self.view: PartitionView | None = None
@@ -123,6 +125,8 @@ class ModelViews:
         """The assignment is over."""
         if self.view is not None:
             self.view.kill()
+            if self.kept is not None:
+                self.kept.keep(self.view)
         self.view = None
 
 
@@ -162,6 +166,9 @@ class ModelWorker:
         }
         edges = self._edges(provider, tracer)
         self._tables, self.tracer = edges.tables, tracer
+        self.kept = self.views.kept = KeptViews(edges.tables)
+        self.joined = 0  # how often it has joined the group as a new member
+        self.goes_on = 0  # views that it has kept
         self.parts = assemble(settings, edges, name)
         self.task = asyncio.create_task(self.parts.dispatcher.run(silent()), name=f"dispatcher {name}")
 
@@ -190,16 +197,30 @@ class ModelWorker:
         assert self.views.view is not None, f"{self.name} has no partition"
         return self.views.view
 
-    async def assign(self, committed: dict[str, int]) -> None:
-        """Take the partition over: recover the tables, build the view, read on from what is committed."""
+    async def assign(self, committed: dict[str, int], generation: int) -> None:
+        """Take the partition over: recover the tables, build the view or keep it, read on from what is committed."""
+        self.kept.assigned([PARTITION], Membership(f"{self.name}-{self.joined}", generation))
         for table in self.tables.values():
             table.recover(self._log)
         self.consumer.paused.clear()
         starts = {topic: committed.get(topic, 0) for topic in self.topics}
         self.consumer.position, self.consumer.acked = dict(starts), dict(starts)
-        inbound, work = (ReadProgress(starts[topic], self._log.end(topic), starts[topic]) for topic in self.topics)
-        self.views.view = await building.build(self._tables, PARTITION, inbound=inbound, work=work, now_ms=self._clock.now_ms())
+        view = self.kept.find(PARTITION, *self._progress())
+        if view is None:
+            view = await self.build()
+        self.kept.forget(PARTITION)
+        self.goes_on += view.kept
+        self.views.view = view
         self.views.listeners.built(self.views.view)
+
+    async def build(self) -> PartitionView:
+        """The view that its tables make from where it reads on."""
+        inbound, work = self._progress()
+        return await building.build(self._tables, PARTITION, inbound=inbound, work=work, now_ms=self._clock.now_ms())
+
+    def _progress(self) -> Iterator[ReadProgress]:
+        places = self.consumer.position
+        return (ReadProgress(places[topic], self._log.end(topic), places[topic]) for topic in self.topics)
 
     async def collect(self, most: int = 1 << 30) -> int:
         """Read inbound records; returns how many."""

@@ -11,6 +11,7 @@ from streams.wire import work
 from streams.wire.request_events import round_event, single_event
 from tests.model.log import Disk, Log, ModelClock, new_disk
 from tests.model.provider import ModelProvider, justification, prompt
+from tests.model.whole import picture
 from tests.model.worker import ModelWorker
 
 CALLBACK = "huleedu.llm_provider.comparison_result.v1"
@@ -37,6 +38,8 @@ class World:
         self.provider = ModelProvider(self.provider_name)
         self.committed: dict[str, int] = {}
         self.owner: ModelWorker | None = None
+        self.generation = 0
+        self.compares_kept = True  # with what a rebuild would make
         self.workers: list[ModelWorker] = []
         self.stopped: list[str] = []  # fail-stops: where, and why
         self.names: dict[str, str] = {}  # correlation id → name
@@ -58,15 +61,34 @@ class World:
         self.workers.append(made)
         return made
 
-    async def assign(self, worker: ModelWorker) -> ModelWorker:
-        """Give the partition to a worker; the one that had it may not have noticed."""
+    async def assign(self, worker: ModelWorker, *, same_name: bool = False) -> ModelWorker:
+        """Give the partition to a worker; the one that had it may not have noticed.
+
+        `same_name`: to one that has the name of the one that had it, and so in the same generation. That one is no member any
+        more; should it join again, it is another.
+        """
+        if same_name and self.owner is not None and self.owner is not worker:
+            self.owner.joined += 1
+        else:
+            self.generation += 1
         self.owner = worker
-        await worker.assign(self.committed)
+        await worker.assign(self.committed, self.generation)
+        if worker.view.kept and self.compares_kept:
+            await self._check_kept(worker)
         return worker
 
-    async def start(self, disk: Disk | None = None, **settings: Any) -> ModelWorker:
+    async def _check_kept(self, worker: ModelWorker) -> None:
+        """A view that was kept is the one that a rebuild would make."""
+        kept, built, names = worker.view, await worker.build(), list(self.names)
+        now, anew = picture(kept.state, worker, names), picture(built.state, worker, names)
+        for one in (now, anew):  # a record may tell of several jobs: those entered a stage at one time, in any order
+            one["stages"] = {group: sorted(jobs) for group, jobs in one["stages"].items()}
+        self.need(now == anew, f"a view was kept and is not what was built: {now}\n{anew}")
+        self.need(kept.retained == built.retained, f"kept {kept.retained} as retained, built {built.retained}")
+
+    async def start(self, disk: Disk | None = None, *, same_name: bool = False, **settings: Any) -> ModelWorker:
         """Start a process, and give it the partition."""
-        return await self.assign(self.worker(disk, **settings))
+        return await self.assign(self.worker(disk, **settings), same_name=same_name)
 
     def commit(self, worker: ModelWorker, *, by_name: bool = False) -> None:
         """Commit what it has acked; a worker that has lost the partition is refused.
