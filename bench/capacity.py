@@ -43,9 +43,9 @@ class Costs:
     @classmethod
     def read(cls, path: Path = MEASURED) -> "Costs":
         """With what bench.throughput measured on this machine, where it has."""
-        if not path.exists():
+        measured = json.loads(path.read_text()) if path.exists() else {}
+        if "cpu_us" not in measured:  # other benchmarks write into the file too
             return cls()
-        measured = json.loads(path.read_text())
         return cls(
             cpu_us=float(measured["cpu_us"]["rounds"]["median"]),
             idle_bytes=float(measured["resident_mib"]["rounds"]["idle"]) * MIB,

@@ -62,6 +62,8 @@ def test_batches_cost_half() -> None:
 def test_costs_are_those_that_were_measured_here(tmp_path: Path) -> None:
     measured = tmp_path / "bench.json"
     assert Costs.read(measured) == Costs()
+    measured.write_text(json.dumps({"restart_s": {}}))
+    assert Costs.read(measured) == Costs(), "another benchmark alone has been run"
     measured.write_text(json.dumps({"cpu_us": {"rounds": {"median": 500}}, "resident_mib": {"rounds": {"idle": 100}}}))
     read = Costs.read(measured)
     assert (read.cpu_us, read.idle_bytes) == (500.0, 100 * 1024**2)
