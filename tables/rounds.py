@@ -33,15 +33,10 @@ def key(partition: int, entry: RoundEntry) -> bytes:
     return f"{partition}/{entry.round_key}/{entry.offset}{piece}".encode()
 
 
-def put_once(
-    table: AcknowledgedTable, partition: int, judged: RoundEntry, *, may_be_there: bool = True
-) -> "tuple[RoundEntry, asyncio.Future[Any]]":
-    """Put what a record brought to a round; what an earlier reading has put is put again. Returns what is there now.
-
-    `may_be_there`: whether there may have been an earlier reading; if not, it is not looked for.
-    """
+def put_once(table: AcknowledgedTable, partition: int, judged: RoundEntry) -> "tuple[RoundEntry, asyncio.Future[Any]]":
+    """Put what a record brought to a round; what an earlier reading has put is put again. Returns what is there now."""
     name = key(partition, judged)
-    found = table.find(partition, name) if may_be_there else None
+    found = table.find(partition, name)
     entry = judged if found is None else CODEC.decode(found)
     value = CODEC.encode(entry) if found is None else found
     rows = _rows(name, entry, found is None, lambda row: table.row(partition, row))

@@ -56,10 +56,6 @@ class ReadProgress:
         if append_ms is not None and (self.witness is None or self.witness[0] <= offset):
             self.witness = (offset, append_ms)
 
-    def may_be_told(self, offset: int) -> bool:
-        """Whether the tables may hold something of the record at this offset that is to be read now: of an earlier reading."""
-        return offset < self.known
-
     @property
     def at_end(self) -> bool:
         """Whether everything that was there at assignment has been read."""

@@ -107,10 +107,10 @@ class Collect:
         self._tables.parsed.keep(partition, offset, append_ms, len(message.value or b""), judged.record)
         view.retained.add(offset)
         crashpoints.point("between_request_puts", partition)
-        entries, may_be_there = [], view.inbound.may_be_told(offset)
+        entries = []
         for judged_now in judged.entries:
             # A fact is decided once: on a re-read its stored bytes are put again, for settings may have changed since.
-            entry, put = rounds.put_once(self._tables.rounds, partition, judged_now, may_be_there=may_be_there)
+            entry, put = rounds.put_once(self._tables.rounds, partition, judged_now)
             entries.append(entry)
             effects.append(put)
         self._tell_of_rounds(view, judged, entries)

@@ -97,8 +97,6 @@ class Reconcile:
 
         Also returns the members whose event was refused for its size at that reading, and whether it has put endings.
         """
-        if not view.work.may_be_told(offset):
-            return verdict, (), False
         partition = view.partition
         found_jobs = tuple(self._found(partition, job.job_id, "planned", jobs.PLANNED, job) for job in verdict.jobs)
         claims = tuple(
