@@ -24,10 +24,12 @@ from faust.stores import rocksdb
 from streams import failstop
 from tables.faults import StoreFailed, StoreFault, is_damage, is_locked, is_unopenable
 from tables.index import PREFIX, Derive, Row, number
+from tables.rocks import open_rocks
 
 log = structlog.get_logger("store")
 _WITNESS = PREFIX + b"witness"
-WHOLE = PREFIX + b"whole"  # the changelog offset up to which the rows are whole
+# Up to which changelog offset the rows are whole. Stores that may have lost rows (tables.rocks) have another name for it.
+WHOLE = PREFIX + b"whole_2"
 _OURS = (b"__faust\0", PREFIX + b"\xff")  # keys between these are no entries
 _STEPS = 8  # to rows that are further away a scan seeks
 R = TypeVar("R")
@@ -142,10 +144,7 @@ class Database:
         yield from self._scan(take, _OURS[1], b"\xff" * 9)
 
     def _scan(self, take: Callable[[Any], R], begin: bytes, end: bytes) -> Iterator[R]:
-        """Iterate, and ask at the end whether that was the end.
-
-        rocksdict's own iterators stop at a damaged block as if it were the end (seen: 0 of 300 entries, and no error).
-        """
+        """Iterate, and ask whether that was the end: rocksdict's own iterators stop in silence at a damaged block, too."""
         try:
             at = self._rocks.iter()
             at.seek(begin)
@@ -247,7 +246,7 @@ class GuardedStore(rocksdb.Store):
             stop("open", path, error)
 
     def _open(self, path: Path) -> Database:
-        return Database(self.rocksdb_options.open(path, read_only=False), path)
+        return Database(open_rocks(self.rocksdb_options, path), path)
 
     def _make_anew(self, path: Path, said: str) -> None:
         log.warning("store_wiped", path=str(path), said=said, then="it is restored from its changelog")

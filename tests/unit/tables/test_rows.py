@@ -216,6 +216,30 @@ async def test_a_store_that_an_older_worker_has_moved_on_is_indexed_anew(start: 
     assert (table.is_indexed(0), set(rounds.known(table, 0, ["a", "z"], 0))) == (True, {"a", "z"})
 
 
+async def test_no_row_is_lost_by_a_compaction_after_the_store_was_opened_again(start: Start, tmp_path: Path) -> None:
+    def indexed(opened: Tables) -> list[AcknowledgedTable]:
+        return [getattr(opened, name) for name in INDEXED]
+
+    first = start(tmp_path)
+    fill(first)
+    for table in indexed(first):
+        restore(table, list(table.entries(0)), 50)  # so that the store knows its offset
+    written, restored = rows_of(first), [table.restored(0) for table in indexed(first)]
+    for table in indexed(first):
+        table._database(0)._rocks.flush()
+        await table._rocks.stop()
+    again = start(tmp_path)
+    for table in indexed(again):
+        rocks = table._database(0)._rocks
+        rocks.put(b"0/another", b"")
+        rocks.flush()  # a second file, so that a compaction has something to do
+        rocks.compact_range(None, None)
+        rocks.delete(b"0/another")
+        assert table.is_indexed(0)
+    assert rows_of(again) == written
+    assert [table.restored(0) for table in indexed(again)] == restored
+
+
 async def test_an_entry_and_its_rows_are_one_write(start: Start, tmp_path: Path) -> None:
     table = start(tmp_path).rounds
     real, writes = table._database(0)._rocks, list[int]()
