@@ -2,8 +2,8 @@
 
 rocksdict 0.3.29 opens a store with a time to live wrongly when it exists already and the options of its column family are not
 given: RocksDB's filter for expired values is then there twice. The inner one takes the last four bytes of the value itself for
-the time at which it was written. A compaction then drops values that are shorter, as most rows of the index are, and those whose
-last bytes look like a time long ago, as the digits of the offset do from which a recovery goes on.
+the time at which it was written. A compaction then drops values that are shorter, as most rows of the index are, and those
+whose last bytes look like a time long ago, as the digits of the offset do from which a recovery goes on.
 """
 
 from pathlib import Path
