@@ -98,6 +98,7 @@ def run(seed: int, wanted: Wanted, folder: Path) -> Outcome:
     folder.mkdir(parents=True)
     strikes, armings, tally = drawn(seed, wanted.minutes), Armings(seed, crash_points()), Tally()
     if wanted.only:
+        armings = Armings(seed, crash_points(), float(CRASH_POINT in wanted.only))
         strikes = [strike for strike in strikes if strike.deed in wanted.only]
     (folder / "schedule.txt").write_text("".join(f"{strike}\n" for strike in strikes))
     say(f"seed {seed}: {len(strikes)} strikes, {folder / 'schedule.txt'}")
@@ -136,7 +137,7 @@ def run(seed: int, wanted: Wanted, folder: Path) -> Outcome:
         fleet.arming = False  # the topics are made first
         fleet.look()
         _wait_for_topics(made, fleet)
-        fleet.arming = not wanted.only or CRASH_POINT in wanted.only
+        fleet.arming = True
         made.simulator.faults(*BY_RATE)
         asking = Asking(made, [int(place.env["ROUNDBATCH_GATEWAY__PORT"]) for place in fleet.gateways], seed, wanted.rate)
         storm = Storm(made, fleet, around, asking)

@@ -99,7 +99,8 @@ class Armings:
     ARMED = 0.7  # of the workers that are started
     FEW = 5
 
-    def __init__(self, seed: int, points: Iterable[str]) -> None:
+    def __init__(self, seed: int, points: Iterable[str], armed: float = ARMED) -> None:
+        self._armed = armed
         self._chance = random.Random(f"{seed} points")
         self._points = sorted(points)
         self.struck: Counter[str] = Counter(dict.fromkeys(self._points, 0))
@@ -107,7 +108,7 @@ class Armings:
 
     def next(self, under_way: Iterable[str] = ()) -> str:
         """What ROUNDBATCH_CRASH_AT is to be, "" for nothing. `under_way`: the points that running workers are armed with."""
-        if self._chance.random() > self.ARMED:
+        if self._chance.random() > self._armed:
             return ""
         busy = Counter(under_way)
         # One that is seldom passed is armed in vain for most workers: three times count as a kill, or no other had its turn.
@@ -115,7 +116,7 @@ class Armings:
         point = min(self._points, key=lambda name: (turn[name], self._chance.random()))
         self._given[point] += 1
         # The first passage is often one of a record that is read again; the passages after it are those of new work.
-        nth = self._chance.choice((1, 1, 2, 3, 5, 9)) if self._given[point] <= 2 * self.FEW else self._chance.choice((1, 2))
+        nth = self._chance.choice((1, 1, 2, 3, 7)) if self._given[point] <= self.FEW else self._chance.choice((1, 2))
         return point if nth == 1 else f"{point}:{nth}"
 
     def rest(self) -> list[str]:

@@ -90,9 +90,15 @@ class Storm:
         self.fleet.tally.deeds[deed] += 1
 
     def _worker(self, strike: Strike) -> Place | None:
-        """The worker that is meant, None where too few others would be left."""
+        """The worker that is meant, None where too few others would be left.
+
+        One that is to kill itself at a crash point is left to it, where there is another one.
+        """
         steady = [one for one in self.fleet.workers if one.steady]
-        return steady[int(strike.which * len(steady))] if len(steady) > LEAST_WORKERS else None
+        if len(steady) <= LEAST_WORKERS:
+            return None
+        meant = [one for one in steady if not one.armed] or steady
+        return meant[int(strike.which * len(meant))]
 
     def _or_later(self, strike: Strike) -> None:
         """Too few workers run just now: strike in a while."""
