@@ -52,7 +52,7 @@ class Asking:
         self._threads = ThreadPoolExecutor(2)
         self._running: Future[None] | None = None
         self._counting: Future[None] | None = None
-        self._answered = 0  # events, as last counted
+        self.events = 0  # on the result topic, as last counted
 
     def start(self) -> None:
         self._running = self._threads.submit(self._ask)
@@ -85,13 +85,13 @@ class Asking:
     def _count(self) -> None:
         """Look how many have been answered; a thread of its own, for it waits while brokers are away."""
         while not self._over.wait(2):
-            self._answered = self._made.count(self._made.result_topic)
+            self.events = self._made.count(self._made.result_topic)
 
     def _ask(self) -> None:
         number = 0
         due_s = time.monotonic()
         while not self._over.is_set():
-            if len(self.asked.sent) - self._answered > MOST_OPEN:
+            if len(self.asked.sent) - self.events > MOST_OPEN:
                 self._producer.poll(0.5)
                 due_s = time.monotonic()
                 continue

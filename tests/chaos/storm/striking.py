@@ -19,6 +19,9 @@ from tests.harness.deployment import Deployment
 TICK_S = 0.05
 TELL_S = 30.0
 INSIST_S = 45.0  # from SIGTERM to SIGKILL
+# Between two strikes at workers so many events must come, or so much time pass: on a slow machine, where a worker's start and a
+# rebalance take half a minute, they would else do nothing that could go wrong.
+EVENTS_BETWEEN, PATIENCE_S = 15, 45.0
 LEAST_WORKERS = 2  # that are left alone when one is struck: with none nothing would be done that could go wrong
 
 
@@ -50,6 +53,7 @@ class Storm:
         self._number = itertools.count()
         self._slowed: dict[str, int] = {}
         self._joined = itertools.count(1)
+        self._struck = (0, 0.0)  # at how many events, and when, a worker was struck last
         self.began_s = time.monotonic()
 
     def rage(self, strikes: list[Strike], seconds: float) -> None:
@@ -95,8 +99,10 @@ class Storm:
         One that is to kill itself at a crash point is left to it, where there is another one.
         """
         steady = [one for one in self.fleet.workers if one.steady]
-        if len(steady) <= LEAST_WORKERS:
+        events, now_s = self.asking.events, time.monotonic()
+        if len(steady) <= LEAST_WORKERS or (events - self._struck[0] < EVENTS_BETWEEN and now_s - self._struck[1] < PATIENCE_S):
             return None
+        self._struck = (events, now_s)
         meant = [one for one in steady if not one.armed] or steady
         return meant[int(strike.which * len(meant))]
 
