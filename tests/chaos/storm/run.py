@@ -138,6 +138,9 @@ def run(seed: int, wanted: Wanted, folder: Path) -> Outcome:
         fleet.look()
         _wait_for_topics(made, fleet)
         fleet.arming = True
+        if CRASH_POINT in wanted.only:  # nobody else ends a worker, so that the next one is armed
+            for place in fleet.workers:
+                fleet.kill(place, "begin")
         made.simulator.faults(*BY_RATE)
         asking = Asking(made, [int(place.env["ROUNDBATCH_GATEWAY__PORT"]) for place in fleet.gateways], seed, wanted.rate)
         storm = Storm(made, fleet, around, asking)
