@@ -8,7 +8,7 @@ from streams.wire import work
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 _POINT = re.compile(r"crashpoints\.point\(f?\"([a-z_{}.]+)\"")
-_KIND = "{record.kind}"
+_KIND = re.compile(r"\{\w+\.kind\}")
 PACKAGES = ("agents", "gateway", "streams", "tables")
 
 
@@ -18,9 +18,10 @@ def crash_points() -> list[str]:
     for package in PACKAGES:
         for module in (CHECKOUT / package).rglob("*.py"):
             for name in _POINT.findall(module.read_text()):
-                found |= {name.replace(_KIND, kind) for kind in _kinds()} if _KIND in name else {name}
+                found |= {_KIND.sub(kind, name) for kind in _kinds()}
     return sorted(found)
 
 
 def _kinds() -> list[str]:
-    return [re.sub(r"(?<!^)(?=[A-Z])", "_", record.__name__).lower() for record in get_args(work.WorkRecord)]
+    alone = [record for record in get_args(work.WorkRecord) if record is not work.Several]  # whose parts pass the points
+    return [re.sub(r"(?<!^)(?=[A-Z])", "_", record.__name__).lower() for record in alone]
