@@ -266,8 +266,12 @@ class GuardedStore(rocksdb.Store):
         tells this changelog from another of its name.
         """
         messages: defaultdict[int, list[Any]] = defaultdict(list)
+        table: Any = self.table
         for event in batch:
-            messages[event.message.partition].append(event.message)
+            if (
+                event.message.tp.topic == table.changelog_topic_name
+            ):  # Faust gives those of a partition that is gone to any table
+                messages[event.message.partition].append(event.message)
         for partition, of_partition in messages.items():
             database: Database = self._db_for_partition(partition)
             restored = Restored(database, self._derive if self._is_indexed(database) else None)

@@ -176,6 +176,17 @@ async def test_what_comes_from_the_changelog_gets_the_same_rows(start: Start, tm
     assert rows_of(restored) == rows_of(written)
 
 
+async def test_a_record_of_another_changelog_is_passed_over(start: Start, tmp_path: Path) -> None:
+    """Faust's recovery gives a record of a partition that has meanwhile moved away to the table that it dealt with before it."""
+    tables = start(tmp_path)
+    fill(tables)
+    own, another = events(tables.outcomes, list(tables.outcomes.entries(0))), events(tables.rounds, [(b"0/x", b"?")], first=99)
+    before = list(tables.outcomes.entries(0))
+    tables.outcomes._rocks.apply_changelog_batch([*own, *another], None, None)
+    assert tables.outcomes.restored(0)[0] == len(own)
+    assert list(tables.outcomes.entries(0)) == before
+
+
 async def test_an_id_that_came_again_after_the_retention_has_its_later_place(start: Start, tmp_path: Path) -> None:
     table = start(tmp_path).rounds
     entries = [(rounds.key(0, one), rounds.CODEC.encode(one)) for one in (entry(9, "a"), entry(3, "a"))]
