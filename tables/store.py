@@ -268,9 +268,7 @@ class GuardedStore(rocksdb.Store):
         messages: defaultdict[int, list[Any]] = defaultdict(list)
         table: Any = self.table
         for event in batch:
-            if (
-                event.message.tp.topic == table.changelog_topic_name
-            ):  # Faust gives those of a partition that is gone to any table
+            if event.message.tp.topic == table.changelog_topic_name:  # Faust may give others, of a partition that has gone
                 messages[event.message.partition].append(event.message)
         for partition, of_partition in messages.items():
             database: Database = self._db_for_partition(partition)

@@ -177,7 +177,7 @@ async def test_what_comes_from_the_changelog_gets_the_same_rows(start: Start, tm
 
 
 async def test_a_record_of_another_changelog_is_passed_over(start: Start, tmp_path: Path) -> None:
-    """Faust's recovery gives a record of a partition that has meanwhile moved away to the table that it dealt with before it."""
+    """Faust gives a record of a partition that has meanwhile moved away to the table that it dealt with before."""
     tables = start(tmp_path)
     fill(tables)
     own, another = events(tables.outcomes, list(tables.outcomes.entries(0))), events(tables.rounds, [(b"0/x", b"?")], first=99)
