@@ -10,6 +10,8 @@ from domain.answer import Answer
 from domain.comparison import Member
 from domain.outcome import Outcome
 from domain.reply import ErrorCode, Fault, Usage
+from streams.wire.comparison_body import ComparisonBody
+from streams.wire.plain_body import plain_body
 from streams.wire.request_events import single_event
 from streams.wire.requests import InboundMember, read_record
 from streams.wire.results import ResultMessage, result_message
@@ -37,7 +39,10 @@ FAILED = msgspec.structs.replace(
 
 
 def member(**changes: Any) -> InboundMember:
-    return msgspec.structs.replace(read_record(single_event(BODY)).members[0], **changes)
+    read = read_record(single_event(BODY)).members[0]
+    if "metadata" in changes and plain_body({**BODY, "metadata": changes["metadata"]}) is None:
+        read = msgspec.structs.replace(read, body=ComparisonBody.model_validate(BODY))  # as a body with such metadata is read
+    return msgspec.structs.replace(read, **changes)
 
 
 def make(outcome: Outcome, **changes: Any) -> ResultMessage:
