@@ -15,6 +15,7 @@ from agents.partitions.kept import KeptViews, Membership
 from agents.partitions.listeners import Listeners
 from agents.partitions.missing_records import MissingRecords
 from agents.partitions.open_transactions import OpenTransactions
+from agents.partitions.restored import are_restored
 from agents.partitions.same_log import SameLog
 from settings.settings import Settings
 from streams.clock import Clock
@@ -45,6 +46,7 @@ class Views:
         app.on_assigned = self._assigned
         self._stalled: dict[int, tuple[tuple[int, int], float]] = {}
         self._moved_s = 0.0  # when any partition last moved on
+        self._restored = self._said_early = False
         self.missing_records = MissingRecords(app, log_ends)
         self.same_log = SameLog(settings, tables, log_ends)
         self.transactions = OpenTransactions()
@@ -66,7 +68,16 @@ class Views:
         if self._app.rebalancing_count != self._rebalances:
             self._rebalances = self._app.rebalancing_count
             self.drop()
-        return bool(self._app.tables.actives_ready and not self._app.rebalancing and not self._app.should_stop)
+        if not self._app.tables.actives_ready or self._app.rebalancing or self._app.should_stop:
+            self._restored = False
+        elif not self._restored:
+            self._restored = are_restored(self._app, self._tables, self.assigned())
+            if not self._restored and not self._said_early:
+                log.warning(
+                    "tables_not_restored", said="Faust says that they are, and has not read their changelogs to the end"
+                )
+            self._said_early = not self._restored
+        return self._restored
 
     async def recovered(self) -> None:
         """Wait while records flow and Faust has not yet said that its tables are recovered.
@@ -142,6 +153,7 @@ class Views:
         """Forget all views: partitions are being revoked. Records that wait in them are dropped unacknowledged."""
         self.generation += 1
         self._rebalances = self._app.rebalancing_count
+        self._restored = False
         # Out of reach before the listeners are told: they may ask for views, and must find none.
         built, building = list(self._built.values()), list(self._building.values())
         self._built.clear()

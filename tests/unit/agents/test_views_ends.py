@@ -32,16 +32,17 @@ def app() -> Any:
         rebalancing_count=0,
         rebalancing=False,
         should_stop=False,
-        tables=SimpleNamespace(actives_ready=True),
-        consumer=SimpleNamespace(),
+        tables=SimpleNamespace(actives_ready=True, recovery=SimpleNamespace(active_highwaters={}, active_offsets={})),
+        consumer=SimpleNamespace(assignment=set),
     )
 
 
 async def test_an_outage_is_waited_out(app: Any) -> None:
-    ends, nothing = Ends(), SimpleNamespace()
+    ends = Ends()
     unread: Any = ends
-    none: Any = nothing
-    views = Views(app, Settings(), none, unread, none)
+    no_tables: Any = ()
+    none: Any = None
+    views = Views(app, Settings(), no_tables, unread, none)
     view = views._built[0] = PartitionView(0, PartitionState(0), ReadProgress(3, 3, acked=3), ReadProgress(5, 5, acked=4))
     with structlog.testing.capture_logs() as lines:
         await views.look_at_ends()
