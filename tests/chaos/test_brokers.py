@@ -93,13 +93,17 @@ def rounds_under_way(life: Deployment) -> Iterator[None]:
 
 @contextlib.contextmanager
 def holding(life: Deployment) -> Iterator[list[dict[str, Any]]]:
-    """What must hold while brokers go and come: all answered, none twice, the same process. Afterwards gives the loud lines."""
+    """What must hold while brokers go and come: all answered, none twice, the same process.
+
+    Afterwards gives the loud lines, without those of timers that came late: these tell of a slow machine, and not of Kafka.
+    """
     before, loud = len(lines(life)), list[dict[str, Any]]()
     yield loud
     life.wait_answered()
     life.check_promises()
     assert [one.process.poll() for one in life.workers] == [None]
-    loud += [line for line in lines(life)[before:] if line["level"] not in ("debug", "info")]
+    since = (line for line in lines(life)[before:] if line.get("logger") != "mode.timers")
+    loud += [line for line in since if line["level"] not in ("debug", "info")]
 
 
 def lines(life: Deployment) -> list[dict[str, Any]]:
