@@ -35,6 +35,13 @@ _LOOK_S = 0.5
 _MARGIN_S = 3.0  # Kafka ends a session some moments late
 _NOBODY = "asks-whether-the-name-is-held"  # no member has this id
 _NO_EPOCH = -1
+# What both requests begin with: of whom they are.
+_WHO = (
+    ("group", String("utf-8")),
+    ("generation_id", Int32),
+    ("member_id", String("utf-8")),
+    ("group_instance_id", String("utf-8")),
+)
 
 
 class NameTaken(failstop.Refusal):
@@ -53,12 +60,7 @@ class _Heartbeat(RequestStruct):  # type: ignore[misc]
     API_KEY = 12
     API_VERSION = 3
     RESPONSE_TYPE = _HeartbeatResponse
-    SCHEMA = Schema(
-        ("group", String("utf-8")),
-        ("generation_id", Int32),
-        ("member_id", String("utf-8")),
-        ("group_instance_id", String("utf-8")),
-    )
+    SCHEMA = Schema(*_WHO)
 
 
 class NamedHeartbeat(Request[_Heartbeat]):  # type: ignore[misc]
@@ -85,10 +87,7 @@ class _Commit(RequestStruct):  # type: ignore[misc]
     API_VERSION = 7
     RESPONSE_TYPE = _CommitResponse
     SCHEMA = Schema(
-        ("group", String("utf-8")),
-        ("generation_id", Int32),
-        ("member_id", String("utf-8")),
-        ("group_instance_id", String("utf-8")),
+        *_WHO,
         (
             "topics",
             Array(
@@ -197,7 +196,7 @@ class StaticMember:
             await client.bootstrap()
             node = await _coordinator(client, self._settings.app_id)
             answer = await client.send(node, NamedHeartbeat(self._settings.app_id, -1, _NOBODY, self._name))
-        except NotImplementedError as error:
+        except NotImplementedError as error:  # aiokafka's word for a version that the broker does not know
             raise security.KafkaRefused("KAFKA_GROUP_INSTANCE_ID needs Kafka 2.3 or newer: unset it") from error
         finally:
             await client.close()

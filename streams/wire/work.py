@@ -134,7 +134,7 @@ def decode(raw: bytes) -> WorkRecord:
         if raw.startswith(_BEGINS):
             return _DECODER.decode(b"{" + raw[_CUT:])
     except (ValueError, RecursionError):
-        pass  # what is wrong with it is found out below
+        pass  # the way below says what is wrong with it
     try:
         found = msgspec.json.decode(raw, type=dict[str, Any])
         version = found.pop("v", VERSION)
