@@ -1,6 +1,6 @@
 """What differs in Gemini's batches: rows in any order and under any key, none after a cancel or expiry."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -20,20 +20,17 @@ from simulator.control import SimulatorControl
 from tests.contract.adapter_asks import LONG_S, asks_of, now_ms, replies_of, run, submit, submit_as, upload_alone
 from tests.harness.forked import forked_simulator
 
-DAY_S = 24 * 3600
-
 
 @pytest.fixture
 def process() -> Iterator[SimulatorControl]:
+    """One for each test: some move its clock, and no reset takes that back."""
     with forked_simulator(judge_error_rate=0.0) as control:
         yield control
 
 
 @pytest.fixture
-async def provider(process: SimulatorControl) -> AsyncIterator[GoogleProvider]:
-    opened = GoogleProvider("good-key", base_url=process.base_url)
-    yield opened
-    await opened.close()
+def kind() -> str:
+    return "google"
 
 
 class TestRows:

@@ -1,6 +1,6 @@
 """How a batch of Gemini's that was lost is found again: by its name, in a list that may be odd."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -8,10 +8,7 @@ import pytest
 import structlog
 
 from providers.google.adapter import GoogleProvider
-from providers.protocol import (
-    OutcomeUnknown,
-    ProviderDown,
-)
+from providers.protocol import OutcomeUnknown, ProviderDown
 from simulator.control import SimulatorControl
 from tests.contract.adapter_asks import MODELS, look_for, now_ms, submit_as
 from tests.harness.forked import forked_simulator
@@ -21,15 +18,14 @@ DAY_S = 24 * 3600
 
 @pytest.fixture
 def process() -> Iterator[SimulatorControl]:
+    """One for each test: some move its clock, and no reset takes that back."""
     with forked_simulator(judge_error_rate=0.0) as control:
         yield control
 
 
 @pytest.fixture
-async def provider(process: SimulatorControl) -> AsyncIterator[GoogleProvider]:
-    opened = GoogleProvider("good-key", base_url=process.base_url)
-    yield opened
-    await opened.close()
+def kind() -> str:
+    return "google"
 
 
 class TestFinding:
