@@ -27,6 +27,17 @@ async def claiming(world: World, *names: str) -> ModelWorker:
     return worker
 
 
+async def overtaken(world: World, *names: str) -> tuple[ModelWorker, ModelWorker]:
+    """Two workers: one has collected a round and still has all of that in flight; another has meanwhile answered the round."""
+    sleeper = await world.start()
+    world.request(*names)
+    await sleeper.collect()
+    other = await world.start()
+    await world.finish(other)
+    world.check()
+    return sleeper, other
+
+
 def only_job(worker: ModelWorker) -> str:
     (job_id,) = worker.view.state.jobs
     return job_id

@@ -9,7 +9,7 @@ import pytest
 
 from domain.reply import ErrorCode
 from streams.wire import work
-from tests.model.begun import claiming, overdue
+from tests.model.begun import claiming, overdue, overtaken
 from tests.model.world import World
 
 
@@ -94,12 +94,7 @@ async def test_08_a_request_is_never_deleted_when_its_end_was_not_announced(worl
 
 
 async def test_09_a_deleted_request_comes_back(world: World) -> None:
-    a = await world.start()
-    world.request("m0", "m1")
-    await a.collect()
-    b = await world.start()
-    await world.finish(b)
-    world.check()
+    a, b = await overtaken(world, "m0", "m1")
     await a.land()  # its puts, and then the plan of its window
     assert isinstance(world.work_records()[-1], work.JobPlanned)
     await world.finish(b)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from streams.wire import work
+from tests.model.begun import overtaken
 from tests.model.whole import picture
 from tests.model.worker import ModelWorker
 from tests.model.world import World
@@ -89,12 +90,7 @@ async def test_26_one_request_ends_in_two_events_when_records_are_read_again_int
 
 async def test_27_a_request_is_never_deleted_when_the_recovery_brings_what_another_has_written(world: World) -> None:
     """As in 09: the entry of a worker that has lost the partition lands when it was deleted already."""
-    a = await world.start()
-    world.request("m0", "m1")
-    await a.collect()
-    b = await world.start()
-    await world.finish(b)
-    world.check()
+    a, b = await overtaken(world, "m0", "m1")
     await a.land("requests-changelog")
     b.revoke()
     await world.assign(b)
