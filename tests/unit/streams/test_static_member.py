@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
+import structlog
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.group import HeartbeatRequest, HeartbeatResponse_v1, SyncGroupRequest, SyncGroupResponse_v1
 
@@ -124,15 +125,17 @@ async def test_a_member_that_has_joined_looks_for_changes_of_topics(tmp_path: Pa
 
 
 class Group:
-    """Whether the name is held, at each look."""
+    """Whether the name is held, at each look; at all further ones as at the last."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *held: bool) -> None:
-        self.looks = list(held)
+        self.looks = 0
+        self._held = held
         monkeypatch.setattr(StaticMember, "_is_held", self._look)
         monkeypatch.setattr(static_member, "_LOOK_S", 0.0)
 
     async def _look(self, *_: object) -> bool:
-        return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        self.looks += 1
+        return self._held[min(self.looks, len(self._held)) - 1]
 
 
 async def replaced(of: StaticMember) -> None:
@@ -144,18 +147,24 @@ async def replaced(of: StaticMember) -> None:
 
 async def test_a_start_takes_the_place_of_the_process_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     group = Group(monkeypatch, True, False)
-    await member(tmp_path).wait_until_free()
-    assert len(group.looks) == 1, "it looks once"
+    with structlog.testing.capture_logs() as lines:
+        await member(tmp_path).wait_until_free()
+    assert group.looks == 1
+    assert [line["event"] for line in lines] == ["place_taken_over"]
 
 
 async def test_a_start_after_it_was_replaced_waits_until_the_name_is_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: list[BaseException]
 ) -> None:
     await replaced(member(tmp_path))
-    Group(monkeypatch, True, True, True, False)
+    group = Group(monkeypatch, True, True, True, False)
+    with structlog.testing.capture_logs() as lines:
+        await member(tmp_path).wait_until_free()
+    assert group.looks == 4
+    assert [line["event"] for line in lines] == ["name_held"], "it says once that it waits"
+    group = Group(monkeypatch, True)
     await member(tmp_path).wait_until_free()
-    Group(monkeypatch, True)
-    await member(tmp_path).wait_until_free()  # no note is left to wait for
+    assert group.looks == 1, "no note is left to wait for"
 
 
 async def test_a_start_ends_in_words_while_the_other_one_runs(
@@ -173,8 +182,9 @@ async def test_a_start_under_another_name_does_not_mind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: list[BaseException]
 ) -> None:
     await replaced(member(tmp_path))
-    Group(monkeypatch, True)
+    group = Group(monkeypatch, True)
     await member(tmp_path, "worker-1").wait_until_free()
+    assert group.looks == 1, "it has not waited"
 
 
 def test_it_has_an_exit_code_of_its_own() -> None:
