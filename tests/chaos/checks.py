@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from streams.wire import work
 from tests.harness.deployment import Deployment
+from tests.harness.worker import WorkerProcess
 
 SIZE = 12
 Bodies = list[dict[str, Any]]
@@ -58,3 +59,13 @@ def wait_requests_deleted(deployed: Deployment) -> None:
         return not any(last.values())
 
     deployed.until(none_left, "every entry of the table `requests` is deleted", every_s=0.2)
+
+
+def told(worker: WorkerProcess, event: str) -> int:
+    """How often a worker has logged an event."""
+    return worker.log_path.read_text().count(f'"event": "{event}"')
+
+
+def caught_up(worker: WorkerProcess) -> float:
+    """How many partitions a worker holds and has caught up with."""
+    return worker.metric("roundbatch_partitions_caught_up")

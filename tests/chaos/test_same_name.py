@@ -4,9 +4,8 @@ from collections import Counter
 
 import pytest
 
-from tests.chaos.checks import SIZE, a_round, batches, endings, wait_requests_deleted
+from tests.chaos.checks import SIZE, a_round, batches, caught_up, endings, told, wait_requests_deleted
 from tests.harness.deployment import Deployment
-from tests.harness.worker import WorkerProcess
 
 # Longer than any test: partitions that come back have not waited for the session.
 ENDLESS = {"ROUNDBATCH_BROKER_SESSION_TIMEOUT_S": "60"}
@@ -16,19 +15,15 @@ def named(name: str, **more: str) -> dict[str, str]:
     return {"KAFKA_GROUP_INSTANCE_ID": name, **more}
 
 
-def told(worker: WorkerProcess, event: str) -> int:
-    return worker.log_path.read_text().count(f'"event": "{event}"')
-
-
 def test_a_worker_that_is_killed_and_started_again_keeps_its_partitions(deployed: Deployment) -> None:
     """At once, and the other worker notices nothing. A stop by SIGTERM does not give them away either."""
     deployed.env |= ENDLESS
     first, second = deployed.worker("a", named("a")), deployed.worker("b", named("b"))
-    deployed.until(lambda: [partitions(one) for one in (first, second)] == [1, 1], "each worker has caught up with a partition")
+    deployed.until(lambda: [caught_up(one) for one in (first, second)] == [1, 1], "each worker has caught up with a partition")
     built, kept = told(second, "view_built"), told(second, "view_kept")
     first.kill()
     again = deployed.worker("a", named("a"))
-    assert partitions(again) == 1
+    assert caught_up(again) == 1
     assert again.stop() == 0
     again = deployed.worker("a", named("a"))
     rounds = [a_round(deployed, "openai", f"after-{partition}") for partition in range(2)]
@@ -39,7 +34,7 @@ def test_a_worker_that_is_killed_and_started_again_keeps_its_partitions(deployed
     deployed.check_promises()
     assert all(endings(events, bodies) == Counter({"right": SIZE}) for bodies in rounds)
     assert (told(second, "view_built"), told(second, "view_kept")) == (built, kept), "the other worker noticed something"
-    assert partitions(again) == partitions(second) == 1
+    assert caught_up(again) == caught_up(second) == 1
 
 
 @pytest.mark.parametrize("point", ["after_claim_sent", "before_claim_check", "before_create", "after_create"])
@@ -68,7 +63,7 @@ def test_a_sleeper_is_woken_when_another_process_has_its_name(deployed: Deployme
     assert endings(events, bodies) == Counter({"right": SIZE})
     wait_requests_deleted(deployed)
     other.kill()  # its session runs out, and the name is free
-    assert partitions(deployed.worker("a", named("one"))) == 2
+    assert caught_up(deployed.worker("a", named("one"))) == 2
 
 
 def test_a_sleeper_is_woken_when_its_session_has_run_out(deployed: Deployment) -> None:
@@ -81,7 +76,7 @@ def test_a_sleeper_is_woken_when_its_session_has_run_out(deployed: Deployment) -
     other = deployed.worker("b", named("b"))
     deployed.until(lambda: batches(deployed) == Counter({"openai": 1}), "the other worker has made the batch")
     sleeper.wake()
-    deployed.until(lambda: [partitions(one) for one in (sleeper, other)] == [1, 1], "each worker has a partition")
+    deployed.until(lambda: [caught_up(one) for one in (sleeper, other)] == [1, 1], "each worker has a partition")
     deployed.simulator.release()
     events = deployed.wait_answered()
 
@@ -89,7 +84,3 @@ def test_a_sleeper_is_woken_when_its_session_has_run_out(deployed: Deployment) -
     assert batches(deployed) == Counter({"openai": 1})
     assert endings(events, bodies) == Counter({"right": SIZE})
     wait_requests_deleted(deployed)
-
-
-def partitions(worker: WorkerProcess) -> float:
-    return worker.metric("roundbatch_partitions_caught_up")

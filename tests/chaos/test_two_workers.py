@@ -7,7 +7,7 @@ import pytest
 
 from domain.reconciling import JobEnd
 from streams.wire import work
-from tests.chaos.checks import SIZE, a_round, batches, endings, wait_requests_deleted, work_records
+from tests.chaos.checks import SIZE, Bodies, a_round, batches, caught_up, endings, told, wait_requests_deleted, work_records
 from tests.harness.deployment import Deployment
 from tests.harness.worker import WorkerProcess
 
@@ -112,18 +112,29 @@ def test_stopped_after_its_create_call_then_woken(deployed: Deployment, provider
     wait_requests_deleted(deployed)
 
 
-def test_partition_moved_then_state_directory_lost(deployed: Deployment) -> None:
-    """Open batches are polled by whoever holds the partition, restored from the changelogs; nothing is submitted again."""
+def a_batch_for_each_partition(deployed: Deployment, batch: str, *, submitted: int) -> list[Bodies]:
+    """Rounds of two providers, one for each partition; returns them once so many batches in all are submitted."""
+    rounds = [a_round(deployed, provider, f"{batch}-{provider}") for provider in ("anthropic", "openai")]
+    for partition, bodies in enumerate(rounds):
+        deployed.send_round(bodies, partition=partition)
+    deployed.until(lambda: len(work_records(deployed, work.Submitted)) == submitted, f"{submitted} batches are submitted")
+    return rounds
+
+
+def joined_while_batches_are_open(deployed: Deployment) -> tuple[WorkerProcess, WorkerProcess, list[Bodies]]:
+    """A worker with an open batch in each partition, and another one to which one of the partitions has moved."""
     deployed.env |= LONG_SESSION
     deployed.simulator.hold()
     first = deployed.worker("a")
-    rounds = [a_round(deployed, provider, provider) for provider in ("anthropic", "openai")]
-    for partition, bodies in enumerate(rounds):
-        deployed.send_round(bodies, partition=partition)
-    deployed.until(lambda: len(work_records(deployed, work.Submitted)) == 2, "both batches are submitted")
-
-    second = deployed.worker("b")  # a partition moves to it
+    rounds = a_batch_for_each_partition(deployed, "first", submitted=2)
+    second = deployed.worker("b")
     deployed.until(lambda: caught_up(first) == caught_up(second) == 1, "each worker holds a partition")
+    return first, second, rounds
+
+
+def test_partition_moved_then_state_directory_lost(deployed: Deployment) -> None:
+    """Open batches are polled by whoever holds the partition, restored from the changelogs; nothing is submitted again."""
+    first, second, rounds = joined_while_batches_are_open(deployed)
     first.kill()  # the other one, too
     deployed.until(lambda: caught_up(second) == 2, "the second worker holds both partitions")
     second.kill()
@@ -140,20 +151,9 @@ def test_partition_moved_then_state_directory_lost(deployed: Deployment) -> None
 
 def test_a_partition_that_stays_keeps_its_view(deployed: Deployment) -> None:
     """Another worker joins, and leaves: only what moves is built anew."""
-    deployed.env |= LONG_SESSION
-    deployed.simulator.hold()
-    first = deployed.worker("a")
-    rounds = [a_round(deployed, provider, provider) for provider in ("anthropic", "openai")]
-    for partition, bodies in enumerate(rounds):
-        deployed.send_round(bodies, partition=partition)
-    deployed.until(lambda: len(work_records(deployed, work.Submitted)) == 2, "both batches are submitted")
-    second = deployed.worker("b")
-    deployed.until(lambda: caught_up(first) == caught_up(second) == 1, "each worker holds a partition")
+    first, second, rounds = joined_while_batches_are_open(deployed)
     assert views(first) == {"view_built": 2, "view_kept": 1}
-    more = [a_round(deployed, provider, f"more-{provider}") for provider in ("anthropic", "openai")]
-    for partition, bodies in enumerate(more):
-        deployed.send_round(bodies, partition=partition)
-    deployed.until(lambda: len(work_records(deployed, work.Submitted)) == 4, "the next two batches are submitted")
+    more = a_batch_for_each_partition(deployed, "more", submitted=4)
     assert second.stop() == 0
     deployed.until(lambda: caught_up(first) == 2, "the first worker holds both partitions again")
     assert views(first) == {"view_built": 3, "view_kept": 2}
@@ -168,9 +168,4 @@ def test_a_partition_that_stays_keeps_its_view(deployed: Deployment) -> None:
 
 
 def views(worker: WorkerProcess) -> dict[str, int]:
-    log = worker.log_path.read_text()
-    return {event: log.count(f'"event": "{event}"') for event in ("view_built", "view_kept")}
-
-
-def caught_up(worker: WorkerProcess) -> float:
-    return worker.metric("roundbatch_partitions_caught_up")
+    return {event: told(worker, event) for event in ("view_built", "view_kept")}
