@@ -124,8 +124,8 @@ class _Pair:
             there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self.target)
             self.ends.append(there_writer)
             await asyncio.gather(self._pump(reader, there_writer, asked=True), self._pump(there_reader, writer, asked=False))
-        except (OSError, asyncio.IncompleteReadError):
-            pass
+        except OSError:
+            pass  # an end is gone, was cut off, or (a broker) is not there: the other one is told by the reset below
         finally:
             self.network.open.discard(self)
             self.abort()
