@@ -24,4 +24,4 @@ def crash_points() -> list[str]:
 
 def _kinds() -> list[str]:
     alone = [record for record in get_args(work.WorkRecord) if record is not work.Several]  # whose parts pass the points
-    return [re.sub(r"(?<!^)(?=[A-Z])", "_", record.__name__).lower() for record in alone]
+    return [str(record.__struct_config__.tag) for record in alone]

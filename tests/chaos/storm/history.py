@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections import defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -115,15 +115,12 @@ def check(asked: Asked, found: Found) -> tuple[list[Broken], Counts]:
         *(Broken("batch item paid twice", name, words) for name, words in twice),
         *(Broken("not committed", place, f"{count} records") for place, count in sorted(found.unread.items())),
     ]
-    errors: defaultdict[str, int] = defaultdict(int)
-    for told in events.values():
-        if told[0]["error_detail"]:
-            errors[told[0]["error_detail"]["error_code"]] += 1
+    errors = Counter(told[0]["error_detail"]["error_code"] for told in events.values() if told[0]["error_detail"])
     counts = Counts(
         requested=len(asked.sent),
         accepted=len(asked.accepted),
         accepted_by_gateway=len(asked.queue_ids),
-        answered=len(events) - sum(errors.values()),
+        answered=len(events) - errors.total(),
         errors=dict(sorted(errors.items())),
         missing=len(missing),
         conflicting=len(conflicting),

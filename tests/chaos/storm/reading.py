@@ -1,7 +1,5 @@
 """What is read from outside: topics, committed offsets, and what the provider says."""
 
-import json
-
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
 from streams.wire import work
@@ -13,7 +11,7 @@ from tests.harness.kafka_reads import persistently, read_topic
 
 def answered(made: Deployment) -> set[str]:
     """The ids that have an event."""
-    return {json.loads(record.value)["correlation_id"] for record in made.results()}
+    return {record.json["correlation_id"] for record in made.results()}
 
 
 def not_committed(made: Deployment) -> dict[str, int]:
@@ -50,11 +48,17 @@ def found(made: Deployment) -> Found:
             if isinstance(one, work.Submitted):
                 submitted.add(one.provider_job_id)
     letters = {}
-    for topic in (f"{made.request_topic}.DLQ", f"{made.work_topic}.DLQ"):
-        for record in read_topic(made.bootstrap, topic) if exists(made, topic) else []:
+    for topic in dead_letter_topics(made):
+        for record in read_topic(made.bootstrap, topic):
             place = f"{topic}-{record.partition}@{record.offset}"
             letters[place] = str(record.headers or record.value[:300])
     return Found(events, letters, made.simulator.items(), made.simulator.batches(), submitted, not_committed(made))
+
+
+def dead_letter_topics(made: Deployment) -> list[str]:
+    """Those that there are: one is made with its first letter."""
+    topics = (f"{made.request_topic}.DLQ", f"{made.work_topic}.DLQ")
+    return [topic for topic in topics if exists(made, topic)]
 
 
 def exists(made: Deployment, topic: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.storm.run import Outcome
-from tests.chaos.storm.schedule import CRASH_POINT
+from tests.chaos.storm.schedule import CRASH_POINT, Armings
 
 DEEDS = ("wipe", "freeze", "twin", "term", "join", "leave", "broker_kill", "disk_full", "clock_jump")
 _PLURAL = {"term": "terms", "disk_full": "disk_full"}
@@ -66,7 +66,7 @@ def words(outcome: Outcome) -> str:
     """A run in a few lines; where a promise broke, which, about what, and where to look."""
     told = _one(outcome)
     counts = outcome.counts
-    few = [name for name, count in outcome.crash_points.items() if count < 5]
+    few = [name for name, count in outcome.crash_points.items() if count < Armings.FEW]
     lines = [
         f"seed {outcome.seed}: {told['kills']} kills ({told['wipes']} with the state wiped, "
         f"{sum(outcome.crash_points.values())} at crash points), {told['freezes']} freezes, "
@@ -80,7 +80,7 @@ def words(outcome: Outcome) -> str:
         f"  exits {told['exits']}, drained in {outcome.drained_s:.0f} s",
     ]
     if few:
-        lines.append(f"  crash points that killed fewer than five times: {', '.join(few)}")
+        lines.append(f"  crash points that killed fewer than {Armings.FEW} times: {', '.join(few)}")
     if outcome.broken:
         lines += [f"BROKEN {one}" for one in outcome.broken[:20]]
         lines.append(f"{len(outcome.broken)} promises broken; logs, topics, ledger and schedule: {outcome.folder}")

@@ -45,13 +45,10 @@ class Outcome:
 
 
 def calm(storm: Storm) -> float:
-    """Undo all that was done, and wait until everything is answered and committed; how many seconds that took."""
+    """Undo what was done to processes and providers, and wait until all is answered and committed; how many seconds it took."""
     began_s = time.monotonic()
     storm.later.clear()
     storm.fleet.arming = False
-    for name in NETWORKS:
-        storm.networks.heal(name)
-    storm.kafka.all_up()
     storm.made.simulator.clear_faults()
     storm.made.simulator.skew(0.0)
     storm.made.simulator.release()
@@ -199,9 +196,8 @@ def _keep(made: Deployment, folder: Path, broken: list[Broken], left: list[dict[
     if not broken:
         return
     (folder / "broken.txt").write_text("".join(f"{one}\n" for one in broken))
-    for topic in (made.request_topic, made.work_topic, made.result_topic, f"{made.request_topic}.DLQ"):
-        if reading.exists(made, topic):
-            with open(folder / f"{topic}.jsonl", "w") as file:
-                for record in made.read(topic):
-                    place = {"partition": record.partition, "offset": record.offset, "headers": record.headers}
-                    file.write(json.dumps({**place, "value": record.value.decode(errors="replace")}) + "\n")
+    for topic in (made.request_topic, made.work_topic, made.result_topic, *reading.dead_letter_topics(made)):
+        with open(folder / f"{topic}.jsonl", "w") as file:
+            for record in made.read(topic):
+                place = {"partition": record.partition, "offset": record.offset, "headers": record.headers}
+                file.write(json.dumps({**place, "value": record.value.decode(errors="replace")}) + "\n")

@@ -118,7 +118,3 @@ class Armings:
         # The first passage is often one of a record that is read again; the passages after it are those of new work.
         nth = self._chance.choice((1, 1, 2, 3, 7)) if self._given[point] <= self.FEW else self._chance.choice((1, 2))
         return point if nth == 1 else f"{point}:{nth}"
-
-    def rest(self) -> list[str]:
-        """The points that have not killed five times."""
-        return [name for name, count in self.struck.items() if count < self.FEW]

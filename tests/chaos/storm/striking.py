@@ -46,7 +46,7 @@ class Around:
 class Storm:
     """The schedule, carried out."""
 
-    def __init__(self, made: Deployment, fleet: Fleet, around: "Around", asking: Asking) -> None:
+    def __init__(self, made: Deployment, fleet: Fleet, around: Around, asking: Asking) -> None:
         self.made, self.fleet, self.around, self.asking = made, fleet, around, asking
         self.kafka, self.networks = around.kafka, around.networks
         self.later: list[tuple[float, int, Callable[[], None]]] = []
@@ -66,7 +66,7 @@ class Storm:
             while self.later and self.later[0][0] <= now_s:
                 heapq.heappop(self.later)[2]()
             self.fleet.look()
-            if now_s - told_s > 30:
+            if now_s - told_s > TELL_S:
                 told_s = now_s
                 self._tell(now_s)
             time.sleep(TICK_S)
@@ -170,7 +170,7 @@ class Storm:
                 self._count("term_not_obeyed")
                 self.fleet.kill(place, deed)
 
-        self._after(45.0, insist)
+        self._after(INSIST_S, insist)
 
     def _join(self, strike: Strike) -> None:
         number = next(self._joined)
