@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -136,8 +137,5 @@ def test_what_pydantic_reads_otherwise_is_left_to_it() -> None:
     for change in ({"metadata": {"weight": 0.5}}, {"user_id": None, "more": 1}, {"user_prompt": "\u00a0"}):
         assert plain_body({**BODY, **change}) is None
     assert plain_body({**BODY, "llm_config_overrides": {"max_tokens_override": 5.0}}) is None
-    try:
+    with pytest.raises(ValidationError):
         ComparisonBody.model_validate({**BODY, "user_prompt": "\u00a0"})
-    except ValidationError:
-        return
-    raise AssertionError
