@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -32,6 +33,15 @@ def _solve(of: Callable[[float], float], low: float, high: float) -> float:
     return (low + high) / 2
 
 
+@cache
+def _logits(retest: float, position: float, shift: float) -> tuple[float, float, float]:
+    """How sharp the judge is, and what it adds for the essay shown first, everywhere and in what is delivered."""
+    slope = _solve(lambda k: retest - float(np.mean(2 * logistic(k * _GRID) * (1 - logistic(k * _GRID)))), 0.01, 300)
+    toward = _solve(lambda g: float(np.mean(logistic(slope * _GRID + g))) - 0.5 - position, -9, 9)
+    shifted = _solve(lambda g: float(np.mean(logistic(slope * _GRID + toward + g))) - 0.5 - position - shift, -9, 9)
+    return slope, toward, shifted
+
+
 @dataclass(frozen=True, slots=True)
 class StreamJudge:
     """A logistic judge whose two single answers to a random pair differ with chance `retest`, bent by planted means.
@@ -46,11 +56,7 @@ class StreamJudge:
 
     def audits(self, rng: np.random.Generator, streams: int, audits: int) -> dict[str, Places]:
         """Places of values by measure, for random pairs."""
-        slope = _solve(lambda k: self.retest - float(np.mean(2 * logistic(k * _GRID) * (1 - logistic(k * _GRID)))), 0.01, 300)
-        toward = _solve(lambda g: float(np.mean(logistic(slope * _GRID + g))) - 0.5 - self.position, -9, 9)
-        shifted = _solve(
-            lambda g: float(np.mean(logistic(slope * _GRID + toward + g))) - 0.5 - self.position - self.shift, -9, 9
-        )
+        slope, toward, shifted = _logits(self.retest, self.position, self.shift)
         shape = (streams, audits)
         apart = rng.normal(size=shape) * math.sqrt(2) * slope
         chance = logistic(apart + toward)
