@@ -42,8 +42,11 @@ class Fit:
 
     @cached_property
     def places(self) -> tuple[int, ...]:
-        """Place of each essay, 1 is the best; shape (essays,). Equal scores are in the order of their numbers."""
-        best_first = sorted(range(len(self.scores)), key=lambda essay: -self.scores[essay])
+        """Place of each essay, 1 is the best; shape (essays,). Equal scores are in the order of their numbers.
+
+        Where all met each other, those that won equally often are equal, but for the last digits that come of calculating.
+        """
+        best_first = sorted(range(len(self.scores)), key=lambda essay: -round(self.scores[essay], 6))
         place = [0] * len(self.scores)
         for rank, essay in enumerate(best_first, start=1):
             place[essay] = rank

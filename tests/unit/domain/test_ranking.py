@@ -2,7 +2,8 @@
 
 import math
 import random
-from itertools import permutations
+from collections import Counter
+from itertools import combinations, permutations
 
 import choix
 import numpy as np
@@ -74,6 +75,15 @@ def test_an_essay_that_has_won_everything_has_a_finite_score() -> None:
     assert max(found.scores) < 6
     assert found.order == pytest.approx(0.0, abs=1e-9)
     assert found.chance_of_a(0, 5) > 0.95
+
+
+def test_equals_are_in_the_order_of_their_numbers_whatever_the_last_digits_of_their_scores() -> None:
+    for seed in range(5):
+        rng = random.Random(seed)
+        met = [Verdict(*rng.sample(pair, 2), rng.random() < 0.5) for pair in combinations(range(16), 2)]
+        won = Counter(v.a if v.a_won else v.b for v in met)
+        places = fit(16, met, order=False).places
+        assert sorted(range(16), key=places.__getitem__) == sorted(range(16), key=lambda essay: (-won[essay], essay))
 
 
 def test_what_the_order_does_in_points() -> None:
