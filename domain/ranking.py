@@ -17,6 +17,8 @@ PRIOR_VARIANCE: Final = 4.0
 """Of each score and of the order term, around 0: an essay that has won everything gets a finite score."""
 STEPS: Final = 50
 CLOSE_ENOUGH: Final = 1e-9
+CLOSE_TO_A_STEP: Final = 1e-3
+"""So much of a step's equation may be left unsolved, for the next step begins where this one ends: half of the work."""
 
 
 class Verdict(NamedTuple):
@@ -120,13 +122,14 @@ def _newton(essays: int, verdicts: Sequence[Verdict], order: bool, precision: fl
 
         def curved(x: Vector, weights: Vector = weights) -> Vector:
             y = [precision * value for value in x]
-            own = x[essays] if order else 0.0
+            own, together = x[essays] if order else 0.0, 0.0
             for (a, b, _), weight in zip(verdicts, weights, strict=True):
                 part = weight * (x[a] - x[b] + own)
                 y[a] += part
                 y[b] -= part
-                if order:
-                    y[essays] += part
+                together += part
+            if order:
+                y[essays] += together
             return y
 
         step = _conjugate_gradients(curved, slope)
@@ -139,7 +142,7 @@ def _newton(essays: int, verdicts: Sequence[Verdict], order: bool, precision: fl
 def _conjugate_gradients(apply: Callable[[Vector], Vector], wanted: Vector) -> Vector:
     x, left = [0.0] * len(wanted), list(wanted)
     toward, size = list(left), math.fsum(map(mul, left, left))
-    enough = 1e-22 * max(size, 1e-300)
+    enough = CLOSE_TO_A_STEP**2 * size
     for _ in range(4 * len(wanted)):
         if size <= enough:
             break
