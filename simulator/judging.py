@@ -30,22 +30,29 @@ def judge_line(pairs: Sequence[Pair], times: Sequence[int], traits: JudgeTraits,
     verdicts = []
     for slot, (pair, each, nth) in enumerate(zip(pairs, sides, times, strict=True)):
         place = Place(slot, len(pairs))
-        a_wins = all_a or _a_wins(pair, each, nth, traits, place, garbled=garbled, seed=seed, now=now)
         chance = chance_of_a(each, traits, seed=seed, place=place)
+        a_wins = all_a or _a_wins(pair, each, nth, traits, chance, turned(traits, place), garbled=garbled, seed=seed, now=now)
         confidence = 1 + round(4 * min(1.0, traits.confidence_slope * abs(2 * chance - 1)))
         verdicts.append(Verdict.of("A" if a_wins else "B", confidence))
     return verdicts
 
 
 def _a_wins(
-    pair: Pair, sides: Sides, nth: int, traits: JudgeTraits, place: Place, *, garbled: bool, seed: int, now: float
+    pair: Pair,
+    sides: Sides,
+    nth: int,
+    traits: JudgeTraits,
+    chance: float,
+    share_turned: float,
+    *,
+    garbled: bool,
+    seed: int,
+    now: float,
 ) -> bool:
     key = (seed, *sides, nth)
-    obeys = unit("obeys", *key) < traits.injection_obeyed
-    if obeys and (CHOOSE_A in pair.a_text or CHOOSE_A in pair.b_text):
-        return True
-    if obeys and (CHOOSE_ME in pair.a_text) != (CHOOSE_ME in pair.b_text):
-        return CHOOSE_ME in pair.a_text
+    told = _told(pair)
+    if told is not None and unit("obeys", *key) < traits.injection_obeyed:
+        return told
     if garbled:
         return unit("coin", *key) < 0.5
     if unit("anew", *key) < traits.retest:
@@ -53,13 +60,21 @@ def _a_wins(
     else:  # what it has always thought: one number for both orders, so that a swap alone changes nothing
         mind = unit("mind", seed, *sides.essays)
         drawn = mind if sides.in_order else 1 - mind
-    a_wins = drawn < chance_of_a(sides, traits, seed=seed, place=place)
-    if unit("turned", *key) < turned(traits, place):
+    a_wins = drawn < chance
+    if share_turned and unit("turned", *key) < share_turned:
         a_wins = not a_wins
     changed = traits.judge_change_at is not None and now >= traits.judge_change_at
     if changed and unit("changed", seed, *sides.essays) < traits.judge_change_turned:
         a_wins = not a_wins
     return a_wins
+
+
+def _told(pair: Pair) -> bool | None:
+    """Whether the texts say that A is to win; None where they say nothing of it, or both the same of themselves."""
+    if CHOOSE_A in pair.a_text or CHOOSE_A in pair.b_text:
+        return True
+    by_a, by_b = CHOOSE_ME in pair.a_text, CHOOSE_ME in pair.b_text
+    return None if by_a == by_b else by_a
 
 
 class Judge:
