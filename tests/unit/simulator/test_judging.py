@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import cache
 from statistics import fmean
 from typing import Any, NamedTuple
 
 import pytest
 from pydantic import ValidationError
 
+from domain.audited import Audited
+from domain.intervals import stated
 from simulator.comparisons import Comparison
 from simulator.judge import Pair, judge
 from simulator.judging import CHOOSE_A, CHOOSE_ME, LINE_A, Judge, judge_line
@@ -32,47 +35,36 @@ def turned_over(of: Pair) -> Pair:
 
 
 class Asked(NamedTuple):
-    """One pair asked in a bundle, twice alone, and once swapped (turned back): whether A won each time, and where it was."""
+    """One pair asked in a bundle, twice alone, and once swapped: what that shows, and where in the bundle it was."""
 
-    delivered: bool
-    once: bool
-    again: bool
-    swapped: bool
+    audit: Audited
     place: Place
     sides: Sides
-    confidence: int
 
 
-def asked(traits: JudgeTraits, size: int = SIZE, more: str = "") -> Iterator[Asked]:
-    pairs = [pair(n, more) for n in range(PAIRS)]
-    for start in range(0, PAIRS - size + 1, size):
-        of_line = pairs[start : start + size]
-        there = judge_line(of_line, [3 * start + 2] * size, traits, seed=SEED, now=0.0)
+@cache
+def asked(traits: JudgeTraits) -> tuple[Asked, ...]:
+    return tuple(_asked(traits))
+
+
+def _asked(traits: JudgeTraits) -> Iterator[Asked]:
+    pairs = [pair(n) for n in range(PAIRS)]
+    for start in range(0, PAIRS - SIZE + 1, SIZE):
+        of_line = pairs[start : start + SIZE]
+        there = judge_line(of_line, [3 * start + 2] * SIZE, traits, seed=SEED, now=0.0)
         for slot, (each, delivered) in enumerate(zip(of_line, there, strict=True)):
             once, again = (judge_line([each], [3 * start + nth], traits, seed=SEED, now=0.0)[0] for nth in (0, 1))
             (other,) = judge_line([turned_over(each)], [3 * start], traits, seed=SEED, now=0.0)
             a_won = [verdict.winner == "A" for verdict in (delivered, once, again)]
-            yield Asked(*a_won, other.winner == "B", Place(slot, size), Sides.of(each), delivered.confidence)
+            yield Asked(Audited(*a_won, other.winner == "B"), Place(slot, SIZE), Sides.of(each))
 
 
-def excess(one: Asked) -> float:
-    return ((one.delivered != one.once) + (one.delivered != one.again)) / 2 - (one.once != one.again)
-
-
-def shift(one: Asked) -> float:
-    return one.delivered - (one.once + one.again) / 2
-
-
-def position(one: Asked) -> float:
-    return ((one.once + one.again) / 2 + (not one.swapped)) / 2 - 0.5
-
-
-MEASURES: dict[str, Callable[[Asked], float]] = {
-    "retest": lambda one: one.once != one.again,
-    "flip": lambda one: one.once != one.swapped,
-    "position": position,
-    "excess": excess,
-    "shift": shift,
+MEASURES: dict[str, Callable[[Audited], float]] = {
+    "retest": lambda audit: audit.retested,
+    "flip": lambda audit: audit.flipped,
+    "position": lambda audit: audit.position,
+    "excess": lambda audit: audit.excess,
+    "shift": lambda audit: audit.shift,
 }
 
 
@@ -92,44 +84,48 @@ MEASURES: dict[str, Callable[[Asked], float]] = {
 )
 def test_each_planted_value_is_found_within_its_error(planted: dict[str, Any]) -> None:
     traits = JudgeTraits(judge_slope=SLOPE, **planted)
-    seen = list(asked(traits))
+    seen = asked(traits)
     planned = [expected(one.sides, traits, seed=SEED, place=one.place) for one in seen]
 
     for name, measure in MEASURES.items():
         # By line, for the verdicts of a garbled one fail together.
-        off = [measure(one) - getattr(is_planned, name) for one, is_planned in zip(seen, planned, strict=True)]
+        off = [measure(one.audit) - getattr(is_planned, name) for one, is_planned in zip(seen, planned, strict=True)]
         by_line = [fmean(off[at : at + SIZE]) for at in range(0, len(off), SIZE)]
         error = math.sqrt(sum(each**2 for each in by_line)) / len(by_line)
         assert abs(fmean(off)) <= 3.5 * error + 1e-9, name
 
 
 def test_what_is_planted_is_seen_by_the_measure_that_is_for_it() -> None:
-    def found(measure: Callable[[Asked], float], **planted: float) -> float:
-        return fmean(map(measure, asked(JudgeTraits(judge_slope=SLOPE, retest=1.0, **planted))))
+    def found(measure: str, **planted: float) -> float:
+        return fmean(MEASURES[measure](one.audit) for one in asked(JudgeTraits(judge_slope=SLOPE, retest=1.0, **planted)))
 
-    assert abs(found(excess)) < 0.04
-    assert found(excess, bundle_noise=0.02) > 0.06
-    assert found(shift, bundle_shift=0.1) > 0.05
-    assert abs(found(shift, bundle_noise=0.02)) < 0.04
-    assert found(position, position_bias=0.8) > 0.05
-    assert fmean(excess(one) for one in asked(JudgeTraits(judge_slope=SLOPE, slot_noise=0.2)) if one.place.late) > 0.1
+    assert abs(found("excess")) < 0.04
+    assert found("excess", bundle_noise=0.02) > 0.06
+    assert found("shift", bundle_shift=0.1) > 0.05
+    assert abs(found("shift", bundle_noise=0.02)) < 0.04
+    assert found("position", position_bias=0.8) > 0.05
+    late = [one.audit.excess for one in asked(JudgeTraits(judge_slope=SLOPE, slot_noise=0.2)) if one.place.late]
+    assert fmean(late) > 0.1
 
 
 def test_a_swap_alone_changes_no_mind() -> None:
-    assert all(one.swapped == one.once == one.again for one in asked(JudgeTraits(judge_slope=SLOPE)))
+    assert not any(one.audit.flipped or one.audit.retested for one in asked(JudgeTraits(judge_slope=SLOPE)))
 
 
 def test_confidence_fits_the_chance_of_the_verdict() -> None:
     def shares(slope: float) -> dict[int, float]:
         of: dict[int, list[bool]] = {}
-        for one in asked(JudgeTraits(judge_slope=SLOPE, retest=1.0, confidence_slope=slope), size=1):
-            better = one.sides.quality_a > one.sides.quality_b
-            of.setdefault(one.confidence, []).append(one.delivered == better)
+        traits = JudgeTraits(judge_slope=SLOPE, retest=1.0, confidence_slope=slope)
+        for n in range(PAIRS):
+            sides = Sides.of(pair(n))
+            (verdict,) = judge_line([pair(n)], [3 * n + 2], traits, seed=SEED, now=0.0)
+            better = "A" if sides.quality_a > sides.quality_b else "B"
+            of.setdefault(verdict.confidence, []).append(verdict.winner == better)
         return {confidence: fmean(right) for confidence, right in of.items()}
 
     fitting = shares(1.0)
     for confidence, share in fitting.items():
-        assert share == pytest.approx(0.5 + (confidence - 1) / 8, abs=0.08)
+        assert share == pytest.approx(stated(confidence), abs=0.08)
     assert shares(3.0)[5] < fitting[5] - 0.05
     assert set(shares(0.0)) == {1}
 
