@@ -96,31 +96,24 @@ class Arm:
         if self.finding is Finding.NOT_KNOWN:
             return f"bundles of {self.size}: not known yet ({self.audits} of about {self.wanted} pairs)"
         more = []
-        if surely(self.excess):
+        if self.excess.surely:
             more.append(f"they differ from single answers {100 * self.excess.estimate:.1f} points more often than these do")
-        if surely(self.shift):
+        if self.shift.surely:
             towards = "A" if self.shift.estimate > 0 else "B"
             more.append(f"they favour Essay {towards} by {100 * abs(self.shift.estimate):.1f} points")
         return f"bundles of {self.size} are bent: {' and '.join(more) or 'surely not as single answers'}"
 
 
-def surely(interval: Interval) -> bool:
-    """Whether an interval leaves 0 out."""
-    return not interval.low <= 0 <= interval.high
-
-
 def baseline(answers: Answers) -> Baseline:
     """What the single and swapped answers show."""
-    first, second, other = (answers.get(arm, {}) for arm in (*SINGLES, SWAPPED))
+    first, second = (answers.get(arm, {}) for arm in SINGLES)
     both = [pair for pair in first if pair in second]
     retested = sum(first[pair].a_won != second[pair].a_won for pair in both)
-    three = [pair for pair in both if pair in other]
-    audits = [Audited(first[p].a_won, first[p].a_won, second[p].a_won, other[p].a_won) for p in three]
-    flips = sum(audit.flipped for audit in audits)
+    audits = [audit for _, audit in _audits(first, answers)]
     return Baseline(
-        len(three),
+        len(audits),
         wilson(retested, len(both)),
-        wilson(flips, len(three)),
+        wilson(sum(audit.flipped for audit in audits), len(audits)),
         mean_interval(POSITION, Counter(audit.position for audit in audits)),
     )
 
@@ -135,7 +128,7 @@ def arm(size: int, answers: Answers, asked: int, *, margin: float) -> Arm:
     intervals = {level: _both(there, audits, level) for level in (0.95, SURE)}
     excess, shift = intervals[0.95]
     within = excess.high < margin and -margin < shift.low and shift.high < margin
-    finding = Finding.BENT if any(map(surely, intervals[SURE])) else Finding.NOT_KNOWN
+    finding = Finding.BENT if any(one.surely for one in intervals[SURE]) else Finding.NOT_KNOWN
     if within and audits:
         finding = Finding.FINE
     agreed = Counter((audit.delivered, audit.first) for audit in audits.values())

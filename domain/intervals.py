@@ -18,9 +18,9 @@ class Interval(NamedTuple):
     high: float
 
     @property
-    def near_zero(self) -> float:
-        """The end that is nearer to 0, or 0 where the interval holds it."""
-        return 0.0 if self.low <= 0 <= self.high else min(self.low, self.high, key=abs)
+    def surely(self) -> bool:
+        """Whether it leaves 0 out."""
+        return not self.low <= 0 <= self.high
 
 
 def _z(level: float) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from domain.evidence import Finding
-from domain.experiment import Arm, Baseline, surely
+from domain.experiment import Arm, Baseline
 from domain.intervals import Interval
 
 _STYLE = """
@@ -60,7 +60,7 @@ def sentences(told: Report) -> Iterator[str]:
     yield (
         f"Two single answers to the same pair differ in {points(of.retest, signed=False)} of 100; a swap of the essays changes "
         f"the winner in {points(of.flips, signed=False)}. What a swap does beyond that noise is the position bias: "
-        f"{points(of.position)} points towards the essay shown first{', surely' if surely(of.position) else ''}."
+        f"{points(of.position)} points towards the essay shown first{', surely' if of.position.surely else ''}."
     )
     early = ", stopped before all were asked" if told.stopped else ""
     yield f"{of.pairs} pairs by {told.by}, ${told.spent_usd:.4f} spent{early}."

@@ -197,7 +197,7 @@ def sentences(told: RankingReport) -> Iterator[str]:
     )
     if told.upper_bound:
         yield "Its pairs were chosen by earlier answers, so all three are upper bounds."
-    sure = "" if told.order.low <= 0 <= told.order.high else ", and surely so"
+    sure = ", and surely so" if told.order.surely else ""
     yield (
         f"Being shown first changes an essay's chance to win by {100 * told.order_points:+.1f} points on average{sure} "
         f"({told.order.estimate:+.2f} logits, {told.order.low:+.2f} to {told.order.high:+.2f})."

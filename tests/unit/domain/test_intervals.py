@@ -40,8 +40,11 @@ def test_a_means_interval_is_walds_with_two_audits_more() -> None:
     # Nobody differs from anybody: still no certainty.
     agreeing = mean_interval(SHIFT, {0.0: 50})
     assert agreeing.low < -0.02 < 0.02 < agreeing.high
-    assert (agreeing.near_zero, mean_interval(SHIFT, {0.0: 50, 1.0: 50}).near_zero) == (0.0, pytest.approx(0.4, abs=0.02))
-    assert mean_interval(SHIFT, {0.0: 50, -1.0: 50}).near_zero == pytest.approx(-0.4, abs=0.02)
+    assert not agreeing.surely
+    assert mean_interval(SHIFT, {0.0: 50, 1.0: 50}).low == pytest.approx(0.4, abs=0.02)
+    assert mean_interval(SHIFT, {0.0: 50, 1.0: 50}).surely
+    assert mean_interval(SHIFT, {0.0: 50, -1.0: 50}).high == pytest.approx(-0.4, abs=0.02)
+    assert mean_interval(SHIFT, {0.0: 50, -1.0: 50}).surely
 
 
 def test_lines_that_fail_as_a_whole_are_counted_as_wholes() -> None:
