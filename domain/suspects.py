@@ -8,7 +8,6 @@ only lifts itself looks like a good one.
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from typing import Final
 
 ADDRESSES_JUDGE: Final = "addresses_judge"
@@ -111,9 +110,3 @@ def _hides(text: str) -> bool:
 def _is_code(run: str) -> bool:
     """Whether a long run of letters and digits is base64, and not a key that somebody leant on."""
     return len(set(run)) > 20 and any(map(str.isdigit, run)) and run.lower() != run
-
-
-def suspects(texts: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-    """The rules that each essay meets, by its ID: (ID, text) of each; essays that meet none are left out."""
-    found = {name: suspicions(text) for name, text in texts}
-    return {name: rules for name, rules in found.items() if rules}
