@@ -12,6 +12,8 @@ from typing import NamedTuple
 from domain.ranking import Fit, Verdict
 
 THIRDS = 3
+LETTERS = 6
+"""Verdicts of a line from which their being all one letter tells anything."""
 
 
 def third(slot: int, size: int) -> int:
@@ -110,11 +112,16 @@ def chance_of_one_letter(chances: Sequence[float]) -> float:
     return math.prod(chances) + math.prod(1 - chance for chance in chances)
 
 
-def one_letter_lines(fitted: Fit, lines: Iterable[Sequence[Verdict]], *, least: int = 6) -> OneLetter:
-    """Count the one-letter lines among those of at least so many verdicts."""
+def is_one_letter(line: Sequence[Verdict]) -> bool:
+    """Whether a line has `LETTERS` verdicts or more, which are all the same letter."""
+    return len(line) >= LETTERS and len({verdict.a_won for verdict in line}) == 1
+
+
+def one_letter_lines(fitted: Fit, lines: Iterable[Sequence[Verdict]]) -> OneLetter:
+    """Count the one-letter lines among those of at least `LETTERS` verdicts."""
     count, expected = 0, 0.0
     for line in lines:
-        if len(line) >= least:
-            count += len({verdict.a_won for verdict in line}) == 1
+        if len(line) >= LETTERS:
+            count += is_one_letter(line)
             expected += chance_of_one_letter([fitted.chance_of_a(verdict.a, verdict.b) for verdict in line])
     return OneLetter(count, expected)

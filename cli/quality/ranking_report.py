@@ -9,7 +9,7 @@ from typing import Final
 from cli.quality.answers import Answered
 from cli.quality.batch_topics import Batch
 from domain import ranking
-from domain.census import OneLetter, Placed, SlotEffect, Slots, chance_of_one_letter, one_letter_lines, third
+from domain.census import OneLetter, Placed, SlotEffect, Slots, chance_of_one_letter, is_one_letter, one_letter_lines, third
 from domain.intervals import Interval, wilson
 from domain.ranking import Fit, Reliability, Verdict
 from domain.ranking_checks import BOOTSTRAPS, Coverage, Triads, adaptive, beyond_usual, coverage, triads
@@ -98,9 +98,9 @@ def report(batch: Batch, *, bootstraps: int = BOOTSTRAPS) -> RankingReport:
     essays = len(names)
     fitted = ranking.fit(essays, verdicts)
     spread = coverage(essays, verdicts)
-    lines = _lines(batch.answered, verdicts)
-    slots = Slots()
     bundled = [(one, verdict) for one, verdict in zip(batch.answered, verdicts, strict=True) if one.size > 1]
+    lines = _lines(bundled)
+    slots = Slots()
     slots.see(fitted, (Placed(verdict, third(one.slot, one.size)) for one, verdict in bundled))
     times = max(10, min(bootstraps, _BOOTSTRAP_COMPARISONS // len(verdicts)))
     odd = beyond_usual(essays, verdicts, fitted, lambda again: ranking.fit(essays, again, errors=False), times=times)
@@ -127,8 +127,8 @@ def report(batch: Batch, *, bootstraps: int = BOOTSTRAPS) -> RankingReport:
         misfit_side=tuple(names[one.essay] for one in odd["side"]),
         movers=tuple((names[e], at, other) for e, at, other in _movers(essays, verdicts, fitted)),
         late_slots=slots.late(),
-        one_letter=one_letter_lines(fitted, lines.values()),
-        unlikely_lines=tuple(_unlikely(lines.values(), fitted, names)),
+        one_letter=one_letter_lines(fitted, lines),
+        unlikely_lines=tuple(_unlikely(lines, fitted, names)),
         confidences=dict(sorted(Counter(round(one.confidence) for one in batch.answered).items())),
         sent=tuple(_sent(batch.answered)),
         suspects=dict(sorted(batch.suspects.items())),
@@ -140,18 +140,16 @@ def _movers(essays: int, verdicts: Sequence[Verdict], fitted: Fit) -> list[tuple
     return ranking.movers(fitted, ranking.fit(essays, verdicts, order=False, errors=False))
 
 
-def _lines(answered: Sequence[Answered], verdicts: Sequence[Verdict]) -> dict[str, list[Verdict]]:
+def _lines(bundled: Iterable[tuple[Answered, Verdict]]) -> list[list[Verdict]]:
     lines: dict[str, list[Verdict]] = {}
-    for one, verdict in zip(answered, verdicts, strict=True):
-        if one.size > 1:
-            lines.setdefault(one.line, []).append(verdict)
-    return lines
+    for one, verdict in bundled:
+        lines.setdefault(one.line, []).append(verdict)
+    return list(lines.values())
 
 
 def _unlikely(lines: Iterable[list[Verdict]], fitted: Fit, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
     for line in lines:
-        alike = len(line) >= 6 and len({verdict.a_won for verdict in line}) == 1
-        if alike and chance_of_one_letter([fitted.chance_of_a(v.a, v.b) for v in line]) < UNLIKELY:
+        if is_one_letter(line) and chance_of_one_letter([fitted.chance_of_a(v.a, v.b) for v in line]) < UNLIKELY:
             yield tuple(sorted({names[essay] for v in line for essay in (v.a, v.b)}))
 
 
