@@ -107,6 +107,10 @@ class Finding(StrEnum):
     NOT_KNOWN = "not known yet"
     BENT = "bent"
 
+    def words(self, seen: int, wanted: int) -> str:
+        """As a report says it, with how much has been seen of about how much that it takes to know."""
+        return f"{self} ({seen} of about {wanted})" if self is Finding.NOT_KNOWN else self
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -123,7 +127,7 @@ class Standing:
 
     def words(self) -> str:
         """As a report says it."""
-        return f"{self.finding} ({self.audits} of about {self.wanted})" if self.finding is Finding.NOT_KNOWN else self.finding
+        return self.finding.words(self.audits, self.wanted)
 
 
 def log_certificate(measure: Measure, counts: Counts, *, margin: float) -> float:

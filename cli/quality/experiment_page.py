@@ -140,9 +140,7 @@ def _arms(arms: Iterable[Arm]) -> str:
                 points(arm.shift),
                 points(arm.agreement, signed=False),
                 f"{arm.kappa:.2f}",
-                arm.finding.value
-                if arm.finding is not Finding.NOT_KNOWN
-                else f"not known yet ({arm.audits} of about {arm.wanted})",
+                arm.finding.words(arm.audits, arm.wanted),
             )
             for arm in arms
         ],
