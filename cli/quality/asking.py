@@ -14,6 +14,7 @@ from domain.comparison import CallProfile
 from domain.experiment import SWAPPED, Line, Verdict
 from domain.reply import Reply, Usage, judge_bundle
 from providers.account import Account
+from providers.prices import PriceBook
 from providers.prompts.prompts import PromptSource, ask_for_bundle
 from providers.protocol import AccountRefused, Ask, JobPhase, OutcomeUnknown, ProviderError, ResultsNotWhole
 from settings.settings import Settings
@@ -51,6 +52,10 @@ class Asking:
     failed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     stopped: bool = False
     _reserved_usd: float = 0.0
+    _prices: PriceBook = field(init=False)  # one for all prompts: it keeps what it has looked up
+
+    def __post_init__(self) -> None:
+        self._prices = price_book(self.settings)
 
     def ask(self, number: int, line: Line) -> Ask:
         """The prompt of a line."""
@@ -64,7 +69,7 @@ class Asking:
     def expected_usd(self, ask: Ask) -> float:
         """About what it costs, with nothing read from a cache. Errors: ValueError for a model without a price."""
         usage = Usage(input_tokens(ask), ANSWER_TOKENS * ask.answers)
-        cost = price_book(self.settings).cost_usd(self.account.name, self.profile.model, usage, batch=self.batches)
+        cost = self._prices.cost_usd(self.account.name, self.profile.model, usage, batch=self.batches)
         if cost is None:
             name = self.account.name.upper()
             raise ValueError(
@@ -155,8 +160,8 @@ class Asking:
             self.stopped = True  # so will be all others
 
     def _take(self, number: int, line: Line, reply: Reply) -> None:
-        book, model = price_book(self.settings), reply.model or self.profile.model
-        bill = book.bill(self.account.name, model, reply.usage, batch=self.batches, charged=reply.cost_usd)
+        model = reply.model or self.profile.model
+        bill = self._prices.bill(self.account.name, model, reply.usage, batch=self.batches, charged=reply.cost_usd)
         self.spent_usd += bill.usd if bill is not None else 0.0
         for slot, (pair, judged) in enumerate(zip(line.pairs, judge_bundle(reply, len(line.pairs)), strict=True)):
             if isinstance(judged, Answer):
