@@ -11,7 +11,7 @@ from cli.explain.forecast import ANSWER_TOKENS, input_tokens
 from domain import experiment
 from domain.answer import Answer
 from domain.comparison import CallProfile
-from domain.experiment import SWAPPED, Line, Verdict
+from domain.experiment import SWAPPED, Arm, Line, Verdict
 from domain.reply import Reply, Usage, judge_bundle
 from providers.account import Account
 from providers.prices import PriceBook
@@ -171,14 +171,16 @@ class Asking:
 
 async def conduct(
     asking: Asking, sizes: Sequence[int], *, precision: float, margin: float, block: int, seed: int, say: Callable[[str], None]
-) -> None:
+) -> list[Arm]:
     """Ask block after block of pairs, until every interval is within `precision`, the pairs are used up, or the budget is.
 
     A block holds so many pairs, whose lines are all asked before the next begins; as batch jobs all pairs are one block.
+    Returns what was found of each size; nothing without pairs.
     """
     pairs = len(asking.pairs)
     step = pairs if asking.batches else block
     number = 0
+    arms: list[Arm] = []
     for start in range(0, pairs, step):
         here = range(start, min(start + step, pairs))
         planned = experiment.lines([asking.pairs[at].essays for at in here], sizes, seed=seed + start)
@@ -190,4 +192,5 @@ async def conduct(
         arms = [experiment.arm(size, asking.answers, asking.asked[str(size)], margin=margin) for size in sizes]
         say(f"{here.stop} of {pairs} pairs asked, ${asking.spent_usd:.4f} spent")
         if asking.stopped or experiment.precise(arms, precision):
-            return
+            break
+    return arms

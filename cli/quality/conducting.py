@@ -120,7 +120,7 @@ async def _conduct(read: Pairs, settings: Settings, wanted: Wanted, html: Path |
         if html is None:
             return 0
         asking.pairs = read.pairs[:fits]
-        await conduct(
+        arms = await conduct(
             asking,
             wanted.sizes,
             precision=wanted.precision,
@@ -132,7 +132,6 @@ async def _conduct(read: Pairs, settings: Settings, wanted: Wanted, html: Path |
     finally:
         for each in accounts.values():
             await each.provider.close()
-    arms = [experiment.arm(size, asking.answers, asking.asked[str(size)], margin=wanted.margin) for size in wanted.sizes]
     return _report(asking, arms, wanted, html, as_json=as_json)
 
 
