@@ -51,7 +51,7 @@ def adaptive_round(rng: Random, *, rounds: int = 10, essays: int = ESSAYS) -> Ro
     verdicts: list[Verdict] = []
     for _ in range(rounds):
         scores = fit(essays, verdicts, errors=False).scores if verdicts else (0.0,) * essays
-        order = sorted(range(essays), key=lambda essay: (scores[essay], rng.random()))
+        order = sorted(range(essays), key=lambda essay: (round(scores[essay], 6), rng.random()))  # equals by chance
         for one, other in zip(order[::2], order[1::2], strict=True):
             a, b = (one, other) if rng.random() < 0.5 else (other, one)
             verdicts.append(Verdict(a, b, rng.random() < 1 / (1 + math.exp(truth[b] - truth[a]))))
