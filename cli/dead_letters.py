@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from settings.settings import Settings
 
 CLIENT_ID = "roundbatch-dead-letters"
-# The answer to a letter that was sent again was appended after the letter, but two brokers' clocks may differ by this.
-_CLOCKS_APART_MS = 60_000
 
 
 def dead_letters(
@@ -188,7 +186,7 @@ async def _answered(chosen: Sequence[Letter], settings: Settings) -> frozenset[s
     from cli import topic_scan
     from streams.kafka import rights
 
-    since_ms = min(letter.at_ms for letter in chosen) - _CLOCKS_APART_MS
+    since_ms = min(letter.at_ms for letter in chosen) - topic_scan.CLOCKS_APART_MS
     known = await rights.partitions(settings, dict.fromkeys(settings.allowed_callback_topics, rights.READ))
     ids = set()
     for topic in settings.allowed_callback_topics:

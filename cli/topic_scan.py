@@ -6,11 +6,26 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from settings.kafka import KafkaSettings
-from streams.kafka import security
+from settings.settings import Settings
+from streams.kafka import rights, security
 from streams.kafka.unreadable import fetched
 
 _MOST_BYTES = 8 * 1024 * 1024  # a partition in one fetch: records of our own topics have up to 4 MiB
 CLIENT_ID = "roundbatch-explain"
+CLOCKS_APART_MS = 60_000
+"""What follows from a record was appended after it, but the clocks of two topics' brokers may differ by this."""
+
+
+async def readable(settings: Settings, topics: Iterable[str]) -> dict[str, int]:
+    """The number of partitions of each of these topics that exists; the request topic is one of them.
+
+    Errors: LookupError where there is no request topic; MissingRights; aiokafka's KafkaError.
+    """
+    known = await rights.partitions(settings, dict.fromkeys(topics, rights.READ))
+    if settings.request_topic not in known:
+        servers = settings.kafka_bootstrap_servers
+        raise LookupError(f"topic {settings.request_topic} does not exist at {servers}: set ROUNDBATCH_REQUEST_TOPIC")
+    return known
 
 
 async def scan(

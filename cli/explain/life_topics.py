@@ -11,8 +11,6 @@ from cli.explain.life import Found, Step
 from settings.settings import Settings
 from streams.kafka import rights
 
-# What follows from a request was appended after it, but the clocks of two topics' brokers may differ by this.
-_CLOCKS_APART_MS = 60_000
 _LONGEST_NAME = 249
 
 
@@ -30,15 +28,12 @@ async def read_life(correlation_id: UUID, settings: Settings, since_ms: int | No
     Errors: LookupError where there is no request topic; MissingRights; aiokafka's KafkaError.
     """
     read = (*_own(settings), *settings.allowed_callback_topics)
-    known = await rights.partitions(settings, dict.fromkeys(read, rights.READ))
-    if settings.request_topic not in known:
-        servers = settings.kafka_bootstrap_servers
-        raise LookupError(f"topic {settings.request_topic} does not exist at {servers}: set ROUNDBATCH_REQUEST_TOPIC")
+    known = await topic_scan.readable(settings, read)
     reading = _IdScan(correlation_id, settings, known, since_ms)
     found = await reading.requests()
     steps = list(life.requested(settings, found))
     if found:
-        reading.since_ms = min(one.at_ms for one in found) - _CLOCKS_APART_MS
+        reading.since_ms = min(one.at_ms for one in found) - topic_scan.CLOCKS_APART_MS
     standing = "no request found"
     firsts: dict[int, Found] = {}
     for one in found:

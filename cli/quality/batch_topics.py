@@ -5,10 +5,6 @@ from dataclasses import dataclass
 from cli import topic_scan
 from cli.quality.answers import Answered, Answers, Requests
 from settings.settings import Settings
-from streams.kafka import rights
-
-# What follows from a request was appended after it, but the clocks of two topics' brokers may differ by this.
-_CLOCKS_APART_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +26,14 @@ async def read_batch(name: str, settings: Settings, since_ms: int | None = None)
 
     Errors: LookupError where there is no request topic; MissingRights; aiokafka's KafkaError.
     """
-    topics = (settings.request_topic, settings.work_topic)
-    known = await rights.partitions(settings, dict.fromkeys(topics, rights.READ))
-    if settings.request_topic not in known:
-        servers = settings.kafka_bootstrap_servers
-        raise LookupError(f"topic {settings.request_topic} does not exist at {servers}: set ROUNDBATCH_REQUEST_TOPIC")
+    known = await topic_scan.readable(settings, (settings.request_topic, settings.work_topic))
     requests = Requests(name)
     places = range(known[settings.request_topic])
     async for record in topic_scan.scan(settings, settings.request_topic, places, since_ms=since_ms):
         requests.read(record.partition, record.offset, record.timestamp, record.value)
     readings = {partition: Answers(partition, asked) for partition, asked in requests.asked.items()}
     if settings.work_topic in known and readings:
-        begin = None if requests.first_ms is None else requests.first_ms - _CLOCKS_APART_MS
+        begin = None if requests.first_ms is None else requests.first_ms - topic_scan.CLOCKS_APART_MS
         async for record in topic_scan.scan(settings, settings.work_topic, sorted(readings), since_ms=begin):
             readings[record.partition].read(record.offset, record.timestamp, record.value)
     return Batch(
