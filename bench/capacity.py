@@ -17,10 +17,10 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.figures import OUT
 from domain.reply import Usage
 from providers.prices import LISTED
 
-MEASURED = Path("build/bench.json")
 MIB, GIB = 1024**2, 1024**3
 HOUR_S = 3_600.0
 
@@ -41,7 +41,7 @@ class Costs:
     source: str = "docs/performance.md"
 
     @classmethod
-    def read(cls, path: Path = MEASURED) -> "Costs":
+    def read(cls, path: Path = OUT) -> "Costs":
         """With what bench.throughput measured on this machine, where it has."""
         measured = json.loads(path.read_text()) if path.exists() else {}
         if "cpu_us" not in measured:  # other benchmarks write into the file too

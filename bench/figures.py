@@ -1,10 +1,13 @@
 """From measurements to figures: medians, spreads and the two ratios."""
 
+import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+OUT = Path("build/bench.json")
 KINDS = ("plain", "rounds", "singles")
 
 
@@ -51,6 +54,13 @@ def report(samples: Iterable[Sample]) -> dict[str, Any]:
         "resident_mib": {kind: _memory(by_kind[kind]) for kind in ("rounds", "singles")},
         "samples": [asdict(one) for found in by_kind.values() for one in found],
     }
+
+
+def add(figures: Mapping[str, Any]) -> None:
+    """Put these into build/bench.json, beside what other benchmarks have written there."""
+    told = json.loads(OUT.read_text()) if OUT.exists() else {}
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps({**told, **figures}, indent=1) + "\n")
 
 
 def latencies(seconds: Iterable[float]) -> dict[str, float]:

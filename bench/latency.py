@@ -25,6 +25,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from bench import load
+from bench.figures import OUT as THROUGHPUT
 from bench.figures import latencies
 from bench.measured_worker import Topics, environment
 from bench.processes import is_ready
@@ -39,7 +40,6 @@ from tests.harness.kafka_reads import count_offsets, read_topic
 from tests.waiting import until
 
 OUT = Path("build/bench-latency.json")
-THROUGHPUT = Path("build/bench.json")
 PARTITIONS = 4
 IDLE_PER_S = 4.0  # records
 WARM_S = 5.0

@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Self
 
 from confluent_kafka import TopicPartition
 
-from bench.processes import cpu_s
+from bench.processes import cpu_s, is_ready
 from demo import clients
 from demo.environment import clean_environment
 from settings.kafka import KafkaSettings
@@ -54,19 +52,11 @@ class PendingWorker:
 
     def wait_ready(self) -> Self:
         """Return once /readyz says so. Raises RuntimeError where the process ends, or takes too long."""
-        while not self.is_ready():
+        while not is_ready(self.port):
             if self.process.poll() is not None or time.monotonic() - self.began_s > LIMIT_S:
                 raise RuntimeError(f"the worker is not ready ({self.process.poll()}):\n{self._log.read_text()[-3000:]}")
             time.sleep(0.02)
         return self
-
-    def is_ready(self) -> bool:
-        """Whether /readyz says so."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=30) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
 
     def cpu_s(self) -> float:
         """Processor seconds used so far."""

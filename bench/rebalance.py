@@ -17,13 +17,13 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from bench.figures import add
 from bench.pending_workers import PendingWorker, environment, rounds, wait_committed
 from simulator.process import running_simulator
 from tests.brokers import running_kafka
 from tests.harness.deployment import Deployment
 from tests.harness.kafka_reads import read_topic
 
-OUT = Path("build/bench.json")
 PARTITIONS = 6
 _EVERY_S = 0.1
 _IDLE_S = 10.0
@@ -57,9 +57,7 @@ def main(pending: int) -> None:
     ):
         deployed = Deployment(bootstrap, f"rebalance-{uuid.uuid4().hex[:6]}", Path(folder), simulator)
         found = {"pending": pending, **_measure(deployed, pending)}
-    told = json.loads(OUT.read_text()) if OUT.exists() else {}
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({**told, "rebalance": found}, indent=1) + "\n")
+    add({"rebalance": found})
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
 
 

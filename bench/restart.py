@@ -16,12 +16,12 @@ import time
 import uuid
 from pathlib import Path
 
+from bench.figures import add
 from bench.pending_workers import PendingWorker, environment, rounds, wait_committed
 from simulator.process import running_simulator
 from tests.brokers import running_kafka
 from tests.harness.deployment import Deployment
 
-OUT = Path("build/bench.json")
 KINDS = ("without_name", "with_name")
 
 
@@ -49,9 +49,7 @@ def main(pending: int, repetitions: int) -> None:
                 _say(f"{kind}: {took[kind][-1]:.1f} s, {used[kind][-1]:.1f} s of processor")
             worker.kill()
     found = {kind: {"seconds": _spread(took[kind]), "cpu_s": _spread(used[kind])} for kind in KINDS}
-    told = json.loads(OUT.read_text()) if OUT.exists() else {}
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({**told, "restart_s": {"pending": pending, **found}}, indent=1) + "\n")
+    add({"restart_s": {"pending": pending, **found}})
     _say(json.dumps(found))
 
 

@@ -16,13 +16,12 @@ import uuid
 from pathlib import Path
 
 from bench import load
-from bench.figures import Sample, report
+from bench.figures import OUT, Sample, report
 from bench.measured_worker import MeasuredWorker, Topics
 from tests.brokers import running_kafka
 from tests.brokers.topics import create_topics
 
 PARTITIONS = 4
-OUT = Path("build/bench.json")
 
 
 def main(arguments: argparse.Namespace) -> None:

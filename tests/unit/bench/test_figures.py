@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from bench import load, sampling
-from bench.figures import Sample, latencies, report
+from bench.figures import OUT, Sample, add, latencies, report
 from bench.instant import InstantProvider
 from domain.answer import Answer
 from domain.reply import judge
@@ -19,6 +20,13 @@ ASK = Ask("job-0", "m", "s", (PromptBlock("a"),), 100)
 
 def sample(kind: str, seconds: float, **memory: int) -> Sample:
     return Sample(kind, 1_000, seconds, seconds / 2, **memory)
+
+
+def test_figures_are_added_beside_those_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    add({"restart_s": 3, "rebalance": 1})
+    add({"rebalance": 2})
+    assert json.loads(OUT.read_text()) == {"restart_s": 3, "rebalance": 2}
 
 
 def test_ratios_are_those_of_the_medians() -> None:
