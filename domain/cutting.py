@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from msgspec import Struct
 
@@ -73,7 +74,7 @@ def cut(
 
     They are grouped by provider and model, in member order, so that the same members always give the same plans. A plan ends
     where the next line would exceed the provider's limits. A line of several members holds one round and one call profile, and
-    if possible comparisons that share essays (domain.essay_order).
+    if possible comparisons that share essays (domain.essay_order). Their slots in it are dealt by chance (`_dealt`).
 
     A window that closed for being full keeps the last plan, which is not full: its members go with what comes next. Without
     that, a nightly window was seen to send a batch of one comparison after each full one. At a provider that takes one answer
@@ -106,7 +107,25 @@ def _lines(members: list[Pending], row: Strategy, limits: JobLimits) -> list[Lin
             line = open_lines[key] = []
             lines.append(line)
         line.append(pending)
-    return lines
+    return [_dealt(line) for line in lines]
+
+
+def _dealt(line: Line) -> Line:
+    """The line with its slots dealt by chance, but always alike: by a hash of its round and members.
+
+    Members come ordered by their essays and arrival. A judge that is worse in late slots would be so for the same essays each
+    time. Dealt, it is noise that hits all of them alike, and a difference between slots is the slots' doing (domain.census).
+    """
+    if len(line) == 1:
+        return line
+    said = ",".join(f"{one.member.offset}/{one.member.position}" for one in line)
+    # 512 bits: 64 members, the most that a line holds, have fewer than 2^296 orders.
+    drawn = int.from_bytes(blake2b(f"{line[0].round_key} {said}".encode("utf-8", "surrogatepass")).digest())
+    dealt = line.copy()
+    for last in range(len(dealt) - 1, 0, -1):
+        drawn, place = divmod(drawn, last + 1)
+        dealt[last], dealt[place] = dealt[place], dealt[last]
+    return dealt
 
 
 def _together(members: list[Pending], most: int) -> Iterable[Pending]:

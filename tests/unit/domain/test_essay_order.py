@@ -54,5 +54,5 @@ def test_a_cut_keeps_rounds_and_profiles_apart_and_comparisons_of_unknown_essays
     ]
     limits = {"openai": JobLimits(max_items=100, max_bytes=10**9, bundle_size=3)}
     (plan,) = cut(window, closed_by=ClosedBy.COMPLETE, limits=limits, policies={"openai": Policy()})
-    places = [[member.position for member in line] for line in plan.lines]
-    assert places == [[0, 2, 3], [1, 5, 4], [6, 8, 9], [7, 11, 10]]
+    places = [sorted(member.position for member in line) for line in plan.lines]  # slots are dealt (test_slots)
+    assert places == [[0, 2, 3], [1, 4, 5], [6, 8, 9], [7, 10, 11]]

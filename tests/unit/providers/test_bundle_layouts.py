@@ -251,3 +251,15 @@ class TestAsk:
         body = completion_body(ask_for("j-0", GOOD, PROFILE, default_max_tokens=400))
         assert body["response_format"]["json_schema"]["name"] == ANSWER_NAME
         assert body["response_format"]["json_schema"]["schema"] == answer_schema()
+
+
+@pytest.mark.parametrize("layout", ["verbatim", "shared_essays", "auto"])
+def test_the_order_of_the_comparisons_changes_neither_size_nor_layout_nor_what_is_cached(layout: Layout) -> None:
+    """So slots can be dealt by chance at no cost (domain.cutting)."""
+    items = all_pairs(essays(12))[:64]
+    blocks, used = bundle_blocks(items, layout)
+    for dealt in (items[::-1], items[1::2] + items[::2]):
+        others, used_there = bundle_blocks(dealt, layout)
+        assert used_there == used
+        assert others[0] == blocks[0]
+        assert [len(block.text) for block in others] == [len(block.text) for block in blocks]
