@@ -12,6 +12,7 @@ from domain.essay_order import by_essays
 from domain.job import ClosedBy, Plan, Policy, Transport
 from domain.providers import by_schema
 from domain.resolved import Resolved
+from domain.rounds import ALONE
 from domain.strategies import STRATEGIES, Closes, Strategy
 
 ALL_ROUNDS = "all:"  # begins the key of a window over all rounds of a provider
@@ -98,16 +99,18 @@ def cut(
 
 def _lines(members: list[Pending], row: Strategy, limits: JobLimits) -> list[Line]:
     most = row.line_size(limits.bundle_size, limits.batch_bundle_size)
+    if most == 1:
+        return [[pending] for pending in members]
     lines: list[Line] = []
     open_lines: dict[tuple[str, str], Line] = {}
-    for pending in members if most == 1 else _together(members, most):
+    for pending in _together([one for one in members if one.resolved.bundle_hint != ALONE], most):
         key = (pending.round_key, pending.resolved.profile)
         line = open_lines.get(key)
         if line is None or not _fits(line, pending, most, limits):
             line = open_lines[key] = []
             lines.append(line)
         line.append(pending)
-    return [_dealt(line) for line in lines]
+    return [*map(_dealt, lines), *([one] for one in members if one.resolved.bundle_hint == ALONE)]
 
 
 def _dealt(line: Line) -> Line:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from domain.comparison import Member
 from domain.reply import Fault
@@ -13,6 +13,8 @@ from domain.resolved import Resolved
 _LONGEST_BATCH = 64
 # preferred_bundle_size is the size of the round, but never above this: at 64 the size is unknown (docs/contract.md#requests).
 HINT_CAP = 64
+ALONE = 1
+SUSPECTS_OF_B = 8  # so many bits above those of Essay A
 
 
 class Standing(StrEnum):
@@ -44,11 +46,12 @@ class Arrival(Struct, frozen=True, gc=False):
     profile: str = ""
     prompt_bytes: int = 0
     deadline_ms: int = 0
-    bundle_hint: int = 0
+    bundle_hint: int = 0  # the most comparisons in its line; ALONE for one with a suspect essay; 0: not said
     paying_batch: str = field(default="", name="batch")  # stored as `batch`
     max_tokens: int = 0
     essays: tuple[int, int] | None = None  # hashes of the two, where they may be bundled
     fault: Fault | None = None
+    suspects: int | UnsetType = UNSET  # how Essay A speaks to the judge (domain.suspects.mask_of), and above 8 bits Essay B
 
     @property
     def resolved(self) -> Resolved:
@@ -111,7 +114,12 @@ def round_key(metadata: Mapping[str, Any], member: Member) -> str:
 
 def is_of_batch(key: str, batch: str) -> bool:
     """Whether a round is of this cj_batch_id, or, where it has none, of this bos_batch_id. Exactly: "13" is not "138"."""
-    return key.rpartition(":")[0] in (f"cj:{batch}", f"bos:{batch}")
+    return batch_key(key) in (f"cj:{batch}", f"bos:{batch}")
+
+
+def batch_key(key: str) -> str:
+    """The key of a round without its iteration: that of its batch."""
+    return key.rpartition(":")[0]
 
 
 def iteration(metadata: Mapping[str, Any]) -> int:

@@ -8,6 +8,7 @@ only lifts itself looks like a good one.
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 from domain.suspect_places import of_orders, of_overriding
@@ -18,6 +19,7 @@ FENCE_SHAPE: Final = "fence_shape"
 HIDDEN: Final = "hidden"
 OVERRIDE: Final = "override"
 RULES: Final = (ADDRESSES_JUDGE, ANSWER_SHAPE, FENCE_SHAPE, HIDDEN, OVERRIDE)
+"""Places in it are in stored bytes (`mask_of`): a new rule comes last, and one that goes leaves its place."""
 
 _INVISIBLE: Final = "\u00ad\u200b-\u200f\u2060-\u2064\ufeff\U000e0000-\U000e007f"
 _FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")  # of England, Scotland, Wales: an honest use of tags
@@ -105,6 +107,16 @@ _USUAL: Final = frozenset(
 """Characters beyond ASCII that stay as they are: in a text of these and ASCII alone nothing is hidden or disguised."""
 _BLOCK: Final = 100
 """A run of 201 characters has a whole block of so many in it."""
+
+
+def mask_of(rules: Iterable[str]) -> int:
+    """Rules as the bits of a number, which a comparison keeps of each of its essays."""
+    return sum(1 << RULES.index(rule) for rule in rules)
+
+
+def rules_of(mask: int) -> tuple[str, ...]:
+    """The rules of a mask. A bit of a rule that a newer worker knows is passed over."""
+    return tuple(rule for place, rule in enumerate(RULES) if mask >> place & 1)
 
 
 def suspicions(text: str) -> tuple[str, ...]:

@@ -92,6 +92,10 @@ class Settings(KafkaSettings, TopicSettings, BaseSettings):
     quiet_s: float = Field(default=2.0, ge=0, description="A window closes when nothing has come for this long.")
     window_age_s: float = Field(default=30.0, gt=0, description="A window closes at this age, quiet or not.")
     max_prompt_bytes: int = Field(default=400_000, ge=1, le=MIB, description="Longer prompts are bad input (UTF-8 bytes).")
+    suspects: Literal["alone", "report", "off"] = Field(
+        default="alone",
+        description="Essays whose words speak to the judge: asked without neighbours in a bundle, reported, or not looked for.",
+    )
     default_system_prompt: str = Field(
         default=DEFAULT_SYSTEM_PROMPT, min_length=1, description="System prompt of requests without an override."
     )

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
 from agents.metrics.buckets import JOB_ITEMS, JOB_SECONDS, RESULT_SECONDS, WAIT_SECONDS
 from agents.metrics.calls import CallMetrics
+from agents.metrics.census import CensusMetrics
 from agents.metrics.labels import Labels, children
 from agents.metrics.money import MoneyCounters
 from agents.metrics.paid import PaidMetrics
@@ -27,7 +28,7 @@ class Metrics:
         self.labels = labels = Labels(registry)
         self._provider, self._model, self._word = labels.provider, labels.model, labels.word
         self.calls, self.paid, self.topics = CallMetrics(labels), PaidMetrics(labels), TopicMetrics(labels)
-        self.money = MoneyCounters(registry)
+        self.money, self.census = MoneyCounters(registry), CensusMetrics(labels)
         self._counter = labels.counter
         self._jobs = self._counter(
             "llm_provider_batch_api_jobs", "Batch jobs by what became of them.", "provider", "model", "status"

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+from msgspec import UNSET
+
+from agents.planning.essays import EssayLooks
 from domain import rounds, strategies
 from domain.arriving import Candidate
 from domain.comparison import CallProfile, Member
 from domain.providers import PROVIDERS
 from domain.reply import ErrorCode, Fault
-from domain.rounds import Arrival, Standing
+from domain.rounds import ALONE, SUSPECTS_OF_B, Arrival, Standing
 from domain.strategies import Strategy
-from providers.prompts.layouts import essay_hashes
+from providers.prompts.layouts import pair_of
 from providers.prompts.sources import PromptSource, SourceBlock
 from settings import variable
 from settings.settings import Settings
@@ -65,6 +68,7 @@ class Resolver:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._looks, self._looks_for_suspects = EssayLooks(), settings.suspects != "off"
         self._terms = lru_cache(maxsize=_KEPT_TERMS)(self._found_terms)
 
     def candidate(self, record: InboundRecord, member: InboundMember, offset: int, append_ms: int) -> Candidate:
@@ -76,6 +80,8 @@ class Resolver:
         terms = self._terms(asked, overrides.model_override if overrides else None, mode if isinstance(mode, str) else None)
         fault = terms.fault if body is not None else Fault(ErrorCode.VALIDATION_ERROR, member.problem)
         accepted = fault is None
+        essays, suspects = self._look(member, bundled=terms.bundled) if accepted else (None, 0)
+        is_alone = suspects and terms.bundled and self._settings.suspects == "alone"
         arrival = Arrival(
             position=member.position,
             correlation_id=str(member.correlation_id),
@@ -87,15 +93,28 @@ class Resolver:
             profile=_digest(call_profile(member, terms.provider, terms.model, self._settings)) if accepted else "",
             prompt_bytes=len(body.user_prompt.encode()) if body else 0,
             deadline_ms=append_ms + terms.wait_ms,
-            bundle_hint=rounds.bundle_hint(metadata),
+            bundle_hint=ALONE if is_alone else rounds.bundle_hint(metadata),
             paying_batch=rounds.paying_batch(metadata),
             max_tokens=(overrides.max_tokens_override or 0) if overrides is not None else 0,
-            essays=essay_hashes(prompt_source(member)) if accepted and terms.bundled else None,
+            essays=essays,
             fault=fault,
+            suspects=suspects or UNSET,
         )
         # A round record says by its parts when the round is complete; a single request announces its round's size by its hint.
         announced = rounds.announced_size(metadata) if record.parts is None else None
         return Candidate(rounds.round_key(metadata, Member(offset, member.position)), announced, arrival)
+
+    def _look(self, member: InboundMember, *, bundled: bool) -> tuple[tuple[int, int] | None, int]:
+        """Hashes of the two essays, where they may be bundled, and how they speak to the judge."""
+        blocks = member.body.prompt_blocks if member.body is not None else None
+        if blocks is None or not (bundled or self._looks_for_suspects):
+            return None, 0
+        pair = pair_of(blocks)
+        if pair is None:
+            return None, 0
+        (a, b), looks = pair, self._looks
+        suspects = looks.rules(a.text) | looks.rules(b.text) << SUSPECTS_OF_B if self._looks_for_suspects else 0
+        return (looks.hash(a), looks.hash(b)) if bundled else None, suspects
 
     def _found_terms(self, asked: str | None, asked_model: str | None, mode: str | None) -> _Terms:
         settings = self._settings

@@ -9,6 +9,7 @@ from faust.types import Message
 from agents.metrics.counters import Metrics
 from agents.planning.planner import Judged, Planner
 from agents.records.dead_letters import DeadLetters
+from agents.records.suspect_essays import SuspectEssays
 from domain import strategies
 from domain.comparison import Member
 from domain.outcome import Outcome
@@ -45,7 +46,7 @@ class Collect:
     ) -> None:
         self._settings, self._tables, self._outbox = settings, tables, outbox
         self._dead_letters, self._metrics, self._clock = dead_letters, metrics, clock
-        self._planner = Planner(settings)
+        self._planner, self._suspects = Planner(settings), SuspectEssays(metrics.census)
         self._without_batches = frozenset(name for name in PROVIDERS if not settings.provider(name).takes_batches)
 
     def handle(self, view: PartitionView, message: Message) -> "list[asyncio.Future[Any]]":
@@ -116,6 +117,7 @@ class Collect:
         self._tell_of_rounds(view, judged, entries)
         self._warn_of_nights(view, judged, entries)
         self._count_missed_batches(judged, entries)
+        self._suspects.tell(partition, judged.record, entries)
         view.once_acked.close(offset, view.state.learn_record(offset, entries, self._clock.now_ms()))
         view.note_finished(view.work.next - 1)
         self._answer_rejected(message, judged, entries, append_ms, effects)

@@ -8,6 +8,9 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+from msgspec import Struct
 
 from domain.answer import bundle_keys
 from domain.comparison import BLOCK_JOINT
@@ -19,8 +22,7 @@ _HEADINGS = tuple(re.compile(rf"\*\*Essay {name} \(ID: ([^)\n]*)\):\*\*") for na
 _SHORTEST_MARK = 8  # hex digits
 
 
-@dataclass(frozen=True, slots=True)
-class _Essay:
+class Essay(Struct, frozen=True, gc=False):
     """An essay without its place in a pair: what its heading gives as ID, and everything behind the heading."""
 
     id: str
@@ -31,7 +33,7 @@ class _Essay:
 class _Parts:
     """The parts of a prompt whose blocks are usable."""
 
-    pair: tuple[_Essay, _Essay]
+    pair: tuple[Essay, Essay]
     instructions: str
 
 
@@ -61,21 +63,49 @@ def bundle_blocks(items: Sequence[PromptSource], layout: Layout) -> tuple[tuple[
 
 def essay_hashes(source: PromptSource) -> tuple[int, int] | None:
     """32 bits of each essay, A and B, by which bundles are put together; None where the blocks do not tell them apart."""
-    parts = _parts_of(source)
-    if parts is None:
-        return None
-    texts = (f"{essay.id}\n{essay.text}".encode("utf-8", "surrogatepass") for essay in parts.pair)
-    first, second = (int.from_bytes(hashlib.blake2b(text, digest_size=4).digest()) for text in texts)
-    return first, second
+    pair = essays(source)
+    return None if pair is None else (hash_of(pair[0]), hash_of(pair[1]))
+
+
+def hash_of(essay: Essay) -> int:
+    """32 bits of an essay."""
+    text = f"{essay.id}\n{essay.text}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest())
 
 
 def essay_texts(source: PromptSource) -> tuple[tuple[str, str], tuple[str, str]] | None:
     """ID and text of each essay, A and B, without its heading; None where the blocks do not tell them apart."""
-    parts = _parts_of(source)
-    if parts is None:
+    pair = essays(source)
+    return None if pair is None else ((pair[0].id, pair[0].text), (pair[1].id, pair[1].text))
+
+
+def essays(source: PromptSource) -> tuple[Essay, Essay] | None:
+    """The two essays, A and B; None where the blocks do not tell them apart."""
+    return pair_of(source.blocks or ())
+
+
+class Block(Protocol):
+    """A block of a request's prompt, as it is in its body or in a PromptSource."""
+
+    @property
+    def content(self) -> str:
+        """Its text."""
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether it is static."""
+
+
+def pair_of(blocks: Sequence[Block]) -> tuple[Essay, Essay] | None:
+    """The two essays that the blocks of a prompt show, A and B; None where they do not tell them apart."""
+    at = _first_essay(blocks)
+    if len(blocks) < at + 3 or blocks[at + 1].cacheable:
         return None
-    first, second = parts.pair
-    return (first.id, first.text), (second.id, second.text)
+    first, second = blocks[at].content, blocks[at + 1].content
+    one, other = _HEADINGS[0].match(first), _HEADINGS[1].match(second)
+    if one is None or other is None:
+        return None
+    return Essay(one[1], first[one.end() :]), Essay(other[1], second[other.end() :])
 
 
 def _unused_mark(texts: Sequence[str]) -> str:
@@ -107,16 +137,19 @@ def _usable_parts(items: Sequence[PromptSource]) -> tuple[_Parts, ...]:
 
 def _parts_of(item: PromptSource) -> _Parts | None:
     """The pair and the instructions, where the blocks are exactly: static ones, essay A, essay B, instructions."""
-    blocks = item.blocks or ()
-    at = next((place for place, block in enumerate(blocks) if not block.cacheable), len(blocks))
-    essays = blocks[at : at + 2]
-    if len(essays) < 2 or essays[1].cacheable or len(blocks) < at + 3:
+    pair = essays(item)
+    if pair is None or item.blocks is None:
         return None
-    found = [heading.match(block.content) for heading, block in zip(_HEADINGS, essays, strict=True)]
-    pair = [_Essay(match[1], block.content[match.end() :]) for match, block in zip(found, essays, strict=True) if match]
-    if len(pair) < 2:
-        return None
-    return _Parts((pair[0], pair[1]), BLOCK_JOINT.join(block.content for block in blocks[at + 2 :]))
+    behind = item.blocks[_first_essay(item.blocks) + 2 :]
+    return _Parts(pair, BLOCK_JOINT.join(block.content for block in behind))
+
+
+def _first_essay(blocks: Sequence[Block]) -> int:
+    """The place of the first block that is not static."""
+    for place, block in enumerate(blocks):
+        if not block.cacheable:
+            return place
+    return len(blocks)
 
 
 def _verbatim(items: Sequence[PromptSource], keys: Sequence[str], mark: str, head_length: int) -> str:
@@ -126,19 +159,19 @@ def _verbatim(items: Sequence[PromptSource], keys: Sequence[str], mark: str, hea
 
 
 def _shared(parts: Sequence[_Parts], keys: Sequence[str], mark: str) -> str:
-    labels: dict[_Essay, str] = {}
+    labels: dict[Essay, str] = {}
     for essay in (essay for each in parts for essay in each.pair):
         labels.setdefault(essay, f"E{len(labels) + 1:02}")
     said = (
         f"{len(labels)} essays follow, each between two lines that begin with <<<{mark},"
         f" and then the {len(parts)} comparisons of two of them.\n"
     )
-    essays = (
+    texts = (
         _fenced(mark, f"essay {label}", f"**Essay {label} (ID: {essay.id}):**{essay.text}") for essay, label in labels.items()
     )
     pairs = ((key, labels[each.pair[0]], labels[each.pair[1]]) for key, each in zip(keys, parts, strict=True))
     named = _fenced(mark, "comparisons", "\n".join(f"{key}: Essay A is {a}, Essay B is {b}" for key, a, b in pairs))
-    return said + "".join(essays) + named + parts[0].instructions + "\n" + _closing(mark, keys)
+    return said + "".join(texts) + named + parts[0].instructions + "\n" + _closing(mark, keys)
 
 
 def _fenced(mark: str, name: str, text: str) -> str:
