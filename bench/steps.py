@@ -64,7 +64,7 @@ async def measure(folder: Path) -> dict[str, float]:
     tables.requests.put(0, requests.key(0, 0), requests.encode(requests.Stored(_NOW_MS, raw)))
     state.learn_record(0, [entry], _NOW_MS)
     (window,) = state.windows.values()
-    (plan,) = planner.cut(window.members.values(), ClosedBy.COMPLETE)
+    (plan,) = planner.cut(state, window.members.values(), ClosedBy.COMPLETE)
     job = state.job_of(plan, 0, _NOW_MS, 0)
     state.learn_planned(job)
     replies = [provider._answer(job.custom_id(line)) for line in range(_SIZE)]

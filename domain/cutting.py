@@ -10,6 +10,7 @@ from msgspec import Struct
 from domain.comparison import Member
 from domain.essay_order import by_essays
 from domain.job import ClosedBy, Plan, Policy, Transport
+from domain.partition.corrections import Corrections
 from domain.providers import by_schema
 from domain.resolved import Resolved
 from domain.rounds import ALONE
@@ -69,13 +70,19 @@ Line = list[Pending]
 
 
 def cut(
-    window: Iterable[Pending], *, closed_by: ClosedBy, limits: Mapping[str, JobLimits], policies: Mapping[str, Policy]
+    window: Iterable[Pending],
+    *,
+    closed_by: ClosedBy,
+    limits: Mapping[str, JobLimits],
+    policies: Mapping[str, Policy],
+    corrections: Corrections | None = None,
 ) -> tuple[Plan, ...]:
     """Cut the members of one window into plans, each comparison into exactly one.
 
     They are grouped by provider and model, in member order, so that the same members always give the same plans. A plan ends
     where the next line would exceed the provider's limits. A line of several members holds one round and one call profile, and
-    if possible comparisons that share essays (domain.essay_order). Their slots in it are dealt by chance (`_dealt`).
+    if possible comparisons that share essays (domain.essay_order), at most as many as `corrections` allow its model. Their slots
+    in it are dealt by chance (`_dealt`).
 
     A window that closed for being full keeps the last plan, which is not full: its members go with what comes next. Without
     that, a nightly window was seen to send a batch of one comparison after each full one. At a provider that takes one answer
@@ -86,9 +93,10 @@ def cut(
         of = pending.resolved
         groups.setdefault((of.strategy, of.provider, of.model), []).append(pending)
     plans = []
-    for (strategy, provider, _), members in groups.items():
+    for (strategy, provider, model), members in groups.items():
         row, most = STRATEGIES[strategy], limits[provider]
-        lines = _lines(members, row, most)
+        allowed = corrections.most(provider, model) if corrections is not None else None
+        lines = _lines(members, row, most, allowed)
         groups_of_lines = by_schema(provider, lines) if row.transport is Transport.BATCH else (lines,)
         chunks = [list(_chunks(group, most)) for group in groups_of_lines]
         if closed_by is ClosedBy.FULL and any(len(of_group) > 1 for of_group in chunks):
@@ -97,8 +105,10 @@ def cut(
     return tuple(plans)
 
 
-def _lines(members: list[Pending], row: Strategy, limits: JobLimits) -> list[Line]:
+def _lines(members: list[Pending], row: Strategy, limits: JobLimits, allowed: int | None) -> list[Line]:
     most = row.line_size(limits.bundle_size, limits.batch_bundle_size)
+    if allowed is not None:
+        most = min(most, allowed)
     if most == 1:
         return [[pending] for pending in members]
     lines: list[Line] = []

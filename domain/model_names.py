@@ -9,6 +9,11 @@ _RELEASE = re.compile(r"[-@](?:20\d\d-\d\d-\d\d|20\d{6}|\d\d-20\d\d|\d\d-\d\d|\d
 _JOINT = re.compile(r"[-/_@ ]")
 
 
+def model_key(name: str) -> str:
+    """A name that all names of one model have in common."""
+    return "-".join(_words(name))
+
+
 def is_same_model(asked: str, said: str) -> bool:
     """Whether an answer that names `said` is of the model that was asked; one that names none counts as of that model.
 

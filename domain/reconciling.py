@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from domain.comparison import Member
 from domain.job import Claim, Job, Plan, Submission
 from domain.outcome import ANSWERED, Ending, Outcome
+from domain.partition.corrections import Correction
 from domain.partition.payments import Paid, add_up
 from domain.partition.state import PartitionState
 from domain.replanning import MISSING, replan
@@ -53,7 +54,8 @@ class Verdict(Struct, frozen=True, gc=False):
     """What a record decides. `jobs` are to be put as planned, `endings` as outcomes; `terminal` become events.
 
     ignored: why nothing follows. surplus: how many outcomes came for members that had ended already. cancelled: outcomes to be
-    sent to the work topic, where they then decide. paid: what everything in the record has cost, used or not.
+    sent to the work topic, where they then decide. paid: what everything in the record has cost, used or not. corrected: what
+    is done about a bent judge.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -65,6 +67,7 @@ class Verdict(Struct, frozen=True, gc=False):
     surplus: int = 0
     cancelled: tuple[Outcome, ...] = ()
     paid: tuple[Paid, ...] = ()
+    corrected: Correction | None = None
 
 
 def planned(state: PartitionState, offset: int, append_ms: int, plan: Plan, number: int = 0) -> Verdict:

@@ -56,6 +56,9 @@ async def build(tables: Tables, partition: int, *, inbound: ReadProgress, work: 
         _learn(state, fact)
         await _breathe(count)
     state.payments = outcomes.payments(tables.outcomes, partition)
+    # Those of records that are read again too: they decide nothing but how windows are cut, once all has been read.
+    for one in outcomes.corrections(tables.outcomes, partition):
+        state.corrections.learn(one)
     await _find_to_cancel(view, tables, now_ms)
     view.note_finished(work.next - 1)
     state.rounds.take_ended()  # these were logged when they ended

@@ -2,11 +2,12 @@
 
 partition/work offset → the record's endings. Where a callback topic has refused a member's event for its size, also
 partition/work offset/too_large/member's offset/member's position → an empty list of endings: the fact is that the entry exists.
-Gone by dedup retention.
+partition/work offset/corrected → what the record says of a bent judge (domain.partition.corrections). Gone by dedup retention.
 
 Its rows (tables.index): `n` inbound offset, work offset → the work record tells how a member of that record stands · `k`
 work offset → there is an entry · `u` work offset → it ends a member without an answer · `q` quarter of an hour → USD paid in
-it · `p` paying batch → USD paid for it, and the quarter of the last payment.
+it · `p` paying batch → USD paid for it, and the quarter of the last payment · `j` work offset → the record says something of a
+bent judge.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from msgspec import Struct
 
 from domain.comparison import Member
 from domain.outcome import ANSWERED, Ending
+from domain.partition.corrections import Correction
 from domain.partition.payments import QUARTER_MS, Paid, Payments
 from tables.acknowledged import AcknowledgedTable
 from tables.codec import Codec
@@ -36,6 +38,8 @@ class Endings(Struct, frozen=True, gc=False):
 
 
 CODEC: Codec[Endings] = Codec(Endings, version=2)  # 2 added: causes of a retry, and its details
+CORRECTED: Codec[Correction] = Codec(Correction)
+_CORRECTED = b"/corrected"  # an older worker takes only a name with one slash for endings, and passes this over
 
 
 def key(partition: int, offset: int) -> bytes:
@@ -65,8 +69,23 @@ def put_too_large(table: AcknowledgedTable, partition: int, offset: int, member:
     return table.put(partition, too_large_key(partition, offset, member), CODEC.encode(Endings(offset, ())))
 
 
+def put_corrected(table: AcknowledgedTable, partition: int, offset: int, told: Correction) -> "asyncio.Future[Any]":
+    """Put what the record at this offset says of a bent judge."""
+    return table.put(partition, key(partition, offset) + _CORRECTED, CORRECTED.encode(told), ((b"j" + number(offset), b""),))
+
+
+def corrections(table: AcknowledgedTable, partition: int) -> Iterator[Correction]:
+    """All that is known of bent judges, in the order of the log."""
+    for row, _ in table.rows(partition, b"j", b"k"):
+        value = table.find(partition, key(partition, number_at(row, 1)) + _CORRECTED)
+        if value is not None:
+            yield CORRECTED.decode(value)
+
+
 def derive(name: bytes, value: bytes, before: bytes | None, get: Get) -> Iterator[Row]:
     """The rows of an entry that is read from the changelog."""
+    if name.endswith(_CORRECTED):
+        return iter(((b"j" + number(int(name.split(b"/")[1])), b""),))
     return _rows(CODEC.decode(value), before is None, get) if name.count(b"/") == 1 else iter(())
 
 

@@ -92,6 +92,6 @@ class Planner:
         """When a window that is not due will be, if nothing else comes."""
         return next_due_ms(window, quiet_s=self._settings.quiet_s, age_s=self._settings.window_age_s, schedules=self.schedules)
 
-    def cut(self, gathered: Iterable[Pending], closed_by: ClosedBy) -> tuple[Plan, ...]:
+    def cut(self, state: PartitionState, gathered: Iterable[Pending], closed_by: ClosedBy) -> tuple[Plan, ...]:
         """The plans of what a window has gathered."""
-        return cut(gathered, closed_by=closed_by, limits=self._limits, policies=self._policies)
+        return cut(gathered, closed_by=closed_by, limits=self._limits, policies=self._policies, corrections=state.corrections)

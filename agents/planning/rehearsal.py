@@ -35,7 +35,7 @@ class Rehearsal:
             closed_by = self.planner.due(self.state, window, now_ms)
             if closed_by is None:
                 continue
-            for plan in self.planner.cut(window.members.values(), closed_by):
+            for plan in self.planner.cut(self.state, window.members.values(), closed_by):
                 job = self.state.job_of(plan, self._work_offset, now_ms, 0)
                 self._work_offset += 1
                 self.state.learn_planned(job)

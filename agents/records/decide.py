@@ -5,6 +5,7 @@ Reconcile does this with each record; whoever reads the topic afterwards (`round
 
 from domain import reconciling
 from domain.job import Claim, Submission
+from domain.partition.corrections import Correction
 from domain.partition.state import PartitionState
 from domain.reconciling import Verdict
 from streams.wire import work
@@ -40,6 +41,10 @@ def decide(state: PartitionState, record: work.WorkRecord, offset: int, append_m
             return reconciling.cancelled(state, append_ms, record.batch, record.ids)
         case work.RequestsDone():
             return Verdict()
+        case work.BundlesLimited() | work.JudgementAcknowledged():
+            most = record.most if isinstance(record, work.BundlesLimited) else None
+            since_ms = record.since_ms or append_ms
+            return Verdict(corrected=Correction(record.provider, record.model, since_ms, most, record.reason, append_ms))
         case work.Several():
             verdicts = [decide(state, part, offset, append_ms, place) for place, part in enumerate(record.records)]
             return reconciling.together(verdicts)
@@ -54,3 +59,5 @@ def learn(state: PartitionState, verdict: Verdict) -> None:
         state.learn_claim(*claim)
     for submission in verdict.submissions:
         state.learn_submission(*submission)
+    if verdict.corrected is not None:
+        state.corrections.learn(verdict.corrected)

@@ -231,10 +231,13 @@ class Reconcile:
             effects.append(jobs.put_claimed(tables.jobs, partition, *claim))
         for submission in verdict.submissions:
             effects.append(jobs.put_submitted(tables.jobs, partition, *submission))
+        if verdict.corrected is not None:
+            effects.append(outcomes.put_corrected(tables.outcomes, partition, offset, verdict.corrected))
 
     def _learn(self, view: PartitionView, offset: int, parts: tuple[work.WorkRecord, ...], verdict: Verdict) -> None:
         state = view.state
         left = _owners(view, verdict)
+        self._tell_of_correction(view, verdict)
         decide.learn(state, verdict)
         for record in parts:
             if isinstance(record, work.JobPlanned):
@@ -259,6 +262,17 @@ class Reconcile:
                 ended=sum(1 for ending in verdict.endings if ending.terminal),
                 ignored=verdict.ignored,
             )
+
+    @staticmethod
+    def _tell_of_correction(view: PartitionView, verdict: Verdict) -> None:
+        """Log what is done about a bent judge where it changes something. To be called before the view learns it."""
+        of, state = verdict.corrected, view.state
+        if of is None or of.most is None:
+            return
+        before = state.corrections.most(of.provider, of.model)
+        if before != (of.most or None):
+            said = {"provider": of.provider, "model": of.model, "reason": of.reason}
+            log.info("bundles_limited", partition=view.partition, most=of.most or None, before=before, **said)
 
     def _count_surplus(self, parts: tuple[work.WorkRecord, ...], surplus: int) -> None:
         """Count outcomes that came too late. Those of rejected input, which have no job, are sent as often as it is read."""

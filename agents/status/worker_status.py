@@ -16,6 +16,7 @@ from agents.metrics.topics import INBOUND, WORK
 from agents.partitions.views import Views
 from agents.starting import Starting
 from agents.status import job_listing, queue_snapshot, report
+from agents.status.judgement_gauges import LimitedBundlesCollector
 from agents.status.limit_gauges import LimitCollector
 from agents.status.money import money_status
 from agents.status.money_gauges import MoneyCollector
@@ -77,6 +78,7 @@ class WorkerStatus:
             MoneyCollector(self._money),
             LoopCollector(self._heartbeats),
             StateCollector(tables),
+            LimitedBundlesCollector(lambda: [view.state.corrections for view in self._views], self._metrics.labels),
         ):
             self._metrics.registry.register(collector)
 

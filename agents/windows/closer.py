@@ -47,7 +47,7 @@ class Closer:
         if not ready or (closed_by is ClosedBy.COMPLETE and len(ready) < len(members)):
             return
         crashpoints.point("before_job_planned_sent", view.partition)
-        for plan in self._planner.cut(ready, closed_by):
+        for plan in self._planner.cut(view.state, ready, closed_by):
             view.sent_ahead.plan(plan.members)
             self._work_log.send(view.partition, work.JobPlanned(plan=plan))
             log.info(

@@ -10,6 +10,7 @@ import typer
 from cli import kafka
 from cli.closed_pipe import until_closed
 from cli.kafka import BootstrapServers, settings_at
+from cli.quality import limit
 from cli.since import since_ms
 from cli.tables import print_whole
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 
 app = typer.Typer()
+app.command("limit")(until_closed(limit.limit))
+app.command("acknowledge")(until_closed(limit.acknowledge))
 
 
 @app.callback(invoke_without_command=True)

@@ -16,6 +16,7 @@ from domain.comparison import Member
 from domain.cutting import Pending, encoded_bytes
 from domain.job import Claim, Job, Plan, Submission, make_job_id
 from domain.outcome import Ending
+from domain.partition.corrections import Corrections
 from domain.partition.deadlines import Deadlines
 from domain.partition.history import History, RememberedHistory
 from domain.partition.job_stages import JobStages
@@ -46,6 +47,7 @@ class PartitionState:
         self.retries: dict[Member, tuple[str, Retry]] = {}
         self.pending_bytes = 0
         self.payments = Payments()
+        self.corrections = Corrections()
         self.pending_counts: Counter[tuple[str, str]] = Counter()  # by (provider, strategy)
         self.stages = JobStages()
         self.rounds = RoundTallies()

@@ -10,8 +10,9 @@ from domain.outcome import Outcome
 from domain.reconciling import JobEnd, Overdue
 from domain.reply import ErrorCode
 
-VERSION = 3  # 2 added: `refused` and `without` of a plan, `details` of a retry; 3: Several
-_OF_OTHERS = 2  # the version of all records but Several
+# 2 added: `refused` and `without` of a plan, `details` of a retry; 3: Several; 4: BundlesLimited, JudgementAcknowledged
+VERSION = 4
+_BASE = 2  # of a record that holds nothing newer
 
 
 class NewerRecord(Exception):
@@ -24,7 +25,8 @@ class Undecodable(ValueError):
 
 class _Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
     # Raise VERSION with every change that an older worker could not read: a new field, kind of record, or reason. In the bytes
-    # the version stands before the other fields; the values within a record refuse unknown fields too.
+    # the version stands before the other fields; the values within a record refuse unknown fields too. A record bears the
+    # lowest version whose workers can read it (`_version`), so that an older worker stops at what is new to it alone.
 
     @property
     def kind(self) -> str:
@@ -97,6 +99,29 @@ class RequestsDone(_Record, frozen=True, tag="requests_done"):
     offsets: tuple[int, ...]
 
 
+class BundlesLimited(_Record, frozen=True, tag="bundles_limited"):
+    """From this record on, at most so many comparisons of this model go into one line; 0: as many as settings say.
+
+    since_ms: when it was said; 0: when this record was appended. One that is sent again names it, and of two the later one
+    counts. Nothing that is planned changes. Sent to every partition, by the CLI and by a worker that finds its judge bent.
+    """
+
+    provider: str
+    model: str
+    most: int
+    reason: str = ""
+    since_ms: int = 0
+
+
+class JudgementAcknowledged(_Record, frozen=True, tag="judgement_acknowledged"):
+    """Somebody knows that this model's judge is bent: its alarm counts only what comes after this. Sent to every partition."""
+
+    provider: str
+    model: str
+    reason: str = ""
+    since_ms: int = 0
+
+
 _Gathered = JobPlanned | SubmitClaimed | Submitted | Outcomes
 
 
@@ -110,7 +135,9 @@ class Several(_Record, frozen=True, tag="several"):
     records: tuple[_Gathered, ...]
 
 
-WorkRecord = _Gathered | JobEnded | DeadlinePassed | CancelRequested | RequestsDone | Several
+WorkRecord = (
+    _Gathered | JobEnded | DeadlinePassed | CancelRequested | RequestsDone | BundlesLimited | JudgementAcknowledged | Several
+)
 _DECODER: msgspec.json.Decoder[WorkRecord] = msgspec.json.Decoder(WorkRecord)
 _ENCODE = msgspec.json.Encoder().encode
 _BEGIN = b'{"v":%d,'
@@ -120,7 +147,18 @@ _CUT = len(_BEGINS[0])
 
 def encode(record: WorkRecord) -> bytes:
     """The record's bytes: JSON, every field written."""
-    return _BEGINS[(VERSION if type(record) is Several else _OF_OTHERS) - 1] + _ENCODE(record)[1:]
+    return _BEGINS[_version(record) - 1] + _ENCODE(record)[1:]
+
+
+def _version(record: WorkRecord) -> int:
+    """The lowest version whose workers can read it."""
+    match record:
+        case Several():
+            return 3
+        case BundlesLimited() | JudgementAcknowledged():
+            return 4
+        case _:
+            return _BASE
 
 
 def parts(record: WorkRecord) -> tuple[WorkRecord, ...]:

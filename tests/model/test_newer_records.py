@@ -28,7 +28,7 @@ NEWER = work.VERSION + 1
     ],
 )
 def test_a_newer_record_is_told_from_one_that_is_none_of_ours(newer: dict[str, Any]) -> None:
-    with pytest.raises(work.NewerRecord, match=r"has version \d, this worker reads up to 3: run the newer worker again"):
+    with pytest.raises(work.NewerRecord, match=r"has version \d, this worker reads up to 4: run the newer worker again"):
         work.decode(json.dumps(newer).encode())
 
 

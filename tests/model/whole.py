@@ -37,7 +37,8 @@ def entries_of(worker: ModelWorker) -> list[RoundEntry]:
 
 def endings_of(worker: ModelWorker) -> list[outcomes.Endings]:
     """All entries of `outcomes`."""
-    return [_endings(value) for _, value in worker.tables["outcomes"].entries(PARTITION)]
+    entries = worker.tables["outcomes"].entries(PARTITION)
+    return [_endings(value) for name, value in entries if not name.endswith(b"/corrected")]
 
 
 def state_of(worker: ModelWorker, inbound: int, work: int, now_ms: int) -> PartitionState:
@@ -101,6 +102,7 @@ def picture(state: PartitionState, worker: ModelWorker, names: list[str]) -> dic
         "oldest": (state.oldest_pending_ms(), state.nearest_deadline_ms()),
         "stages": {group: state.stages.entered.keys(group) for group in state.stages.entered},
         "paid": ({name: round(usd, 9) for name, usd in state.payments.by_batch()}, round(state.payments.since(0), 9)),
+        "corrected": sorted((one.key, one.since_ms, one.most or 0) for one in state.corrections.kept(0)),
     }
 
 

@@ -1,57 +1,20 @@
 """`roundbatch cancel` on librdkafka's mock cluster: which records it sends, and to whom."""
 
 import json
-import uuid
-from collections.abc import Iterator
 
-import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from typer.testing import CliRunner, Result
 
 from cli.cancel import request
 from cli.main import app
 from streams.wire import work
-from tests.waiting import until
+from tests.harness.mock_cluster import make_topic, records
 
 BATCH_ID = "3F1F5C1E-8F57-4C38-9D8C-000000000001"
 
 
-@pytest.fixture(scope="module")
-def mock_cluster() -> Iterator[str]:
-    cluster = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
-    [broker] = cluster.list_topics(timeout=10).brokers.values()
-    yield f"{broker.host}:{broker.port}"
-    cluster.flush()  # the cluster lives for as long as this producer does
-
-
 def run(*arguments: str, servers: str, text: str | None = None) -> Result:
     return CliRunner().invoke(app, ["cancel", *arguments, "--bootstrap-servers", servers], input=text)
-
-
-def make_topic(servers: str, topic: str) -> int:
-    """The mock makes a topic on first use; the number of its partitions."""
-    producer = Producer({"bootstrap.servers": servers, "log_level": 0})
-    producer.produce(topic, b"{}", partition=0)
-    assert producer.flush(10) == 0
-    return len(producer.list_topics(topic, timeout=10).topics[topic].partitions)
-
-
-def records(servers: str, topic: str, partition: int) -> list[work.WorkRecord]:
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": str(uuid.uuid4()), "log_level": 0})
-    _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
-    consumer.assign([TopicPartition(topic, partition, 0)])
-    values: list[bytes] = []
-
-    def all_read() -> bool:
-        message = consumer.poll(0.5)
-        if message is not None and not message.error():
-            values.append(message.value() or b"")
-        return len(values) >= end
-
-    if end:
-        until(all_read, f"{end} records are read", every_s=0.0)
-    consumer.close()
-    return [work.decode(value) for value in values if value != b"{}"]
 
 
 def test_a_uuid_is_an_id_and_a_bos_batch_and_else_it_is_a_batch() -> None:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,15 +21,6 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 REQUESTS = "huleedu.llm_provider.comparison_requested.v1"
 RESULTS = "huleedu.llm_provider.comparison_result.v1"
 WIRE = Path(__file__).parents[2] / "examples"
-
-
-@pytest.fixture(scope="module")
-def mock_cluster() -> Iterator[str]:
-    cluster = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0})
-    [broker] = cluster.list_topics(timeout=10).brokers.values()
-    yield f"{broker.host}:{broker.port}"
-    # The cluster lives for as long as this producer does.
-    cluster.flush()
 
 
 def run(*arguments: str, servers: str, text: str | None = None) -> Result:

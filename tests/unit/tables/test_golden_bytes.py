@@ -3,6 +3,7 @@
 from domain.answer import Answer
 from domain.comparison import Member
 from domain.outcome import Ending, Outcome
+from domain.partition.corrections import Correction
 from domain.partition.payments import Paid
 from domain.reply import Cause, ErrorCode, Fault, Retry, Usage
 from domain.rounds import Arrival, RoundEntry, Standing
@@ -42,6 +43,9 @@ OUTCOMES = (
     b'ead_tokens":0,"cache_creation_tokens":0,"raw":null},"batch":""}]}'
 )
 CANCEL = b'{"v":2,"kind":"cancel_requested","batch":"138","ids":["a"]}'
+LIMITED = b'{"v":4,"kind":"bundles_limited","provider":"openai","model":"m","most":8,"reason":"shift","since_ms":7}'
+ACKNOWLEDGED = b'{"v":4,"kind":"judgement_acknowledged","provider":"openai","model":"m","reason":"","since_ms":0}'
+CORRECTED = b'\x01{"provider":"openai","model":"m","since_ms":7,"most":8,"reason":"shift","put_ms":9}'
 
 
 def test_a_round_entry() -> None:
@@ -129,3 +133,15 @@ def test_a_request_to_cancel() -> None:
     record = work.CancelRequested(batch="138", ids=("a",))
     assert work.decode(CANCEL) == record
     assert work.encode(record) == CANCEL
+
+
+def test_what_is_done_about_a_bent_judge() -> None:
+    limited = work.BundlesLimited(provider="openai", model="m", most=8, reason="shift", since_ms=7)
+    acknowledged = work.JudgementAcknowledged(provider="openai", model="m")
+    correction = Correction("openai", "m", 7, 8, "shift", 9)
+    assert work.decode(LIMITED) == limited
+    assert work.encode(limited) == LIMITED
+    assert work.decode(ACKNOWLEDGED) == acknowledged
+    assert work.encode(acknowledged) == ACKNOWLEDGED
+    assert outcomes.CORRECTED.decode(CORRECTED) == correction
+    assert outcomes.CORRECTED.encode(correction) == CORRECTED
