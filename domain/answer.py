@@ -14,7 +14,8 @@ MOST_IN_BUNDLE = 64  # comparisons that one call may answer: `preferred_bundle_s
 # stores no NUL; XML allows no other control character of C0; a terminal that prints a result may obey one of C0, C1, or DEL.
 # Tab and the line ends (LF, CR, NEL) stay: every store takes them.
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
-_WINNERS = {"essay a": "Essay A", "essay b": "Essay B"}
+ESSAY_A = "Essay A"
+_WINNERS = {"essay a": ESSAY_A, "essay b": "Essay B"}
 
 
 class Answer(Struct, frozen=True, gc=False, forbid_unknown_fields=True):

@@ -7,11 +7,14 @@ chance, a difference between them is the slot's doing.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from domain.answer import MOST_IN_BUNDLE
 from domain.ranking import Fit, Verdict
 
 THIRDS = 3
+CLASSES: Final = ((1, "1"), (8, "2-8"), (16, "9-16"), (MOST_IN_BUNDLE, "17-64"))
+"""The most comparisons in a line of each bundle class, and its name."""
 LETTERS = 6
 """Verdicts of a line from which their being all one letter tells anything."""
 
@@ -19,6 +22,11 @@ LETTERS = 6
 def third(slot: int, size: int) -> int:
     """The third of a line in which a slot is, both counted from 0: of 8 slots 0 … 2 are in the first, 6 and 7 in the last."""
     return slot * THIRDS // size
+
+
+def bundle_class(size: int) -> str:
+    """The bundle class of a line of so many comparisons."""
+    return next(name for most, name in CLASSES if size <= most)
 
 
 class Placed(NamedTuple):

@@ -1,6 +1,6 @@
 """What came back for one comparison, in final values: its event follows from the request and from this alone."""
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from domain.answer import Answer
 from domain.comparison import Member
@@ -43,6 +43,7 @@ class Ending(Struct, frozen=True, gc=False):
     code: str = ""
     job_id: str = ""
     retry: Retry | None = None
+    a_won: bool | UnsetType = UNSET  # of an answer: whether Essay A is the winner. Entries of earlier workers do not say it
 
     @property
     def terminal(self) -> bool:

@@ -6,9 +6,10 @@ Each function returns a Verdict: facts to be put, and terminal outcomes to be se
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
+from domain.answer import ESSAY_A
 from domain.comparison import Member
 from domain.job import Claim, Job, Plan, Submission
 from domain.outcome import ANSWERED, Ending, Outcome
@@ -113,9 +114,15 @@ def outcomes(state: PartitionState, job_id: str, came: Sequence[Outcome]) -> Ver
         else:
             here.add(outcome.member)
             terminal.append(outcome)
-            endings.append(Ending(outcome.member, code=ANSWERED if outcome.fault is None else outcome.fault.code.value))
+            endings.append(_ending(outcome))
     paid = add_up(Paid(outcome.paying_batch, outcome.completed_ms, outcome.cost_usd) for outcome in came)
     return Verdict(endings=tuple(endings), terminal=tuple(terminal), surplus=surplus, paid=paid)
+
+
+def _ending(outcome: Outcome) -> Ending:
+    if outcome.fault is not None:
+        return Ending(outcome.member, code=outcome.fault.code.value)
+    return Ending(outcome.member, code=ANSWERED, a_won=UNSET if outcome.answer is None else outcome.answer.winner == ESSAY_A)
 
 
 def job_ended(

@@ -51,6 +51,7 @@ class Arrival(Struct, frozen=True, gc=False):
     max_tokens: int = 0
     essays: tuple[int, int] | None = None  # hashes of the two, where they may be bundled
     fault: Fault | None = None
+    pair: tuple[int, int] | UnsetType = UNSET  # 32 bits of the two essays' IDs, where the blocks show them
     suspects: int | UnsetType = UNSET  # how Essay A speaks to the judge (domain.suspects.mask_of), and above 8 bits Essay B
 
     @property

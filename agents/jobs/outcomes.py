@@ -57,6 +57,8 @@ def outcomes_of(
             metrics.paid.cost(plan.provider, model, plan.mode, bill)
         usd = bill.usd if bill is not None else 0.0
         parts = [(came.usage, usd)] if len(line) == 1 else usage_by_member(came.usage, usd, _weights(view, line))
+    if isinstance(came, Reply):
+        metrics.census.line(plan.provider, came.model or model, plan.policy.layout, verdicts)
     if len(line) > 1:
         unanswered = [_cause(verdict) for verdict in verdicts if not isinstance(verdict, Answer)]
         metrics.calls.bundle(plan.provider, plan.model, plan.mode, len(line), unanswered)

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
+from zlib import crc32
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from agents.planning.essays import EssayLooks
 from domain import rounds, strategies
@@ -13,7 +15,7 @@ from domain.providers import PROVIDERS
 from domain.reply import ErrorCode, Fault
 from domain.rounds import ALONE, SUSPECTS_OF_B, Arrival, Standing
 from domain.strategies import Strategy
-from providers.prompts.layouts import pair_of
+from providers.prompts.layouts import Essay, pair_of
 from providers.prompts.sources import PromptSource, SourceBlock
 from settings import variable
 from settings.settings import Settings
@@ -63,6 +65,17 @@ class _Terms:
     wait_ms: int
 
 
+class _Looked(NamedTuple):
+    """What is seen of a comparison's two essays, as an Arrival keeps it."""
+
+    essays: tuple[int, int] | None = None
+    pair: tuple[int, int] | UnsetType = UNSET
+    suspects: int | UnsetType = UNSET
+
+
+_NOTHING_SEEN = _Looked()
+
+
 class Resolver:
     """Resolves requests by the settings of a start. Requests wish for few different things, so what comes of them is kept."""
 
@@ -80,8 +93,8 @@ class Resolver:
         terms = self._terms(asked, overrides.model_override if overrides else None, mode if isinstance(mode, str) else None)
         fault = terms.fault if body is not None else Fault(ErrorCode.VALIDATION_ERROR, member.problem)
         accepted = fault is None
-        essays, suspects = self._look(member, bundled=terms.bundled) if accepted else (None, 0)
-        is_alone = suspects and terms.bundled and self._settings.suspects == "alone"
+        seen = self._look(member, bundled=terms.bundled) if accepted else _NOTHING_SEEN
+        is_alone = seen.suspects is not UNSET and terms.bundled and self._settings.suspects == "alone"
         arrival = Arrival(
             position=member.position,
             correlation_id=str(member.correlation_id),
@@ -96,25 +109,24 @@ class Resolver:
             bundle_hint=ALONE if is_alone else rounds.bundle_hint(metadata),
             paying_batch=rounds.paying_batch(metadata),
             max_tokens=(overrides.max_tokens_override or 0) if overrides is not None else 0,
-            essays=essays,
+            essays=seen.essays,
             fault=fault,
-            suspects=suspects or UNSET,
+            pair=seen.pair,
+            suspects=seen.suspects,
         )
         # A round record says by its parts when the round is complete; a single request announces its round's size by its hint.
         announced = rounds.announced_size(metadata) if record.parts is None else None
         return Candidate(rounds.round_key(metadata, Member(offset, member.position)), announced, arrival)
 
-    def _look(self, member: InboundMember, *, bundled: bool) -> tuple[tuple[int, int] | None, int]:
-        """Hashes of the two essays, where they may be bundled, and how they speak to the judge."""
+    def _look(self, member: InboundMember, *, bundled: bool) -> _Looked:
         blocks = member.body.prompt_blocks if member.body is not None else None
-        if blocks is None or not (bundled or self._looks_for_suspects):
-            return None, 0
-        pair = pair_of(blocks)
+        pair = pair_of(blocks) if blocks is not None else None
         if pair is None:
-            return None, 0
+            return _NOTHING_SEEN
         (a, b), looks = pair, self._looks
         suspects = looks.rules(a.text) | looks.rules(b.text) << SUSPECTS_OF_B if self._looks_for_suspects else 0
-        return (looks.hash(a), looks.hash(b)) if bundled else None, suspects
+        hashes = (looks.hash(a), looks.hash(b)) if bundled else None
+        return _Looked(hashes, (_id_hash(a), _id_hash(b)), suspects or UNSET)
 
     def _found_terms(self, asked: str | None, asked_model: str | None, mode: str | None) -> _Terms:
         settings = self._settings
@@ -128,6 +140,10 @@ class Resolver:
         fault = _fault(provider, model, settings)
         bundled = fault is None and strategy.line_size(block.bundle_size, block.batch_bundle_size) > 1
         return _Terms(shown, model, strategy, fault, bundled, int(settings.longest_wait_of(strategy.name) * 1000))
+
+
+def _id_hash(essay: Essay) -> int:
+    return crc32(essay.id.encode("utf-8", "surrogatepass"))
 
 
 @lru_cache(maxsize=_KEPT_PROFILES)

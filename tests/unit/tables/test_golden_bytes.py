@@ -6,7 +6,7 @@ from domain.outcome import Ending, Outcome
 from domain.partition.corrections import Correction
 from domain.partition.payments import Paid
 from domain.reply import Cause, ErrorCode, Fault, Retry, Usage
-from domain.rounds import Arrival, RoundEntry, Standing
+from domain.rounds import ALONE, SUSPECTS_OF_B, Arrival, RoundEntry, Standing
 from streams.wire import work
 from tables import outcomes, rounds
 
@@ -97,6 +97,24 @@ def test_an_entry_without_the_fields_that_came_later() -> None:
     raw = b'\x01{"round_key":"r","offset":1,"append_ms":2,"arrivals":[{"position":0,"correlation_id":"i","content_sha256":"c",'
     raw += b'"standing":"accepted","provider":"openai"}]}'
     assert rounds.CODEC.decode(raw) == RoundEntry("r", 1, 2, (Arrival(0, "i", "c", Standing.ACCEPTED, "openai"),))
+
+
+def test_what_is_kept_of_two_essays_stands_behind_all_else() -> None:
+    seen = Arrival(
+        0, "i", "c", Standing.ACCEPTED, "openai", bundle_hint=ALONE, pair=(7, 2**32 - 1), suspects=1 << SUSPECTS_OF_B
+    )
+    entry = RoundEntry("r", 1, 2, (seen,))
+    raw = rounds.CODEC.encode(entry)
+    assert b'"bundle_hint":1,' in raw
+    assert b'"fault":null,"pair":[7,4294967295],"suspects":256}]' in raw
+    assert rounds.CODEC.decode(raw) == entry
+
+
+def test_who_won_stands_behind_all_else() -> None:
+    told = outcomes.Endings(9, (Ending(Member(41, 0), "answered", a_won=False),))
+    raw = outcomes.CODEC.encode(told)
+    assert raw.endswith(b'"code":"answered","job_id":"","retry":null,"a_won":false}],"paid":[]}')
+    assert outcomes.CODEC.decode(raw) == told
 
 
 def test_the_endings_of_a_record_and_what_was_paid() -> None:
