@@ -81,8 +81,8 @@ def cut(
 
     They are grouped by provider and model, in member order, so that the same members always give the same plans. A plan ends
     where the next line would exceed the provider's limits. A line of several members holds one round and one call profile, and
-    if possible comparisons that share essays (domain.essay_order), at most as many as `corrections` allow its model. Their slots
-    in it are dealt by chance (`_dealt`).
+    if possible comparisons that share essays (domain.essay_order), at most as many as `corrections` allow its model. Their
+    slots in it are dealt by chance (`_dealt`).
 
     A window that closed for being full keeps the last plan, which is not full: its members go with what comes next. Without
     that, a nightly window was seen to send a batch of one comparison after each full one. At a provider that takes one answer
