@@ -1,4 +1,7 @@
-"""Worker processes with default times, over a topic whose requests stay pending: they wait for a tick that is days away."""
+"""Worker processes with default times, over a topic whose requests stay pending: they wait for a tick that is days away.
+
+Windows that are full before (10,000 comparisons a partition) are sent as batch jobs, which a simulator must keep for as long.
+"""
 
 import os
 import subprocess
@@ -23,12 +26,17 @@ PARTITIONS = 4
 A_ROUND = 12
 LIMIT_S = 600.0
 _PROMPT_BYTES = 230
-_SHORTENED = ("ROUNDBATCH_BROKER_SESSION_TIMEOUT_S", "ROUNDBATCH_TESTING__COMMIT_INTERVAL_S")
+_SHORTENED = (
+    "ROUNDBATCH_BROKER_SESSION_TIMEOUT_S",
+    "ROUNDBATCH_TESTING__COMMIT_INTERVAL_S",
+    "ROUNDBATCH_TESTING__START_WITHIN_S",
+    "ROUNDBATCH_TESTING__CREATE_TIMEOUT_S",
+)
 _NO_TICK = "0 0 1 1 *"  # on the first of January; the requests wait for at most 1,000 days
 
 
 def environment(deployed: Deployment) -> dict[str, str]:
-    """The environment of a worker that sends nothing, with the default times where tests have shorter ones."""
+    """The environment of a worker that sends full windows only, with the default times where tests have shorter ones."""
     waits = {"ROUNDBATCH_NIGHTLY_LONGEST_WAIT_S": "86400000", "ROUNDBATCH_LONGEST_WAIT_S": "86400000"}
     crons = {f"ROUNDBATCH_{provider}__NIGHTLY_CRON": _NO_TICK for provider in ("ANTHROPIC", "OPENAI")}
     nightly = {"ROUNDBATCH_LLM_BATCHING_STRATEGY": "nightly", "ROUNDBATCH_PARTITIONS": str(PARTITIONS), **waits, **crons}
@@ -61,6 +69,17 @@ class PendingWorker:
     def cpu_s(self) -> float:
         """Processor seconds used so far."""
         return cpu_s(self.process.pid)
+
+    def wait_idle(self) -> None:
+        """Return once it has used less than a fifth of a core for two seconds."""
+        until_s = time.monotonic() + LIMIT_S
+        used_s = self.cpu_s()
+        while time.monotonic() < until_s:
+            time.sleep(2)
+            before_s, used_s = used_s, self.cpu_s()
+            if used_s - before_s < 0.4:
+                return
+        raise RuntimeError(f"the worker is still at work after {LIMIT_S:g} s:\n{self._log.read_text()[-3000:]}")
 
     def kill(self) -> None:
         """kill -9."""

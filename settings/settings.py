@@ -223,9 +223,10 @@ class Settings(KafkaSettings, TopicSettings, BaseSettings):
     def broker_heartbeat_s(self) -> float:
         """Seconds between two heartbeats: three may be lost before the session is over.
 
-        At most Kafka's own 3 s, however long the session is: a worker learns of a rebalance by the answer to a heartbeat.
+        At most 1 s, however long the session is (Kafka's own default is 3 s): a worker learns of a rebalance by the answer to a
+        heartbeat, and until the last one has learnt of it all others stand still.
         """
-        return min(3.0, self.broker_session_timeout_s / 4)
+        return min(1.0, self.broker_session_timeout_s / 4)
 
     @property
     def configured_providers(self) -> tuple[str, ...]:

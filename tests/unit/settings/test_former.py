@@ -79,7 +79,7 @@ def test_every_former_name_leads_to_a_setting_and_is_none_itself() -> None:
     assert known.isdisjoint([*former.RENAMED, *former.FIXED, *former.REFUSED])
 
 
-@pytest.mark.parametrize(("session_s", "heartbeat_s"), [(30.0, 3.0), (300.0, 3.0), (6.0, 1.5), (2.0, 0.5)])
+@pytest.mark.parametrize(("session_s", "heartbeat_s"), [(30.0, 1.0), (300.0, 1.0), (3.0, 0.75), (2.0, 0.5)])
 def test_heartbeats_follow_from_the_session(session_s: float, heartbeat_s: float) -> None:
     given: dict[str, Any] = {"broker_session_timeout_s": session_s}
     assert Settings(**given).broker_heartbeat_s == heartbeat_s

@@ -2,9 +2,11 @@
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.structs import RecordMetadata
 from faust.types import TP
 
 from settings.settings import Settings
@@ -12,6 +14,7 @@ from streams.kafka.app import make_app
 from streams.kafka.outbox import MAX_RECORD_BYTES
 from tables.acknowledged import AcknowledgedTable, EntryTooLarge
 from tables.declared import declare
+from tables.store import digest
 from tests.model.log import Log, ModelClock, Store
 from tests.model.outbox import MemoryOutbox
 from tests.model.table import MemoryTable
@@ -110,6 +113,27 @@ async def test_recovery_goes_on_before_the_first_entry_of_another_worker(table: 
     table.put(0, b"0/late", b"1")
     await land(outbox)
     assert (log.end(CHANGELOG), await restored_to(table)) == (4, 2)
+
+
+@pytest.mark.parametrize("table", ["rocksdb"], indirect=True)
+async def test_recovery_goes_on_behind_entries_that_were_acknowledged_out_of_order(
+    table: AcknowledgedTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one batch, the outbox tells of records that had to wait for the producer after those that had not."""
+    sent: list[asyncio.Future[Any]] = []
+
+    def send(*_: Any, **__: Any) -> "asyncio.Future[Any]":
+        sent.append(asyncio.get_running_loop().create_future())
+        return sent[-1]
+
+    monkeypatch.setattr(table, "outbox", SimpleNamespace(send=send))
+    for offset in range(4):
+        table.put(0, b"0/%d" % offset, b"%d" % offset)
+    for offset in (1, 0, 3, 2):
+        sent[offset].set_result(RecordMetadata(CHANGELOG, 0, TP(CHANGELOG, 0), offset, 0, 1, 0))
+        await asyncio.sleep(0)
+    assert await restored_to(table) == 4
+    assert table.restored(0) == (4, (3, digest(b"0/3", b"3")))
 
 
 @pytest.mark.parametrize("table", ["rocksdb"], indirect=True)

@@ -13,9 +13,10 @@ from settings.settings import Settings
 from streams import failstop
 from streams.kafka.app import make_app
 from tables.acknowledged import AcknowledgedTable
+from tables.database import marker
 from tables.declared import declare
 from tables.faults import StoreFailed, is_damage, is_locked, is_unopenable
-from tables.store import digest, marker
+from tables.store import digest
 from tests.harness.damage import flip_a_block, newest_manifest, sst_files
 from tests.model.log import Log, ModelClock
 from tests.model.outbox import MemoryOutbox
