@@ -4,8 +4,8 @@
 
 Two workers hold six partitions of pending comparisons; then a third one joins, with nothing on its disk. All the while a single
 request is sent to each partition ten times a second, and its result is waited for. The longest wait among them tells for how
-long a partition stood still: one that stays with its worker, and one that moves to the third. The batches of what is pending are kept by a
-simulator of their own, for one that holds 200,000 comparisons answers the single requests seconds later.
+long a partition stood still: one that stays with its worker, and one that moves to the third. The batches of what is pending
+are at a simulator of their own: one that holds 200,000 comparisons answers single requests seconds later.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def main(pending: int) -> None:
         running_simulator(batch_duration_s=86_400.0) as of_batches,
         running_simulator() as of_singles,
     ):
-        urls = {"ROUNDBATCH_OPENAI_BASE_URL": of_batches.openai_url, "ROUNDBATCH_ANTHROPIC_BASE_URL": of_singles.base_url}
+        urls = {"OPENAI_BASE_URL": of_batches.openai_url, "ANTHROPIC_BASE_URL": of_singles.base_url}
         deployed = Deployment(bootstrap, f"rebalance-{uuid.uuid4().hex[:6]}", Path(folder), of_singles, urls)
         found = {"pending": pending, **_measure(deployed, pending)}
     add({"rebalance": found})
