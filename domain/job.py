@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import replace
 
 from domain.comparison import Member
@@ -46,6 +46,26 @@ class Policy(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     layout: Layout = "auto"
 
 
+class Form(StrEnum):
+    """How a shadow asks its comparison, in either case alone: as it was requested, or with the essays swapped."""
+
+    AGAIN = "again"
+    SWAPPED = "swapped"
+
+
+class Shadow(Struct, frozen=True, gc=False, order=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A line without members: it asks a member once more, to compare its answer with the one that the member's line brings.
+
+    It owns nothing, ends nothing and makes no event. number: which one of its form it is, from 1. layout: how the line that it
+    audits is written, as far as that is known when it is planned.
+    """
+
+    member: Member
+    form: Form
+    number: int
+    layout: Layout = "verbatim"
+
+
 class Plan(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What is to be sent: lines of 1 … n members, how, to whom, and the earliest time (not_before_ms, since the epoch)."""
 
@@ -64,6 +84,13 @@ class Plan(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     refused: bool = False  # each of its comparisons was refused once when it was asked alone; the next refusal ends it
     without: int = 0  # how often its comparisons were asked again without a parameter that the model does not take
     last_deadline_ms: int = 0  # of its youngest member, 0: the same for all. Timers end each member at its own deadline
+    # Written only where there are any, so that a worker of before audits reads all other plans (`shadows` reads it).
+    shadow_lines: tuple[Shadow, ...] | UnsetType = field(default=UNSET, name="shadows")
+
+    @property
+    def shadows(self) -> tuple[Shadow, ...]:
+        """The lines that audit others; they ride in the job, at the place of their number behind its lines."""
+        return self.shadow_lines or ()
 
     @property
     def escalate_at_ms(self) -> int | None:
@@ -83,19 +110,24 @@ class Plan(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
         return sum(map(len, self.lines))
 
     def only(self, members: "frozenset[Member] | set[Member]") -> "Plan":
-        """The same plan with only these members; lines that become empty are left out."""
+        """The same plan with only these members and their shadows; lines that become empty are left out."""
         kept = (tuple(member for member in line if member in members) for line in self.lines)
-        return replace(self, lines=tuple(line for line in kept if line))
+        audits = tuple(shadow for shadow in self.shadows if shadow.member in members) or UNSET
+        return replace(self, lines=tuple(line for line in kept if line), shadow_lines=audits)
 
 
-class Claim(Struct, frozen=True, gc=False):
-    """The right to submit, as read back from the log. A claim is named by its offset."""
+class Claim(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The right to submit, as read back from the log. A claim is named by its offset.
+
+    shadows: whether the job's shadows go with it, for there was money for them as well.
+    """
 
     offset: int
     worker_run: str
     append_ms: int
     start_within_s: float
     key_hash: str
+    shadows: bool = True
 
 
 class Submission(Struct, frozen=True, gc=False):
@@ -129,6 +161,10 @@ class Job(Struct, frozen=True, gc=False):
     def custom_id(self, line: int) -> str:
         """The id of one line at the provider, `^[a-zA-Z0-9_-]{1,64}$`."""
         return f"{self.job_id}-{line}"
+
+    def shadow_id(self, number: int) -> str:
+        """The id of one of its shadows at the provider, likewise; `number` counts them from 0."""
+        return f"{self.job_id}-s{number}"
 
 
 def make_job_id(partition: int, offset: int, append_ms: int, number: int) -> str:

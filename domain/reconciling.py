@@ -10,6 +10,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from domain.answer import ESSAY_A
+from domain.auditing import Delivered, Facts, ShadowReply, watched
 from domain.comparison import Member
 from domain.job import Claim, Job, Plan, Submission
 from domain.outcome import ANSWERED, Ending, Outcome
@@ -56,7 +57,7 @@ class Verdict(Struct, frozen=True, gc=False):
 
     ignored: why nothing follows. surplus: how many outcomes came for members that had ended already. cancelled: outcomes to be
     sent to the work topic, where they then decide. paid: what everything in the record has cost, used or not. corrected: what
-    is done about a bent judge.
+    is done about a bent judge. audits: what it tells of shadow audits.
     """
 
     jobs: tuple[Job, ...] = ()
@@ -69,6 +70,7 @@ class Verdict(Struct, frozen=True, gc=False):
     cancelled: tuple[Outcome, ...] = ()
     paid: tuple[Paid, ...] = ()
     corrected: Correction | None = None
+    audits: Facts | None = None
 
 
 def planned(state: PartitionState, offset: int, append_ms: int, plan: Plan, number: int = 0) -> Verdict:
@@ -76,7 +78,8 @@ def planned(state: PartitionState, offset: int, append_ms: int, plan: Plan, numb
     kept = plan.only({member for member in plan.members if state.is_open(member)})
     if not kept.lines:
         return Verdict(ignored="no member left")
-    return Verdict(jobs=(state.job_of(kept, offset, append_ms, number),))
+    job = state.job_of(kept, offset, append_ms, number)
+    return Verdict(jobs=(job,), audits=Facts(offset, append_ms, watched(job)) if kept.shadows else None)
 
 
 def claimed(state: PartitionState, job_id: str, claim: Claim) -> Verdict:
@@ -99,7 +102,7 @@ def submitted(state: PartitionState, job_id: str, submission: Submission) -> Ver
     return Verdict(submissions=((job_id, submission),))
 
 
-def outcomes(state: PartitionState, job_id: str, came: Sequence[Outcome]) -> Verdict:
+def outcomes(state: PartitionState, job_id: str, came: Sequence[Outcome], *, offset: int = 0, append_ms: int = 0) -> Verdict:
     """Outcomes: each ends its member, unless it is a retry, which leaves it open. For a member that has ended it is surplus."""
     endings: list[Ending] = []
     terminal: list[Outcome] = []
@@ -116,7 +119,33 @@ def outcomes(state: PartitionState, job_id: str, came: Sequence[Outcome]) -> Ver
             terminal.append(outcome)
             endings.append(_ending(outcome))
     paid = add_up(Paid(outcome.paying_batch, outcome.completed_ms, outcome.cost_usd) for outcome in came)
-    return Verdict(endings=tuple(endings), terminal=tuple(terminal), surplus=surplus, paid=paid)
+    delivered = _delivered(state, job_id, came)
+    audits = Facts(offset, append_ms, delivered=delivered) if delivered else None
+    return Verdict(endings=tuple(endings), terminal=tuple(terminal), surplus=surplus, paid=paid, audits=audits)
+
+
+def _delivered(state: PartitionState, job_id: str, came: Sequence[Outcome]) -> tuple[Delivered, ...]:
+    """What a job's lines have brought for those of its members that are audited."""
+    job = state.jobs.get(job_id)
+    if job is None or not job.plan.shadows:
+        return ()
+    audited_members = {shadow.member for shadow in job.plan.shadows}
+    return tuple(
+        Delivered(one.member, one.answer.winner == ESSAY_A, one.answer.confidence)
+        if one.answer is not None
+        else Delivered(one.member, None)
+        for one in came
+        if one.member in audited_members
+    )
+
+
+def audited(state: PartitionState, offset: int, append_ms: int, completed_ms: int, came: Sequence[ShadowReply]) -> Verdict:
+    """Audited: of two replies to one shadow the first counts, for a batch may be read twice. What it has cost is no batch's."""
+    replies = state.audits.new(came)
+    if not replies:
+        return Verdict(ignored="known before")
+    paid = add_up(Paid("", completed_ms, reply.usd) for reply in replies)
+    return Verdict(paid=paid, audits=Facts(offset, append_ms, replies=replies))
 
 
 def _ending(outcome: Outcome) -> Ending:
@@ -243,6 +272,7 @@ def together(verdicts: Sequence[Verdict]) -> Verdict:
             planned_here |= members
     claims: dict[str, Claim] = {}
     submissions: dict[str, Submission] = {}
+    told = [verdict.audits for verdict in verdicts if verdict.audits is not None]
     for verdict in verdicts:
         for job_id, claim in verdict.claims:
             claims.setdefault(job_id, claim)
@@ -257,4 +287,15 @@ def together(verdicts: Sequence[Verdict]) -> Verdict:
         ignored="; ".join(dict.fromkeys(verdict.ignored for verdict in verdicts if verdict.ignored)),
         surplus=surplus,
         paid=add_up(one for verdict in verdicts for one in verdict.paid),
+        audits=_audits(told, jobs) if told else None,
+    )
+
+
+def _audits(told: Sequence[Facts], jobs: Iterable[Job]) -> Facts:
+    return Facts(
+        told[0].offset,
+        told[0].at_ms,
+        tuple(one for job in jobs for one in watched(job)),
+        tuple(one for facts in told for one in facts.delivered),
+        tuple(one for facts in told for one in facts.replies),
     )

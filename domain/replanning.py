@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from domain.back_off import BackOff
@@ -90,13 +91,15 @@ class Next:
 
 
 def replan(plan: Plan, retries: Mapping[Member, Retry], now_ms: int) -> Next:
-    """Decide what becomes of every open member of a job that has ended.
+    """Decide what becomes of every open member of a job that has ended. Its shadows are not asked again.
 
     `retries`: exactly the open members that the job still owns, each with the reason why it is open. `now_ms`: the append time
     of the record that ended the job.
     """
     if plan.deadline_ms <= now_ms < plan.last_deadline_ms:
         plan = replace(plan, deadline_ms=plan.last_deadline_ms)  # the oldest members' deadline must not end the younger ones
+    if plan.shadows:
+        plan = replace(plan, shadow_lines=UNSET)
     plans: list[Plan] = []
     faults: list[tuple[Member, Fault]] = []
     by_row: dict[Row, set[Member]] = {}

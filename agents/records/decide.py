@@ -23,7 +23,9 @@ def decide(state: PartitionState, record: work.WorkRecord, offset: int, append_m
             submission = Submission(offset, record.provider_job_id, append_ms, record.adopted)
             return reconciling.submitted(state, record.job_id, submission)
         case work.Outcomes():
-            return reconciling.outcomes(state, record.job_id, record.outcomes)
+            return reconciling.outcomes(state, record.job_id, record.outcomes, offset=offset, append_ms=append_ms)
+        case work.Audited():
+            return reconciling.audited(state, offset, append_ms, record.completed_ms, record.replies)
         case work.JobEnded():
             return reconciling.job_ended(
                 state,
@@ -61,3 +63,5 @@ def learn(state: PartitionState, verdict: Verdict) -> None:
         state.learn_submission(*submission)
     if verdict.corrected is not None:
         state.corrections.learn(verdict.corrected)
+    if verdict.audits is not None:
+        state.audits.learn(verdict.audits)

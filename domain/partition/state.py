@@ -1,4 +1,4 @@
-"""What one partition knows of what is pending: open windows, open jobs. Rebuilt from the tables at assignment.
+"""What one partition knows of what is pending: open windows, open jobs; and its audits. Rebuilt from the tables at assignment.
 
 It is built by applying facts in the order of the log (the `learn_…` methods); decisions read it and leave it as it is. Every
 fact carries its offset, so that the decision on work offset k can be given a state that holds only facts of records before k.
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
+from domain.auditing import AuditBook
 from domain.closing import Window
 from domain.comparison import Member
 from domain.cutting import Pending, encoded_bytes
@@ -48,6 +49,7 @@ class PartitionState:
         self.pending_bytes = 0
         self.payments = Payments()
         self.corrections = Corrections()
+        self.audits = AuditBook()
         self.pending_counts: Counter[tuple[str, str]] = Counter()  # by (provider, strategy)
         self.stages = JobStages()
         self.rounds = RoundTallies()

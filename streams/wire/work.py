@@ -5,12 +5,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from domain.auditing import ShadowReply
 from domain.job import Plan
 from domain.outcome import Outcome
 from domain.reconciling import JobEnd, Overdue
 from domain.reply import ErrorCode
 
-# 2 added: `refused` and `without` of a plan, `details` of a retry; 3: Several; 4: BundlesLimited, JudgementAcknowledged
+# 2 added: `refused` and `without` of a plan, `details` of a retry; 3: Several; 4: BundlesLimited, JudgementAcknowledged, Audited,
+# shadows of a plan and of a claim. Each record bears the lowest version whose workers can read it, so that an older worker stops
+# at what is new to it alone.
 VERSION = 4
 _BASE = 2  # of a record that holds nothing newer
 
@@ -40,13 +43,17 @@ class JobPlanned(_Record, frozen=True, tag="job_planned"):
     plan: Plan
 
 
-class SubmitClaimed(_Record, frozen=True, tag="submit_claimed"):
-    """The dispatcher of the process `worker_run` wants to submit the job, within start_within_s by its own clock."""
+class SubmitClaimed(_Record, frozen=True, omit_defaults=True, tag="submit_claimed"):
+    """The dispatcher of the process `worker_run` wants to submit the job, within start_within_s by its own clock.
+
+    shadows: whether with its shadows. False where a budget has no room for them.
+    """
 
     job_id: str
     worker_run: str
     start_within_s: float
     key_hash: str
+    shadows: bool = True
 
 
 class Submitted(_Record, frozen=True, tag="submitted"):
@@ -62,6 +69,14 @@ class Outcomes(_Record, frozen=True, kw_only=True, tag="outcomes"):
 
     job_id: str = ""
     outcomes: tuple[Outcome, ...]
+
+
+class Audited(_Record, frozen=True, tag="audited"):
+    """What came back for the shadows of a job, or why nothing did. It ends no member, and no event comes of it."""
+
+    job_id: str
+    completed_ms: int
+    replies: tuple[ShadowReply, ...]
 
 
 class JobEnded(_Record, frozen=True, tag="job_ended"):
@@ -122,7 +137,7 @@ class JudgementAcknowledged(_Record, frozen=True, tag="judgement_acknowledged"):
     since_ms: int = 0
 
 
-_Gathered = JobPlanned | SubmitClaimed | Submitted | Outcomes
+_Gathered = JobPlanned | SubmitClaimed | Submitted | Outcomes | Audited
 
 
 class Several(_Record, frozen=True, tag="several"):
@@ -154,8 +169,12 @@ def _version(record: WorkRecord) -> int:
     """The lowest version whose workers can read it."""
     match record:
         case Several():
-            return 3
-        case BundlesLimited() | JudgementAcknowledged():
+            return max((3, *map(_version, record.records)))
+        case JobPlanned():
+            return 4 if record.plan.shadows else _BASE
+        case SubmitClaimed():
+            return _BASE if record.shadows else 4
+        case Audited() | BundlesLimited() | JudgementAcknowledged():
             return 4
         case _:
             return _BASE

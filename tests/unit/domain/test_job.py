@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from domain.comparison import Member
 from domain.job import Claim, Job, Submission, make_job_id
+from domain.shadows import shadows
 from tests.model.values import members, plan
 
 ALLOWED = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
@@ -48,3 +49,14 @@ def test_what_is_left_of_a_plan_keeps_its_order_and_has_no_empty_line(kept: set[
     assert left.members == tuple(member for member in a if member.position in kept)
     assert all(left.lines)
     assert all(set(line) <= set(whole) for line in left.lines for whole in bundles.lines if line[0] in whole)
+
+
+def test_a_shadow_goes_with_its_member_and_has_an_id_of_its_own() -> None:
+    a = members(3)
+    audited = plan(a, shadow_lines=(*shadows(a[0], 1), *shadows(a[2], 1)))
+    assert audited.only({a[1], a[2]}).shadows == shadows(a[2], 1)
+    assert audited.only({a[1]}).shadows == plan(a).shadows == ()
+    job = Job(make_job_id(3, 9, 77, 0), 9, 77, audited)
+    ids = {job.custom_id(number) for number in range(3)} | {job.shadow_id(number) for number in range(4)}
+    assert len(ids) == 7
+    assert all(map(ALLOWED.match, ids))

@@ -1,7 +1,11 @@
 """What is stored and sent keeps its bytes, whatever its values are called in memory: these were written by earlier workers."""
 
+from msgspec.structs import replace
+
 from domain.answer import Answer
+from domain.auditing import ShadowReply
 from domain.comparison import Member
+from domain.job import Form, Shadow
 from domain.outcome import Ending, Outcome
 from domain.partition.corrections import Correction
 from domain.partition.payments import Paid
@@ -9,6 +13,7 @@ from domain.reply import Cause, ErrorCode, Fault, Retry, Usage
 from domain.rounds import ALONE, SUSPECTS_OF_B, Arrival, RoundEntry, Standing
 from streams.wire import work
 from tables import outcomes, rounds
+from tests.model.values import plan
 
 ROUND = (
     b'\x01{"round_key":"cj:138:1","offset":41,"append_ms":1795000000123,"arrivals":[{"position":0,"correlatio'
@@ -41,6 +46,16 @@ OUTCOMES = (
     b'":7,"mode":"batch_api","answer":null,"fault":{"code":"TIMEOUT","message":"late","details":{}},"retry'
     b'":null,"response_time_ms":0,"cost_usd":0.0,"usage":{"prompt_tokens":0,"completion_tokens":0,"cache_r'
     b'ead_tokens":0,"cache_creation_tokens":0,"raw":null},"batch":""}]}'
+)
+CLAIMED = b'{"v":2,"kind":"submit_claimed","job_id":"j1","worker_run":"run","start_within_s":30.0,"key_hash":"k"}'
+SHADOWS = (
+    b',"shadows":[{"member":{"offset":41,"position":0},"form":"again","number":1},{"member":{"offset":41,"position":0},'
+    b'"form":"swapped","number":1,"layout":"shared_essays"}]'
+)
+AUDITED = (
+    b'{"v":4,"kind":"audited","job_id":"j1","completed_ms":7,"replies":[{"member":{"offset":41,"position":0},"form":"again",'
+    b'"number":1,"winner":"Essay A","confidence":4.0,"model_said":"m-2026","cause":"","usd":0.25},{"member":{"offset":41,'
+    b'"position":0},"form":"swapped","number":1,"winner":null,"confidence":0.0,"model_said":"","cause":"expired","usd":0.0}]}'
 )
 CANCEL = b'{"v":2,"kind":"cancel_requested","batch":"138","ids":["a"]}'
 LIMITED = b'{"v":4,"kind":"bundles_limited","provider":"openai","model":"m","most":8,"reason":"shift","since_ms":7}'
@@ -163,3 +178,34 @@ def test_what_is_done_about_a_bent_judge() -> None:
     assert work.encode(acknowledged) == ACKNOWLEDGED
     assert outcomes.CORRECTED.decode(CORRECTED) == correction
     assert outcomes.CORRECTED.encode(correction) == CORRECTED
+
+
+def test_what_is_new_is_written_as_such_and_all_else_as_older_workers_read_it() -> None:
+    a = Member(41, 0)
+    shadows = (Shadow(a, Form.AGAIN, 1), Shadow(a, Form.SWAPPED, 1, "shared_essays"))
+    planned = work.JobPlanned(plan=plan((a,)))
+    audited = work.JobPlanned(plan=plan((a,), shadow_lines=shadows))
+    claimed = work.SubmitClaimed(job_id="j1", worker_run="run", start_within_s=30.0, key_hash="k")
+    assert work.encode(claimed) == CLAIMED
+    assert work.encode(planned).startswith(b'{"v":2,')
+    assert b"shadows" not in work.encode(planned)
+    assert work.encode(audited) == b'{"v":4,' + work.encode(planned)[7:-2] + SHADOWS + b"}}"
+    for record, version in (
+        (audited, 4),
+        (replace(claimed, shadows=False), 4),
+        (work.Several(records=(planned, claimed)), 3),
+        (work.Several(records=(planned, audited)), 4),
+    ):
+        assert work.encode(record).startswith(b'{"v":%d,' % version)
+        assert work.decode(work.encode(record)) == record
+
+
+def test_what_came_back_for_shadows() -> None:
+    a = Member(41, 0)
+    replies = (
+        ShadowReply(a, Form.AGAIN, 1, "Essay A", 4.0, "m-2026", usd=0.25),
+        ShadowReply(a, Form.SWAPPED, 1, cause="expired"),
+    )
+    record = work.Audited(job_id="j1", completed_ms=7, replies=replies)
+    assert work.decode(AUDITED) == record
+    assert work.encode(record) == AUDITED
