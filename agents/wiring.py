@@ -19,7 +19,6 @@ from agents.accounts.money import Money
 from agents.accounts.open import open_accounts, share_accounts
 from agents.accounts.pause_file import PauseFile, PauseStore
 from agents.accounts.pauses import Pauses
-from agents.accounts.prices import price_book
 from agents.jobs.call import CallJob
 from agents.jobs.dispatcher import Dispatcher, JobSteps
 from agents.jobs.due import DueJobs
@@ -36,6 +35,7 @@ from agents.loops import CollectLoop, Delivered, ReconcileLoop
 from agents.metrics.counters import Metrics
 from agents.partitions.listeners import PartitionListener
 from agents.partitions.views import Views
+from agents.planning.prices import price_book
 from agents.planning.rules import absence_rule
 from agents.records.collect import Collect
 from agents.records.dead_letters import DeadLetters

@@ -23,10 +23,10 @@ from faust.types import Message
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from agents.accounts.prices import price_book
 from agents.jobs.outcomes import outcomes_of
 from agents.jobs.prompts import JobPrompts
 from agents.metrics.counters import Metrics
+from agents.planning.prices import price_book
 from agents.records.collect import Collect
 from agents.records.dead_letters import DeadLetters
 from agents.records.reconcile import Reconcile

@@ -18,11 +18,11 @@ from typing import Any
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
-from agents.accounts.prices import price_book
 from agents.jobs.outcomes import outcomes_of
 from agents.jobs.prompts import JobPrompts
 from agents.metrics.counters import Metrics
 from agents.planning.planner import Planner
+from agents.planning.prices import price_book
 from agents.records.decide import decide
 from agents.records.delivery import make_event
 from bench import load

@@ -31,7 +31,7 @@ def config(
     """
     import json
 
-    from agents.accounts.prices import price_book
+    from agents.planning.prices import price_book
     from providers.prices import price_list
     from settings import env as settings_env
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from aiokafka.partitioner import murmur2
 from pydantic import SecretStr
 
-from agents.accounts.prices import price_book
 from agents.jobs.prompts import ask_of, source_of
+from agents.planning.prices import price_book
 from agents.planning.rehearsal import Rehearsal
 from cli.round_records import RoundRecord
 from domain import strategies

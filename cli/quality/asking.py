@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from agents.accounts.prices import price_book
+from agents.planning.prices import price_book
 from cli.explain.forecast import ANSWER_TOKENS, input_tokens
 from domain import experiment
 from domain.answer import Answer

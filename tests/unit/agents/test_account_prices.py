@@ -1,6 +1,6 @@
 """The accounts' own prices, from the settings to the book."""
 
-from agents.accounts.prices import price_book
+from agents.planning.prices import price_book
 from domain.reply import Usage
 from settings.settings import Settings
 
