@@ -73,6 +73,8 @@ ENV ROUNDBATCH_STATE_DIR=/var/lib/roundbatch \
     ROUNDBATCH_HEALTH_HOST=0.0.0.0 \
     ROUNDBATCH_HEALTH_PORT=8080 \
     ROUNDBATCH_GATEWAY__HOST=0.0.0.0
+# Of what comparisons cost, for asking some of them again: what bundles do to verdicts (docs/quality.md, "Audits"). 0: nothing.
+ENV ROUNDBATCH_AUDIT__SHARE=0.02
 # The tables' local store. Without it a worker restores them from Kafka: seconds become minutes.
 VOLUME /var/lib/roundbatch
 EXPOSE 8080

@@ -27,6 +27,7 @@ from agents.jobs.orphan_files import OrphanFiles
 from agents.jobs.prompts import JobPrompts
 from agents.jobs.read_results import ReadResults
 from agents.jobs.records import JobRecords
+from agents.jobs.shadow_calls import ShadowCalls
 from agents.jobs.submit import SubmitJob
 from agents.jobs.tools import JobTools
 from agents.liveness.heartbeats import Heartbeats
@@ -173,14 +174,14 @@ def _money(settings: Settings, edges: Edges, due: DueJobs) -> Money:
     budgets = Budgets(settings, price_book(settings), views, counters, clock, due.wake)
     batch_queue = BatchQueue(settings, views, clock, due.wake)
     places = {name: settings.provider(name).max_concurrent_calls for name in edges.accounts}
-    admission = Admission(places, pauses, budgets, batch_queue, due.wake)
+    admission = Admission(places, pauses, budgets, batch_queue, due.wake, edges.metrics.audits)
     for name, account in edges.accounts.items():
         account.limiter.count_behind(partial(admission.calls_waiting, name))
     return Money(settings, edges.accounts, pauses, budgets, batch_queue, admission)
 
 
 def _tools(settings: Settings, edges: Edges, money: Money, work_log: WorkLog, worker_run: str) -> JobTools:
-    prompts, records = JobPrompts(settings, edges.tables), JobRecords(work_log)
+    prompts, records = JobPrompts(settings, edges.tables, edges.metrics.audits), JobRecords(work_log)
     return JobTools(
         settings, edges.accounts, prompts, records, money.pauses, money.prices, edges.metrics, edges.clock, worker_run
     )
@@ -188,7 +189,12 @@ def _tools(settings: Settings, edges: Edges, money: Money, work_log: WorkLog, wo
 
 def _dispatcher(tools: JobTools, views: Views, due: DueJobs, money: Money, stop: asyncio.Event) -> Dispatcher:
     find_lost = FindLost(tools, views, absence_rule(tools.settings))
-    steps = JobSteps(SubmitJob(tools, find_lost), ReadResults(tools, find_lost), find_lost, CallJob(tools))
+    steps = JobSteps(
+        SubmitJob(tools, find_lost),
+        ReadResults(tools, find_lost),
+        find_lost,
+        CallJob(tools, ShadowCalls(tools, money.admission)),
+    )
     return Dispatcher(tools, steps, views, due, money.admission, stop)
 
 

@@ -103,7 +103,11 @@ async def measure(folder: Path, rounds: int, size: int, profile: cProfile.Profil
     letters = DeadLetters(settings, outbox, metrics, clock)
     collect = Collect(settings, tables, outbox, letters, metrics, clock)
     reconcile = Reconcile(tables, outbox, letters, metrics, clock, None)
-    work_log, prompts, prices = WorkLog(settings.work_topic, outbox), JobPrompts(settings, tables), price_book(settings)
+    work_log, prompts, prices = (
+        WorkLog(settings.work_topic, outbox),
+        JobPrompts(settings, tables, metrics.audits),
+        price_book(settings),
+    )
     closer = Closer(settings, work_log, clock)
     view = await build(tables, 0, inbound=ReadProgress(0, 0, 0), work=ReadProgress(0, 0, 0), now_ms=clock.now_ms())
     view.caught_up = True

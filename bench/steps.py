@@ -54,7 +54,7 @@ async def measure(folder: Path) -> dict[str, float]:
     settings, provider = settings_of(folder), InstantProvider("anthropic")
     outbox: Any = Thrown(settings.work_topic)
     tables, metrics, prices = declare(make_app(settings), settings, outbox), Metrics(CollectorRegistry()), price_book(settings)
-    planner, prompts = Planner(settings), JobPrompts(settings, tables)
+    planner, prompts = Planner(settings), JobPrompts(settings, tables, metrics.audits)
     view = await build(tables, 0, inbound=ReadProgress(0, 0, 0), work=ReadProgress(0, 0, 0), now_ms=_NOW_MS)
     state = view.state
     raw = round_event([load.body(1, place, CALLBACK) for place in range(_SIZE)])

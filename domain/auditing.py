@@ -89,9 +89,6 @@ class Facts(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_field
     delivered: tuple[Delivered, ...] = ()
     replies: tuple[ShadowReply, ...] = ()
 
-    def __bool__(self) -> bool:
-        return bool(self.watched or self.delivered or self.replies)
-
 
 def watched(job: Job) -> tuple[Watched, ...]:
     """The audited members of a job."""
@@ -168,8 +165,10 @@ class AuditBook:
         self._open: dict[Member, _Audit] = {}
         self._done: dict[Member, int] = {}  # the day on which each was planned
         self._counts: dict[Cell, dict[int, Counter[Complete]]] = {}
+        self._totals: dict[Cell, Counter[Complete]] = {}
         self._missing: dict[tuple[Cell, str], Counter[int]] = {}  # by day
         self._usd: dict[int, float] = {}  # by quarter of an hour
+        self._forgotten = 0  # days before this one
 
     # -- learning ------------------------------------------------------------------------------------------------
 
@@ -215,17 +214,19 @@ class AuditBook:
         return audit
 
     def _settle(self, member: Member) -> None:
-        """Count an audit once everything is known of it."""
+        """Count an audit once everything is known of it, or a shadow without an answer."""
         audit = self._open[member]
         of = audit.watched
-        if of is None or audit.delivered is None or len(audit.replies) < of.shadows:
+        if of is None or len(audit.replies) < of.shadows:
+            return
+        replies = [audit.replies[key] for key in sorted(audit.replies)]
+        cause = _why_missing(audit.delivered, replies)
+        if audit.delivered is None and not cause:
             return
         del self._open[member]
         self._done[member] = audit.day
-        replies = [audit.replies[key] for key in sorted(audit.replies)]
         cell = _cell(of, next((reply.model_said for reply in replies if reply.model_said), of.model))
-        cause = _why_missing(audit.delivered, replies)
-        if cause:
+        if cause or audit.delivered is None:
             self._miss(cell, cause, audit.day)
             return
         swapped, singles = _sides(replies)
@@ -235,17 +236,21 @@ class AuditBook:
             Audited(audit.delivered.a_won is True, singles[0], singles[1], swapped), round(audit.delivered.confidence)
         )
         self._counts.setdefault(cell, {}).setdefault(audit.day, Counter())[complete] += 1
+        self._totals.setdefault(cell, Counter())[complete] += 1
 
     def _miss(self, cell: Cell, cause: str, day: int) -> None:
         self._missing.setdefault((cell, cause), Counter())[day] += 1
 
     def forget(self, before_day: int) -> None:
         """Forget audits that were planned before this day (days since the epoch), and what was paid before it."""
+        if before_day <= self._forgotten:
+            return
+        self._forgotten = before_day
         self._open = {member: audit for member, audit in self._open.items() if audit.day >= before_day}
         self._done = {member: day for member, day in self._done.items() if day >= before_day}
-        for days in self._counts.values():
+        for cell, days in self._counts.items():
             for day in [day for day in days if day < before_day]:
-                del days[day]
+                self._totals[cell] -= days.pop(day)
         for of_cause in self._missing.values():
             for day in [day for day in of_cause if day < before_day]:
                 del of_cause[day]
@@ -259,6 +264,10 @@ class AuditBook:
         for cell, days in self._counts.items():
             for day, audits in days.items():
                 yield cell, day, audits
+
+    def by_cell(self) -> Iterator[tuple[Cell, Counter[Complete]]]:
+        """The complete audits of all days, by cell."""
+        yield from self._totals.items()
 
     def missing(self, today: int) -> Counter[tuple[Cell, str]]:
         """How many audits will never be complete, by cell and cause. Their model is the planned one where no reply came."""
@@ -285,14 +294,14 @@ def _cell(of: Watched, model: str) -> Cell:
     return Cell(of.provider, model, of.mode, bundle_class(of.size), of.layout, third(of.slot, of.size))
 
 
-def _why_missing(delivered: Delivered, replies: Sequence[ShadowReply]) -> str:
-    if delivered.a_won is None:
-        return NOT_DELIVERED
+def _why_missing(delivered: Delivered | None, replies: Sequence[ShadowReply]) -> str:
+    """Why an audit whose replies are all known will never be complete; "": nothing speaks against it."""
     for reply in replies:
         if reply.winner is None:
             return reply.cause
-    said = {reply.model_said for reply in replies if reply.model_said}
-    return MODELS_DIFFER if len(said) > 1 else ""
+    if len({reply.model_said for reply in replies if reply.model_said}) > 1:
+        return MODELS_DIFFER
+    return NOT_DELIVERED if delivered is not None and delivered.a_won is None else ""
 
 
 def _sides(replies: Sequence[ShadowReply]) -> tuple[bool, list[bool]]:

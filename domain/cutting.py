@@ -5,15 +5,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from domain.comparison import Member
 from domain.essay_order import by_essays
-from domain.job import ClosedBy, Plan, Policy, Transport
+from domain.job import ClosedBy, Layout, Plan, Policy, Shadow, Transport
 from domain.partition.corrections import Corrections
-from domain.providers import by_schema
+from domain.providers import PROVIDERS, by_schema
 from domain.resolved import Resolved
 from domain.rounds import ALONE
+from domain.shadows import AuditRule
 from domain.strategies import STRATEGIES, Closes, Strategy
 
 ALL_ROUNDS = "all:"  # begins the key of a window over all rounds of a provider
@@ -56,6 +57,13 @@ ESCAPE_FACTOR = 1.2
 BYTES_PER_TOKEN = 2.5  # an upper bound of tokens from bytes, for every provider (docs/providers.md#tokens-and-prices)
 
 
+# For estimates of what things cost, which are to be right on average.
+MEAN_BYTES_PER_TOKEN = 4  # of English prose
+_SYSTEM_BYTES = 600  # the default system prompt has 505
+# Of a comparison's prompt: what is the same in all of a round, context and instructions. The rest are its two essays.
+_COMMON_PART = 0.3
+
+
 def encoded_bytes(pending: Pending) -> int:
     """An upper estimate of one comparison's size in a job."""
     return int(pending.prompt_bytes * ESCAPE_FACTOR) + LINE_OVERHEAD_BYTES
@@ -66,7 +74,14 @@ def estimated_tokens(pending: Pending) -> int:
     return math.ceil((pending.prompt_bytes + LINE_OVERHEAD_BYTES) / BYTES_PER_TOKEN)
 
 
+def mean_tokens(pending: Pending) -> int:
+    """About how many input tokens one comparison has when it is asked alone."""
+    return math.ceil((pending.prompt_bytes + _SYSTEM_BYTES) / MEAN_BYTES_PER_TOKEN)
+
+
 Line = list[Pending]
+Audits = Mapping[Member, tuple[Shadow, ...]]  # first member of a line → the line's shadows
+_NO_AUDITS: Audits = {}
 
 
 def cut(
@@ -76,6 +91,7 @@ def cut(
     limits: Mapping[str, JobLimits],
     policies: Mapping[str, Policy],
     corrections: Corrections | None = None,
+    audits: AuditRule | None = None,
 ) -> tuple[Plan, ...]:
     """Cut the members of one window into plans, each comparison into exactly one.
 
@@ -87,6 +103,8 @@ def cut(
     A window that closed for being full keeps the last plan, which is not full: its members go with what comes next. Without
     that, a nightly window was seen to send a batch of one comparison after each full one. At a provider that takes one answer
     schema a batch, lines of different sizes are different plans (domain.providers.by_schema), and the last of each size stays.
+
+    audits: which lines get shadows; None: none. Shadows of a batch count in its limits.
     """
     groups: dict[tuple[str, str, str], list[Pending]] = {}
     for pending in sorted(window, key=lambda item: item.member):
@@ -97,12 +115,46 @@ def cut(
         row, most = STRATEGIES[strategy], limits[provider]
         allowed = corrections.most(provider, model) if corrections is not None else None
         lines = _lines(members, row, most, allowed)
-        groups_of_lines = by_schema(provider, lines) if row.transport is Transport.BATCH else (lines,)
-        chunks = [list(_chunks(group, most)) for group in groups_of_lines]
+        in_batch = row.transport is Transport.BATCH
+        groups_of_lines = by_schema(provider, lines) if in_batch else (lines,)
+        audited = _NO_AUDITS if audits is None else _audited(lines, audits, most, policies[provider].layout, in_batch=in_batch)
+        chunks = [list(_chunks(group, most, audited if in_batch else _NO_AUDITS)) for group in groups_of_lines]
         if closed_by is ClosedBy.FULL and any(len(of_group) > 1 for of_group in chunks):
             chunks = [of_group[:-1] for of_group in chunks]
-        plans += [_plan(chunk, strategy, closed_by, policies[provider]) for of_group in chunks for chunk in of_group]
+        plans += [_plan(chunk, strategy, closed_by, policies[provider], audited) for of_group in chunks for chunk in of_group]
     return tuple(plans)
+
+
+def _audited(lines: Iterable[Line], rule: AuditRule, limits: JobLimits, layout: Layout, *, in_batch: bool) -> Audits:
+    """The shadows of these lines, which have one provider and model."""
+    found: dict[Member, tuple[Shadow, ...]] = {}
+    for line in lines:
+        of = line[0].resolved
+        if in_batch and len(line) > 1 and PROVIDERS[of.provider].one_schema_a_job:
+            continue  # its shadows, which are answered one by one, cannot be in the same batch
+        tokens = [mean_tokens(one) for one in line]
+        distinct = _distinct_essays(line, layout)
+        whole = sum(tokens) / len(line) * ((1 - _COMMON_PART) * distinct / 2 + _COMMON_PART)
+        shadows = rule.shadows_of(
+            [one.member for one in line],
+            line[0].round_key,
+            account=(of.provider, of.model, in_batch),
+            line_tokens=math.ceil(whole),
+            tokens=tokens,
+            layout="shared_essays" if distinct < 2 * len(line) or (len(line) > 1 and layout == "shared_essays") else "verbatim",
+        )
+        items, size, taken = _taken(line, shadows)
+        fits = items <= limits.max_items and size <= limits.max_bytes and taken <= limits.max_tokens
+        if shadows and (fits or not in_batch):
+            found[line[0].member] = shadows
+    return found
+
+
+def _distinct_essays(line: Line, layout: Layout) -> int:
+    """How many essays the prompt of a line holds, each time that it does."""
+    essays = [essay for one in line if one.essays is not None for essay in one.essays]
+    shares = len(line) > 1 and layout != "verbatim" and len(essays) == 2 * len(line)
+    return len(set(essays)) if shares else 2 * len(line)
 
 
 def _lines(members: list[Pending], row: Strategy, limits: JobLimits, allowed: int | None) -> list[Line]:
@@ -161,27 +213,36 @@ def _fits(line: Line, pending: Pending, most: int, limits: JobLimits) -> bool:
     )
 
 
-def _chunks(lines: Iterable[Line], limits: JobLimits) -> Iterable[list[Line]]:
+def _taken(line: Line, shadows: tuple[Shadow, ...] = ()) -> tuple[int, int, int]:
+    """What a line and its shadows take of a job's limits: items, bytes, tokens."""
+    size, tokens = sum(map(encoded_bytes, line)), sum(map(estimated_tokens, line))
+    if not shadows:
+        return 1, size, tokens
+    again, more = next(one for one in line if one.member == shadows[0].member), len(shadows)
+    return 1 + more, size + more * encoded_bytes(again), tokens + more * estimated_tokens(again)
+
+
+def _chunks(lines: Iterable[Line], limits: JobLimits, audits: Audits) -> Iterable[list[Line]]:
     chunk: list[Line] = []
-    members = size = tokens = 0
+    items = members = size = tokens = 0
     for line in lines:
-        more, more_tokens = sum(map(encoded_bytes, line)), sum(map(estimated_tokens, line))
+        more, more_size, more_tokens = _taken(line, audits.get(line[0].member, ()))
         full = (
-            len(chunk) >= limits.max_items
+            items + more > limits.max_items
             or members + len(line) > MAX_MEMBERS
-            or size + more > limits.max_bytes
+            or size + more_size > limits.max_bytes
             or tokens + more_tokens > limits.max_tokens
         )
         if chunk and full:
             yield chunk
-            chunk, members, size, tokens = [], 0, 0, 0
+            chunk, items, members, size, tokens = [], 0, 0, 0, 0
         chunk.append(line)
-        members, size, tokens = members + len(line), size + more, tokens + more_tokens
+        items, members, size, tokens = items + more, members + len(line), size + more_size, tokens + more_tokens
     if chunk:
         yield chunk
 
 
-def _plan(chunk: list[Line], strategy: str, closed_by: ClosedBy, policy: Policy) -> Plan:
+def _plan(chunk: list[Line], strategy: str, closed_by: ClosedBy, policy: Policy, audits: Audits) -> Plan:
     row = STRATEGIES[strategy]
     first = chunk[0][0]
     resolved = first.resolved
@@ -196,4 +257,5 @@ def _plan(chunk: list[Line], strategy: str, closed_by: ClosedBy, policy: Policy)
         closed_by=closed_by,
         round_key=first.window_key[0],
         policy=policy,
+        shadow_lines=tuple(shadow for line in chunk for shadow in audits.get(line[0].member, ())) or UNSET,
     )

@@ -16,6 +16,7 @@ from domain.providers import PROVIDERS
 from settings import env as settings_env
 from settings import former, variable
 from settings import warnings as start_warnings
+from settings.audit import AuditSettings
 from settings.budget import BudgetSettings
 from settings.env import UnusableSettings
 from settings.gateway import GatewaySettings
@@ -151,6 +152,7 @@ class Settings(KafkaSettings, TopicSettings, BaseSettings):
     )
 
     budget: BudgetSettings = Field(default_factory=lambda: BudgetSettings())
+    audit: AuditSettings = Field(default_factory=lambda: AuditSettings())
     anthropic: AnthropicSettings = Field(default_factory=lambda: AnthropicSettings())
     openai: OpenAISettings = Field(default_factory=lambda: OpenAISettings())
     google: GoogleSettings = Field(default_factory=lambda: GoogleSettings())

@@ -12,7 +12,7 @@ from settings import variable
 Names = TypeVar("Names", str, tuple[str, ...])
 
 DAY_S = 24 * 3600.0
-TABLES = ("rounds", "requests", "jobs", "outcomes")
+TABLES = ("rounds", "requests", "jobs", "outcomes", "audits")
 
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]+")
 _TOPIC_LENGTH = 249 - len(".DLQ")  # Kafka allows 249 characters, and the dead letter topic adds four
@@ -83,7 +83,11 @@ class TopicSettings(BaseModel):
     @property
     def changelog_topics(self) -> tuple[str, ...]:
         """The changelog topics of the tables, in the order of TABLES; Faust's own names."""
-        return tuple(f"{self.app_id}-{table}-changelog" for table in TABLES)
+        return tuple(map(self.changelog_of, TABLES))
+
+    def changelog_of(self, table: str) -> str:
+        """The changelog topic of a table."""
+        return f"{self.app_id}-{table}-changelog"
 
     def dlq_topic(self, topic: str) -> str:
         """The dead letter topic of a topic."""

@@ -21,7 +21,7 @@ import structlog
 from domain.job import Claim, Job, Submission
 from domain.outcome import ANSWERED
 from domain.partition.state import PartitionState
-from tables import jobs, outcomes, requests, rounds
+from tables import audits, jobs, outcomes, requests, rounds
 from tables.acknowledged import AcknowledgedTable
 from tables.history import StoredHistory
 from tables.view import PartitionView, ReadProgress, Tables
@@ -59,6 +59,9 @@ async def build(tables: Tables, partition: int, *, inbound: ReadProgress, work: 
     # Those of records that are read again too: they decide nothing but how windows are cut, once all has been read.
     for one in outcomes.corrections(tables.outcomes, partition):
         state.corrections.learn(one)
+    for count, told in enumerate(audits.before(tables.audits, partition, work.next)):
+        state.audits.learn(told)
+        await _breathe(count)
     await _find_to_cancel(view, tables, now_ms)
     view.note_finished(work.next - 1)
     state.rounds.take_ended()  # these were logged when they ended

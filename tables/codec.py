@@ -1,5 +1,6 @@
 """The bytes of table values: a version byte, then JSON."""
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
@@ -28,16 +29,18 @@ class Codec(Generic[V]):
     """Encodes the values of one table.
 
     Raise `version` with every change after which an older worker could not read a value, or would decide something else by it.
-    Values of earlier versions are still read: fields that they lack have defaults.
+    Values of earlier versions are still read: fields that they lack have defaults. `lowest`: the lowest version whose workers
+    can read a value, where that is not the same for all: an older worker then stops at what is new to it alone.
     """
 
-    def __init__(self, kind: type[V], version: int = FIRST_VERSION) -> None:
+    def __init__(self, kind: type[V], version: int = FIRST_VERSION, lowest: Callable[[V], int] | None = None) -> None:
         self._encode, self._decoder = msgspec.json.Encoder().encode, msgspec.json.Decoder(kind)
-        self._version, self._begin = version, with_version(b"", version)
+        self._version, self._begin, self._lowest = version, with_version(b"", version), lowest
 
     def encode(self, value: V) -> bytes:
         """Value to bytes."""
-        return self._begin + self._encode(value)
+        begin = self._begin if self._lowest is None else with_version(b"", self._lowest(value))
+        return begin + self._encode(value)
 
     def decode(self, raw: bytes) -> V:
         """Bytes to value. Raises UnknownVersion, and UnreadableEntry for bytes that no worker has written."""

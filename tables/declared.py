@@ -1,10 +1,10 @@
-"""Declares the four tables on the app, with RocksDB bounded: Faust's default is a 2 GiB cache per partition and table."""
+"""Declares the five tables on the app, with RocksDB bounded: Faust's default is a 2 GiB cache per partition and table."""
 
 from settings.provider import MIB
-from settings.settings import Settings
+from settings.settings import DAY_S, Settings
 from streams.kafka.app import RoundbatchApp
 from streams.kafka.outbox import Outbox
-from tables import jobs, outcomes, requests, rounds
+from tables import audits, jobs, outcomes, requests, rounds
 from tables.acknowledged import AcknowledgedTable
 from tables.index import Derive
 from tables.view import Tables
@@ -45,5 +45,6 @@ def declare(app: RoundbatchApp, settings: Settings, outbox: Outbox) -> Tables:
         requests=table(requests.NAME, None, ttl_s=None),
         jobs=table(jobs.NAME, jobs.derive, ttl_s=retention_s),
         outcomes=table(outcomes.NAME, outcomes.derive, ttl_s=retention_s),
+        audits=table(audits.NAME, None, ttl_s=settings.audit.keep_days * DAY_S),
         retention_ms=int(retention_s * 1000),
     )

@@ -17,8 +17,9 @@ from tables.codec import Codec
 from tables.index import Get, Row, number, number_at
 
 NAME = "jobs"
-PLANNED: Codec[Job] = Codec(Job, version=2)  # 2 added: `refused` and `without` of a plan
-CLAIMED: Codec[Claim] = Codec(Claim)
+# 2 added: `refused` and `without` of a plan; 3: its shadows
+PLANNED: Codec[Job] = Codec(Job, version=3, lowest=lambda job: 3 if job.plan.shadows else 2)
+CLAIMED: Codec[Claim] = Codec(Claim, version=2, lowest=lambda claim: 1 if claim.shadows else 2)  # 2 added: `shadows`
 SUBMITTED: Codec[Submission] = Codec(Submission)
 
 Fact = Job | Claim | Submission

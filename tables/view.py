@@ -20,17 +20,18 @@ _FOR_EVER_MS = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The four tables, the entries of `requests` that are kept decoded, and for how long an id is known."""
+    """The five tables, the entries of `requests` that are kept decoded, and for how long an id is known."""
 
     rounds: AcknowledgedTable
     requests: AcknowledgedTable
     jobs: AcknowledgedTable
     outcomes: AcknowledgedTable
+    audits: AcknowledgedTable
     parsed: ParsedRecords = field(default_factory=ParsedRecords)
     retention_ms: int = _FOR_EVER_MS
 
     def __iter__(self) -> Iterator[AcknowledgedTable]:
-        return iter((self.rounds, self.requests, self.jobs, self.outcomes))
+        return iter((self.rounds, self.requests, self.jobs, self.outcomes, self.audits))
 
 
 @dataclass(slots=True)

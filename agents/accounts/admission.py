@@ -1,17 +1,19 @@
 """Whether a planned job may go now: its account is not paused, there is a place, room in the batch queue, and money."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from agents.accounts.batch_queue import BatchQueue
 from agents.accounts.budgets import Budgets
 from agents.accounts.pauses import Pauses, subject_of
 from agents.accounts.places import Places
 from agents.accounts.wake import Wake
+from agents.metrics.audits import AuditMetrics
 from domain.admission import AdmissionVerdict, Decision
 from domain.comparison import Member
-from domain.job import Job, Transport
+from domain.job import Job, JobKey, Plan, Transport
 from domain.replanning import SAID_AT_THE_DEADLINE
 from domain.reply import ErrorCode
+from providers.protocol import Ask
 from tables.view import PartitionView
 
 
@@ -19,9 +21,16 @@ class Admission:
     """Decides on planned jobs. One that may not go is remembered, and woken when it may."""
 
     def __init__(
-        self, places: Mapping[str, int], pauses: Pauses, budgets: Budgets, batch_queue: BatchQueue, wake: Wake
+        self,
+        places: Mapping[str, int],
+        pauses: Pauses,
+        budgets: Budgets,
+        batch_queue: BatchQueue,
+        wake: Wake,
+        audits: AuditMetrics,
     ) -> None:
         """`places`: by account, how many of its jobs are claimed or called at once."""
+        self._audits = audits
         self._pauses, self._budgets, self._batch_queue = pauses, budgets, batch_queue
         # For jobs between claim and submission, and for jobs that are being called: both hold prompts in memory.
         self._places = {
@@ -59,6 +68,28 @@ class Admission:
         elif plan.transport is Transport.BATCH:  # a call does this itself, directly before it goes out
             self._pauses.sending(account, subject)
         return decision
+
+    def lets_shadows(self, view: PartitionView, job: Job, now_ms: int) -> bool:
+        """Whether the shadows of a batch that may go go with it: not near its deadline, and not without room and money."""
+        plan = job.plan
+        reason = "deadline" if plan.deadline_ms - now_ms < plan.policy.near_deadline_s * 1000 else ""
+        if not reason:
+            usd = self._budgets.shadows.most_usd(view, job)
+            reason = self._budgets.lets_shadows((view.partition, job.job_id), usd, calls=False)
+        if not reason and not self._batch_queue.lets_shadows(view, job):
+            self._budgets.shadows.not_sent((view.partition, job.job_id))
+            reason = "batch_queue"
+        if reason:
+            self._audits.left_out(reason, len({shadow.member for shadow in plan.shadows}))
+        return not reason
+
+    def lets_shadow_calls(self, key: JobKey, plan: Plan, asks: Sequence[Ask]) -> str:
+        """Why shadows of a job of calls are not asked; "" where they are: then `shadow_calls_over` is to be called."""
+        return self._budgets.lets_shadows(key, self._budgets.shadows.most_usd_of(plan, asks), calls=True)
+
+    def shadow_calls_over(self, key: JobKey) -> None:
+        """The shadows of a job of calls have been asked, or are not."""
+        self._budgets.shadows.calls_over(key)
 
     def release(self, job_id: str) -> None:
         """Give the job's place back, and wake the next."""

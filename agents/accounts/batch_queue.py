@@ -77,6 +77,27 @@ class BatchQueue:
         self._add(queue, size)
         return True
 
+    def lets_shadows(self, view: PartitionView, job: Job) -> bool:
+        """Whether there is room for the shadows of a batch that was just admitted; if so, they count from now on.
+
+        There is none while another batch waits: its turn comes first.
+        """
+        if self._limits(job.plan.provider) == (None, None):
+            return True
+        key = (view.partition, job.job_id)
+        queue, size = self._size(view, job)
+        more = self._of_shadows(view, job)
+        if self._first(queue) is not None or not self._has_room(queue, more):
+            return False
+        self._sizes[key] = queue, Amount(size.items + more.items, size.tokens + more.tokens)
+        self._add(queue, more)
+        return True
+
+    @staticmethod
+    def _of_shadows(view: PartitionView, job: Job) -> Amount:
+        pending = (view.state.pending.get(shadow.member) for shadow in job.plan.shadows)
+        return Amount(len(job.plan.shadows), sum(estimated_tokens(one) for one in pending if one is not None))
+
     def not_sent(self, partition: int, job_id: str) -> None:
         """A batch that was admitted will not be created now: its room is free again."""
         if self._admitted.pop((partition, job_id), None) is not None:
@@ -149,7 +170,8 @@ class BatchQueue:
             tokens = sum(estimated_tokens(pending[member]) for member in plan.members if member in pending)
             # OpenAI counts the tokens of a model, Anthropic the requests of a workspace.
             queue = (plan.provider, plan.model if PROVIDERS[plan.provider].queue_by_model else "")
-            self._sizes[key] = queue, Amount(len(plan.lines), tokens)
+            more = self._of_shadows(view, job) if job.claim is not None and job.claim.shadows else Amount(0, 0)
+            self._sizes[key] = queue, Amount(len(plan.lines) + more.items, tokens + more.tokens)
         return self._sizes[key]
 
     def _add(self, queue: Queue, size: Amount) -> None:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from agents.accounts.shadow_money import ShadowMoney
 from agents.accounts.wake import Wake
 from agents.metrics.money import MoneyCounters
 from agents.partitions.log_fields import about
@@ -19,7 +20,7 @@ from agents.partitions.views import Views
 from domain.admission import AdmissionVerdict, Decision
 from domain.budget import Budget, Excess, day_of, decide
 from domain.cutting import estimated_tokens
-from domain.job import Job, Transport
+from domain.job import Job, JobKey, Transport
 from domain.providers import PROVIDERS
 from domain.reply import ErrorCode
 from providers.prices import PriceBook
@@ -64,6 +65,7 @@ class Budgets:
         # too much, for answers have freed some, but never too little. It saves walks: one over 500 jobs takes 1 ms.
         self._total: defaultdict[str, float] = defaultdict(float)
         self._look_at_s = float("-inf")
+        self.shadows = ShadowMoney(settings, prices, views)
 
     @property
     def limited(self) -> bool:
@@ -93,12 +95,30 @@ class Budgets:
     def not_sent(self, partition: int, job_id: str) -> None:
         """Free what a job has reserved: it does not go after all, or leaves what it had to ask for later."""
         self._reserved.pop((partition, job_id), None)
+        self.shadows.not_sent((partition, job_id))
+
+    def lets_shadows(self, key: JobKey, usd: float | None, *, calls: bool) -> str:
+        """Why there is no money for a job's shadows; "" where there is: then it is reserved from here on."""
+        if self._budget.day_usd is None and not self.shadows.limited:
+            return ""
+        if usd is None:
+            return "no_price"
+        if not self._caught_up() or not self.shadows.fits(usd, day_of(self._clock.now_ms(), self._zone)[0]):
+            return "audit_budget"
+        share = self.share_usd
+        if share is not None and self.spent_today() + self.reserved() + usd > share:
+            return "budget"
+        self.shadows.reserve(key, usd, calls=calls)
+        self._total[""] += usd
+        return ""
 
     def recall(self, view: PartitionView) -> None:
         """Reserve for the jobs of a partition that were claimed or submitted, perhaps by a process before this one."""
         for job in view.state.jobs.values():
             if job.claim is not None and (usd := self._most(view, job)) is not None:
                 self._reserve(view, job, usd)
+                if job.plan.shadows and job.claim.shadows:
+                    self.shadows.reserve((view.partition, job.job_id), self.shadows.most_usd(view, job) or 0.0, calls=False)
 
     def _reserve(self, view: PartitionView, job: Job, usd: Mapping[str, float]) -> None:
         self._reserved[view.partition, job.job_id] = _Reserved(usd, view.state.part_open(job.job_id))
@@ -219,8 +239,14 @@ class Budgets:
                 continue
             for paying_batch, usd in reserved.usd.items():
                 total[paying_batch] += usd * part / reserved.part_open
+        if shadows := self.shadows.reserved(self._is_open):
+            total[""] += shadows
         self._total = total
         return total
+
+    def _is_open(self, key: JobKey) -> bool:
+        view = self._views.current(key[0])
+        return view is not None and key[1] in view.state.jobs
 
     # -- as time passes --------------------------------------------------------------------------------------------
 

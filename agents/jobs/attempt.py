@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from agents.accounts.pauses import subject_of
+from domain.auditing import ShadowReply
+from domain.comparison import Member
 from domain.job import Job
 from domain.next_step import Here
+from providers.protocol import Ask
 from tables.view import PartitionView
 
 
@@ -96,6 +99,16 @@ class Search:
 
 
 @dataclass(slots=True)
+class ShadowsOfJob:
+    """What has come of a job's shadows, by their numbers. asks: those of calls, made while their prompts can be read."""
+
+    told: bool = field(default=False, init=False)  # its Audited has been sent
+    replies: dict[int, ShadowReply] = field(default_factory=dict, init=False)  # of a batch
+    asks: list[tuple[int, Ask]] | None = field(default=None, init=False)
+    delivered: set[Member] = field(default_factory=set, init=False)  # members that calls have brought an answer for
+
+
+@dataclass(slots=True)
 class Attempt:
     """One job in this process. `about` holds the fields by which log events name it."""
 
@@ -106,6 +119,7 @@ class Attempt:
     claim: LocalClaim = field(default_factory=LocalClaim, init=False)
     rows: RowsRead = field(default_factory=RowsRead, init=False)
     search: Search = field(default_factory=Search, init=False)
+    shadows: ShadowsOfJob = field(default_factory=ShadowsOfJob, init=False)
     provider_job_id: str | None = field(default=None, init=False)
     submission_sent: bool = field(default=False, init=False)  # its Submitted has been sent
     over: bool = field(default=False, init=False)  # its JobEnded has been sent, or none is needed

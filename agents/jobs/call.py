@@ -9,6 +9,7 @@ import structlog
 from agents.accounts.pauses import subject_of
 from agents.jobs.attempt import OpenJob
 from agents.jobs.outcomes import outcomes_of
+from agents.jobs.shadow_calls import ShadowCalls
 from agents.jobs.tools import JobTools
 from domain.job import Job
 from domain.outcome import Outcome
@@ -27,7 +28,8 @@ _SETTLE_S = 0.03  # answers that come within this are settled by one record
 class CallJob:
     """Runs the calls of one job after another's, bounded by the account's limiter."""
 
-    def __init__(self, tools: JobTools) -> None:
+    def __init__(self, tools: JobTools, shadow_calls: ShadowCalls) -> None:
+        self._shadow_calls = shadow_calls
         self._settings, self._accounts, self._prompts, self._records = (
             tools.settings,
             tools.accounts,
@@ -36,12 +38,18 @@ class CallJob:
         )
         self._pauses, self._prices, self._metrics, self._clock = tools.pauses, tools.prices, tools.metrics, tools.clock
 
+    @property
+    def shadow_tasks(self) -> "list[asyncio.Task[Any]]":
+        """The tasks that ask shadows."""
+        return list(self._shadow_calls.tasks)
+
     async def run(self, this: OpenJob, wanted: Callable[[], bool]) -> None:
         """Ask every open line once. `wanted` is asked before each call.
 
         JobEnded follows when every line was asked and not every member of the job has been answered, or has failed for good.
 
-        A line that is refused because of the account is left open: it waits with the job, and nothing is written of it.
+        A line that is refused because of the account is left open: it waits with the job, and nothing is written of it. Shadows
+        are asked afterwards, and nothing waits for them.
         """
         view, job, attempt = this
         waiting = self._prompts.open_lines(view, job)
@@ -51,6 +59,9 @@ class CallJob:
             attempt.calls_begun = True
             for _ in waiting:
                 self._metrics.call_repeated(job.plan.provider)
+        if job.plan.shadows and attempt.shadows.asks is None and not view.dead:
+            # Made now: of what is settled, the prompt may be gone.
+            attempt.shadows.asks = list(self._prompts.shadows(view, job))
         came: list[Outcome] = []
         sends: list[asyncio.Future[Any]] = []
         skipped = ended = 0
@@ -78,6 +89,8 @@ class CallJob:
                 for task in done:
                     task.result()
                 ended += sum(outcome.terminal for outcome in came)
+                if job.plan.shadows:
+                    attempt.shadows.delivered.update(outcome.member for outcome in came if outcome.answer is not None)
                 self._settle(view, job, came, sends)
         finally:
             for task in tasks:
@@ -87,6 +100,8 @@ class CallJob:
             return
         log.info("job_called", **attempt.about, comparisons=job.plan.size, attempt=job.plan.attempt)
         crashpoints.point("after_outcomes_sent", view.partition)
+        if job.plan.shadows:
+            self._shadow_calls.begin(attempt, job, wanted)
         if ended == job.plan.size:
             self._records.all_ended(this)
             return

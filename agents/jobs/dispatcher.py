@@ -133,7 +133,8 @@ class Dispatcher:
         elif decision.verdict is not AdmissionVerdict.GO:
             self._spawn(this, self._steps.submit.refuse(this, decision))
         elif step is Step.CLAIM:
-            self._steps.submit.claim(this)
+            with_shadows = not this.job.plan.shadows or self._admission.lets_shadows(this.view, this.job, now_ms)
+            self._steps.submit.claim(this, shadows=with_shadows)
         else:
             self._spawn(this, self._call(this))
 
@@ -191,6 +192,11 @@ class Dispatcher:
         ]
         return self._clock.running_s() - min(alive) if alive else 0.0
 
+    @property
+    def shadow_tasks(self) -> "list[asyncio.Task[Any]]":
+        """The tasks that ask shadows of calls."""
+        return self._steps.call.shadow_tasks
+
     def dropped(self, view: PartitionView) -> None:
         """Give back the claims of a partition that is going and that nobody has called upon."""
         for attempt in self.attempts.values():
@@ -205,6 +211,7 @@ class Dispatcher:
         for attempt in self.attempts.values():
             self._steps.submit.relinquish(attempt)
         tasks = [attempt.task for attempt in self.attempts.values() if attempt.task is not None]
+        tasks += self.shadow_tasks
         if not tasks:
             return
         log.info("finishing_steps", steps=len(tasks), timeout_s=timeout_s)

@@ -122,7 +122,8 @@ class FindLost:
     def _may_be(candidate: Candidate, job: Job, first_ms: int, last_ms: int) -> bool:
         """By what a batch shows before it has ended: made while the claim could be called upon, no larger."""
         # Members that had ended before the call were left out of it: no more lines than planned, perhaps fewer.
-        return first_ms <= candidate.created_ms <= last_ms and 0 < candidate.total <= len(job.plan.lines)
+        most = len(job.plan.lines) + len(job.plan.shadows)
+        return first_ms <= candidate.created_ms <= last_ms and 0 < candidate.total <= most
 
     def _known(self) -> frozenset[str]:
         """The provider's ids of all jobs of this worker that have one."""

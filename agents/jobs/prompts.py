@@ -4,13 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 
+from agents.metrics.audits import AuditMetrics
 from agents.partitions.log_fields import about
 from agents.planning.resolve import call_profile, prompt_source
 from domain.comparison import CallProfile, Member
-from domain.job import Job, Plan
+from domain.job import Form, Job, Plan
 from domain.outcome import Outcome
 from domain.reply import ErrorCode, Fault
 from providers.prompts.prompts import PromptSource, ask_for, ask_for_bundle
+from providers.prompts.swapping import swapped
 from providers.protocol import Ask, StartRefused
 from settings.settings import Settings
 from streams.wire.requests import InboundMember, InboundRecord
@@ -23,8 +25,8 @@ log = structlog.get_logger("prompts")
 class JobPrompts:
     """Reads the prompts of members out of `requests`."""
 
-    def __init__(self, settings: Settings, tables: Tables) -> None:
-        self._settings, self._tables = settings, tables
+    def __init__(self, settings: Settings, tables: Tables, metrics: AuditMetrics) -> None:
+        self._settings, self._tables, self._metrics = settings, tables, metrics
 
     def open_lines(self, view: PartitionView, job: Job) -> list[int]:
         """The lines of the job that still hold a member without an outcome which the job owns."""
@@ -52,6 +54,35 @@ class JobPrompts:
         """The ask of one line, or the error outcomes because of which there is none."""
         unusable: list[Outcome] = []
         return next(self.each(view, job, (number,), now_ms, unusable), None), unusable
+
+    def shadows(self, view: PartitionView, job: Job) -> Iterator[tuple[int, Ask]]:
+        """The number and ask of each shadow of members that the job owns, made as they are taken.
+
+        Nothing is asked of a member whose essays cannot be swapped, which is counted, or of which no prompt can be made. Raises
+        as `each`.
+        """
+        owned, kept = set(view.state.owned(job.job_id)), dict[int, InboundRecord]()
+        plan = job.plan
+        for number, shadow in enumerate(plan.shadows):
+            if shadow.member not in owned:
+                continue
+            if view.dead:
+                raise StartRefused(f"job {job.job_id}: partition {view.partition} went while its prompts were read")
+            try:
+                record = kept.get(shadow.member.offset) or self._record(view.partition, shadow.member)
+                source, profile = source_of(record.members[shadow.member.position], plan, self._settings)
+                turned = swapped(source)
+            except StoreFault:
+                raise
+            except Exception:
+                log.exception("shadow_not_made", **about(view, job), shadow=number)
+                continue
+            kept = {shadow.member.offset: record}
+            if turned is None:
+                self._metrics.left_out("no_swapped_form", shadow.form is Form.SWAPPED)
+            else:
+                asked = turned if shadow.form is Form.SWAPPED else source
+                yield number, ask_of(job.shadow_id(number), plan, [(asked, profile)], self._settings)
 
     def _sources(
         self, view: PartitionView, job: Job, number: int, kept: dict[int, InboundRecord], now_ms: int

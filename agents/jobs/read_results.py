@@ -10,12 +10,13 @@ from agents.jobs.attempt import Attempt, OpenJob
 from agents.jobs.find_lost import FindLost
 from agents.jobs.lost_results import LostResults
 from agents.jobs.outcomes import line_of, outcomes_of
+from agents.jobs.shadow_replies import reply_of, shadow_of
 from agents.jobs.tools import JobTools
 from agents.records.work_log import MOST_A_RECORD
 from domain.job import Job, Submission
 from domain.outcome import Outcome
 from domain.reconciling import JobEnd
-from domain.reply import Cause, ErrorCode
+from domain.reply import Cause, ErrorCode, Reply
 from domain.results import AfterRead, after_read, give_up_at_ms
 from providers.protocol import FailedBy, JobNotVisible, JobPhase, JobStatus, ProviderError, ResultsNotWhole
 from streams import crashpoints
@@ -116,12 +117,16 @@ class ReadResults:
             async for reply in provider.replies(submission.provider_job_id):
                 number = line_of(job, reply)
                 if number is None:
-                    unknown += 1
+                    unknown += not self._is_shadow(this, reply)
                     continue
                 if number in of_this_read:  # the first one counts: the second may be another line's
                     doubled += 1
                     continue
                 of_this_read.add(number)
+                if len(chunk) >= MOST_A_RECORD:  # not yet with its last row: what came of shadows goes before the last outcomes
+                    await self._settle_some(view, job, chunk)
+                    attempt.lives(self._clock.running_s())
+                    chunk = []
                 if not attempt.rows.note(number):
                     continue
                 provider.learn(job.plan.model, reply)
@@ -140,12 +145,10 @@ class ReadResults:
                 chunk += came
                 self._note_quota(view, job, came)
                 crashpoints.point("during_fetch", view.partition)
-                if len(chunk) >= MOST_A_RECORD:
-                    await self._settle_some(view, job, chunk)
-                    attempt.lives(self._clock.running_s())
-                    chunk = []
         except ProviderError as error:
             failed = error
+        if failed is None or not self._missing(this):
+            self._tell_shadows(this, completed_ms)  # the last outcomes may end the job, and then nobody reads its batch again
         if chunk:
             await self._settle(view, job, chunk)
         crashpoints.point("after_outcomes_sent", view.partition)
@@ -155,6 +158,22 @@ class ReadResults:
                 raise failed  # it could not be read to the end, which says nothing of what is there
             return await self._not_whole(this, status, missing, failed)
         return await self._end_read(this, status, JobEnd.ESCALATED if self._is_late(job) else JobEnd.READ)
+
+    def _is_shadow(self, this: OpenJob, reply: Reply) -> bool:
+        """Note the row of a shadow; False for a row that is of none. Of two rows of one the first counts."""
+        job, shadows = this.job, this.attempt.shadows
+        number = shadow_of(job, reply)
+        if number is None:
+            return False
+        if number not in shadows.replies:
+            shadows.replies[number] = reply_of(job.plan, number, reply, self._prices, self._metrics)
+        return True
+
+    def _tell_shadows(self, this: OpenJob, now_ms: int) -> None:
+        job, attempt = this.job, this.attempt
+        went = job.claim is None or job.claim.shadows
+        otherwise = "no_row" if went else "left_out"
+        self._records.audited(attempt, job, attempt.shadows.replies, now_ms, otherwise=otherwise)
 
     async def _end_read(self, this: OpenJob, status: JobStatus, reason: JobEnd, message: str = "") -> float | None:
         job, attempt = this.job, this.attempt
@@ -195,6 +214,7 @@ class ReadResults:
         since_ms = attempt.rows.was_short(now_ms)
         if after_read(job.plan, since_ms=since_ms, now_ms=now_ms) is AfterRead.LOST:
             booked = self._lost.booked(this, missing, why, now_ms)
+            self._tell_shadows(this, now_ms)
             for start in range(0, len(booked), MOST_A_RECORD):
                 await self._settle_some(view, job, booked[start : start + MOST_A_RECORD])
                 attempt.lives(self._clock.running_s())

@@ -43,8 +43,11 @@ class SubmitJob:
         self._pauses, self._metrics, self._clock = tools.pauses, tools.metrics, tools.clock
         self._inflight = InflightBytes(tools.settings.max_inflight_bytes)
 
-    def claim(self, this: OpenJob) -> None:
-        """Ask for the right to submit. The clock is read before the send: the claim must run out here first."""
+    def claim(self, this: OpenJob, *, shadows: bool) -> None:
+        """Ask for the right to submit, with its shadows or without. The clock is read before the send.
+
+        So the claim runs out here first.
+        """
         view, job, attempt = this
         now_s = self._clock.running_s()
         claim = work.SubmitClaimed(
@@ -52,6 +55,7 @@ class SubmitJob:
             worker_run=self._worker_run,
             start_within_s=self._settings.testing.start_within_s,
             key_hash=self._accounts[this.account].provider.key_hash,
+            shadows=shadows,
         )
         attempt.claim.sent(now_s, self._records.send(view.partition, claim))
         crashpoints.point("after_claim_sent", view.partition)
@@ -95,6 +99,8 @@ class SubmitJob:
         lines = self._prompts.open_lines(view, job)
         unusable: list[Outcome] = []
         prompts = self._prompts.each(view, job, lines, self._clock.now_ms(), unusable)
+        shadows = job.plan.shadows if job.claim is not None and job.claim.shadows else ()
+        audits = (ask for _, ask in self._prompts.shadows(view, job)) if shadows else ()
         first = next(prompts, None)
         if first is None:
             self._pauses.told_nothing(account, subject)
@@ -119,7 +125,7 @@ class SubmitJob:
         try:
             async with self._inflight.hold(_size(view, job)):
                 provider_job_id = await provider.create(
-                    job.job_id, chain((first,), prompts), start=start, timeout_s=self._settings.testing.create_timeout_s
+                    job.job_id, chain((first,), prompts, audits), start=start, timeout_s=self._settings.testing.create_timeout_s
                 )
         except StartRefused as error:
             self._pauses.told_nothing(account, subject)
@@ -211,5 +217,6 @@ def _refusal(error: ProviderError) -> tuple[JobEnd, ErrorCode]:
 
 def _size(view: PartitionView, job: Job) -> int:
     """An upper estimate of the job's encoded bytes."""
-    pending = (view.state.pending.get(member) for member in view.state.owned(job.job_id))
+    members = (*view.state.owned(job.job_id), *(shadow.member for shadow in job.plan.shadows))
+    pending = (view.state.pending.get(member) for member in members)
     return sum(encoded_bytes(one) for one in pending if one is not None)

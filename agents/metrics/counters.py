@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
+from agents.metrics.audits import AuditMetrics
 from agents.metrics.buckets import JOB_ITEMS, JOB_SECONDS, RESULT_SECONDS, WAIT_SECONDS
 from agents.metrics.calls import CallMetrics
 from agents.metrics.census import CensusMetrics
@@ -28,7 +29,7 @@ class Metrics:
         self.labels = labels = Labels(registry)
         self._provider, self._model, self._word = labels.provider, labels.model, labels.word
         self.calls, self.paid, self.topics = CallMetrics(labels), PaidMetrics(labels), TopicMetrics(labels)
-        self.money, self.census = MoneyCounters(registry), CensusMetrics(labels)
+        self.money, self.census, self.audits = MoneyCounters(registry), CensusMetrics(labels), AuditMetrics(labels)
         self._counter = labels.counter
         self._jobs = self._counter(
             "llm_provider_batch_api_jobs", "Batch jobs by what became of them.", "provider", "model", "status"
@@ -111,6 +112,7 @@ class Metrics:
     def expect(self, providers: Iterable[str]) -> None:
         """Begin at 0 each series whose increase an alert watches: to Prometheus, one that begins at 1 has not increased."""
         providers = tuple(providers)
+        self.audits.expect()
         self._mock.set("mock" in providers)
         for provider in map(self._provider, providers):
             self._rate_limited.labels(provider)

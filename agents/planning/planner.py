@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from agents.planning.resolve import Resolver
-from agents.planning.rules import job_limits, policy, schedules
+from agents.planning.rules import audit_rule, job_limits, policy, schedules
 from domain.arriving import arrive
 from domain.closing import Progress, Window, due, next_due_ms
 from domain.cutting import Pending, cut
@@ -46,6 +46,7 @@ class Planner:
         self._resolver = Resolver(settings)
         self._limits = job_limits(settings)
         self._policies = {provider: policy(settings, provider) for provider in PROVIDERS}
+        self._audits = audit_rule(settings)
         self.schedules = schedules(settings)  # of nightly windows, by provider
 
     def read(self, value: bytes | None) -> InboundRecord:
@@ -94,4 +95,11 @@ class Planner:
 
     def cut(self, state: PartitionState, gathered: Iterable[Pending], closed_by: ClosedBy) -> tuple[Plan, ...]:
         """The plans of what a window has gathered."""
-        return cut(gathered, closed_by=closed_by, limits=self._limits, policies=self._policies, corrections=state.corrections)
+        return cut(
+            gathered,
+            closed_by=closed_by,
+            limits=self._limits,
+            policies=self._policies,
+            corrections=state.corrections,
+            audits=self._audits,
+        )

@@ -1,10 +1,12 @@
 """Makes the values that the decisions take out of the settings."""
 
+from agents.planning.prices import price_book
 from domain.absence import AbsenceRule
 from domain.cutting import JobLimits
 from domain.job import Policy
 from domain.nightly import Schedule
 from domain.providers import PROVIDERS
+from domain.shadows import AuditRule
 from settings.settings import Settings
 
 
@@ -40,6 +42,18 @@ def policy(settings: Settings, provider: str) -> Policy:
         escalate_before_s=settings.escalate_before_s,
         layout=settings.provider(provider).bundle_layout,
     )
+
+
+def audit_rule(settings: Settings) -> AuditRule | None:
+    """Which lines are audited; None: none are."""
+    if not settings.audit.share:
+        return None
+    prices = price_book(settings)
+
+    def usd(provider: str, model: str, batch: bool, into: int, out: int) -> float | None:
+        return prices.most_usd(provider, model, batch=batch, prompt_tokens=into, output_tokens=out)
+
+    return AuditRule(settings.audit.share, (settings.audit.salt or settings.app_id).encode(), usd)
 
 
 def absence_rule(settings: Settings) -> AbsenceRule:

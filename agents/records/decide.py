@@ -17,7 +17,7 @@ def decide(state: PartitionState, record: work.WorkRecord, offset: int, append_m
         case work.JobPlanned():
             return reconciling.planned(state, offset, append_ms, record.plan, number)
         case work.SubmitClaimed():
-            claim = Claim(offset, record.worker_run, append_ms, record.start_within_s, record.key_hash)
+            claim = Claim(offset, record.worker_run, append_ms, record.start_within_s, record.key_hash, record.shadows)
             return reconciling.claimed(state, record.job_id, claim)
         case work.Submitted():
             submission = Submission(offset, record.provider_job_id, append_ms, record.adopted)

@@ -26,7 +26,7 @@ from streams.kafka.consumer import append_time_ms
 from streams.kafka.outbox import Outbox
 from streams.wire import work
 from streams.wire.requests import InboundRecord
-from tables import jobs, outcomes, requests
+from tables import audits, jobs, outcomes, requests
 from tables.codec import Codec
 from tables.faults import StoreFault
 from tables.view import PartitionView, Tables
@@ -114,8 +114,18 @@ class Reconcile:
             ended = {ending.member for ending in endings if ending.terminal}
             terminal = tuple(outcome for outcome in terminal if outcome.member in ended)
             too_large = tuple(outcome.member for outcome in terminal if self._was_too_large(partition, offset, outcome.member))
+        told = verdict.audits
+        if told is not None:
+            told = audits.find(self._tables.audits, partition, offset) or told
         found_verdict = replace(
-            verdict, jobs=found_jobs, claims=claims, submissions=submissions, endings=endings, terminal=terminal, paid=paid
+            verdict,
+            jobs=found_jobs,
+            claims=claims,
+            submissions=submissions,
+            endings=endings,
+            terminal=terminal,
+            paid=paid,
+            audits=told,
         )
         return found_verdict, too_large, found is not None
 
@@ -221,6 +231,8 @@ class Reconcile:
         if verdict.endings or verdict.paid:
             told = outcomes.Endings(offset, verdict.endings, verdict.paid)
             effects.append(outcomes.put(tables.outcomes, partition, told, is_new=not planned.read_before))
+        if verdict.audits is not None:
+            effects.append(audits.put(tables.audits, partition, verdict.audits))
         for member in planned.too_large:
             effects.append(outcomes.put_too_large(tables.outcomes, partition, offset, member))
         for number, job in enumerate(verdict.jobs):

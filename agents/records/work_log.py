@@ -81,6 +81,8 @@ def _weight(record: work.WorkRecord) -> int:
             return record.plan.size
         case work.Outcomes():
             return len(record.outcomes)
+        case work.Audited():
+            return len(record.replies)
         case work.SubmitClaimed() | work.Submitted():
             return _A_JOBS_FACT
         case _:

@@ -16,6 +16,7 @@ from agents.metrics.topics import INBOUND, WORK
 from agents.partitions.views import Views
 from agents.starting import Starting
 from agents.status import job_listing, queue_snapshot, report
+from agents.status.audit_gauges import AuditCollector
 from agents.status.judgement_gauges import LimitedBundlesCollector
 from agents.status.limit_gauges import LimitCollector
 from agents.status.money import money_status
@@ -23,6 +24,7 @@ from agents.status.money_gauges import MoneyCollector
 from agents.status.process_gauges import FailStopCollector, LoopCollector, StateCollector
 from agents.status.queue_gauges import QueueCollector
 from agents.status.queue_snapshot import QueueSnapshot
+from domain.auditing import AuditBook
 from providers.account import Account
 from providers.limits.account_limits import AccountState
 from settings.settings import Settings
@@ -76,11 +78,15 @@ class WorkerStatus:
             FailStopCollector(lambda: failstops(self.lived_s)),
             LimitCollector(self._limits, self._metrics.labels, self._batch_queues),
             MoneyCollector(self._money),
+            AuditCollector(self._audit_books, self._clock.now_ms, self._metrics.labels),
             LoopCollector(self._heartbeats),
             StateCollector(tables),
             LimitedBundlesCollector(lambda: [view.state.corrections for view in self._views], self._metrics.labels),
         ):
             self._metrics.registry.register(collector)
+
+    def _audit_books(self) -> list[AuditBook]:
+        return [view.state.audits for view in self._views]
 
     def queue(self) -> QueueSnapshot:
         """A snapshot of what waits in the partitions of this worker."""

@@ -13,6 +13,7 @@ from agents.windows.backlog import Backlog
 from agents.windows.closer import Closer
 from agents.windows.deadlines import Deadlines
 from agents.windows.finished_requests import FinishedRequests
+from domain.auditing import DAY_MS
 from settings.settings import Settings
 from streams import failstop
 from streams.clock import Clock
@@ -36,6 +37,7 @@ class Timers:
 
     def __init__(self, settings: Settings, views: Views, duties: Duties, recovery: RecoveryWatch, clock: Clock) -> None:
         self._remember_ms = int(settings.dedup_retention_s * 1000)
+        self._audit_days = settings.audit.keep_days
         self._views, self._duties, self._recovery, self._clock = views, duties, recovery, clock
         self._next_ends_s = 0.0
 
@@ -74,4 +76,5 @@ class Timers:
             if announce:
                 duties.finished.announce(view)
             view.state.payments.forget(now_ms - self._remember_ms)
+            view.state.audits.forget(now_ms // DAY_MS - self._audit_days)
         duties.backlog.bound(views)

@@ -19,18 +19,17 @@ from agents.planning.rehearsal import Rehearsal
 from cli.round_records import RoundRecord
 from domain import strategies
 from domain.comparison import Member
+from domain.cutting import MEAN_BYTES_PER_TOKEN
 from domain.job import ClosedBy, Job, Plan, Transport
 from domain.nightly import Schedule
 from domain.providers import PROVIDERS
 from domain.reply import Usage
 from domain.rounds import Standing
+from domain.shadows import ANSWER_TOKENS
 from domain.strategies import STRATEGIES
 from providers.protocol import Ask
 from settings import variable
 from settings.settings import Settings
-
-BYTES_PER_TOKEN = 4  # the mean of English prose; limits are kept by an upper bound (a token in 2.5 bytes)
-ANSWER_TOKENS = 100  # of one comparison; 35 to 104 were recorded (docs/contract.md#recorded-workload)
 
 
 @dataclass(slots=True)
@@ -222,7 +221,7 @@ def input_tokens(ask: Ask) -> int:
     """About how many input tokens a line's ask has, by its bytes."""
     size = len(ask.system.encode("utf-8", "surrogatepass"))
     size += sum(len(block.text.encode("utf-8", "surrogatepass")) for block in ask.blocks)
-    return math.ceil(size / BYTES_PER_TOKEN)
+    return math.ceil(size / MEAN_BYTES_PER_TOKEN)
 
 
 def _sum(total: float | None, more: float | None) -> float | None:

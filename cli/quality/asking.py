@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agents.planning.prices import price_book
-from cli.explain.forecast import ANSWER_TOKENS, input_tokens
+from cli.explain.forecast import input_tokens
 from domain import experiment
 from domain.answer import Answer
 from domain.comparison import CallProfile
 from domain.experiment import SWAPPED, Arm, Line, Verdict
 from domain.reply import Reply, Usage, judge_bundle
+from domain.shadows import ANSWER_TOKENS
 from providers.account import Account
 from providers.prices import PriceBook
 from providers.prompts.prompts import PromptSource, ask_for_bundle

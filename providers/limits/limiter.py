@@ -62,6 +62,11 @@ class Limiter:
         """Tell how many calls, at least, will be asked for beside those that wait here."""
         self._limits.behind = count
 
+    @property
+    def crowded(self) -> bool:
+        """Whether calls wait, or will be asked for beside those that do."""
+        return bool(self._limits.waiting or self._limits.behind())
+
     def state(self) -> AccountState:
         """What the metrics show."""
         return self._limits.state(self._now_s())

@@ -21,7 +21,8 @@ from streams.wire.results import MAX_EVENT_BYTES
 
 _log = structlog.get_logger("topics")
 _MOST_BYTES = "max.message.bytes"
-_WEEK_MS = 7 * 24 * 3600 * 1000
+_DAY_MS = 24 * 3600 * 1000
+_WEEK_MS = 7 * _DAY_MS
 _MIN_INSYNC = "min.insync.replicas"
 _MAY_NOT_CREATE = (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno)
 _REPLICAS_FOR_TWO = 3  # where both of two replicas are needed, one broker that is away stops every send
@@ -51,10 +52,11 @@ def needed(settings: Settings) -> tuple[Topic, ...]:
     retention_ms = str(int(settings.dedup_retention_s * 1000))
     changelog = {
         "cleanup.policy": "compact,delete",
-        "retention.ms": retention_ms,
         "delete.retention.ms": str(_WEEK_MS),
         **large,
     }
+    kept = {name: {"retention.ms": retention_ms} for name in settings.changelog_topics}
+    kept[settings.changelog_of("audits")] = {"retention.ms": str(settings.audit.keep_days * _DAY_MS)}
     dead = {"retention.ms": str(4 * _WEEK_MS), **large}
     safe = _kept_by_two(settings.replication_factor)
     asked = stamped | safe | {"retention.ms": str(int(settings.inbound_retention_s * 1000))}
@@ -62,7 +64,7 @@ def needed(settings: Settings) -> tuple[Topic, ...]:
     return (
         Topic(settings.request_topic, count, asked, operations=READ),
         Topic(settings.work_topic, count, decided, operations=READ | WRITE),
-        *(Topic(name, count, changelog | safe, operations=READ | WRITE) for name in settings.changelog_topics),
+        *(Topic(name, count, changelog | kept[name] | safe, operations=READ | WRITE) for name in settings.changelog_topics),
         Topic(settings.dlq_topic(settings.request_topic), None, dead | safe, create_with=count),
         Topic(settings.dlq_topic(settings.work_topic), None, dead | safe, create_with=count),
         *(Topic(name, None, safe, create_with=count, sent_bytes=MAX_EVENT_BYTES) for name in settings.allowed_callback_topics),

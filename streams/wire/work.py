@@ -11,9 +11,9 @@ from domain.outcome import Outcome
 from domain.reconciling import JobEnd, Overdue
 from domain.reply import ErrorCode
 
-# 2 added: `refused` and `without` of a plan, `details` of a retry; 3: Several; 4: BundlesLimited, JudgementAcknowledged, Audited,
-# shadows of a plan and of a claim. Each record bears the lowest version whose workers can read it, so that an older worker stops
-# at what is new to it alone.
+# 2 added: `refused` and `without` of a plan, `details` of a retry; 3: Several; 4: BundlesLimited, JudgementAcknowledged,
+# Audited, shadows of plans and claims. Each record bears the lowest version whose workers can read it, so that an older
+# worker stops at what is new to it alone.
 VERSION = 4
 _BASE = 2  # of a record that holds nothing newer
 

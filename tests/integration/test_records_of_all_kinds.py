@@ -17,6 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it does not
 )
 
 from settings.kafka import KafkaSettings
+from settings.topics import TABLES
 from streams.failstop import EXIT_CODE
 from streams.kafka.log_ends import LogEnds
 from streams.wire.request_events import round_event
@@ -68,7 +69,7 @@ def make_topics(deployed: Deployment, codec: str) -> None:
     """Own topics and changelogs on a cluster that compresses everything."""
     config = {"compression.type": codec, "max.message.bytes": FOUR_MIB}
     stamped = {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "delete"}
-    changelogs = {f"{deployed.app_id}-{table}-changelog": PARTITIONS for table in ("rounds", "requests", "jobs", "outcomes")}
+    changelogs = {f"{deployed.app_id}-{table}-changelog": PARTITIONS for table in TABLES}
     create_topics(deployed.bootstrap, {deployed.request_topic: 2, deployed.work_topic: 2}, config=config | stamped)
     create_topics(deployed.bootstrap, changelogs, config=config | {"cleanup.policy": "compact,delete"})
 

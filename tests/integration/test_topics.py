@@ -2,12 +2,12 @@
 
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # it does not say what it exports
 
-from settings.settings import Settings
+from settings.settings import TABLES, Settings
 from tests.brokers.topics import create_topics
 from tests.harness.deployment import PARTITIONS, Deployment
 
-CHANGELOGS = ("rounds", "requests", "jobs", "outcomes")
 WEEK_MS = 7 * 24 * 3600 * 1000
+AUDITS_MS = 90 * 24 * 3600 * 1000
 DEDUP_RETENTION_MS = int(Settings().dedup_retention_s * 1000)
 EXIT_UNUSABLE = 78
 
@@ -32,7 +32,7 @@ def test_missing_topics_are_made_as_the_worker_needs_them(deployed: Deployment) 
     # A result topic belongs to its consumer: any number of partitions will do.
     make(deployed, deployed.result_topic, 1)
     worker = deployed.worker()
-    changelogs = [f"{deployed.app_id}-{table}-changelog" for table in CHANGELOGS]
+    changelogs = [f"{deployed.app_id}-{table}-changelog" for table in TABLES]
     own = [deployed.request_topic, deployed.work_topic, *changelogs]
     dead = [f"{deployed.request_topic}.DLQ", f"{deployed.work_topic}.DLQ"]
 
@@ -42,7 +42,7 @@ def test_missing_topics_are_made_as_the_worker_needs_them(deployed: Deployment) 
     assert found[deployed.result_topic]["partitions"] == "1"
     for name in changelogs:
         assert set(found[name]["cleanup.policy"].split(",")) == {"compact", "delete"}
-        assert int(found[name]["retention.ms"]) == DEDUP_RETENTION_MS
+        assert int(found[name]["retention.ms"]) == (AUDITS_MS if "-audits-" in name else DEDUP_RETENTION_MS)
         assert int(found[name]["delete.retention.ms"]) == WEEK_MS
     for name in (deployed.request_topic, deployed.work_topic):
         assert found[name]["message.timestamp.type"] == "LogAppendTime"

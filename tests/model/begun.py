@@ -22,7 +22,7 @@ async def claiming(world: World, *names: str) -> ModelWorker:
     """The same one step on: the job is known and acknowledged, the claim is in flight."""
     worker = await planned(world, *names)
     await worker.reconcile()
-    await worker.land("jobs")
+    await worker.land("jobs", "audits")
     world.commit(worker)
     return worker
 

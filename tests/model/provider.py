@@ -7,6 +7,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 
+from domain.answer import bundle_keys
 from domain.reply import Reply, ReplyKind, Usage
 from providers.protocol import (
     Ask,
@@ -44,11 +45,17 @@ class Batch:
     ended: bool = False
     failed_by: FailedBy | None = None
 
+    @property
+    def lines(self) -> dict[str, str]:
+        """The names asked for by the job's lines, without its shadows, by custom id."""
+        return {custom_id: name for custom_id, (name, _) in self.rows.items() if not _is_shadow(custom_id)}
+
 
 class ModelProvider:
     """Satisfies providers.protocol.Provider.
 
-    Rows end "answered" unless `endings[name]` says "expired", "missing", "refused" or "parameter" (calls too), …
+    The name of a bundle's row is that of its members, joined by "+". Rows end "answered" unless `endings[name]` says
+    "expired", "missing", "refused" or "parameter" (calls too), …
     """
 
     key_hash = "key"
@@ -83,8 +90,16 @@ class ModelProvider:
 
     def paid(self) -> Counter[str]:
         """How often each comparison was answered, and so paid, by a batch."""
-        rows = [row for batch in self.batches for row in batch.rows.values()]
-        return Counter(name for name, ending in rows if ending == "answered")
+        rows = [name for custom_id, name in self._answered() if not _is_shadow(custom_id)]
+        return Counter(one for name in rows for one in name.split("+"))
+
+    def shadows_paid(self) -> Counter[str]:
+        """How often the shadows of each comparison were answered by a batch; `name/swapped` counts the swapped ones."""
+        return Counter(name for custom_id, name in self._answered() if _is_shadow(custom_id))
+
+    def _answered(self) -> list[tuple[str, str]]:
+        rows = [row for batch in self.batches for row in batch.rows.items()]
+        return [(custom_id, name) for custom_id, (name, ending) in rows if ending == "answered"]
 
     async def create(self, job_id: str, asks: Iterable[Ask], *, start: Callable[[], bool], timeout_s: float) -> str:
         """Submit a batch."""
@@ -104,7 +119,7 @@ class ModelProvider:
             if not start():
                 raise StartRefused("the input file is not known")
         self._refuse()
-        if self.refused.intersection(names.values()):
+        if any(self.refused.intersection(_members(name)) for name in names.values()):
             raise ContentRefused("a prompt is refused")
         fate = self.fates.popleft() if self.fates else ""
         if fate != "lost":
@@ -155,13 +170,14 @@ class ModelProvider:
         """Answer one call."""
         await asyncio.sleep(0)
         self._refuse()
-        self.calls[_name(ask)] += 1
-        ending = self._ending(_name(ask))
-        if _name(ask) in self.refused or ending == "refused":
+        name = _name(ask)
+        self.calls.update([f"{name} again" if _is_shadow(ask.custom_id) and "/" not in name else name])
+        ending = self._ending(name)
+        if self.refused.intersection(_members(name)) or ending == "refused":
             return _refused(ask.custom_id)
         if ending == "parameter":
             return _refused(ask.custom_id, "temperature")
-        return _answer(ask.custom_id, _name(ask), self.answered_by or ask.model)
+        return _answer(ask.custom_id, name, self.answered_by or ask.model)
 
     def learn(self, model: str, reply: Reply) -> None:
         """Note what a row was refused for."""
@@ -209,10 +225,22 @@ class ModelProvider:
 
 
 def _name(ask: Ask) -> str:
-    found = _NAME.search("".join(block.text for block in ask.blocks))
+    text = "".join(block.text for block in ask.blocks)
+    found = _NAME.search(text)
     if found is None:
         raise ValueError(f"{ask.custom_id} asks for nothing that the model knows")
-    return found[1]
+    is_swapped = f"**Essay A (ID: {found[1]}-b)" in text
+    if ask.answers > 1:
+        return "+".join(dict.fromkeys(_NAME.findall(text)))
+    return f"{found[1]}/swapped" if is_swapped else found[1]
+
+
+def _members(name: str) -> list[str]:
+    return name.removesuffix("/swapped").split("+")
+
+
+def _is_shadow(custom_id: str) -> bool:
+    return custom_id.rpartition("-")[2].startswith("s")
 
 
 def _refused(custom_id: str, parameter: str = "") -> Reply:
@@ -228,5 +256,7 @@ def _refused(custom_id: str, parameter: str = "") -> Reply:
 
 
 def _answer(custom_id: str, name: str, model: str) -> Reply:
-    text = json.dumps({"winner": "Essay A", "justification": justification(name), "confidence": 3})
+    answers = [{"winner": "Essay A", "justification": justification(one), "confidence": 3} for one in name.split("+")]
+    keyed = dict(zip(bundle_keys(len(answers)), answers, strict=True)) if len(answers) > 1 else answers[0]
+    text = json.dumps(keyed)
     return Reply(custom_id, ReplyKind.SUCCEEDED, model=model, text=text, usage=Usage(100, 10))

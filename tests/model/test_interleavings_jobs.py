@@ -133,7 +133,7 @@ async def test_13_an_answer_goes_to_the_wrong_member_when_lines_are_cut_again(wo
     (batch,) = world.provider.batches
     await world.finish(a)
     world.check()
-    assert {custom_id.rpartition("-")[2]: name for custom_id, (name, _) in batch.rows.items()} == {"1": "m1", "2": "m2"}
+    assert {custom_id.rpartition("-")[2]: name for custom_id, name in batch.lines.items()} == {"1": "m1", "2": "m2"}
     assert [world.result(name)["winner"] for name in ("m0", "m1", "m2")] == [None, "Essay A", "Essay A"]
 
 

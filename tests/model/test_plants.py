@@ -43,8 +43,8 @@ def claim_not_read_back(patch: Patch) -> None:
     """The batch is created as soon as the claim has been sent."""
     claim = SubmitJob.claim
 
-    def faulty(self: SubmitJob, of: OpenJob) -> None:
-        claim(self, of)
+    def faulty(self: SubmitJob, of: OpenJob, *, shadows: bool) -> None:
+        claim(self, of, shadows=shadows)
         of.attempt.task = asyncio.create_task(self.create(of))
 
     patch.setattr(SubmitJob, "claim", faulty)

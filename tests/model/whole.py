@@ -3,13 +3,14 @@
 from functools import cache
 from typing import Any
 
+from domain.auditing import AuditBook
 from domain.closing import Load, Window
 from domain.comparison import Member
 from domain.job import Claim, Job
 from domain.partition.payments import Payments
 from domain.partition.state import PartitionState
 from domain.rounds import COUNTED, RoundEntry
-from tables import jobs, outcomes, rounds
+from tables import audits, jobs, outcomes, rounds
 from tests.model.log import PARTITION
 from tests.model.worker import ModelWorker
 
@@ -67,6 +68,9 @@ def state_of(worker: ModelWorker, inbound: int, work: int, now_ms: int) -> Parti
         else:
             state.learn_submission(job_id, fact)
     state.payments = paid_of(worker)
+    for _, value in worker.tables["audits"].entries(PARTITION):
+        if (of_audits := audits.CODEC.decode(value)).offset < work:
+            state.audits.learn(of_audits)
     return state
 
 
@@ -101,8 +105,19 @@ def picture(state: PartitionState, worker: ModelWorker, names: list[str]) -> dic
         "ended": {member: state.has_ended(member) for member in members},
         "oldest": (state.oldest_pending_ms(), state.nearest_deadline_ms()),
         "stages": {group: state.stages.entered.keys(group) for group in state.stages.entered},
+        "audits": told_of(state.audits),
         "paid": ({name: round(usd, 9) for name, usd in state.payments.by_batch()}, round(state.payments.since(0), 9)),
         "corrected": sorted((one.key, one.since_ms, one.most or 0) for one in state.corrections.kept(0)),
+    }
+
+
+def told_of(book: AuditBook) -> dict[str, Any]:
+    """All that an AuditBook tells."""
+    return {
+        "complete": {(cell, day): dict(audits) for cell, day, audits in book.by_cell_and_day() if audits},
+        "missing": dict(book.missing(1 << 40)),
+        "under way": book.under_way,
+        "usd": round(book.usd_since(0), 9),
     }
 
 

@@ -281,6 +281,7 @@ class ModelWorker:
         self.views.drop()
         self.outbox.deaf = True
         steps = [attempt.task for attempt in self.parts.dispatcher.attempts.values() if attempt.task is not None]
+        steps += self.parts.dispatcher.shadow_tasks
         for task in (self.task, *steps):
             task.cancel()
         await asyncio.gather(self.task, *steps, return_exceptions=True)

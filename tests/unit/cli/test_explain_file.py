@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import round_records
-from cli.explain.forecast import ANSWER_TOKENS, Prediction, forecast, partition_of, reason, with_keys
+from cli.explain.forecast import Prediction, forecast, partition_of, reason, with_keys
 from cli.main import app
 from domain.reply import Usage
+from domain.shadows import ANSWER_TOKENS
 from providers.prices import LISTED
 from settings.settings import Settings
 from tests.harness.requests import CALLBACK, body

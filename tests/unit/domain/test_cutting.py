@@ -2,12 +2,14 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.comparison import Member
 from domain.cutting import JobLimits, Pending, cut, encoded_bytes, estimated_tokens
 from domain.job import ClosedBy, Plan, Policy, Transport
+from domain.shadows import AuditRule
 from domain.strategies import STRATEGIES
 from tests.model.values import members, pending
 
@@ -143,3 +145,44 @@ def test_a_full_window_keeps_what_is_left_over_beyond_full_plans(
     assert [one for one in lines(every) if one in lines(full)] == lines(full)
     groups = {(one.resolved.strategy, one.resolved.provider, one.resolved.model) for one in window}
     assert len(kept) <= len(groups)
+
+
+EVERY_LINE = AuditRule(100.0, b"salt", lambda provider, model, batch, into, out: None)
+
+
+@given(WINDOWS, LIMITS, LIMITS)
+def test_shadows_count_in_the_limits_of_a_batch(window: list[Pending], openai: JobLimits, anthropic: JobLimits) -> None:
+    known = {one.member: one for one in window}
+    limits = {"openai": openai, "anthropic": anthropic}
+    policies = dict.fromkeys(limits, POLICY)
+    audited = cut(window, closed_by=ClosedBy.QUIET, limits=limits, policies=policies, audits=EVERY_LINE)
+    assert sorted(member for plan in audited for member in plan.members) == sorted(known)
+    for plan in audited:
+        assert {shadow.member for shadow in plan.shadows} <= set(plan.members)
+        of = limits[plan.provider]
+        asked = [*plan.members, *(shadow.member for shadow in plan.shadows)]
+        if plan.transport is Transport.BATCH and plan.shadows:
+            assert len(plan.lines) + len(plan.shadows) <= of.max_items
+            assert sum(encoded_bytes(known[member]) for member in asked) <= of.max_bytes
+            assert sum(estimated_tokens(known[member]) for member in asked) <= of.max_tokens
+
+
+@pytest.mark.parametrize("strategy", ["per_round", "serial_bundle"])
+@pytest.mark.parametrize("provider", ["openai", "google"])
+def test_where_a_batch_takes_one_answer_schema_its_bundles_are_not_audited(provider: str, strategy: str) -> None:
+    window = [pending(member, provider=provider, strategy=strategy) for member in members(9)]
+    limits = {provider: JobLimits(100, 1_000_000, bundle_size=8, batch_bundle_size=8)}
+    plans = cut(window, closed_by=ClosedBy.QUIET, limits=limits, policies={provider: POLICY}, audits=EVERY_LINE)
+    audited = {len(line) for plan in plans for line in plan.lines for shadow in plan.shadows if shadow.member in line}
+    assert audited == ({1} if (provider, strategy) == ("google", "per_round") else {1, 8})
+
+
+def test_lines_without_audits_are_the_same_lines() -> None:
+    window = [pending(member, strategy="serial_bundle", essays=(member.position % 3, 7)) for member in members(20)]
+    limits, policies = {"openai": JobLimits(100, 1_000_000)}, {"openai": POLICY}
+    (plain,) = cut(window, closed_by=ClosedBy.QUIET, limits=limits, policies=policies)
+    (audited,) = cut(window, closed_by=ClosedBy.QUIET, limits=limits, policies=policies, audits=EVERY_LINE)
+    assert plain.shadows == ()
+    assert audited.lines == plain.lines
+    assert {shadow.layout for shadow in audited.shadows} == {"shared_essays"}
+    assert len(audited.shadows) == 3 * len(audited.lines)

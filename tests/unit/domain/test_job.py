@@ -21,6 +21,7 @@ def test_ids_are_accepted_by_both_providers(partition: int, offset: int, append_
     job = Job(make_job_id(partition, offset, append_ms, number), offset, append_ms, plan(members(1)))
     assert ALLOWED.match(job.job_id)
     assert ALLOWED.match(job.custom_id(line))
+    assert ALLOWED.match(job.shadow_id(3 * line))
 
 
 @given(st.lists(st.tuples(PARTITIONS, OFFSETS, TIMES_MS, NUMBERS, NUMBERS), unique=True, max_size=20))

@@ -13,7 +13,7 @@ LINE = tuple(Member(7, place) for place in range(8))
 
 def drawn(share: float, rounds: int, line_usd: float = 1.0, usd: float = 0.5, salt: bytes = b"s") -> list[tuple[Shadow, ...]]:
     return [
-        choose(LINE, f"cj:{number}:0", salt=salt, share=share, line_usd=line_usd, shadows_usd=[usd] * 8)
+        choose(LINE, f"cj:{number}:0", salt=salt, share=share, line_usd=line_usd, shadows_usd=lambda _: usd)
         for number in range(rounds)
     ]
 
@@ -42,7 +42,7 @@ def test_the_share_of_the_spend_is_kept_on_average(usd: float) -> None:
 def test_every_worker_draws_alike_and_another_salt_draws_otherwise() -> None:
     assert drawn(0.2, 300) == drawn(0.2, 300)
     assert drawn(0.2, 300) != drawn(0.2, 300, salt=b"t")
-    assert choose(LINE, "r", salt=b"x" * 100, share=1, line_usd=1, shadows_usd=[1.0] * 8)
+    assert choose(LINE, "r", salt=b"x" * 100, share=1, line_usd=1, shadows_usd=lambda _: 1.0)
 
 
 def test_shadows_that_cost_nothing_are_always_asked() -> None:

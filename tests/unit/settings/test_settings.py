@@ -218,6 +218,7 @@ def test_what_follows_from_the_settings() -> None:
         "rb-requests-changelog",
         "rb-jobs-changelog",
         "rb-outcomes-changelog",
+        "rb-audits-changelog",
     )
     assert settings.dlq_topic("a.v1") == "a.v1.DLQ"
     assert settings.state_dir == Path("build/state")

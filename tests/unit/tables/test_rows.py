@@ -53,7 +53,7 @@ def start(log: Log) -> Start:
 
 def doubles(log: Log) -> Tables:
     outbox = MemoryOutbox(log)
-    made: Any = {name: MemoryTable(name, name, Store(), outbox, DERIVE.get(name)) for name in (*INDEXED, "requests")}
+    made: Any = {name: MemoryTable(name, name, Store(), outbox, DERIVE.get(name)) for name in (*INDEXED, "requests", "audits")}
     return Tables(**made)
 
 
