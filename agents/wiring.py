@@ -47,6 +47,7 @@ from agents.windows.backlog import Backlog
 from agents.windows.closer import Closer
 from agents.windows.deadlines import Deadlines
 from agents.windows.finished_requests import FinishedRequests
+from agents.windows.judges import Judges
 from agents.windows.timers import Duties, Timers
 from domain.back_off import BackOff
 from providers.account import Account
@@ -88,6 +89,7 @@ class Parts:
     dispatcher: Dispatcher
     money: Money
     orphan_files: OrphanFiles
+    judges: Judges
     heartbeats: Heartbeats
     stop: asyncio.Event
 
@@ -135,6 +137,7 @@ def assemble(settings: Settings, edges: Edges, worker_run: str) -> Parts:
         Deadlines(settings, outbox, clock, money.admission.why_waiting),
         FinishedRequests(settings, outbox, clock),
         Backlog(edges.app, settings),
+        Judges(settings, outbox, clock),
     )
 
     def recovered(_: PartitionView) -> None:
@@ -161,6 +164,7 @@ def assemble(settings: Settings, edges: Edges, worker_run: str) -> Parts:
         dispatcher,
         money,
         OrphanFiles(settings, edges.accounts, clock, heartbeats.of("tidying")),
+        duties.judges,
         heartbeats,
         stop,
     )

@@ -58,6 +58,7 @@ class Worker:
             heartbeats=parts.heartbeats,
             topics=self._topic_watch,
             starting=self._starting,
+            judges=parts.judges,
         )
 
     async def run(self) -> None:

@@ -31,6 +31,7 @@ from settings.provider import (
     ProviderSettings,
     known_strategy,
 )
+from settings.quality import QualitySettings
 from settings.testing import ForTesting
 from settings.topics import TABLES, TopicSettings
 
@@ -153,6 +154,7 @@ class Settings(KafkaSettings, TopicSettings, BaseSettings):
 
     budget: BudgetSettings = Field(default_factory=lambda: BudgetSettings())
     audit: AuditSettings = Field(default_factory=lambda: AuditSettings())
+    quality: QualitySettings = Field(default_factory=lambda: QualitySettings())
     anthropic: AnthropicSettings = Field(default_factory=lambda: AnthropicSettings())
     openai: OpenAISettings = Field(default_factory=lambda: OpenAISettings())
     google: GoogleSettings = Field(default_factory=lambda: GoogleSettings())

@@ -4,6 +4,7 @@ from agents.planning.prices import price_book
 from domain.absence import AbsenceRule
 from domain.cutting import JobLimits
 from domain.job import Policy
+from domain.judgement import Rules
 from domain.nightly import Schedule
 from domain.providers import PROVIDERS
 from domain.shadows import AuditRule
@@ -54,6 +55,12 @@ def audit_rule(settings: Settings) -> AuditRule | None:
         return prices.most_usd(provider, model, batch=batch, prompt_tokens=into, output_tokens=out)
 
     return AuditRule(settings.audit.share, (settings.audit.salt or settings.app_id).encode(), usd)
+
+
+def judgement_rules(settings: Settings) -> Rules:
+    """By what a judge counts as bent."""
+    of = settings.quality
+    return Rules(of.false_alarms, of.tolerance, of.position_tolerance)
 
 
 def absence_rule(settings: Settings) -> AbsenceRule:

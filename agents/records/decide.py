@@ -44,12 +44,16 @@ def decide(state: PartitionState, record: work.WorkRecord, offset: int, append_m
         case work.RequestsDone():
             return Verdict()
         case work.BundlesLimited() | work.JudgementAcknowledged():
-            most = record.most if isinstance(record, work.BundlesLimited) else None
-            since_ms = record.since_ms or append_ms
-            return Verdict(corrected=Correction(record.provider, record.model, since_ms, most, record.reason, append_ms))
+            return Verdict(corrected=correction(record, append_ms))
         case work.Several():
             verdicts = [decide(state, part, offset, append_ms, place) for place, part in enumerate(record.records)]
             return reconciling.together(verdicts)
+
+
+def correction(record: work.BundlesLimited | work.JudgementAcknowledged, append_ms: int) -> Correction:
+    """The fact that the record tells."""
+    most = record.most if isinstance(record, work.BundlesLimited) else None
+    return Correction(record.provider, record.model, record.since_ms or append_ms, most, record.reason, append_ms)
 
 
 def learn(state: PartitionState, verdict: Verdict) -> None:

@@ -15,6 +15,7 @@ from domain.closing import Window
 from domain.job import Job
 from domain.partition.job_stages import since_ms
 from providers.limits.account_limits import AccountState
+from streams.wire.status.judges import JudgesStatus
 from streams.wire.status.limits import AccountLimits, Left, QueueUse
 from streams.wire.status.money import MoneyStatus
 from streams.wire.status.queue import (
@@ -53,6 +54,7 @@ def tell(
     limits: Mapping[str, AccountState],
     batch_queues: Mapping[tuple[str, str], BatchQueueState],
     money: MoneyStatus,
+    judges: JudgesStatus,
     results: Mapping[str, int],
     silent_s: Mapping[str, float],
 ) -> Status:
@@ -88,6 +90,7 @@ def tell(
         limits=[_limits(provider, state) for provider, state in sorted(limits.items())],
         enqueued=list(_queue_uses(batch_queues)),
         money=money,
+        judges=judges,
     )
 
 

@@ -17,13 +17,14 @@ from agents.partitions.views import Views
 from agents.starting import Starting
 from agents.status import job_listing, queue_snapshot, report
 from agents.status.audit_gauges import AuditCollector
-from agents.status.judgement_gauges import LimitedBundlesCollector
+from agents.status.judges import JudgesCollector, judges_status
 from agents.status.limit_gauges import LimitCollector
 from agents.status.money import money_status
 from agents.status.money_gauges import MoneyCollector
 from agents.status.process_gauges import FailStopCollector, LoopCollector, StateCollector
 from agents.status.queue_gauges import QueueCollector
 from agents.status.queue_snapshot import QueueSnapshot
+from agents.windows.judges import Judges
 from domain.auditing import AuditBook
 from providers.account import Account
 from providers.limits.account_limits import AccountState
@@ -47,6 +48,7 @@ class Observed:
     heartbeats: Heartbeats
     topics: TopicWatch
     starting: Starting
+    judges: Judges
 
 
 class WorkerStatus:
@@ -58,7 +60,7 @@ class WorkerStatus:
         self._attempts, self._of_money, self._heartbeats = observed.attempts, observed.money, observed.heartbeats
         self._started_s = clock.running_s()
         self._stop = stop
-        self._starting, self._topics = observed.starting, observed.topics
+        self._starting, self._topics, self._judges = observed.starting, observed.topics, observed.judges
 
     @property
     def lived_s(self) -> float:
@@ -81,7 +83,7 @@ class WorkerStatus:
             AuditCollector(self._audit_books, self._clock.now_ms, self._metrics.labels),
             LoopCollector(self._heartbeats),
             StateCollector(tables),
-            LimitedBundlesCollector(lambda: [view.state.corrections for view in self._views], self._metrics.labels),
+            JudgesCollector(self._judges, lambda: [view.state.corrections for view in self._views], self._metrics.labels),
         ):
             self._metrics.registry.register(collector)
 
@@ -107,6 +109,7 @@ class WorkerStatus:
             limits=self._limits(),
             batch_queues=self._batch_queues(),
             money=self._money(),
+            judges=judges_status(self._judges),
             results=self._metrics.results(),
             silent_s={name: heartbeat.silent_s for name, heartbeat in self._heartbeats},
         )

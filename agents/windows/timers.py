@@ -13,6 +13,7 @@ from agents.windows.backlog import Backlog
 from agents.windows.closer import Closer
 from agents.windows.deadlines import Deadlines
 from agents.windows.finished_requests import FinishedRequests
+from agents.windows.judges import Judges
 from domain.auditing import DAY_MS
 from settings.settings import Settings
 from streams import failstop
@@ -24,12 +25,13 @@ _ENDS_EVERY_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Duties:
-    """What is done for each partition at a tick."""
+    """What is done at a tick, most of it for each partition."""
 
     closer: Closer
     deadlines: Deadlines
     finished: FinishedRequests
     backlog: Backlog
+    judges: Judges
 
 
 class Timers:
@@ -78,3 +80,4 @@ class Timers:
             view.state.payments.forget(now_ms - self._remember_ms)
             view.state.audits.forget(now_ms // DAY_MS - self._audit_days)
         duties.backlog.bound(views)
+        await duties.judges.look(list(views))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+    from streams.wire.status.judges import JudgesStatus
     from streams.wire.status.limits import MergedLimits, QueueUse
     from streams.wire.status.queue import JobsStatus, QueueStatus, RoundsStatus
     from streams.wire.status.told import MergedStatus
@@ -24,6 +25,7 @@ _FIXED_LINES = 20
 _BAR = 12
 _BARS_FROM = 100
 _NAMES = {WINDOW: "gathering"}
+_MEASURES = ("excess", "shift", "position")
 _ODD, _AT_WORK = ("unknown", "held"), ("calling", "submitted")
 
 
@@ -44,6 +46,7 @@ def view(told: MergedStatus, failures: Sequence[str], width: int, height: int = 
         _rounds(told.rounds, max(2, room // 3)),
         _limits(told.limits, bars),
         *_queues(told.enqueued, bars),
+        *_judges(told.judges),
     )
 
 
@@ -203,6 +206,35 @@ def _queues(queues: Sequence[QueueUse], bars: bool) -> list[Table]:
             f"{one.used:,} of {one.limit:,.0f}",
             *((_bar(one.used, one.limit),) if bars else ()),
             (counted(one.waiting, "job"), "red") if one.waiting else ("none", "dim"),
+        )
+    return [table]
+
+
+def _judges(judges: JudgesStatus) -> list[Table]:
+    """How models judge, where anything was audited."""
+    if not judges.models:
+        return []
+    table = _table(f"judges, by audits; ${judges.month_usd:,.4f} in 30 days")
+    for name in ("provider", "model"):
+        table.add_column(name, overflow="fold")
+    for name in ("audits", *_MEASURES, "retest"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("bundles", "finding"):
+        table.add_column(name, overflow="fold")
+    for one in judges.models:
+        measures = [one.measures.get(name) for name in _MEASURES]
+        _row(
+            table,
+            one.provider,
+            (one.model, "dim"),
+            f"{one.audits:,}",
+            *(
+                "–" if mean is None else f"{100 * mean.estimate:+.1f} ({100 * mean.low:+.1f} to {100 * mean.high:+.1f})"
+                for mean in measures
+            ),
+            f"{100 * one.retest.estimate:.1f}",
+            ("", "dim") if one.limit is None else (f"at most {one.limit}", "yellow"),
+            (one.finding, "bold red" if one.finding == "bent" else "green" if one.finding == "shown fine" else ""),
         )
     return [table]
 

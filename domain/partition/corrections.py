@@ -57,10 +57,19 @@ class Corrections:
         found = self._limits.get((provider, model_key(model)))
         return (found.most or None) if found is not None else None
 
+    def limit(self, provider: str, model: str) -> Correction | None:
+        """The latest fact about this model's bundles, also where it says that nothing limits them any more."""
+        return self._limits.get((provider, model_key(model)))
+
     def counts_from_ms(self, provider: str, model: str) -> int:
         """From when on evidence about this model counts; 0: from the first."""
         key = (provider, model_key(model))
         return max((of[key].since_ms for of in (self._limits, self._acknowledged) if key in of), default=0)
+
+    def lacks(self, one: Correction) -> bool:
+        """Whether a fact is not known here: what is known of its kind is older, and says something else."""
+        known = (self._acknowledged if one.most is None else self._limits).get(one.key)
+        return known is None or (known.since_ms < one.since_ms and (known.most != one.most or one.most is None))
 
     def limits(self) -> Iterator[Correction]:
         """The latest fact of each model about its bundles, those that limit nothing any more too."""

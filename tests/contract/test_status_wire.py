@@ -97,7 +97,7 @@ def of_a_newer_worker(told: Any) -> Any:
 
 
 #: Words that are keys of a mapping: these objects hold what they are told of, and no fields.
-NAMED_BY_VALUES = {"answered", "timers", "request", "0"}
+NAMED_BY_VALUES = {"answered", "timers", "request", "0", "position"}
 
 
 @pytest.mark.parametrize("command", [("watch",), ("jobs", "--no-look")], ids=["watch", "jobs"])

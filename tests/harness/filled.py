@@ -15,6 +15,7 @@ from domain.job import ClosedBy, Job, Plan, Policy, Submission, Transport
 from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
 from streams.wire.status.encode import encode
+from streams.wire.status.judges import JudgesStatus
 from streams.wire.status.money import Day, MoneyStatus, PaidBatches, Prices, WaitingForMoney
 from tables.view import PartitionView, ReadProgress
 from tests.model.values import attempt
@@ -56,7 +57,9 @@ class Filled:
         """What /status answers."""
         worker = report.ProcessFacts("me", 1_000_000, 1.0, ())
         parts: dict[str, Any] = {key: {} for key in ("limits", "batch_queues", "results", "silent_s")}
-        return encode(report.tell([self.view], self.attempts, self.snapshot(), worker, money=_NO_MONEY, **parts))
+        return encode(
+            report.tell([self.view], self.attempts, self.snapshot(), worker, money=_NO_MONEY, judges=JudgesStatus(), **parts)
+        )
 
     def jobs(self) -> str:
         """What /jobs answers."""

@@ -10,6 +10,7 @@ from domain.job import Claim, Job, Submission, Transport
 from domain.partition.state import PartitionState
 from domain.rounds import Arrival, RoundEntry, Standing
 from providers.limits.account_limits import AccountState, LimitState
+from streams.wire.status.judges import JudgesStatus, JudgeStatus, Mean
 from streams.wire.status.money import (
     PAUSED,
     AccountAvailability,
@@ -48,6 +49,35 @@ MONEY = MoneyStatus(
     excess="hold",
     held=WaitingForMoney(jobs=0, comparisons=0),
     prices=Prices("genai-prices 0.2.3", "2026-11-10", [("openai", "gpt-7", False)]),
+)
+JUDGES = JudgesStatus(
+    [
+        JudgeStatus(
+            "anthropic",
+            "claude-haiku-5-5-20261001",
+            audits=1_204,
+            measures={
+                "excess": Mean(0.004, -0.009, 0.017),
+                "shift": Mean(0.041, 0.022, 0.06),
+                "position": Mean(0.012, 0.001, 0.023),
+            },
+            retest=Mean(0.098, 0.083, 0.116),
+            finding="bent",
+            alarms=["shift"],
+            limit=8,
+        ),
+        JudgeStatus(
+            "openai",
+            "gpt-6-luna",
+            audits=140,
+            measures={"position": Mean(-0.004, -0.03, 0.022)},
+            retest=Mean(0.1, 0.06, 0.161),
+            finding="not known yet (140 of about 246)",
+            alarms=[],
+            limit=None,
+        ),
+    ],
+    month_usd=0.2604,
 )
 ROUNDS = {  # inbound offset: name, its age in minutes, comparisons that came
     0: ("cj:142:0", 55, 12),
@@ -116,6 +146,7 @@ def told(task: "asyncio.Task[Any] | None" = None) -> Status:
         },
         batch_queues={("anthropic", ""): BatchQueueState(Amount(240, 500_000), 1_000.0, None, waiting=2, throttled_s=31.5)},
         money=MONEY,
+        judges=JUDGES,
         results={"answered": 1_482, "TIMEOUT": 2},
         silent_s={"timers": 0.1, "outbox": 75.0},
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from streams.wire.status.judges import JudgesStatus
 from streams.wire.status.limits import AccountLimits, MergedLimits, QueueUse
 from streams.wire.status.money import MoneyStatus, NoMoney
 from streams.wire.status.queue import JobsStatus, QueueStatus, RoundsStatus
@@ -38,6 +39,7 @@ class Status:
     limits: Sequence[AccountLimits]
     enqueued: Sequence[QueueUse]
     money: MoneyStatus
+    judges: JudgesStatus = field(default_factory=JudgesStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class MergedStatus:
     limits: Sequence[MergedLimits]
     enqueued: Sequence[QueueUse]
     money: MoneyStatus | NoMoney
+    judges: JudgesStatus
 
 
 def merge(statuses: Sequence[Status]) -> MergedStatus:
@@ -65,4 +68,5 @@ def merge(statuses: Sequence[Status]) -> MergedStatus:
         limits=MergedLimits.merge(account for status in statuses for account in status.limits),
         enqueued=QueueUse.merge(one for status in statuses for one in status.enqueued),
         money=MoneyStatus.merge([status.money for status in statuses]),
+        judges=JudgesStatus.merge(status.judges for status in statuses),
     )

@@ -1,0 +1,200 @@
+"""What audits show of a model: how far its verdicts are from single calls, in which direction, and whether it is bent."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from domain.audited import EXCESS, MEASURES, POSITION, SHIFT, Measure
+from domain.auditing import CLASSES, Cell, Complete, measured
+from domain.evidence import STARTS, Finding, Standing, alarm_threshold, log_alarm, standing
+from domain.intervals import Interval, mean_interval, wilson
+
+WORTH_ACTING: Final = 0.01
+"""By how much (1 point) a mean must certainly be off before something is done without a person."""
+OF_BUNDLES: Final = (EXCESS, SHIFT)
+"""The measures that say something of bundles; a position bias is there in single calls too."""
+
+
+class Rules(NamedTuple):
+    """By what a judge counts as bent or fine. Shares: 0.02 is 2 points."""
+
+    false_alarms: float = 0.01
+    tolerance: float = 0.0
+    position_tolerance: float = 0.02
+    margin: float = 0.05
+
+    def tolerance_of(self, measure: Measure) -> float:
+        """How far from 0 the mean of a measure may be."""
+        return self.position_tolerance if measure is POSITION else self.tolerance
+
+
+class Row(NamedTuple):
+    """The complete audits of one cell and day (days since the epoch, UTC)."""
+
+    cell: Cell
+    day: int
+    audits: Mapping[Complete, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a set of audits shows of one measure."""
+
+    interval: Interval
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What a set of audits shows. retest, flips: shares of audits in which two single answers differ, and a swap changes who
+    won. agreed: by stated confidence, how often the delivered and both single answers agree.
+
+    A measure without audits is left out: of lines with one comparison there is only the position.
+    """
+
+    name: str
+    audits: int
+    measures: dict[str, Shown]
+    retest: Interval
+    flips: Interval
+    agreed: dict[int, tuple[int, int]]
+
+    @property
+    def finding(self) -> Finding:
+        """One word for all measures: bent where one is bent, and fine where all are."""
+        found = {one.standing.finding for one in self.measures.values()}
+        if Finding.BENT in found:
+            return Finding.BENT
+        return Finding.FINE if found == {Finding.FINE} else Finding.NOT_KNOWN
+
+    def words(self) -> str:
+        """The finding as a report says it, with the audits of the measure that takes longest."""
+        left = [one.standing for one in self.measures.values() if one.standing.finding is Finding.NOT_KNOWN]
+        if self.finding is not Finding.NOT_KNOWN or not left:
+            return str(self.finding)
+        return max(left, key=lambda one: one.wanted - one.audits).words()
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """The alarm of one measure of a model: evidence of the days since which it counts, and the mean over them."""
+
+    measure: str
+    log10: float
+    threshold_log10: float
+    interval: Interval
+    audits: int
+
+    @property
+    def sounds(self) -> bool:
+        """Whether the evidence has reached the threshold."""
+        return self.log10 >= self.threshold_log10
+
+    @property
+    def worth_acting(self) -> bool:
+        """Whether bundles should be smaller: it sounds, bundles may be the cause, and the mean is surely off by a point."""
+        of_bundles = self.measure in {measure.name for measure in OF_BUNDLES}
+        return self.sounds and of_bundles and (self.interval.low > WORTH_ACTING or self.interval.high < -WORTH_ACTING)
+
+
+def by_model(rows: Iterable[tuple[Cell, int, Mapping[Complete, int]]]) -> dict[tuple[str, str], list[Row]]:
+    """The audits of each provider and model, as its replies name it."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for cell, day, audits in rows:
+        if audits:
+            found.setdefault((cell.provider, cell.model), []).append(Row(cell, day, audits))
+    return dict(sorted(found.items()))
+
+
+def count(rows: Iterable[Row]) -> dict[str, Counter[float]]:
+    """Counts of each measure's values over these audits."""
+    counted: dict[str, Counter[float]] = {}
+    for row in rows:
+        for name, values in measured(row.audits, row.cell.bundle).items():
+            counted.setdefault(name, Counter()).update(values)
+    return counted
+
+
+def group(name: str, rows: Sequence[Row], rules: Rules) -> Group:
+    """What these audits show together."""
+    counted = count(rows)
+    measures: dict[str, Shown] = {}
+    for measure in MEASURES:
+        counts = counted.get(measure.name)
+        if counts:
+            found = standing(measure, counts, tolerance=rules.tolerance_of(measure), margin=rules.margin)
+            measures[measure.name] = Shown(mean_interval(measure, counts), found)
+    audits = retests = flips = 0
+    agreed: dict[int, tuple[int, int]] = {}
+    for complete, number in ((complete, number) for row in rows for complete, number in row.audits.items()):
+        of = complete.audited
+        audits += number
+        retests += number * of.retested
+        flips += number * of.flipped
+        hits, n = agreed.get(complete.confidence, (0, 0))
+        agreed[complete.confidence] = (hits + number * (of.delivered == of.first == of.second), n + number)
+    return Group(name, audits, measures, wilson(retests, audits), wilson(flips, audits), dict(sorted(agreed.items())))
+
+
+_CLASSES: Final = [name for _, name in CLASSES]
+THIRDS: Final = ("first third", "second third", "last third")
+BREAKDOWNS: Final[dict[str, Callable[[Cell], str]]] = {
+    "bundle": lambda cell: cell.bundle,
+    "layout": lambda cell: f"{cell.bundle} {cell.layout}",
+    "mode": lambda cell: cell.mode,
+    "third": lambda cell: THIRDS[cell.third],
+}
+"""By what the audits of a model are told apart in a report. Thirds: of lines with several comparisons."""
+
+
+def groups(by: str, rows: Iterable[Row], rules: Rules) -> Iterator[Group]:
+    """What the audits show by one of BREAKDOWNS, in order."""
+    alike: dict[tuple[int, str], list[Row]] = {}
+    for row in rows:
+        if by == "third" and row.cell.bundle == _CLASSES[0]:
+            continue
+        order = row.cell.third if by == "third" else _CLASSES.index(row.cell.bundle) if by != "mode" else 0
+        alike.setdefault((order, BREAKDOWNS[by](row.cell)), []).append(row)
+    for (_, name), some in sorted(alike.items(), key=lambda one: one[0]):
+        yield group(name, some, rules)
+
+
+def threshold_log10(rules: Rules, *, models: int) -> float:
+    """The evidence at which an alarm sounds, for each of so many models, as a power of 10."""
+    return math.log10(alarm_threshold(models=max(1, models), tests=len(MEASURES), false_alarms=rules.false_alarms))
+
+
+def count_days(rows: Iterable[Row]) -> dict[int, dict[str, Counter[float]]]:
+    """Counts of each measure's values by day."""
+    days: dict[int, list[Row]] = {}
+    for row in rows:
+        days.setdefault(row.day, []).append(row)
+    return {day: count(some) for day, some in days.items()}
+
+
+def alarms(
+    days: Mapping[int, Mapping[str, Counter[float]]], rules: Rules, *, models: int, after_day: int, today: int
+) -> dict[str, Alarm]:
+    """The alarm of each measure of one model, of `models`: by audits of the days after `after_day` to `today`."""
+    first = max(after_day, today - STARTS) + 1
+    begun = min((day for day in days if first <= day <= today), default=today)
+    threshold = threshold_log10(rules, models=models)
+    found: dict[str, Alarm] = {}
+    for measure in MEASURES:
+        counted = [days.get(day, {}).get(measure.name, Counter()) for day in range(max(first, begun), today + 1)]
+        total: Counter[float] = Counter()
+        for of_day in counted:
+            total.update(of_day)
+        if total:
+            log10 = log_alarm(measure, counted, tolerance=rules.tolerance_of(measure)) / math.log(10)
+            found[measure.name] = Alarm(measure.name, log10, threshold, mean_interval(measure, total), total.total())
+    return found
+
+
+def next_size(size: int, on_alarm: str) -> int | None:
+    """The bundle size after a step down by ON_ALARM `halve` or `single`; None where there is none."""
+    if size <= 1 or on_alarm not in ("halve", "single"):
+        return None
+    return size // 2 if on_alarm == "halve" else 1
