@@ -97,6 +97,7 @@ class Ask(Struct, frozen=True, gc=False):
     """One line as it is sent: the prompt of its comparisons, and the parameters of their call profile.
 
     `answers`: how many comparisons it holds; above 1 it is a bundle, answered under `domain.answer.bundle_keys(answers)`.
+    `reasons_first`: the answer's schema has the justification before the winner, as no ask of the worker does.
     """
 
     custom_id: str
@@ -108,6 +109,7 @@ class Ask(Struct, frozen=True, gc=False):
     reasoning_effort: str | None = None
     output_verbosity: str | None = None
     answers: int = 1
+    reasons_first: bool = False
 
 
 class JobPhase(StrEnum):

@@ -30,7 +30,7 @@ def message_params(ask: Ask, on_dropped: Callable[[str, str], None]) -> dict[str
     effort "none". The system prompt is cached with the leading block, or not at all: alone it is shorter than the shortest
     prefix that is cached (512 tokens).
     """
-    output_config: dict[str, Any] = {"format": anthropic_format(ask.answers)}
+    output_config: dict[str, Any] = {"format": anthropic_format(ask.answers, reasons_first=ask.reasons_first)}
     params: dict[str, Any] = {
         "model": ask.model,
         "max_tokens": ask.max_tokens,

@@ -30,7 +30,7 @@ def generate_body(ask: Ask, on_dropped: Callable[[str, str], None], *, with_sche
         "responseMimeType": "application/json",
     }
     if with_schema:
-        config["responseSchema"] = google_schema(ask.answers)
+        config["responseSchema"] = google_schema(ask.answers, reasons_first=ask.reasons_first)
     if ask.temperature is not None:
         config["temperature"] = ask.temperature
     thinking = thinking_config(ask.model, ask.reasoning_effort)
@@ -60,10 +60,10 @@ def batch_lines(asks: Iterable[Ask], on_dropped: Callable[[str, str], None]) -> 
     A batch has one answer schema, so no plan holds lines with different numbers of comparisons. If one does, lines that differ
     from the first are sent without a schema, and are still answered in JSON, as their prompt asks.
     """
-    answers: int | None = None
+    first: tuple[int, bool] | None = None
     for ask in asks:
-        answers = answers or ask.answers
-        fits = ask.answers == answers
+        first = first or (ask.answers, ask.reasons_first)
+        fits = (ask.answers, ask.reasons_first) == first
         if not fits:
             on_dropped("response_schema", ask.model)
         yield encoded({"key": ask.custom_id, "request": generate_body(ask, on_dropped, with_schema=fits)}) + b"\n"

@@ -39,7 +39,7 @@ def completion_body(ask: Ask, *, schema: bool = True) -> dict[str, Any]:
     """
     prompt = "".join(block.text for block in ask.blocks)
     if not schema:
-        prompt += in_words(ask.answers)
+        prompt += in_words(ask.answers, reasons_first=ask.reasons_first)
     messages = [{"role": "user", "content": prompt}]
     if ask.system:
         messages.insert(0, {"role": "system", "content": ask.system})
@@ -49,7 +49,7 @@ def completion_body(ask: Ask, *, schema: bool = True) -> dict[str, Any]:
         "max_completion_tokens": ask.max_tokens,  # max_tokens is deprecated and refused by reasoning models
     }
     if schema:
-        body["response_format"] = openai_response_format(ask.answers)
+        body["response_format"] = openai_response_format(ask.answers, reasons_first=ask.reasons_first)
     optional = {
         "temperature": ask.temperature,
         "reasoning_effort": ask.reasoning_effort,
