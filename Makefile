@@ -9,6 +9,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 # How the demo sends: STRATEGY=per_round, serial_bundle, nightly or per_request; bundles: LAYOUT=auto, verbatim or shared_essays.
 STRATEGY ?= per_round
 LAYOUT ?= auto
+# How its simulated judge is, as JUDGE='judge_slope=6 retest=1 bundle_shift=0.2' (docs/simulator.md).
+JUDGE ?=
 # How its CJ service asks: CJ=topic writes rounds into the request topic, CJ=http posts to the gateway as today's CJ does.
 CJ ?= topic
 # How long and from which seeds `make chaos` strikes, on one broker or three (docs/reliability.md).
@@ -32,7 +34,7 @@ $(VENV)/installed: requirements-dev.lock pyproject.toml
 	@touch $@
 
 demo: $(VENV)/installed ## two assignments through batch jobs at both (simulated) providers, with a ranking at the end
-	$(BIN)/roundbatch demo --strategy $(STRATEGY) --layout $(LAYOUT) --cj $(CJ)
+	$(BIN)/roundbatch demo --strategy $(STRATEGY) --layout $(LAYOUT) --cj $(CJ) $(JUDGE:%=--judge %)
 
 # Four processes on two cores: tests on Kafka wait (for sessions to run out, polls, deadlines) more than they compute.
 PYTEST_ALL := $(BIN)/python -m pytest --numprocesses 4 --dist loadscope --no-loadscope-reorder

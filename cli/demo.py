@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from cli.simulator import Judge, traits_or_exit
+
 Strategy = Literal["per_round", "serial_bundle", "nightly", "per_request"]
 Layout = Literal["auto", "verbatim", "shared_essays"]
 WayIn = Literal["topic", "http"]
@@ -23,23 +25,27 @@ def demo(
             help="How CJ asks: by a record a round in the request topic, or by posts to the gateway, as CJ does today."
         ),
     ] = "topic",
+    judge: Judge = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print demo.json on stdout; progress goes to stderr.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for ranking.png, results.jsonl, demo.json and logs.")] = Path("build"),
 ) -> None:
     """Play the CJ service: rank 24 essays at each of two providers, a round at a time, and compare with the hidden order.
 
-    With --cj http it posts as the CJ service does today, and 12 essays go to each of the other three providers as well.
+    With --judge the simulated judge is noisy or biased (--judge judge_slope=6 --judge retest=1 --judge bundle_shift=0.2), and
+    the end tells what the answers show of that. With --cj http CJ posts as the CJ service does today, and 12 essays go to each
+    of the other three providers as well.
 
     Needs no key, no Docker and no Kafka; with KAFKA_BOOTSTRAP_SERVERS it uses that Kafka, under topics of its own. Exit
     code 1 if a result is missing or came twice, or if a process failed.
     """
     from cli.processes_end import processes_end
+    from cli.quality.telling import told
     from demo import run
     from demo.sending import Sending
 
+    traits_or_exit(judge or ())
+    sending = Sending(strategy, layout, http=cj == "http", judging=tuple(judge or ()))
     with processes_end("the demo"):
-        whole = run.run(
-            seed=seed, rounds=rounds, sending=Sending(strategy, layout, http=cj == "http"), as_json=as_json, out=out
-        )
+        whole = run.run(seed=seed, rounds=rounds, sending=sending, as_json=as_json, out=out, tell=told)
     if not whole:
         raise typer.Exit(1)

@@ -1,12 +1,22 @@
 """`roundbatch simulator`: the providers' APIs on this machine, for the demo, tests and trying out."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.config import EXIT_UNUSABLE
+
+if TYPE_CHECKING:
+    from simulator.traits import JudgeTraits
+
+
+Judge = Annotated[
+    list[str] | None, typer.Option(help="How the model judges, as judge_slope=6 or bundle_shift=0.05; repeatable.")
+]
 
 
 def _traits(given: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -16,6 +26,21 @@ def _traits(given: Iterable[str]) -> Iterator[tuple[str, str]]:
         if not equals:
             raise typer.BadParameter(f"{trait!r} is not NAME=VALUE, as in judge_slope=6", param_hint="--judge")
         yield name, value
+
+
+def traits_or_exit(given: Iterable[str]) -> JudgeTraits:
+    """The traits of the simulated judge. What cannot be is said in a line on stderr, with exit 78."""
+    from pydantic import ValidationError
+
+    from simulator.traits import JudgeTraits
+
+    try:
+        return JudgeTraits.model_validate(dict(_traits(given)))
+    except ValidationError as refused:
+        first = refused.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the judge"
+        typer.echo(f"--judge: {where}: {first['msg']}; docs/simulator.md lists the traits of a judge", err=True)
+        raise typer.Exit(EXIT_UNUSABLE) from None
 
 
 def simulator(
@@ -30,9 +55,7 @@ def simulator(
     ] = 0.0,
     hold: Annotated[bool, typer.Option(help="Batches run until the control API finishes them.")] = False,
     judge_error_rate: Annotated[float, typer.Option(help="How often the judge errs, 0 to 1.", min=0, max=1)] = 0.05,
-    judge: Annotated[
-        list[str] | None, typer.Option(help="How the model judges, as judge_slope=6 or bundle_shift=0.05; repeatable.")
-    ] = None,
+    judge: Judge = None,
     requests_per_minute: Annotated[int | None, typer.Option(help="Limit of single calls; none by default.", min=1)] = None,
     tokens_per_minute: Annotated[int | None, typer.Option(help="Limit of tokens; none by default.", min=1)] = None,
     output_tokens_per_minute: Annotated[
@@ -48,19 +71,10 @@ def simulator(
     """Serve the Anthropic, the OpenAI and the Gemini API locally, with faults on demand and a ledger of what was paid."""
     import tempfile
 
-    from pydantic import ValidationError
-
     from simulator import process
     from simulator.settings import SimulatorSettings
-    from simulator.traits import JudgeTraits
 
-    try:
-        traits = JudgeTraits.model_validate(dict(_traits(judge or ())))
-    except ValidationError as refused:
-        first = refused.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the judge"
-        typer.echo(f"--judge: {where}: {first['msg']}; docs/simulator.md lists the traits of a judge", err=True)
-        raise typer.Exit(EXIT_UNUSABLE) from None
+    traits = traits_or_exit(judge or ())
     with tempfile.TemporaryDirectory(prefix="roundbatch-simulator-") as directory:
         settings = SimulatorSettings(
             ledger=ledger or Path(directory) / "ledger.sqlite",

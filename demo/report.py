@@ -141,6 +141,29 @@ def print_missing(batches: Sequence[CJBatch], console: Console) -> None:
             console.print(f"{batch.route.provider}: {batch.duplicates} results came more than once", style="red")
 
 
+def print_judgement(batch: CJBatch, told: Sequence[str], console: Console) -> None:
+    """Print what the answers say of a ranking, and the command that says it of any."""
+    console.print(f"\n{batch.assignment.title}, {batch.route.model}: how far its ranking can be trusted", style="bold")
+    for sentence in told:
+        console.print(f"- {sentence}", markup=False)
+    console.print(f"(roundbatch quality --batch {batch.cj_batch_id}, while its Kafka runs)", style="dim")
+
+
+def planted(judging: Sequence[str], expected: Mapping[str, Any]) -> str:
+    """What the simulated judge was told to be, and what that comes to on average over the pairs that it was asked."""
+    said = [f"planted in the judge: {' '.join(judging)}"]
+    if expected:
+        said.append(
+            f"two single answers differ in {100 * expected['retest']:.1f} of 100, position bias "
+            f"{100 * expected['position']:+.1f} points"
+        )
+        said += [
+            f"bundles of {size}: excess {100 * of['excess']:+.1f}, shift {100 * of['shift']:+.1f} points"
+            for size, of in expected["bundles"].items()
+        ]
+    return "; ".join(said)
+
+
 def write(report: Report, out: Path) -> Path:
     """Write `demo.json`; returns its path."""
     path = out / "demo.json"

@@ -3,6 +3,7 @@
 import secrets
 import sys
 import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -17,13 +18,18 @@ from demo.exchange import KafkaExchange
 from demo.processes import Processes, body_of
 from demo.progress import Progress, bill, stream_for
 from demo.sending import Sending
+from settings.settings import Settings
 from simulator.control import ControlError, SimulatorControl
 
 #: The play alone; set-up and picture take some 15 s more, and the whole must stay below 90 s.
 PLAY_S = 75.0
 
 
-def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path) -> bool:
+Tell = Callable[[Settings, str], Sequence[str]]
+"""Kafka and its topics, a cj_batch_id → what the answers there say of that ranking, in sentences."""
+
+
+def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path, tell: Tell) -> bool:
     """Play, and leave `ranking.png`, `results.jsonl`, `demo.json` and the worker's last `metrics.txt` in `out`.
 
     With a gateway its last metrics too, `gateway-metrics.txt`.
@@ -64,6 +70,8 @@ def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path) -
                     kept.write(value + b"\n")
                 ledger = control.ledger()
                 (out / "metrics.txt").write_bytes(body_of(f"{running.worker_url}/metrics"))
+                told = {batch.cj_batch_id: tell(running.kafka, batch.cj_batch_id) for batch in batches if batch.route.judges}
+                planted = control.truth()
                 if running.gateway_url:
                     (out / "gateway-metrics.txt").write_bytes(body_of(f"{running.gateway_url}/metrics"))
             except (KafkaException, ControlError, PostFailed, OSError) as error:
@@ -74,6 +82,10 @@ def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path) -
     path = report.write(found, out)
     report.print_tables(ranked, console)
     report.print_missing(batches, console)
+    for batch in ranked:
+        report.print_judgement(batch, told[batch.cj_batch_id], console)
+    if sending.judging:
+        console.print(report.planted(sending.judging, planted["expected"]))
     console.print(
         f"{found.answered} of {found.requested} comparisons answered in {found.rounds} rounds and {found.seconds} s, "
         f"{found.errors} errors, {found.duplicates} duplicates\n{bill(ledger)}\n"

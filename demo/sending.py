@@ -35,6 +35,7 @@ MORE_JUDGES = (
 class Sending:
     """A row of the strategy table, a layout (`auto`, `verbatim`, `shared_essays`), which matters only to bundles; CJ's way in.
 
+    judging: traits of the simulated judge, as `judge_slope=6`.
     http: CJ posts each comparison to the gateway, as today's CJ does by default: without hints, so that the worker's strategy
     holds. All providers are asked. Otherwise it writes each round into the request topic, and asks two.
     """
@@ -42,6 +43,7 @@ class Sending:
     strategy: str = DEFAULT
     layout: str = "auto"
     http: bool = False
+    judging: tuple[str, ...] = ()
 
     @property
     def judges(self) -> tuple[Judge, ...]:

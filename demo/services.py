@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,7 @@ from demo.environment import clean_environment
 from demo.processes import Processes
 from demo.sending import Sending
 from domain.providers import PROVIDERS
-from settings.kafka import KafkaSettings
-from settings.settings import load_settings
+from settings.settings import Settings, load_settings
 from streams.kafka import security
 
 # A start takes 3 s, on a machine that is many times slower too long for less than these.
@@ -56,9 +55,9 @@ OWN_KAFKA = Topics(
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Where the started services are; gateway_url is None where CJ writes into the topic itself."""
+    """Where the started services are; kafka also has the topics. gateway_url: None where CJ writes into the topic itself."""
 
-    kafka: KafkaSettings
+    kafka: Settings
     simulator_url: str
     worker_url: str
     topics: Topics
@@ -82,7 +81,7 @@ def start(
     ledger = out / "demo-ledger.sqlite"
     for stale in out.glob(f"{ledger.name}*"):
         stale.unlink()
-    simulator = processes.start("simulator", [command, "simulator", *_simulator_options(ledger, seed)], clean)
+    simulator = processes.start("simulator", [command, "simulator", *_simulator_options(ledger, seed, sending.judging)], clean)
     if embedded is None:
         kafka = own
     else:
@@ -97,7 +96,7 @@ def start(
     health = int(processes.wait_event(worker, "health_listening", READY_S)["port"])
     processes.wait_ready(worker, f"http://127.0.0.1:{health}/readyz", READY_S)
     gateway = _gateway(processes, [command, "gateway"], clean | gateway_settings(kafka, topics)) if sending.http else None
-    return Services(load_settings(kafka), url, f"http://127.0.0.1:{health}", topics, gateway)
+    return Services(load_settings(gateway_settings(kafka, topics)), url, f"http://127.0.0.1:{health}", topics, gateway)
 
 
 def _gateway(processes: Processes, command: list[str], environment: Mapping[str, str]) -> str:
@@ -140,10 +139,11 @@ def worker_settings(
     }
 
 
-def _simulator_options(ledger: Path, seed: int) -> list[str]:
+def _simulator_options(ledger: Path, seed: int, judging: Sequence[str]) -> list[str]:
     return [
         *("--host", "127.0.0.1", "--port", "0"),
         *("--ledger", str(ledger), "--seed", str(seed)),
         *("--latency-s", str(LATENCY_S), "--batch-duration-s", str(BATCH_DURATION_S)),
         *("--judge-error-rate", str(JUDGE_ERROR_RATE)),
+        *(option for trait in judging for option in ("--judge", trait)),
     ]

@@ -63,6 +63,10 @@ NOTHING_WRONG = {
 }
 
 
+#: A judge that is unsure, and whose bundles favour Essay A much.
+BIASED = ("--judge", "judge_slope=6", "--judge", "retest=1", "--judge", "bundle_shift=0.5")
+
+
 @dataclass
 class Demo:
     """One demo under way. fed: the series that have had a value; exposed: those that were there at all.
@@ -109,7 +113,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Demo]:
     environment = {name: value for name, value in os.environ.items() if name != "KAFKA_BOOTSTRAP_SERVERS"}
     running: dict[str, Demo] = {}
     for name, options in (
-        ("serial_bundle", ["--strategy", "serial_bundle", "--rounds", "3"]),
+        ("serial_bundle", ["--strategy", "serial_bundle", "--rounds", "3", *BIASED]),
         ("per_round", ["--rounds", "2"]),
         ("http", ["--cj", "http", "--rounds", "2"]),
     ):
@@ -148,6 +152,19 @@ def test_three_rounds_by_serial_bundles(demos: dict[str, Demo]) -> None:
     assert told["http_operations"] == 12
     assert 0 < told["input_tokens"] < 0.9 * 72 * 1_055  # what a comparison takes alone, on the average of all rounds
     assert told["cost_usd"] > 0
+
+
+def test_the_end_of_a_demo_tells_what_its_answers_show_of_the_judge(demos: dict[str, Demo]) -> None:
+    """What was planted is told too, and the order of the essays shows it: nothing else made A win."""
+    said = (demos["serial_bundle"].out / "stderr").read_text()
+    assert "planted in the judge: judge_slope=6 retest=1 bundle_shift=0.5; two single answers differ in" in said
+    assert re.search(r"bundles of 8: excess \+[\d.]+, shift \+[2-5]\d\.\d points", said)
+    assert len(re.findall(r"Being shown first changes .* by \+[\d.]+ points on average, and surely so", said)) == 2
+    assert "The last third of slots against the others: " in said
+    assert "Lines of six and more whose verdicts are all one letter: " in said
+    of_batches = (demos["per_round"].out / "stderr").read_text()
+    assert len(re.findall(r"- 24 of 24 comparisons of \d+ essays are answered\.", of_batches)) == 2
+    assert "planted" not in of_batches
 
 
 def test_two_rounds_by_batch_jobs(demos: dict[str, Demo]) -> None:

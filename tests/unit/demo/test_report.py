@@ -144,3 +144,17 @@ def test_what_is_missing_is_named() -> None:
     assert batch.missing[0] in output.getvalue()
     assert batch.missing[5] not in output.getvalue()
     assert "1 results came more than once" in output.getvalue()
+
+
+def test_what_the_answers_show_is_printed_and_beside_it_what_was_planted() -> None:
+    output = io.StringIO()
+    report.print_judgement(judged(1), ["12 of 12 are answered.", "Reliability is [0.8]."], Console(file=output, width=200))
+    assert "how far its ranking can be trusted" in output.getvalue()
+    assert "- Reliability is [0.8]." in output.getvalue()
+    assert "roundbatch quality --batch 139" in output.getvalue()
+    expected = {"retest": 0.117, "position": 0.0, "bundles": {"8": {"excess": 0.0123, "shift": 0.131}}}
+    assert report.planted(("judge_slope=6", "retest=1"), expected) == (
+        "planted in the judge: judge_slope=6 retest=1; two single answers differ in 11.7 of 100, position bias +0.0 points; "
+        "bundles of 8: excess +1.2, shift +13.1 points"
+    )
+    assert report.planted(("judge_error_rate=0.1",), {}) == "planted in the judge: judge_error_rate=0.1"
