@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -82,7 +82,9 @@ def experiment(
     requests: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL as `submit` takes it: the pairs to be judged.")],
     budget: Annotated[float, typer.Option(help="USD that may be spent.", min=0.0)] = 0.0,
     sizes: Annotated[str, typer.Option(help="Sizes of bundles.")] = "4,8,16,32",
-    by: Annotated[str, typer.Option(help="calls, or batch: half the price, and hours.")] = "calls",
+    layouts: Annotated[str, typer.Option(help="Layouts of bundles, as verbatim,shared_essays; default: the setting's.")] = "",
+    by: Annotated[str, typer.Option(help="calls; batch: half the price, and hours; both: each against the other.")] = "calls",
+    arms: Annotated[str, typer.Option(help="justification_first: single answers that begin with their reasons.")] = "",
     precision: Annotated[float, typer.Option(help="Stop when every interval is within so many points.", min=0.1)] = 3.0,
     margin: Annotated[float, typer.Option(help="Fine is what is certainly within so many points.", min=0.1)] = 5.0,
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be asked and what it costs; ask nothing.")] = False,
@@ -92,11 +94,13 @@ def experiment(
 ) -> None:
     """Ask pairs alone and in bundles, and report whether bundles are judged as single calls are.
 
-    Each pair is asked twice alone, once swapped, and once in each size, at the account and model of the first request, by the
-    settings of this environment; no Kafka is needed. Exit 0 if all sizes are shown fine, 3 if one is bent, 4 if one is not
-    known yet, 1 if nothing could be asked.
+    Each pair is asked twice alone, once swapped, and twice in each size and layout, at the account and model of the first
+    request, by the settings of this environment; no Kafka is needed. A pilot of 100 pairs tells how many it takes. Exit 0 if
+    all sizes are shown fine, 3 if one is bent, 4 if one is not known yet, 1 if nothing could be asked.
     """
-    from cli.quality.conducting import Wanted, conduct_experiment
+    from cli.quality.asking import Goal
+    from cli.quality.conducting import Choice, conduct_experiment
+    from domain.job import Layout
 
     try:
         of = tuple(dict.fromkeys(int(size) for size in sizes.split(",")))
@@ -104,12 +108,24 @@ def experiment(
         of = ()
     if not of or not all(2 <= size <= 64 for size in of):
         raise typer.BadParameter(f"--sizes {sizes}: give sizes of 2 to 64 with commas between, as 4,8,16,32")
-    if by not in ("calls", "batch"):
-        raise typer.BadParameter(f"--by {by}: must be calls or batch")
+    written = _listed("--layouts", layouts, get_args(Layout))
+    if by not in ("calls", "batch", "both"):
+        raise typer.BadParameter(f"--by {by}: must be calls, batch or both")
     if not plan and budget <= 0:
         raise typer.BadParameter("an experiment spends money: say how much at most, in USD, as --budget 0.50; or --plan")
-    wanted = Wanted(of, by == "batch", budget, precision / 100, margin / 100, seed)
-    raise typer.Exit(conduct_experiment(requests, wanted, None if plan else html, as_json=as_json))
+    reasons_first = bool(_listed("--arms", arms, ("justification_first",)))
+    choice = Choice(tuple(sorted(of)), written, by != "batch", by != "calls", reasons_first)
+    goal = Goal(budget, precision / 100, margin / 100, seed)
+    raise typer.Exit(conduct_experiment(requests, choice, goal, None if plan else html, as_json=as_json))
+
+
+def _listed(option: str, given: str, known: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The names of a list with commas between, each once. Errors: BadParameter for one that is not known."""
+    names = tuple(dict.fromkeys(given.split(","))) if given else ()
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(f"{option} {given}: {name!r} is not known; known are {', '.join(known)}")
+    return names
 
 
 def _print(told: RankingReport) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -15,34 +14,39 @@ from agents.accounts.open import open_accounts
 from agents.planning.resolve import call_profile, prompt_source
 from cli import round_records
 from cli.config import settings_or_exit
-from cli.quality import experiment_page
-from cli.quality.asking import Asking, Pair, conduct
+from cli.quality.asking import Asking, Goal, Pair, conduct
+from cli.quality.experiment_page import page
+from cli.quality.experiment_words import Report, sentences
 from cli.quality.shown import shown
 from domain import experiment
 from domain.comparison import CallProfile
 from domain.evidence import Finding
-from domain.experiment import SINGLES, SWAPPED, Arm
+from domain.experiment import Way
+from domain.experiment_findings import Found
+from domain.job import Layout
 from providers.prompts.layouts import essay_hashes
 from providers.prompts.swapping import swapped
 from settings.settings import Settings
 from streams.wire.request_events import single_event
 from streams.wire.requests import read_record
 
-BLOCK = 100
-"""Pairs that are asked before the intervals are looked at."""
 EXIT_BENT, EXIT_NOT_KNOWN = 3, 4
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be found out. budget_usd 0: nothing is asked. precision, margin: shares (0.03 is 3 points)."""
+class Choice:
+    """Which ways of asking are compared. layouts: none for the one that the account's settings say."""
 
     sizes: tuple[int, ...]
+    layouts: tuple[Layout, ...]
+    calls: bool
     batches: bool
-    budget_usd: float
-    precision: float
-    margin: float
-    seed: int
+    reasons_first: bool
+
+    def ways(self, set_layout: Layout) -> list[Way]:
+        """The ways, with `set_layout` for the account's."""
+        transports = {"calls": self.calls, "batches": self.batches}
+        return experiment.ways(self.sizes, self.layouts or (set_layout,), **transports, reasons_first=self.reasons_first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,99 +94,94 @@ def _pair(body: dict[str, Any], settings: Settings) -> tuple[Pair | None, CallPr
     return (None if other is None or essays is None else Pair(source, other, essays)), profile
 
 
-def conduct_experiment(file: Path, wanted: Wanted, html: Path | None, *, as_json: bool) -> int:
+def conduct_experiment(file: Path, choice: Choice, goal: Goal, html: Path | None, *, as_json: bool) -> int:
     """Plan, and unless `html` is None ask and report; returns the exit code."""
     settings = settings_or_exit()
     try:
-        read = read_pairs(file, settings, seed=wanted.seed)
+        read = read_pairs(file, settings, seed=goal.seed)
         with tempfile.TemporaryDirectory(prefix="roundbatch-quality-") as folder:  # adapters write a batch's rows there
             own = settings.model_copy(update={"state_dir": Path(folder)})
-            return asyncio.run(_conduct(read, own, wanted, html, as_json=as_json))
+            asking, found = asyncio.run(_conduct(read, own, choice, goal, asks=html is not None))
+        if html is None:
+            return 0
+        if found is None or not found.singles[0].pairs:
+            why = ", ".join(f"{name} ({times})" for name, times in asking.failed.items()) or "the budget is too small"
+            raise ValueError(f"nothing could be asked: {why}")
+        return _report(asking, found, goal, html, as_json=as_json)
     except (OSError, ValueError) as error:
         typer.echo(str(error), err=True)
         return 1
 
 
-async def _conduct(read: Pairs, settings: Settings, wanted: Wanted, html: Path | None, *, as_json: bool) -> int:
+async def _conduct(read: Pairs, settings: Settings, choice: Choice, goal: Goal, *, asks: bool) -> tuple[Asking, Found | None]:
     accounts = open_accounts(settings)
     try:
         account = accounts[read.profile.provider]
-        if wanted.batches and not settings.provider(account.name).takes_batches:
+        block = settings.provider(account.name)
+        if choice.batches and not block.takes_batches:
             raise ValueError(f"{account.name} takes no batch jobs: use --by calls")
-        asking = Asking(settings, account, read.profile, read.pairs, wanted.batches, wanted.budget_usd)
-        costs = _costs(asking, wanted.sizes, wanted.seed)
-        total = sum(costs.values())
-        fits = (
-            len(read.pairs) if html is None else min(len(read.pairs), int(len(read.pairs) * wanted.budget_usd / (total or 1)))
-        )
-        for said in _plan(read, costs, wanted, fits):
+        ways = choice.ways(block.bundle_layout)
+        asking = Asking(settings, account, read.profile, ways, read.pairs, goal.budget_usd)
+        costs = _costs(asking, goal.seed)
+        fits = min(len(read.pairs), int(len(read.pairs) * goal.budget_usd / sum(costs.values()))) if asks else len(read.pairs)
+        for said in _plan(read, costs, goal, fits):
             typer.echo(said, err=True)
-        if html is None:
-            return 0
         asking.pairs = read.pairs[:fits]
-        arms = await conduct(
-            asking,
-            wanted.sizes,
-            precision=wanted.precision,
-            margin=wanted.margin,
-            block=BLOCK,
-            seed=wanted.seed,
-            say=lambda said: typer.echo(said, err=True),
-        )
+        return asking, await conduct(asking, goal, lambda said: typer.echo(said, err=True)) if asks and fits else None
     finally:
         for each in accounts.values():
             await each.provider.close()
-    return _report(asking, arms, wanted, html, as_json=as_json)
 
 
-def _costs(asking: Asking, sizes: Sequence[int], seed: int) -> dict[str, float]:
-    """About what each arm costs for all pairs, in USD, with nothing read from a cache."""
-    costs: dict[str, float] = {}
-    for number, line in enumerate(experiment.lines([pair.essays for pair in asking.pairs], sizes, seed=seed)):
-        costs[line.arm] = costs.get(line.arm, 0.0) + asking.expected_usd(asking.ask(number, line))
+def _costs(asking: Asking, seed: int) -> dict[Way, float]:
+    """About what each way costs for all pairs, in USD, with nothing read from a cache."""
+    costs: dict[Way, float] = dict.fromkeys(asking.ways, 0.0)
+    essays = [pair.essays for pair in asking.pairs]
+    for number, line in enumerate(experiment.lines(essays, asking.ways, seed=seed)):
+        way = line.series.way
+        ask, _ = asking.ask(number, line)
+        costs[way] += asking.expected_usd(ask, batch=way.batch)
     return costs
 
 
-def _plan(read: Pairs, costs: dict[str, float], wanted: Wanted, fits: int) -> list[str]:
-    by = "batch jobs" if wanted.batches else "calls"
-    singles = sum(costs[arm] for arm in (*SINGLES, SWAPPED))
+def _plan(read: Pairs, costs: dict[Way, float], goal: Goal, fits: int) -> list[str]:
+    total, pilot = sum(costs.values()), min(experiment.pilot(costs), fits)
     said = [
-        f"{len(read.pairs)} pairs at {read.profile.provider} {read.profile.model}, by {by}"
+        f"{len(read.pairs)} pairs at {read.profile.provider} {read.profile.model}"
         + (f"; {read.left_out} lines of the file are left out" if read.left_out else ""),
-        f"two single answers and a swapped one: about ${singles:.4f}",
-        *(f"in bundles of {size}: about ${costs[str(size)]:.4f}" for size in wanted.sizes),
-        f"all: about ${sum(costs.values()):.4f}; less if every interval is within {100 * wanted.precision:g} points before",
+        "single answers are asked twice and once with the essays swapped, bundles twice with other slots:",
+        *(f"{way.words}: about ${costs[way]:.4f}" for way in costs),
+        f"all: about ${total:.4f}; less if every interval is within {100 * goal.precision:g} points before",
+        f"the first {pilot} of them, about ${total * pilot / len(read.pairs):.4f}, tell how "
+        "noisy the judge is, and so how many pairs it takes",
     ]
-    if wanted.budget_usd and fits < len(read.pairs):
-        said.append(f"the budget of ${wanted.budget_usd:.4f} is enough for about {fits} of them")
+    if goal.budget_usd and fits < len(read.pairs):
+        said.append(f"the budget of ${goal.budget_usd:.4f} is enough for about {fits} of them")
     return said
 
 
-def _report(asking: Asking, arms: list[Arm], wanted: Wanted, html: Path, *, as_json: bool) -> int:
-    singles = experiment.baseline(asking.answers)
-    if not singles.pairs:
-        why = ", ".join(f"{name} ({times})" for name, times in asking.failed.items()) or "the budget is too small"
-        raise ValueError(f"nothing could be asked: {why}")
-    told = experiment_page.Report(
+def _report(asking: Asking, found: Found, goal: Goal, html: Path, *, as_json: bool) -> int:
+    told = Report(
         asking.account.name,
         asking.profile.model,
-        "batch jobs" if asking.batches else "calls",
         len(asking.pairs),
+        len({essay for pair in asking.pairs for essay in pair.essays}),
         asking.spent_usd,
         asking.stopped,
         dict(asking.failed),
-        wanted.margin,
-        singles,
-        tuple(arms),
+        tuple((way, dict(used)) for way, used in asking.sent_as.items()),
+        goal.margin,
+        found,
     )
     html.parent.mkdir(parents=True, exist_ok=True)
-    html.write_text(experiment_page.page(told))
+    html.write_text(page(told))
     if as_json:
         typer.echo(json.dumps(shown(told)))
     else:
-        for sentence in experiment_page.sentences(told):
+        for sentence in sentences(told):
             typer.echo(f"- {sentence}")
         typer.echo(f"the report: {html}")
-    if any(arm.finding is Finding.BENT for arm in arms):
+    findings = [arm.finding for arm in found.arms if arm.way.size > 1]
+    if Finding.BENT in findings:
         return EXIT_BENT
-    return 0 if all(arm.finding is Finding.FINE for arm in arms) else EXIT_NOT_KNOWN
+    return EXIT_NOT_KNOWN if Finding.NOT_KNOWN in findings else 0

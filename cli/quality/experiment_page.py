@@ -1,185 +1,177 @@
-"""The report of an experiment: sentences, and one HTML file with a plot beside its table. It loads no other file."""
+"""The report of an experiment as one HTML file: the sentences, and each plot beside its table."""
 
 import html
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
+from cli.quality.experiment_words import Report, sentences
+from cli.quality.plots import STYLE, Row, forest, points, reliability, table
 from domain.evidence import Finding
-from domain.experiment import Arm, Baseline
-from domain.intervals import Interval
-
-_STYLE = """
-body { font: 15px/1.55 system-ui, "DejaVu Sans", sans-serif; color: #22252b; }
-body { margin: 0 auto; max-width: 1080px; padding: 24px 28px 60px; }
-h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 19px; margin: 30px 0 6px; } .faint { color: #6b7280; }
-table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: 3px 14px 3px 0; border-bottom: 1px solid #e6e8ec; white-space: nowrap; }
-.fine { color: #1a7f4b; } .bent { color: #b3261e; font-weight: 600; } svg text { font-size: 12px; fill: #22252b; }
-"""
-_WIDTH, _ROW, _LEFT, _MOST = 720, 26, 150, 0.30
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What an experiment has found. pairs: that were to be asked; stopped: before all were, at the budget or by the account."""
-
-    provider: str
-    model: str
-    by: str
-    pairs: int
-    spent_usd: float
-    stopped: bool
-    failed: dict[str, int]
-    margin: float
-    baseline: Baseline
-    arms: tuple[Arm, ...]
-
-
-def points(interval: Interval, *, signed: bool = True) -> str:
-    """An interval in points, as `+1.2 (-0.4 to +2.8)`."""
-    form = "+.1f" if signed else ".1f"
-    estimate, low, high = (format(100 * value, form) for value in interval)
-    return f"{estimate} ({low} to {high})"
-
-
-def sentences(told: Report) -> Iterator[str]:
-    """The answer in plain words, the most important first."""
-    largest = largest_fine(told.arms)
-    if largest is not None:
-        yield (
-            f"Bundles up to {largest} are shown fine for {told.provider} {told.model}: excess and shift are certainly within "
-            f"{100 * told.margin:g} points. To use them: {setting(told, largest)}."
-        )
-    else:
-        yield f"No size of bundle is shown fine for {told.provider} {told.model} yet."
-    for arm in told.arms:
-        if arm.finding is not Finding.FINE:
-            words = arm.words(told.margin)
-            yield f"{words[:1].upper()}{words[1:]}."
-    of = told.baseline
-    yield (
-        f"Two single answers to the same pair differ in {points(of.retest, signed=False)} of 100; a swap of the essays changes "
-        f"the winner in {points(of.flips, signed=False)}. What a swap does beyond that noise is the position bias: "
-        f"{points(of.position)} points towards the essay shown first{', surely' if of.position.surely else ''}."
-    )
-    early = ", stopped before all were asked" if told.stopped else ""
-    yield f"{of.pairs} pairs by {told.by}, ${told.spent_usd:.4f} spent{early}."
-    for why, times in told.failed.items():
-        yield f"{times} prompts brought nothing: {why}."
-    yield "What single calls and bundles get wrong alike, as an essay that tells the judge to choose it, is not seen here."
-
-
-def largest_fine(arms: Iterable[Arm]) -> int | None:
-    """The largest size that is shown fine together with all smaller ones; None where the smallest is not."""
-    largest = None
-    for arm in sorted(arms, key=lambda one: one.size):
-        if arm.finding is not Finding.FINE:
-            break
-        largest = arm.size
-    return largest
-
-
-def setting(told: Report, size: int) -> str:
-    """The line to paste."""
-    name = "BATCH_BUNDLE_SIZE" if told.by == "batch jobs" else "BUNDLE_SIZE"
-    return f"ROUNDBATCH_{told.provider.upper()}__{name}={size}"
+from domain.experiment import Way
+from domain.experiment_findings import Arm, Contrast, Singles
+from domain.intervals import Calibration, Interval, stated
 
 
 def page(told: Report) -> str:
     """The whole page."""
-    rows: list[tuple[str, Interval, Finding | None]] = [
-        (f"bundles of {arm.size}: excess", arm.excess, arm.finding) for arm in told.arms
+    found, margin = told.found, told.margin
+    listed = "".join(f"<li>{_with_code(sentence)}</li>" for sentence in sentences(told))
+    parts = [
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>roundbatch: how bundles are judged</title>",
+        f"<style>{STYLE}</style></head><body><h1>How bundles are judged</h1>",
+        f"<p class='faint'>{html.escape(f'{told.provider} {told.model}')}</p><ul>{listed}</ul>",
+        "<h2>Against single answers</h2><p>Points of 100, with 95 % intervals by bundles. <b>excess</b>: how much more often a "
+        "verdict differs from single answers than these from each other. <b>shift</b>: how much more often it is Essay A. Grey "
+        f"field: the margin of {100 * margin:g} points. Thin grey lines: for other essays like these, by leaving out one essay "
+        "after the other. Green: shown fine; red: bent by that; brown: not known yet.</p>",
+        forest(_against(found.arms), margin),
+        _arms(found.arms),
+        "<p>Agreement alone says little, for an unsure judge does not agree with itself: compare with the first row.</p>",
+        _agreement(found.singles[0], found.arms, dict(told.sent_as)),
+        *_slots(told.bundles, margin),
+        *_contrasts(found.contrasts, margin),
+        "<h2>Order of the essays, and noise</h2><p><b>position</b>: how much more often the essay shown first wins than half "
+        "of the time, by showing both first. <b>retest</b>: two answers to the same pair differ.</p>",
+        forest([Row(f"{one.way.words}: position", one.position) for one in found.singles], margin),
+        table(
+            ("asked", "pairs", "retest, of 100", "winner changes in a swap, of 100", "position, points"),
+            [
+                (
+                    one.way.words,
+                    str(one.pairs),
+                    points(one.retest, signed=False),
+                    points(one.flips, signed=False),
+                    points(one.position),
+                )
+                for one in found.singles
+            ],
+        ),
+        *_confidence([*((one.way.words, one.confidence) for one in found.singles), *_confidences(told.bundles)]),
+        "</body></html>",
     ]
-    rows += [(f"bundles of {arm.size}: shift", arm.shift, arm.finding) for arm in told.arms]
-    rows += [("single calls: position", told.baseline.position, None)]
-    thirds: list[tuple[str, Interval, Finding | None]] = [
-        (f"of {arm.size}, slots {name}", third, None)
-        for arm in told.arms
-        for name, third in zip(("first third", "second", "last third"), arm.shift_by_third, strict=True)
-    ]
-    listed = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences(told))
-    return "\n".join(
-        (
-            "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>roundbatch: how bundles are judged</title>",
-            f"<style>{_STYLE}</style></head><body><h1>How bundles are judged</h1>",
-            f"<p class='faint'>{html.escape(f'{told.provider} {told.model}, by {told.by}')}</p><ul>{listed}</ul>",
-            "<h2>Against single calls</h2><p>Points of 100, with 95 % intervals by lines. <b>excess</b>: how much more often a "
-            "bundle's verdict differs from single answers than these from each other. <b>shift</b>: how much more often it is "
-            f"Essay A. Grey: the margin of {100 * told.margin:g} points.</p>",
-            _forest(rows, told.margin),
-            _arms(told.arms),
-            "<h2>Shift by slot</h2><p>Slots were dealt by chance, so a difference between thirds is the slot's doing.</p>",
-            _forest(thirds, told.margin),
-            _table(("slots", "shift"), [(name, points(found)) for name, found, _ in thirds]),
-            "</body></html>",
-        )
-    )
+    return "\n".join(parts)
+
+
+def _with_code(sentence: str) -> str:
+    """The sentence, with the setting to paste in it set off."""
+    said, colon, line = html.escape(sentence).partition("The setting: ")
+    return f"{said}{colon}<code>{line}</code>" if line else said
+
+
+def _against(arms: Sequence[Arm]) -> list[Row]:
+    def finding(arm: Arm, found: Interval) -> Finding | None:
+        """A bent arm is red in what bends it alone."""
+        return None if arm.finding is Finding.BENT and not found.surely else arm.finding
+
+    excess = [Row(f"{one.way.words}: excess", one.excess, one.excess_at_large, finding(one, one.excess)) for one in arms]
+    return excess + [Row(f"{one.way.words}: shift", one.shift, one.shift_at_large, finding(one, one.shift)) for one in arms]
 
 
 def _arms(arms: Iterable[Arm]) -> str:
-    head = (
-        "bundles of",
-        "pairs",
-        "lines",
-        "unanswered",
-        "excess",
-        "shift",
-        "agreement with a single answer",
-        "kappa",
-        "finding",
-    )
-    return _table(
-        head,
+    return table(
+        ("asked", "finding", "pairs", "bundles", "excess", "shift", "excess, other essays", "shift, other essays"),
         [
             (
-                str(arm.size),
-                str(arm.audits),
-                str(arm.lines),
-                str(arm.missing),
-                points(arm.excess),
-                points(arm.shift),
-                points(arm.agreement, signed=False),
-                f"{arm.kappa:.2f}",
-                arm.finding.words(arm.audits, arm.wanted),
+                arm.way.words,
+                str(arm.finding) if arm.way.size > 1 else "",
+                str(arm.pairs),
+                str(arm.lines) if arm.way.size > 1 else "",
+                *map(points, (arm.excess, arm.shift, arm.excess_at_large, arm.shift_at_large)),
             )
             for arm in arms
         ],
     )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    def cells(tag: str, texts: Sequence[str]) -> str:
-        return "".join(f"<{tag}{_mark(text)}>{html.escape(text)}</{tag}>" for text in texts)
+def _agreement(single: Singles, arms: Iterable[Arm], sent_as: Mapping[Way, dict[str, int]]) -> str:
+    """The first row is what two single answers show of each other."""
+    apart, low, high = single.retest
+    alone = points(Interval(1 - apart, 1 - high, 1 - low), signed=False)
+    return table(
+        (
+            "asked",
+            "agrees with a single answer, of 100",
+            "kappa",
+            "differs when asked again, of 100",
+            "unanswered",
+            "written as",
+        ),
+        [
+            (single.way.words, alone, f"{single.kappa:.2f}", points(single.retest, signed=False), "", ""),
+            *(
+                (
+                    arm.way.words,
+                    points(arm.agreement, signed=False),
+                    f"{arm.kappa:.2f}",
+                    points(arm.retest, signed=False),
+                    str(arm.missing),
+                    ", ".join(f"{layout} ({n})" for layout, n in sent_as.get(arm.way, {}).items()),
+                )
+                for arm in arms
+            ),
+        ],
+    )
 
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f"<table><tr>{cells('th', head)}</tr>{body}</table>"
 
-
-def _mark(text: str) -> str:
-    return {"bent": " class=bent", "shown fine": " class=fine"}.get(text, "")
-
-
-def _forest(rows: Sequence[tuple[str, Interval, Finding | None]], margin: float) -> str:
-    """Each interval as a line with its estimate as a dot, on a common scale of points; what is beyond it is cut off."""
-    most = min(_MOST, max(0.08, *(max(abs(found.low), abs(found.high)) for _, found, _ in rows)))
-    height = _ROW * len(rows) + 30
-
-    def x(value: float) -> float:
-        return _LEFT + 50 + (max(-most, min(most, value)) + most) / (2 * most) * (_WIDTH - _LEFT - 70)
-
-    parts = [
-        f"<svg viewBox='0 0 {_WIDTH} {height}' width='{_WIDTH}' role='img'>",
-        f"<rect x='{x(-margin):.1f}' y='0' width='{x(margin) - x(-margin):.1f}' height='{height - 24}' fill='#eef0f3'/>",
-        f"<line x1='{x(0):.1f}' x2='{x(0):.1f}' y1='0' y2='{height - 24}' stroke='#9aa1ac'/>",
+def _slots(arms: Sequence[Arm], margin: float) -> list[str]:
+    thirds = ("first third", "second third", "last third")
+    seen = [(arm.way.words, arm.slots) for arm in arms if arm.slots is not None]
+    if not seen:
+        return []
+    return [
+        "<h2>Shift by slot</h2><p>Slots were dealt by chance, and each pair was asked in two of them. The plot and the last "
+        "columns compare the same pair in the last third and elsewhere: how much more often it goes to Essay A there.</p>",
+        forest([Row(f"{name}: last third", of.late) for name, of in seen], margin),
+        table(
+            ("asked", *thirds, "last third against others, same pairs", "pairs"),
+            [(name, *map(points, of.shift), points(of.late), str(of.late_pairs)) for name, of in seen],
+        ),
     ]
-    for at, (name, found, finding) in enumerate(rows):
-        y = _ROW * at + _ROW / 2
-        colour = {Finding.BENT: "#b3261e", Finding.FINE: "#1a7f4b"}.get(finding or Finding.NOT_KNOWN, "#2f6fb3")
-        parts += [
-            f"<text x='0' y='{y + 4:.1f}'>{html.escape(name)}</text>",
-            f"<line x1='{x(found.low):.1f}' x2='{x(found.high):.1f}' y1='{y}' y2='{y}' stroke='{colour}' stroke-width='2'/>",
-            f"<circle cx='{x(found.estimate):.1f}' cy='{y}' r='4' fill='{colour}'/>",
-        ]
-    for value in (-most, -margin, 0.0, margin, most):
-        parts.append(f"<text x='{x(value):.1f}' y='{height - 6}' text-anchor='middle'>{100 * value:+.0f}</text>")
-    return "".join((*parts, "</svg>"))
+
+
+def _contrasts(contrasts: Sequence[Contrast], margin: float) -> list[str]:
+    if not contrasts:
+        return []
+    rows = [Row(f"{one.batch.words}: excess", one.excess) for one in contrasts]
+    rows += [Row(f"{one.batch.words}: shift", one.shift) for one in contrasts]
+    return [
+        "<h2>Batch jobs against calls</h2><p>The same pairs in the same bundles, once in a batch job and once by a call: by "
+        "how much excess and shift are higher in the batch job.</p>",
+        forest(rows, margin),
+        table(
+            ("asked", "pairs", "excess", "shift"),
+            [(one.batch.words, str(one.pairs), points(one.excess), points(one.shift)) for one in contrasts],
+        ),
+    ]
+
+
+def _confidences(arms: Iterable[Arm]) -> Iterable[tuple[str, Calibration]]:
+    return ((arm.way.words, arm.confidence) for arm in arms if arm.pairs)
+
+
+def _confidence(of: Sequence[tuple[str, Calibration]]) -> list[str]:
+    states = [f"{confidence}: states {100 * stated(confidence):g}" for confidence in range(1, 6)]
+    return [
+        "<h2>Stated confidence</h2><p>A confidence of 1 states a chance of 50 in 100 that the verdict is right, 5 states 100. "
+        "Up: how often a single answer agrees, with its 95 % interval; across: what is stated. On the dashed line confidence "
+        "fits. In the table: agreements of 100, and of how many verdicts.</p><div class='panels'>",
+        *(reliability(name, one) for name, one in of),
+        "</div>",
+        table(
+            ("asked", "off on average, points (ECE)", "by chance", "too sure by", *states),
+            [
+                (
+                    name,
+                    points(one.error, signed=False),
+                    f"{100 * one.by_chance:.1f}",
+                    f"{100 * one.too_sure:+.1f}",
+                    *(_agreed(one, confidence) for confidence in range(1, 6)),
+                )
+                for name, one in of
+            ],
+        ),
+    ]
+
+
+def _agreed(of: Calibration, confidence: int) -> str:
+    hits, n = of.by_confidence.get(confidence, (0, 0))
+    return f"{100 * hits / n:.0f} of {n}" if n else "–"

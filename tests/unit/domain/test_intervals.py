@@ -1,14 +1,28 @@
 """Intervals: Wilson's beside scipy's, agreement by its definition, clusters and classes taken for what they are."""
 
+import itertools
 import math
 import random
 from statistics import fmean
 
 import pytest
 from scipy.stats import binomtest
+from scipy.stats import t as students
 
 from domain.audited import EXCESS, SHIFT
-from domain.intervals import calibration_error, clustered_interval, kappa, mean_interval, stated, wilson
+from domain.intervals import (
+    Interval,
+    OfPair,
+    at_large,
+    calibration,
+    calibration_error,
+    clustered_interval,
+    kappa,
+    mean_interval,
+    stated,
+    student,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 1), (0, 30), (3, 7), (85, 100), (30, 30), (500, 10_000)])
@@ -85,3 +99,55 @@ def test_calibration_error_is_what_the_classes_are_off() -> None:
         return found.low <= (0.15 * 150 + 0.175 * 160) / 310 <= found.high
 
     assert fmean(holds(seed) for seed in range(400)) == pytest.approx(0.95, abs=0.035)
+
+
+@pytest.mark.parametrize("freedom", [3, 5, 8, 30, 400])
+@pytest.mark.parametrize("level", [0.95, 0.99, 0.995])
+def test_students_quantile_is_scipys(freedom: int, level: float) -> None:
+    assert student(level, freedom) == pytest.approx(students.ppf((1 + level) / 2, freedom), rel=0.02)
+
+
+def test_two_lines_more_are_no_part_of_the_estimate() -> None:
+    agreeing = clustered_interval([(8, 0.0)] * 10, pseudo=0.5)
+    assert agreeing.low < 0 == agreeing.estimate < agreeing.high
+    assert clustered_interval([(8, 4.0)] * 10, pseudo=0.5).estimate == 0.5
+
+
+def test_essays_at_large_are_covered_where_essays_differ_and_not_much_too_wide_where_they_do_not() -> None:
+    pairs = list(itertools.combinations(range(20), 2))
+
+    def at(seed: int, of_essay: float) -> tuple[Interval, Interval]:
+        rng = random.Random(seed)
+        own = [rng.gauss(0, of_essay) for _ in range(20)]
+        made = [OfPair(pair, 2, 2 * (own[pair[0]] + own[pair[1]] + rng.gauss(0, 0.5))) for pair in pairs]
+        by_pairs = clustered_interval((one.audits, one.total) for one in made)
+        return by_pairs, at_large(made, by_pairs)
+
+    differing = [at(seed, 0.15) for seed in range(300)]
+    assert fmean(large.low <= 0 <= large.high for _, large in differing) == pytest.approx(0.94, abs=0.035)
+    assert fmean(here.low <= 0 <= here.high for here, _ in differing) < 0.75
+    alike = [at(seed, 0.0) for seed in range(100)]
+    assert fmean((large.high - large.low) / (here.high - here.low) for here, large in alike) < 1.25
+    assert all(large.low <= here.low and here.high <= large.high for here, large in (*alike, *differing))
+
+
+def test_of_other_essays_nothing_is_known_from_a_few_or_where_one_is_in_every_pair() -> None:
+    here = Interval(0.1, 0.0, 0.2)
+    assert at_large([OfPair((0, 1), 1, 0.0), OfPair((1, 2), 1, 0.5)], here) == Interval(0.1, -1.0, 1.0)
+    assert at_large([OfPair((0, other), 1, 0.0) for other in range(1, 9)], here) == Interval(0.1, -1.0, 1.0)
+    assert at_large([], here) == Interval(0.1, -1.0, 1.0)
+
+
+def test_what_a_fitting_confidence_shows_by_chance_is_told_beside_the_error() -> None:
+    def seen(seed: int, off: float) -> list[tuple[float, bool]]:
+        rng = random.Random(seed)
+        return [(sure, rng.random() < stated(sure) - off) for sure in (1, 2, 3, 4) for _ in range(60)]
+
+    fitting = [calibration(seen(seed, 0.0)) for seed in range(200)]
+    assert fmean(one.error.estimate for one in fitting) == pytest.approx(fmean(one.by_chance for one in fitting), rel=0.1)
+    assert abs(fmean(one.too_sure for one in fitting)) < 0.01
+    off = calibration(seen(1, 0.2))
+    assert off.too_sure == pytest.approx(0.2, abs=0.06)
+    assert off.error.low > off.by_chance
+    assert off.by_confidence.keys() == {1, 2, 3, 4}
+    assert calibration([]).error[1:] == (0.0, 1.0)
