@@ -92,6 +92,11 @@ async def test_the_page_shows_the_queue_as_a_person_wants_to_see_it(page: str, t
         "openai gpt-7",
         "outbox silent for 75 s",
         "3 work records",
+        "Judges, by audits that cost $0.26 in 30 days",
+        '<span class="bad" title="shift">bent</span>',
+        '<span>+4.1<span class="soft small"> (+2.2 to +6.0)</span></span>',
+        '<span class="mild">at most 8</span>',
+        "not known yet (140 of about 246)",
         "&lt;img src=x onerror=document.title='hit'&gt;",
     ):
         assert shown in body, shown
@@ -99,7 +104,7 @@ async def test_the_page_shows_the_queue_as_a_person_wants_to_see_it(page: str, t
     assert "<title>roundbatch</title>" in dom
     assert "src=" not in body.replace("&lt;img src=x", "")  # nothing is loaded from anywhere
     tables = re.findall("<table.*?</table>", body)
-    assert len(tables) == 2
+    assert len(tables) == 3
     for table in tables:
         heads = re.findall("<th [^>]*>", table)
         assert heads
@@ -121,6 +126,7 @@ async def on_a_phone() -> AsyncIterator[str]:
         state = json.loads(encode(told(task)))
         state["jobs"]["shown"][0] |= {"round": "cj:" + "0123456789abcdef" * 12, "model": "m" * 120, "attempt": 3}
         state["rounds"]["shown"][0] |= {"round": "r" * 200}
+        state["judges"]["models"][0]["model"] = "j" * 120
         state["money"]["accounts"][1]["message"] = "https://example.org/" + "x" * 200
         return web.json_response(state)
 
