@@ -5,18 +5,20 @@ chance, a difference between them is the slot's doing.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from domain.answer import MOST_IN_BUNDLE
 from domain.ranking import Fit, Verdict
 
-THIRDS = 3
+THIRDS: Final = 3
 CLASSES: Final = ((1, "1"), (8, "2-8"), (16, "9-16"), (MOST_IN_BUNDLE, "17-64"))
 """The most comparisons in a line of each bundle class, and its name."""
-LETTERS = 6
+LETTERS: Final = 6
 """Verdicts of a line from which their being all one letter tells anything."""
+UNLIKELY: Final = 1e-4
+"""A line of one letter is listed where the fit gives it less chance than this."""
 
 
 def third(slot: int, size: int) -> int:
@@ -123,6 +125,13 @@ def chance_of_one_letter(chances: Sequence[float]) -> float:
 def is_one_letter(line: Sequence[Verdict]) -> bool:
     """Whether a line has `LETTERS` verdicts or more, which are all the same letter."""
     return len(line) >= LETTERS and len({verdict.a_won for verdict in line}) == 1
+
+
+def unlikely_lines(fitted: Fit, lines: Iterable[Sequence[Verdict]]) -> Iterator[int]:
+    """The places of one-letter lines to which the fit gives a chance below `UNLIKELY`."""
+    for place, line in enumerate(lines):
+        if is_one_letter(line) and chance_of_one_letter([fitted.chance_of_a(v.a, v.b) for v in line]) < UNLIKELY:
+            yield place
 
 
 def one_letter_lines(fitted: Fit, lines: Iterable[Sequence[Verdict]]) -> OneLetter:

@@ -13,6 +13,7 @@ from domain.resolved import Resolved
 _LONGEST_BATCH = 64
 # preferred_bundle_size is the size of the round, but never above this: at 64 the size is unknown (docs/contract.md#requests).
 HINT_CAP = 64
+OWN = "own"  # begins the key of a round of a request that names no batch
 ALONE = 1
 SUSPECTS_OF_B = 8  # so many bits above those of Essay A
 
@@ -110,7 +111,7 @@ def round_key(metadata: Mapping[str, Any], member: Member) -> str:
         batch = metadata.get(name)
         if isinstance(batch, str | int) and str(batch):
             return f"{name.removesuffix('_batch_id')}:{batch}:{number}"
-    return f"own:{member.offset}:{member.position}"
+    return f"{OWN}:{member.offset}:{member.position}"
 
 
 def is_of_batch(key: str, batch: str) -> bool:
@@ -119,8 +120,8 @@ def is_of_batch(key: str, batch: str) -> bool:
 
 
 def batch_key(key: str) -> str:
-    """The key of a round without its iteration: that of its batch."""
-    return key.rpartition(":")[0]
+    """The key of a round without its iteration: that of its batch. OWN where it has none."""
+    return OWN if key.startswith(f"{OWN}:") else key.rpartition(":")[0]
 
 
 def iteration(metadata: Mapping[str, Any]) -> int:

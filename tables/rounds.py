@@ -15,7 +15,7 @@ from typing import Any
 
 from domain.comparison import Member
 from domain.partition.history import Known
-from domain.rounds import COUNTED, Brought, RoundEntry
+from domain.rounds import COUNTED, Brought, RoundEntry, batch_key
 from tables.acknowledged import AcknowledgedTable
 from tables.codec import Codec
 from tables.index import Get, Row, number, number_at
@@ -28,9 +28,14 @@ _SHA256_BYTES = 32
 
 
 def key(partition: int, entry: RoundEntry) -> bytes:
-    """The entry's key. The piece comes after a dot and not after a slash, for a round's key may hold a slash."""
-    piece = f".{entry.piece}" if entry.piece else ""
-    return f"{partition}/{entry.round_key}/{entry.offset}{piece}".encode()
+    """The entry's key."""
+    return _key(partition, entry.round_key, entry.offset, entry.piece)
+
+
+def _key(partition: int, round_key: str, offset: int, piece: int) -> bytes:
+    """The piece comes after a dot and not after a slash, for a round's key may hold a slash."""
+    numbered = f".{piece}" if piece else ""
+    return f"{partition}/{round_key}/{offset}{numbered}".encode()
 
 
 def put_once(table: AcknowledgedTable, partition: int, judged: RoundEntry) -> "tuple[RoundEntry, asyncio.Future[Any]]":
@@ -118,6 +123,16 @@ def brought(table: AcknowledgedTable, partition: int, round_key: str, before: in
     # Of another length is the row of another round, whose key has this one's and a zero byte in it.
     whole = ((name, told) for name, told in rows if len(name) == len(begin) + _ROUND_PLACE.size)
     return [Brought(*_ROUND_PLACE.unpack_from(name, len(begin)), *_BROUGHT.unpack(told)) for name, told in whole]
+
+
+def keys_of_batch(table: AcknowledgedTable, partition: int, batch: str) -> list[bytes]:
+    """The keys of the entries of all rounds of a batch (domain.rounds.batch_key), by round."""
+    found = []
+    for row, _ in table.rows(partition, b"r" + batch.encode() + b":", b"r" + batch.encode() + b";"):
+        round_key = row[1 : -_ROUND_PLACE.size - 1].decode()
+        if batch_key(round_key) == batch:  # an id may hold a colon
+            found.append(_key(partition, round_key, *_ROUND_PLACE.unpack_from(row, len(row) - _ROUND_PLACE.size)))
+    return found
 
 
 def count(table: AcknowledgedTable, partition: int, since_ms: int) -> int:

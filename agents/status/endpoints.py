@@ -1,4 +1,4 @@
-"""The worker's own HTTP endpoints: its page at /, /status, /healthz, /readyz, /metrics, /jobs."""
+"""The worker's own HTTP endpoints: its page at /, /status, /healthz, /readyz, /metrics, /jobs, /rankings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from streams.system_words import system_words
 from streams.wire.status.encode import encode
 from streams.wire.status.open_jobs import OpenJobs
+from streams.wire.status.rankings import Rankings
 from streams.wire.status.told import Status
 
 log = structlog.get_logger()
@@ -30,7 +31,7 @@ class EndpointsUnavailable(Exception):
 
 
 class Tells(Protocol):
-    """What the endpoints ask at each request: `agents.status.worker_status.WorkerStatus`. It must answer at once."""
+    """What the endpoints ask at each request: `agents.status.worker_status.WorkerStatus`. All but rankings come at once."""
 
     def not_ready(self) -> Sequence[str]:
         """What is not ready, a line each (`partition 3: catching up`); empty means ready."""
@@ -40,6 +41,9 @@ class Tells(Protocol):
 
     def jobs(self) -> OpenJobs:
         """For /jobs."""
+
+    async def rankings(self) -> Rankings:
+        """For /rankings; it may take seconds, in which the event loop goes on."""
 
 
 class Endpoints:
@@ -67,6 +71,7 @@ class Endpoints:
                 web.get("/readyz", self._readyz),
                 web.get("/metrics", self._metrics),
                 web.get("/jobs", self._jobs),
+                web.get("/rankings", self._rankings),
             ],
         )
         # Signals are the worker's; a scraper that hangs must not hold up the stop.
@@ -109,6 +114,9 @@ class Endpoints:
 
     async def _jobs(self, _: web.Request) -> web.Response:
         return web.json_response(self._worker.jobs(), dumps=encode)
+
+    async def _rankings(self, _: web.Request) -> web.Response:
+        return web.json_response(await self._worker.rankings(), dumps=encode)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

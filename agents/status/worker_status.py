@@ -24,6 +24,7 @@ from agents.status.money_gauges import MoneyCollector
 from agents.status.process_gauges import FailStopCollector, LoopCollector, StateCollector
 from agents.status.queue_gauges import QueueCollector
 from agents.status.queue_snapshot import QueueSnapshot
+from agents.status.rankings import OpenRankings
 from agents.windows.judges import Judges
 from domain.auditing import AuditBook
 from providers.account import Account
@@ -32,6 +33,7 @@ from settings.settings import Settings
 from streams.clock import Clock
 from streams.wire.status.money import MoneyStatus
 from streams.wire.status.open_jobs import OpenJobs
+from streams.wire.status.rankings import Rankings
 from streams.wire.status.told import Status
 from tables.view import Tables
 
@@ -61,6 +63,7 @@ class WorkerStatus:
         self._started_s = clock.running_s()
         self._stop = stop
         self._starting, self._topics, self._judges = observed.starting, observed.topics, observed.judges
+        self._rankings: OpenRankings | None = None  # from when there are tables
 
     @property
     def lived_s(self) -> float:
@@ -69,6 +72,7 @@ class WorkerStatus:
 
     def register(self, tables: Tables, failstops: Callable[[float], FailStops]) -> None:
         """Offer all metrics. `failstops` is called with the seconds that the process has lived."""
+        self._rankings = OpenRankings(self._views, tables, self._clock)
         self._metrics.expect(self._settings.configured_providers)
         self._views.missing_records.on_removed = lambda topic, offsets: self._metrics.topics.removed_unread(
             self._word(topic), offsets
@@ -98,6 +102,10 @@ class WorkerStatus:
     def jobs(self) -> OpenJobs:
         """What /jobs shows."""
         return job_listing.listing(self._views, self._attempts, self._worker_run, self._clock.now_ms())
+
+    async def rankings(self) -> Rankings:
+        """What /rankings shows: this alone walks what is pending, some at a time."""
+        return Rankings(self._clock.now_ms(), 0, []) if self._rankings is None else await self._rankings.told()
 
     def status(self) -> Status:
         """What /status tells the page."""

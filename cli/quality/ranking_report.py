@@ -9,15 +9,13 @@ from typing import Final
 from cli.quality.answers import Answered
 from cli.quality.batch_topics import Batch
 from domain import ranking
-from domain.census import OneLetter, Placed, SlotEffect, Slots, chance_of_one_letter, is_one_letter, one_letter_lines, third
+from domain.census import OneLetter, Placed, SlotEffect, Slots, one_letter_lines, third, unlikely_lines
 from domain.intervals import Interval, wilson
 from domain.ranking import Fit, Reliability, Verdict
 from domain.ranking_checks import BOOTSTRAPS, Coverage, Triads, adaptive, beyond_usual, coverage, triads
 
 WANTED: Final = 10
 """Comparisons of an essay from which a ranking can be used: reliability is then some 0.73."""
-UNLIKELY: Final = 1e-4
-"""A line of one letter is listed where the fit gives it less chance than this."""
 _BOOTSTRAP_COMPARISONS: Final = 60_000
 """So many comparisons are drawn and fitted again in all; 200 rounds of 288, some 1 to 2 s."""
 
@@ -147,10 +145,9 @@ def _lines(bundled: Iterable[tuple[Answered, Verdict]]) -> list[list[Verdict]]:
     return list(lines.values())
 
 
-def _unlikely(lines: Iterable[list[Verdict]], fitted: Fit, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    for line in lines:
-        if is_one_letter(line) and chance_of_one_letter([fitted.chance_of_a(v.a, v.b) for v in line]) < UNLIKELY:
-            yield tuple(sorted({names[essay] for v in line for essay in (v.a, v.b)}))
+def _unlikely(lines: Sequence[list[Verdict]], fitted: Fit, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    for place in unlikely_lines(fitted, lines):
+        yield tuple(sorted({names[essay] for v in lines[place] for essay in (v.a, v.b)}))
 
 
 def _sent(answered: Sequence[Answered]) -> Iterator[Sent]:

@@ -1,6 +1,7 @@
 """How the comparisons of each round have ended so far, until none of the round is pending."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 
 class RoundTallies:
@@ -15,6 +16,11 @@ class RoundTallies:
     def open_count(self) -> int:
         """The rounds with pending comparisons."""
         return len(self._open)
+
+    @property
+    def open_rounds(self) -> Iterable[str]:
+        """Their keys, oldest first; not to be kept beyond this turn of the event loop."""
+        return self._open
 
     def gather(self, round_key: str) -> bool:
         """Note one more pending comparison. Returns whether it is the only one of its round."""

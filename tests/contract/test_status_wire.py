@@ -1,4 +1,4 @@
-"""What stands in JSON at /status and /jobs, and what `watch --json` and `jobs --json` print: other programs read it.
+"""What stands in JSON at /status, /jobs and /rankings, and what `watch --json` and `jobs --json` print: other programs read it.
 
 The files of `status/` hold it as it was told before; a field that is added is added there by hand.
 """
@@ -60,7 +60,7 @@ def worker(answers: dict[str, str]) -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize("path", ["status", "jobs"])
+@pytest.mark.parametrize("path", ["status", "jobs", "rankings"])
 async def test_what_a_worker_tells(path: str) -> None:
     task = asyncio.current_task()
     endpoints = Endpoints("127.0.0.1", 0, CollectorRegistry(), Teller(told(task), listed(task)))

@@ -22,6 +22,7 @@ from streams.wire.status.money import (
     WaitingForMoney,
 )
 from streams.wire.status.open_jobs import OpenJobs
+from streams.wire.status.rankings import BatchRanking, Rankings, UnlikelyLine
 from streams.wire.status.told import Status
 from tables.view import PartitionView, ReadProgress
 from tests.model.values import attempt, members, plan
@@ -152,6 +153,30 @@ def told(task: "asyncio.Task[Any] | None" = None) -> Status:
     )
 
 
+def ranked() -> Rankings:
+    """Two open batches: one with all that can be odd about it, and one of which nothing is answered."""
+    odd = BatchRanking(
+        batch=f"cj:{EVIL}",
+        partition=0,
+        asked=288,
+        answered=240,
+        failed=2,
+        unseen=6,
+        essays=24,
+        least=9,
+        mean=19.5,
+        groups=2,
+        reliability=0.8214,
+        upper_bound=True,
+        order_points=-0.0312,
+        order_surely=True,
+        suspects=1,
+        unlikely_lines=[UnlikelyLine("rb-0-7-abc-0", 3, 8)],
+    )
+    begun = BatchRanking("cj:139", 1, 12, 0, 0, 0, 0, 0, 0.0, 0, None, False, None, False, 0, [])
+    return Rankings(NOW_MS, 2, [odd, begun])
+
+
 class Teller:
     """A worker that tells this, as far as its endpoints ask it."""
 
@@ -170,3 +195,7 @@ class Teller:
     def jobs(self) -> OpenJobs:
         """Of /jobs."""
         return self._jobs
+
+    async def rankings(self) -> Rankings:
+        """Of /rankings."""
+        return ranked()

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from agents.status.endpoints import PAGE, Endpoints
 from streams.wire.status.encode import encode
-from tests.harness.status_example import Teller, told
+from tests.harness.status_example import Teller, ranked, told
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # A browser's window is 500 px wide at least: a frame can be as narrow as a phone, and its sizes can be asked from around it.
@@ -24,7 +24,7 @@ AROUND = """<!doctype html><iframe src="/" style="width: 390px; height: 6000px; 
 <pre id="measured"></pre><script>
 const asked = setInterval(() => {
   const inner = document.querySelector("iframe").contentDocument, root = inner.documentElement;
-  if (!inner.querySelector("#jobs td, #jobs .empty")) return;
+  if (!inner.querySelector("#jobs td, #jobs .empty") || !inner.querySelector("#rankings td, #rankings .empty")) return;
   clearInterval(asked);
   const seen = [...inner.querySelectorAll("main *")].filter(one => !one.closest("thead"));
   const style = one => inner.defaultView.getComputedStyle(one);
@@ -97,6 +97,11 @@ async def test_the_page_shows_the_queue_as_a_person_wants_to_see_it(page: str, t
         '<span>+4.1<span class="soft small"> (+2.2 to +6.0)</span></span>',
         '<span class="mild">at most 8</span>',
         "not known yet (140 of about 246)",
+        "Rankings of <b>2</b> open batches",
+        "19.5, 9 at least",
+        "at most 0.82",
+        '<span class="mild">−3.1 points, surely</span>',
+        "2 groups that never met, 1 essay speaks to the judge, 1 bundle is of one letter, 6 answers not counted, 2 ended",
         "&lt;img src=x onerror=document.title='hit'&gt;",
     ):
         assert shown in body, shown
@@ -110,7 +115,7 @@ async def test_the_page_shows_the_queue_as_a_person_wants_to_see_it(page: str, t
         assert heads
         assert all('scope="col"' in head or 'scope="row"' in head for head in heads)
     bars = re.findall('<div class="bar"[^>]*>', body)
-    assert len(bars) == 10
+    assert len(bars) == 12
     assert all('role="meter" aria-label="' in one and 'aria-valuetext="' in one for one in bars)
     assert 'aria-label="gpt-6-luna input tokens left"' in body
     assert 'aria-valuetext="1,200 of 40,000, nearly used up"' in body
@@ -130,6 +135,11 @@ async def on_a_phone() -> AsyncIterator[str]:
         state["money"]["accounts"][1]["message"] = "https://example.org/" + "x" * 200
         return web.json_response(state)
 
+    async def rankings(_: web.Request) -> web.Response:
+        state = json.loads(encode(ranked()))
+        state["shown"][0] |= {"batch": "cj:" + "0123456789abcdef" * 12}
+        return web.json_response(state)
+
     async def around(_: web.Request) -> web.Response:
         return web.Response(text=AROUND, content_type="text/html")
 
@@ -137,7 +147,9 @@ async def on_a_phone() -> AsyncIterator[str]:
         return web.Response(body=PAGE.read_bytes(), content_type="text/html")
 
     app = web.Application()
-    app.add_routes([web.get("/", itself), web.get("/status", status), web.get("/around", around)])
+    app.add_routes(
+        [web.get("/", itself), web.get("/status", status), web.get("/rankings", rankings), web.get("/around", around)]
+    )
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

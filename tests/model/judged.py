@@ -13,7 +13,7 @@ from simulator.comparisons import read_comparisons
 from simulator.judge import Verdict
 from simulator.judging import Judge
 from simulator.traits import JudgeTraits
-from streams.wire.request_events import round_event
+from streams.wire.request_events import round_event, single_event
 from tests.model.provider import ModelProvider
 from tests.model.world import CALLBACK, World
 
@@ -54,7 +54,8 @@ class JudgedWorld(World):
     def __init__(self, texts: Mapping[str, str], **traits: float) -> None:
         super().__init__()
         self.texts = texts
-        self.pairs = list(itertools.combinations(texts, 2))
+        pairs = itertools.combinations(enumerate(texts), 2)
+        self.pairs = [(a, b) if (i + j) % 2 else (b, a) for (i, a), (j, b) in pairs]  # each essay is A and B equally often
         self.provider = JudgingProvider(self.provider_name, Judge(5, JudgeTraits(judge_slope=6.0, **traits)))
 
     @classmethod
@@ -62,14 +63,20 @@ class JudgedWorld(World):
         """As World's, with bundles."""
         return super().settings(**{"llm_batching_strategy": "serial_bundle", **fields})
 
-    def ask(self, batch: str = "1") -> None:
+    def ask(self, batch: str = "1", *, iteration: int = 0) -> None:
         """Send all pairs in one round record."""
-        bodies = [self._pair_body(a, b, batch) for a, b in self.pairs]
+        bodies = [self._pair_body(a, b, batch, iteration) for a, b in self.pairs]
         self.log.append(self.settings().request_topic, round_event(bodies))
 
-    def _pair_body(self, a: str, b: str, batch: str) -> dict[str, Any]:
+    def ask_one(self, a: str, b: str, *, iteration: int, batch: str = "1") -> None:
+        """Send one pair by itself, as a part of a round of several; so its window stays open for a while."""
+        body = self._pair_body(a, b, batch, iteration)
+        body["metadata"] |= {"preferred_bundle_size": 8}
+        self.log.append(self.settings().request_topic, single_event(body))
+
+    def _pair_body(self, a: str, b: str, batch: str, iteration: int) -> dict[str, Any]:
         name = f"{a} {b}"
-        correlation_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{batch} {name}"))
+        correlation_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{batch} {iteration} {name}"))
         self.names[correlation_id] = name
         blocks = [
             STATIC,
@@ -85,7 +92,7 @@ class JudgedWorld(World):
             ],
             "callback_topic": CALLBACK,
             "correlation_id": correlation_id,
-            "metadata": {"essay_a_id": a, "essay_b_id": b, "cj_batch_id": batch},
+            "metadata": {"essay_a_id": a, "essay_b_id": b, "cj_batch_id": batch, "comparison_iteration": iteration},
         }
 
     @property

@@ -127,6 +127,18 @@ async def test_what_is_asked_of_the_rows(tables: Tables) -> None:
     assert (payments.since(0), payments.since(1_800_000), dict(payments.by_batch())) == (15.0, 14.0, {"x": 11.0})
 
 
+async def test_the_entries_of_a_batch_are_those_of_all_its_rounds_and_of_no_other_batch(tables: Tables) -> None:
+    for offset, round_key in enumerate(("cj:1:1", "cj:1:x:0", "cj:10:0", "bos:1:0"), 400):
+        rounds.put_once(tables.rounds, 0, entry(offset, f"id-{offset}", round_key=round_key))
+    keys = rounds.keys_of_batch(tables.rounds, 0, "cj:1")
+    found = [rounds.CODEC.decode(tables.rounds.find(0, key) or b"") for key in keys]
+    assert sorted((one.round_key, one.offset) for one in found) == [
+        *(("cj:1:0", offset) for offset in (3, 256, 300)),
+        ("cj:1:0\0x", 256),
+        ("cj:1:1", 400),
+    ]
+
+
 async def test_rows_are_no_entries(tables: Tables) -> None:
     assert [tables.rounds.size_of(0), tables.jobs.size_of(0), tables.outcomes.size_of(0)] == [4, 4, 3]
     assert all(key.startswith(b"0/") for name in INDEXED for key, _ in getattr(tables, name).entries(0))
