@@ -12,26 +12,18 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from domain.answer import MOST_IN_BUNDLE
 from domain.audited import POSITION, Audited, count
-from domain.census import third
+from domain.census import CLASSES, bundle_class, third
 from domain.comparison import Member
 from domain.job import Form, Job, Layout
 from domain.partition.payments import QUARTER_MS
 
 DAY_MS: Final = 86_400_000
-CLASSES: Final = ((1, "1"), (8, "2-8"), (16, "9-16"), (MOST_IN_BUNDLE, "17-64"))
-"""The most comparisons in a line of each bundle class, and its name."""
 NEVER_CAME_DAYS: Final = 3
 """Days after which an audit that is not complete counts as missing: every batch has expired by then."""
 NEVER_CAME: Final = "never_came"
 NOT_DELIVERED: Final = "not_delivered"
 MODELS_DIFFER: Final = "models_differ"
-
-
-def bundle_class(size: int) -> str:
-    """The bundle class of a line of so many comparisons."""
-    return next(name for most, name in CLASSES if size <= most)
 
 
 # -- facts ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-from domain.census import LETTERS, bundle_class
 from domain.rounds import Standing
 from tables import outcomes, rounds
 from tests.model.judged import JudgedWorld
@@ -74,8 +73,3 @@ async def test_the_tables_keep_who_was_compared_and_who_won() -> None:
     won = {world.pairs[ending.member.position]: ending.a_won for ending in endings}
     assert won == {tuple(name.split()): winner == "Essay A" for name, winner in world.winners.items()}
     await world.stop()
-
-
-def test_bundle_classes() -> None:
-    assert [bundle_class(size) for size in (1, 2, 8, 9, 16, 17, 64)] == ["1", "2-8", "2-8", "9-16", "9-16", "17-64", "17-64"]
-    assert LETTERS == 6

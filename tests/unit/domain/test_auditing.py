@@ -20,7 +20,6 @@ from domain.auditing import (
     Facts,
     ShadowReply,
     Watched,
-    bundle_class,
     measured,
     watched,
 )
@@ -157,7 +156,3 @@ def test_the_audited_members_of_a_job_are_told_with_the_place_in_their_line() ->
         Watched(of[4], "openai", "model", "batch_api", 1, 0, "verbatim", 2),
     )
     assert watched(Job("j", 1, 2, plan(of))) == ()
-
-
-def test_bundle_classes() -> None:
-    assert [bundle_class(size) for size in (1, 2, 8, 9, 16, 17, 64)] == ["1", "2-8", "2-8", "9-16", "9-16", "17-64", "17-64"]

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from domain.census import Deviation, Placed, Slots, chance_of_one_letter, one_letter_lines, third
+from domain.census import Deviation, Placed, Slots, bundle_class, chance_of_one_letter, one_letter_lines, third
 from domain.ranking import Fit, Verdict
 
 LEVEL = Fit((0.0,) * 6, (0.0,) * 6, 0.0, math.nan)
@@ -17,6 +17,10 @@ def test_thirds_of_lines() -> None:
     assert [third(slot, 8) for slot in range(8)] == [0, 0, 0, 1, 1, 1, 2, 2]
     assert [third(slot, 2) for slot in range(2)] == [0, 1]
     assert third(0, 1) == 0
+
+
+def test_bundle_classes() -> None:
+    assert [bundle_class(size) for size in (1, 2, 8, 9, 16, 17, 64)] == ["1", "2-8", "2-8", "9-16", "9-16", "17-64", "17-64"]
 
 
 def placed(seed: int, shift: float, turned: float, count: int = 3_000) -> list[Placed]:
