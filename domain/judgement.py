@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from domain.audited import EXCESS, MEASURES, POSITION, SHIFT, Measure
-from domain.auditing import CLASSES, Cell, Complete, measured
+from domain.auditing import Cell, Complete, measured
+from domain.census import CLASSES
 from domain.evidence import STARTS, Finding, Standing, alarm_threshold, log_alarm, standing
 from domain.intervals import Interval, mean_interval, wilson
 

@@ -109,7 +109,7 @@ async def test_the_page_shows_the_queue_as_a_person_wants_to_see_it(page: str, t
     assert "<title>roundbatch</title>" in dom
     assert "src=" not in body.replace("&lt;img src=x", "")  # nothing is loaded from anywhere
     tables = re.findall("<table.*?</table>", body)
-    assert len(tables) == 3
+    assert len(tables) == 4
     for table in tables:
         heads = re.findall("<th [^>]*>", table)
         assert heads
