@@ -29,6 +29,7 @@ from tests.harness.worker import WorkerProcess
 OUT = Path("build/large_window.json")
 PROMPT_BYTES = 4_096
 RECORD_COMPARISONS = 100  # of 8.6 KB each: the prompt is in it twice
+RECORD_ESSAYS = 20  # each is in ten comparisons of its record
 SMALL_ROUND = 6
 SMALL_EVERY_S = 0.25
 IDLE_ROUNDS = 100
@@ -158,8 +159,15 @@ def _send_window(deployed: Deployment, arguments: argparse.Namespace, *, per_s: 
     began_s = time.monotonic()
     for start in range(0, arguments.comparisons, RECORD_COMPARISONS):
         size = min(RECORD_COMPARISONS, arguments.comparisons - start)
+        essays = [uuid.uuid4() for _ in range(RECORD_ESSAYS)]
         bodies = [
-            deployed.body(arguments.provider, batch=f"night-{start}", prompt_bytes=PROMPT_BYTES - 400) for _ in range(size)
+            deployed.body(
+                arguments.provider,
+                batch=f"night-{start}",
+                prompt_bytes=PROMPT_BYTES - 400,
+                essays=(essays[place % RECORD_ESSAYS], essays[(place + 1 + place // RECORD_ESSAYS) % RECORD_ESSAYS]),
+            )
+            for place in range(size)
         ]
         if per_s:
             time.sleep(max(0.0, began_s + start / per_s - time.monotonic()))

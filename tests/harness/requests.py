@@ -18,10 +18,14 @@ def body(
     mode: str | None = None,
     prompt_bytes: int = 0,
     model: str | None = None,
+    essays: tuple[uuid.UUID, uuid.UUID] | None = None,
     **metadata: Any,
 ) -> dict[str, Any]:
-    """One comparison with a prompt of its own; `marker` goes into essay A (the simulator's content faults, `[sim:400]`)."""
-    first, second = uuid.uuid4(), uuid.uuid4()
+    """One comparison, of essays of its own if none are given; `marker` goes into essay A.
+
+    (It names a fault of the simulator's, `[sim:400]`.)
+    """
+    first, second = essays or (uuid.uuid4(), uuid.uuid4())
     padding = "lorem ipsum " * (prompt_bytes // 24)
     blocks = [
         "**Student Assignment:**\nWrite an article.",
