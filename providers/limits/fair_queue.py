@@ -24,6 +24,7 @@ class FairQueue(Generic[T]):
         self._queues: dict[str, list[tuple[float, int, _Round[T]]]] = {}  # by model: heaps
         self._rounds: dict[tuple[str, str], _Round[T]] = {}
         self._finish: dict[tuple[str, str], float] = {}  # of rounds that have nothing waiting, while it lies ahead
+        self._most_finished = 64
         self._now = 0.0
         self._sequence = 0
         self._size = 0
@@ -58,7 +59,9 @@ class FairQueue(Generic[T]):
         start, _, round_ = heapq.heappop(self._queues[model])
         item, cost = round_.waiting.popleft()
         self._size -= 1
-        self._now = max(self._now, start)
+        # By what each of the rounds that wait has been granted on average. By `start` alone it stood still while rounds of one
+        # call came and went: all of them were remembered, and went before a large round for as long as they came.
+        self._now = max(self._now + cost / len(self._rounds), start)
         round_.start = start + cost
         if round_.waiting:
             self._enter(round_)
@@ -86,6 +89,10 @@ class FairQueue(Generic[T]):
         del self._rounds[round_.key]
         if not self._queues[model]:
             del self._queues[model]
+        if not self._rounds:
+            self._finish.clear()  # nothing waits, so nobody was before anybody
+            return
         self._finish[round_.key] = round_.start
-        if len(self._finish) > 4 * len(self._rounds) + 64:
+        if len(self._finish) > self._most_finished:
             self._finish = {key: finish for key, finish in self._finish.items() if finish > self._now}
+            self._most_finished = 2 * len(self._finish) + 64

@@ -72,6 +72,27 @@ def test_turns_go_by_cost_and_a_round_that_comes_later_is_not_behind() -> None:
     assert len(queue) == 1
 
 
+def test_rounds_of_one_call_that_never_end_do_not_keep_a_large_one_waiting_and_are_forgotten() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for place in range(20):
+        queue.push("m", "large", f"large {place}", 10.0)
+    queue.push("m", "round 0", "one", 10.0)
+    of_large = 0
+    for number in range(1, 2_000):
+        of_large += queue.pop("m").startswith("large")
+        queue.push("m", f"round {number}", "one", 10.0)  # whatever is taken, another round comes
+        assert len(queue._finish) <= 200
+    assert of_large == 20
+
+
+def test_nothing_is_remembered_once_nothing_waits() -> None:
+    queue: FairQueue[int] = FairQueue()
+    for number in range(500):
+        queue.push("m", f"round {number}", number, 1.0)
+        assert queue.pop("m") == number
+    assert not queue._finish
+
+
 def test_an_item_is_taken_out_wherever_it_stands() -> None:
     queue: FairQueue[str] = FairQueue()
     for name in ("a", "b", "c"):
