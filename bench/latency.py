@@ -4,12 +4,13 @@
 
 One worker on a real Kafka with an instant provider; writes build/bench-latency.json. Two kinds of requests, each by itself:
 single records under per_request (a call each), and round records of 12 under per_round (a batch each). Each is sent at two
-rates: idle (four records a second) and at half load, which is half of what bench.throughput measured (build/bench.json). A
+rates: idle (four records a second) and at half load, which is half of what the worker does with a burst of them. A
 request comes at its record's append time and an event at its own, both stamped by the broker in whole milliseconds.
 """
 
 import argparse
 import json
+import math
 import os
 import signal
 import subprocess
@@ -25,7 +26,6 @@ from typing import Any
 from confluent_kafka import Producer
 
 from bench import load
-from bench.figures import OUT as THROUGHPUT
 from bench.figures import latencies
 from bench.measured_worker import Topics, environment
 from bench.processes import is_ready
@@ -43,16 +43,16 @@ OUT = Path("build/bench-latency.json")
 PARTITIONS = 4
 IDLE_PER_S = 4.0  # records
 WARM_S = 5.0
+BURST = 6_000  # comparisons
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How comparisons are sent and asked; `throughput` is the kind of bench.throughput whose half is the half load."""
+    """How comparisons are sent and asked."""
 
     name: str
     strategy: str
     size: int  # comparisons a record
-    throughput: str
 
     def record(self, number: int, callback_topic: str) -> tuple[list[dict[str, Any]], bytes]:
         """The comparisons of the record with this number, and its bytes."""
@@ -60,32 +60,24 @@ class Kind:
         return bodies, single_event(bodies[0]) if self.size == 1 else round_event(bodies)
 
 
-KINDS = (Kind("calls", "per_request", 1, "singles"), Kind("rounds", "per_round", load.ROUND_SIZE, "rounds"))
+KINDS = (Kind("calls", "per_request", 1), Kind("rounds", "per_round", load.ROUND_SIZE))
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Measure, print the figures, write them."""
-    half = _half_loads()
     figures: dict[str, Any] = {"measured": time.strftime("%Y-%m-%d")}
     with running_kafka(lasting=True) as bootstrap, tempfile.TemporaryDirectory() as folder:
         for kind in KINDS:
             run = _Run(bootstrap, kind, Path(folder) / kind.name)
-            for load_name, per_s in (("idle", IDLE_PER_S), ("half_load", half[kind.throughput] / kind.size)):
-                run.send(load_name, per_s, arguments.seconds)
+            run.send("idle", IDLE_PER_S, arguments.seconds)
+            per_s = run.send_burst()
+            run.send("half_load", per_s / 2, arguments.seconds)
+            figures[f"{kind.name}_a_second"] = round(per_s * kind.size)
             for load_name, found in run.figures().items():
                 figures[f"{kind.name}_{load_name}"] = found
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(figures, indent=1) + "\n")
     sys.stdout.write(json.dumps(figures, indent=1) + f"\nwritten to {OUT}\n")
-
-
-def _half_loads() -> dict[str, float]:
-    """Half of the comparisons a second that bench.throughput measured, by its kinds."""
-    try:
-        measured = json.loads(THROUGHPUT.read_text())["per_s"]
-    except FileNotFoundError:
-        sys.exit(f"{THROUGHPUT} is not there: run python -m bench.throughput first, which says what half of the load is")
-    return {name: measured[name]["median"] / 2 for name in ("rounds", "singles")}
 
 
 class _Run:
@@ -119,8 +111,17 @@ class _Run:
 
     def send(self, load_name: str, per_s: float, seconds: float) -> None:
         """Send records at this rate for so long, and wait until all are answered."""
+        self._send(load_name, per_s, round(per_s * seconds))
+
+    def send_burst(self) -> float:
+        """Send many comparisons at once; how many records a second are answered, from the first one on."""
+        began_s, records = time.monotonic(), BURST // self._kind.size
+        self._send("burst", math.inf, records)
+        return records / (time.monotonic() - began_s)
+
+    def _send(self, load_name: str, per_s: float, records: int) -> None:
         began_s = time.monotonic()
-        for place in range(round(per_s * seconds)):
+        for place in range(records):
             time.sleep(max(0.0, began_s + place / per_s - time.monotonic()))
             bodies, value = self._kind.record(self._sent, self._topics.results)
             for body in bodies:
@@ -149,7 +150,9 @@ class _Run:
             times["to_door"].append(came_s - requested[correlation_id] - 0.0005)
             times["to_event"].append(event_s + 0.0005 - there_s)
         return {
-            name: {way: latencies(values) for way, values in times.items()} for name, times in found.items() if name != "warm"
+            name: {way: latencies(values) for way, values in times.items()}
+            for name, times in found.items()
+            if name not in ("warm", "burst")
         }
 
     def _stamped(self, topic: str, ids_of: Any) -> Iterator[tuple[str, float]]:
