@@ -1,4 +1,4 @@
-"""`roundbatch quality`: how far the ranking of one batch can be trusted, and an experiment on how bundles are judged."""
+"""`roundbatch quality`: what audits show of each model, how far the ranking of one batch can be trusted, and an experiment."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from cli import kafka
 from cli.closed_pipe import until_closed
 from cli.kafka import BootstrapServers, settings_at
 from cli.quality import limit
+from cli.quality.judges import tell_judges
 from cli.since import since_ms
 from cli.tables import print_whole
 
@@ -30,19 +31,25 @@ def quality(
     batch: Annotated[
         str | None, typer.Option(metavar="ID", help="cj_batch_id; of requests without one their bos_batch_id.")
     ] = None,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Pass over what is older (ISO 8601).")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Pass over what is older (ISO 8601, or 30d).")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with plots; without --batch.", show_default=False)] = None,
     bootstrap_servers: BootstrapServers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Tell how far the ranking of one batch can be trusted, by the answers in the topics; nothing is asked, nothing is sent.
+    """Tell by the audits how each model judges, or of one batch how far its ranking can be trusted; nothing is asked or sent.
 
-    Reliability, the effect of the order of A and B, comparisons an essay, circles, slots of bundles, essays that do not fit or
-    speak to the judge, and the ranking itself. Exit 1 for a batch of which nothing is answered.
+    Of models: how far their verdicts in bundles are from those on single comparisons, in which direction, and how much the
+    order of A and B does. Exit 0 if all are shown fine, 3 if one is bent, 4 if one is not known yet, 1 if nothing can be read.
+
+    Of a batch: reliability, the effect of the order of A and B, comparisons an essay, circles, slots of bundles, essays that do
+    not fit or speak to the judge, and the ranking itself. Exit 1 for a batch of which nothing is answered.
     """
     if context.invoked_subcommand is not None:
         return
     if batch is None:
-        raise typer.BadParameter("name a batch with --batch ID, or use `roundbatch quality experiment`")
+        raise typer.Exit(tell_judges(since, bootstrap_servers, html, as_json=as_json))
+    if html is not None:
+        raise typer.BadParameter("--html is for the report on all models: leave --batch out")
     _of_batch(batch, since, bootstrap_servers, as_json=as_json)
 
 
