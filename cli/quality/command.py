@@ -135,6 +135,30 @@ def _listed(option: str, given: str, known: tuple[Any, ...]) -> tuple[Any, ...]:
     return names
 
 
+@app.command("canaries")
+@until_closed
+def canaries(
+    requests: Annotated[
+        Path, typer.Argument(metavar="FILE", help="JSONL as `submit` takes it: some 96 pairs, half of them close.")
+    ],
+    state: Annotated[Path, typer.Option(help="JSON file that is kept between two runs.")],
+    freeze: Annotated[bool, typer.Option("--freeze", help="Begin (anew): ask each pair nine times.")] = False,
+    by: Annotated[str, typer.Option(help="calls, or batch: half the price, and hours.")] = "calls",
+    budget: Annotated[float, typer.Option(help="USD that a run may spend.", min=0.0)] = 0.50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Ask 24 of one's own pairs a day, by cron, to see that a model judges as it did when they were frozen.
+
+    At the account and model of the first request, by the settings of this environment; no Kafka is needed, and no worker. A
+    second run on a day asks nothing. Exit 0, 3 if the model judges otherwise, 1 if nothing could be asked.
+    """
+    from cli.quality.canaries import conduct_canaries
+
+    if by not in ("calls", "batch"):
+        raise typer.BadParameter(f"--by {by}: must be calls or batch")
+    raise typer.Exit(conduct_canaries(requests, state, freeze=freeze, batch=by == "batch", budget_usd=budget, as_json=as_json))
+
+
 def _print(told: RankingReport) -> None:
     from rich.table import Table
     from rich.text import Text
