@@ -133,28 +133,35 @@ def _audited(lines: Iterable[Line], rule: AuditRule, limits: JobLimits, layout: 
         if in_batch and len(line) > 1 and PROVIDERS[of.provider].one_schema_a_job:
             continue  # its shadows, which are answered one by one, cannot be in the same batch
         tokens = [mean_tokens(one) for one in line]
-        distinct = _distinct_essays(line, layout)
-        whole = sum(tokens) / len(line) * ((1 - _COMMON_PART) * distinct / 2 + _COMMON_PART)
+        line_tokens, shares = (tokens[0], False) if len(line) == 1 else _tokens_of_bundle(line, tokens, layout)
         shadows = rule.shadows_of(
             [one.member for one in line],
             line[0].round_key,
             account=(of.provider, of.model, in_batch),
-            line_tokens=math.ceil(whole),
+            line_tokens=line_tokens,
             tokens=tokens,
-            layout="shared_essays" if distinct < 2 * len(line) or (len(line) > 1 and layout == "shared_essays") else "verbatim",
+            layout="shared_essays" if shares else "verbatim",
         )
-        items, size, taken = _taken(line, shadows)
-        fits = items <= limits.max_items and size <= limits.max_bytes and taken <= limits.max_tokens
-        if shadows and (fits or not in_batch):
+        if shadows and (not in_batch or _fits_with(line, shadows, limits)):
             found[line[0].member] = shadows
     return found
 
 
-def _distinct_essays(line: Line, layout: Layout) -> int:
-    """How many essays the prompt of a line holds, each time that it does."""
+def _fits_with(line: Line, shadows: tuple[Shadow, ...], limits: JobLimits) -> bool:
+    items, size, tokens = _taken(line, shadows)
+    return items <= limits.max_items and size <= limits.max_bytes and tokens <= limits.max_tokens
+
+
+def _tokens_of_bundle(line: Line, tokens: list[int], layout: Layout) -> tuple[int, bool]:
+    """About how many input tokens a bundle has, and whether essays that stand in several of its pairs are written once."""
     essays = [essay for one in line if one.essays is not None for essay in one.essays]
-    shares = len(line) > 1 and layout != "verbatim" and len(essays) == 2 * len(line)
-    return len(set(essays)) if shares else 2 * len(line)
+    written = 2 * len(line)
+    shares = layout != "verbatim" and len(essays) == written
+    if shares:
+        written = len(set(essays))
+        shares = layout == "shared_essays" or written < len(essays)
+    mean = sum(tokens) / len(line)
+    return math.ceil(mean * ((1 - _COMMON_PART) * written / 2 + _COMMON_PART)), shares
 
 
 def _lines(members: list[Pending], row: Strategy, limits: JobLimits, allowed: int | None) -> list[Line]:

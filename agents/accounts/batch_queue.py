@@ -99,8 +99,9 @@ class BatchQueue:
         return Amount(len(job.plan.shadows), sum(estimated_tokens(one) for one in pending if one is not None))
 
     def not_sent(self, partition: int, job_id: str) -> None:
-        """A batch that was admitted will not be created now: its room is free again."""
+        """A batch that was admitted will not be created now: its room, and that of its shadows, is free again."""
         if self._admitted.pop((partition, job_id), None) is not None:
+            self._sizes.pop((partition, job_id), None)
             self._counted_s = -math.inf
 
     def tick(self) -> None:

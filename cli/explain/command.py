@@ -106,7 +106,8 @@ def _print_forecast(predictions: list[Any]) -> None:
             "\n".join((one.strategy, *(f"by {why}" for why in one.why), one.closes)),
             f"{jobs}, {sizes}\n{one.provider} {one.model}",
             f"{_usd(one.cost_usd)} (single: {_usd(one.single_cost_usd)})\n"
-            f"{one.input_tokens:,} tokens in, {one.output_tokens:,} out",
+            f"{one.input_tokens:,} tokens in, {one.output_tokens:,} out"
+            + (f"\nand {counted(one.audits, 'audit')}, {_usd(one.audits_cost_usd)}" if one.audits else ""),
         )
         # Text, not str: a batch's name in square brackets would be taken for markup and vanish.
         table.add_row(*(Text(cell) for cell in cells))

@@ -27,6 +27,7 @@ from domain.reply import Usage
 from domain.rounds import Standing
 from domain.shadows import ANSWER_TOKENS
 from domain.strategies import STRATEGIES
+from providers.prompts.swapping import swapped
 from providers.protocol import Ask
 from settings import variable
 from settings.settings import Settings
@@ -54,6 +55,8 @@ class Prediction:
     output_tokens: int = 0
     cost_usd: float | None = 0.0
     single_cost_usd: float | None = 0.0
+    audits: int = 0
+    audits_cost_usd: float | None = 0.0  # in none of the figures before
 
 
 @dataclass(slots=True)
@@ -169,6 +172,16 @@ class _Partition:
                 alone = usage if len(line) == 1 else self._usage(plan, (member,))
                 single = self._prices.cost_usd(plan.provider, plan.model, alone, batch=False)
                 group.single_cost_usd = _sum(group.single_cost_usd, single)
+
+        audited = Counter(shadow.member for shadow in plan.shadows)
+        for member, shadows in audited.items():
+            if swapped(source_of(self._rehearsal.members[member], plan, self._settings)[0]) is None:
+                continue  # nor is it asked
+            group.audits += 1
+            usage = self._usage(plan, (member,))
+            several = Usage(shadows * usage.prompt_tokens, shadows * usage.completion_tokens)
+            usd = self._prices.cost_usd(plan.provider, plan.model, several, batch=batch)
+            group.audits_cost_usd = _sum(group.audits_cost_usd, usd)
 
     def _why(self, member: Member, provider: str) -> str:
         return reason(self._rehearsal.members[member].metadata.get("cj_llm_batching_mode"), provider, self._settings)

@@ -1,5 +1,6 @@
 """Shadow audits change nothing: the same events at the same costs, whatever is killed, and each of them counted once."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from domain.audited import Audited
 from domain.auditing import Complete
+from providers.limits.limiter import Limiter
 from streams.wire import work
 from tests.model.audited import AuditedWorld, UnauditedWorld
 from tests.model.worker import METRICS
@@ -219,3 +221,75 @@ async def test_a_rebalance_keeps_the_book_with_the_view_and_a_new_disk_restores_
     await world.kill(worker)
     await world.start()
     assert complete(world.check_audits()) == 4
+
+
+@pytest.mark.parametrize("at_last", ["asked", "left out"])
+async def test_shadows_of_calls_wait_while_members_wait_for_the_account(
+    world: AuditedWorld, monkeypatch: pytest.MonkeyPatch, at_last: str
+) -> None:
+    crowded = True
+    monkeypatch.setattr(Limiter, "crowded", property(lambda _: crowded))
+    worker = await world.start(**STRATEGIES["calls"])
+    world.request(*NAMES)
+    await world.run(worker, seconds=20)
+    world.check()  # all are answered, and nothing waits for the shadows
+    assert world.shadows_called() == {}
+    if at_last == "asked":
+        crowded = False
+    else:
+        world.clock.advance(worker.settings.provider("openai").call_timeout_s)
+    await asyncio.gather(*worker.parts.dispatcher.shadow_tasks)
+    await world.finish(worker, seconds=30)
+    told = world.check_audits()
+    if at_last == "asked":
+        assert (complete(told), world.shadows_called().total()) == (4, 8)
+    else:
+        assert {cause: number for (_, cause), number in told["missing"].items()} == {"left_out": 4}
+        assert world.shadows_called() == {}
+    world.check()
+
+
+async def test_a_worker_that_ends_leaves_its_shadows_out(world: AuditedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Limiter, "crowded", property(lambda _: True))
+    worker = await world.start(**STRATEGIES["calls"])
+    world.request(*NAMES)
+    await world.run(worker, seconds=20)
+    worker.parts.stop.set()
+    await worker.parts.dispatcher.finish(5.0)
+    assert worker.parts.dispatcher.shadow_tasks == []
+    await worker.land()
+    await world.kill(worker)
+    await world.finish(await world.start(), seconds=15)
+    assert {cause for _, cause in world.check_audits()["missing"]} == {"left_out"}
+
+
+async def test_a_call_that_is_refused_brings_no_answer_and_pauses_no_account(world: AuditedWorld) -> None:
+    worker = await world.start(**STRATEGIES["calls"])
+    world.request(*NAMES)
+    world.provider.endings["m0/swapped"].append("refused")
+    await world.finish(worker, seconds=60)
+    world.check()
+    told = world.check_audits()
+    assert {cause: number for (_, cause), number in told["missing"].items()} == {"refused_alone": 1}
+    assert complete(told) == 3
+
+
+async def test_shadows_are_in_the_batch_queue_before_and_after_a_restart(world: AuditedWorld) -> None:
+    settings: dict[str, Any] = {"openai": {"max_enqueued_items": 20}, "partitions": 1}
+    worker = await world.start(**settings)
+    for batch in ("1", "2"):  # a round has 4 lines and 8 shadows: there is room for the first one's
+        world.request(*(f"{name}-{batch}".replace("-", "") for name in NAMES), batch=batch)
+        await world.run(worker, seconds=20)
+    for again in (False, True):
+        if again:
+            world.commit(worker)
+            await world.kill(worker)
+            worker = await world.start(**settings)
+            await world.run(worker, seconds=20)
+        (state,) = worker.parts.money.batch_queue.state().values()
+        assert state.used.items == 16
+    claims = [record.shadows for record in world.work_records() if isinstance(record, work.SubmitClaimed)]
+    assert claims == [True, False]
+    await world.finish(worker)
+    world.check()
+    assert (complete(world.check_audits()), world.provider.shadows_paid().total()) == (4, 8)

@@ -47,6 +47,16 @@ def test_a_round_is_a_batch_job_at_half_the_price() -> None:
     )
 
 
+def test_audits_are_told_beside_the_comparisons_and_none_where_essays_cannot_be_swapped() -> None:
+    (plain,) = predicted(bodies(12), settings())
+    (one,) = predicted(bodies(12), settings(audit={"share": 10}))
+    assert (plain.audits, one.audits) == (0, 12)
+    assert (one.cost_usd, one.input_tokens) == (plain.cost_usd, plain.input_tokens)
+    assert one.audits_cost_usd == pytest.approx(2 * (one.cost_usd or 0), rel=0.02)
+    (without,) = predicted([{**one, "prompt_blocks": None} for one in bodies(12)], settings(audit={"share": 10}))
+    assert (without.audits, without.audits_cost_usd) == (0, 0)
+
+
 def test_bundles_are_calls_of_several() -> None:
     (one,) = predicted(bodies(12), settings(llm_batching_strategy="serial_bundle", openai={"bundle_size": 5}))
     assert (one.batch_jobs, one.calls, one.line_sizes, one.transport) == (0, 3, {2: 1, 5: 2}, "call")
