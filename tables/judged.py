@@ -25,6 +25,7 @@ T = TypeVar("T")
 class Line(NamedTuple):
     """A line as its job has it: places of its verdicts among all of the batch. Those that a later job asked are left out."""
 
+    round: str
     job_id: str
     number: int
     places: tuple[int, ...]
@@ -75,6 +76,7 @@ class _Reading:
         self._tables, self._partition = tables, partition
         self._pairs: dict[Member, tuple[int, int] | None] = {}
         self._asked: dict[Member, _Asked] = {}
+        self._round: dict[Member, str] = {}
 
     def steps(self, batch: str, least: int) -> Iterator[None]:
         """Read all of it; yields where others may go on."""
@@ -92,10 +94,15 @@ class _Reading:
             self._read_endings(some)
             yield
         lines: dict[_Asked, list[int]] = {}
-        for place, member in enumerate(self.found.verdicts):
+        members = list(self.found.verdicts)
+        for place, member in enumerate(members):
             if member in self._asked:
                 lines.setdefault(self._asked[member], []).append(place)
-        self.found.lines = [Line(of.job_id, of.number, tuple(places)) for of, places in lines.items() if len(places) >= least]
+        self.found.lines = [
+            Line(self._round[members[places[0]]], of.job_id, of.number, tuple(places))
+            for of, places in lines.items()
+            if len(places) >= least
+        ]
 
     def _read_entries(self, keys: Sequence[bytes]) -> None:
         for key in keys:
@@ -105,7 +112,8 @@ class _Reading:
             entry = rounds.CODEC.decode(value)
             for arrival in entry.arrivals:
                 if arrival.standing is Standing.ACCEPTED:
-                    self._note(entry.member(arrival), arrival)
+                    self._note(member := entry.member(arrival), arrival)
+                    self._round[member] = entry.round_key
 
     def _note(self, member: Member, arrival: Arrival) -> None:
         self.found.asked += 1

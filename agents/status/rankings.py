@@ -80,7 +80,9 @@ class OpenRankings:
         else:
             of = _NO_VERDICTS
         unlikely = [judged.lines[place] for place in of.unlikely_lines]
-        told = _told(view.partition, batch, judged, of, [UnlikelyLine(x.job_id, x.number, len(x.places)) for x in unlikely])
+        told = _told(
+            view.partition, batch, judged, of, [UnlikelyLine(x.round, x.job_id, x.number, len(x.places)) for x in unlikely]
+        )
         self._log(told)
         self._known[name] = _Known(now_s, len(judged.verdicts), of, told)
         return self._known[name]
@@ -95,7 +97,7 @@ class OpenRankings:
             log.warning(
                 "line_one_letter",
                 partition=told.partition,
-                batch=told.batch,
+                round=line.round,
                 job_id=line.job_id,
                 line=line.line,
                 comparisons=line.comparisons,

@@ -171,7 +171,7 @@ def ranked() -> Rankings:
         order_points=-0.0312,
         order_surely=True,
         suspects=1,
-        unlikely_lines=[UnlikelyLine("rb-0-7-abc-0", 3, 8)],
+        unlikely_lines=[UnlikelyLine("cj:138:0", "rb-0-7-abc-0", 3, 8)],
     )
     begun = BatchRanking("cj:139", 1, 12, 0, 0, 0, 0, 0, 0.0, 0, None, False, None, False, 0, [])
     return Rankings(NOW_MS, 2, [odd, begun])

@@ -70,8 +70,8 @@ async def test_a_line_that_was_turned_is_told_and_logged_once(logs: list[Mutable
     assert [line.comparisons for line in one.unlikely_lines] == [33, 33]  # it stands in both lines of its round
     world.clock.advance(60)
     await asking.told()
-    said = [(entry["job_id"], entry["line"], entry["batch"]) for entry in logs if entry["event"] == "line_one_letter"]
-    assert said == [(line.job_id, line.line, "cj:1") for line in one.unlikely_lines]
+    said = [(entry["job_id"], entry["line"], entry["round"]) for entry in logs if entry["event"] == "line_one_letter"]
+    assert said == [(line.job_id, line.line, "cj:1:0") for line in one.unlikely_lines]
     await world.stop()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 class UnlikelyLine:
     """A bundle whose verdicts are all one letter, to which the ranking gives next to no chance."""
 
+    round: str
     job_id: str
     line: int
     comparisons: int
