@@ -15,10 +15,11 @@ def of_worker(settings: Settings) -> list[Right]:
 
 
 def of_commands(settings: Settings) -> dict[str, set[Right]]:
-    """The same for each command that speaks to Kafka, as the table writes it."""
+    """The same for each command that speaks to Kafka, as the table writes it; a row may name several."""
     found: dict[str, set[Right]] = {}
     for command, resource, operations in _table("command"):
-        found.setdefault(command.strip("`"), set()).update(_rights(resource, operations, settings))
+        for name in re.findall(r"`([^`]+)`", command):
+            found.setdefault(name, set()).update(_rights(resource, operations, settings))
     return found
 
 

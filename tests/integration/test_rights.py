@@ -25,6 +25,7 @@ from tests.harness import rights_table
 from tests.harness.deployment import Deployment, deployment
 
 PASSWORD = "of the worker"
+MODEL = "claude-haiku-5-5"
 
 
 @dataclass
@@ -111,7 +112,7 @@ def test_each_right_that_is_missing_is_named_with_its_resource(restricted: Restr
     restricted.make_topics()
     settings, user, kafka = restricted.settings, restricted.user, restricted.kafka
     table = rights_table.of_worker(settings)
-    assert len(table) == len(set(table)) == 24
+    assert len(table) == len(set(table)) == 27
     looked_at = {topic.name for topic in topics.needed(settings) if topic.config}
     for right in table:
         kind, name, operation = right
@@ -140,7 +141,7 @@ def test_missing_topics_are_made_with_the_right_to_and_else_told_with_the_comman
     with pytest.raises(UnfitTopics) as refused:
         asyncio.run(topics.prepare(settings))
     lines = str(refused.value).splitlines()
-    assert len(lines) == len(names) == 9
+    assert len(lines) == len(names) == 10
     for name, line in zip(names, lines, strict=True):
         assert line.startswith(f"topic {name} is missing, and the worker is not authorized to Create it")
         assert f"kafka-topics.sh --create --topic {name} --partitions 2 --replication-factor 1" in line
@@ -165,6 +166,9 @@ def test_each_command_needs_the_documented_rights_and_names_each(restricted: Res
         "submit": (["submit", "-"], 0),
         "results": (["results"], 0),
         "cancel": (["cancel", "--yes", "138"], 0),
+        "quality limit": (["quality", "limit", MODEL, "--most", "8", "--yes"], 0),
+        "quality acknowledge": (["quality", "acknowledge", MODEL, "--yes"], 0),
+        "quality": (["quality"], 4),  # nothing is known yet
         "explain ID": (["explain", unknown], 1),  # nobody sent it
         "quality --batch ID": (["quality", "--batch", unknown], 1),  # nor asked anything of it
         "dead-letters": (["dead-letters"], 0),

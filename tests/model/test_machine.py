@@ -1,7 +1,8 @@
 """Any interleaving of two workers, crashes, late records and a provider's whims keeps the promises 1 to 3.
 
 The machine plays steps at random over the model; at the end everything in flight lands, one worker is left, and all must be
-answered once, paid once, and cleaned up. `ROUNDBATCH_MACHINE_EXAMPLES=2000` plays longer, and other games each time.
+answered once, paid once, and cleaned up. In half of the games every line is audited, and each audit must be counted once.
+`ROUNDBATCH_MACHINE_EXAMPLES=2000` plays longer, and other games each time.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from streams import failstop
+from tests.model.audited import AuditedWorld
 from tests.model.log import Disk
 from tests.model.worker import ModelWorker
 from tests.model.world import Stopped, World
@@ -28,7 +30,7 @@ class TwoWorkers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.world = World()
+        self.world: World = World()
         self.slots: list[ModelWorker | None] = [None, None]
         self.disks: list[Disk | None] = [None, None]
         self.late: list[ModelWorker] = []
@@ -55,8 +57,9 @@ class TwoWorkers(RuleBasedStateMachine):
 
     # -- producers -----------------------------------------------------------------------------------------------
 
-    @initialize(counts=st.lists(st.integers(1, 3), min_size=1, max_size=2), ends_at_once=st.booleans())
-    def begin(self, counts: list[int], ends_at_once: bool) -> None:
+    @initialize(counts=st.lists(st.integers(1, 3), min_size=1, max_size=2), ends_at_once=st.booleans(), audited=st.booleans())
+    def begin(self, counts: list[int], ends_at_once: bool, audited: bool) -> None:
+        self.world = AuditedWorld() if audited else World()
         self.world.provider.ends_at_once = ends_at_once
         for number, count in enumerate(counts):
             self.request(count, "ab"[number], None)
@@ -185,6 +188,8 @@ class TwoWorkers(RuleBasedStateMachine):
         try:
             self.play(self.come_to_rest())
             self.world.check()
+            if isinstance(self.world, AuditedWorld):
+                self.world.check_audits()
         finally:
             failstop.stop = self.real_stop
             self.play(self.world.stop())
