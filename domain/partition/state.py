@@ -56,6 +56,7 @@ class PartitionState:
         self.finished: set[int] = set()  # inbound offsets whose members have all ended: their `requests` entry may go
         self._passed = self._passed_at_first = passed
         self._owned: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}  # of open jobs: `Plan.size` goes through all lines, and is asked for ten times a second
         self._ended_ahead: dict[int, int] = {}  # inbound offset that is not passed yet -> bit per ended position
         self._waiting = Waiting()
         self._deadlines = Deadlines(self._pending_of)
@@ -145,7 +146,7 @@ class PartitionState:
             owned += 1
         if owned:
             self.jobs[job.job_id] = job
-            self._owned[job.job_id] = owned
+            self._owned[job.job_id], self._sizes[job.job_id] = owned, job.plan.size
             self.stages.open(job, arrived_ms)
 
     def learn_claim(self, job_id: str, claim: Claim) -> None:
@@ -194,7 +195,7 @@ class PartitionState:
             return
         self._owned[job_id] -= 1
         if not self._owned[job_id]:
-            del self._owned[job_id]
+            del self._owned[job_id], self._sizes[job_id]
             job = self.jobs.pop(job_id, None)
             if job is not None:
                 self.stages.close(job)
@@ -235,8 +236,7 @@ class PartitionState:
 
     def part_open(self, job_id: str) -> float:
         """Which part of a job's members it still owns without an outcome, 0 to 1; 0 when it is not open."""
-        job = self.jobs.get(job_id)
-        return self._owned.get(job_id, 0) / job.plan.size if job is not None else 0.0
+        return self._owned[job_id] / self._sizes[job_id] if job_id in self.jobs else 0.0
 
     def retries_of(self, job_id: str) -> dict[Member, Retry]:
         """Why members of this job are still open, as outcomes of the job itself have said."""
