@@ -56,7 +56,7 @@ class PartitionState:
         self.finished: set[int] = set()  # inbound offsets whose members have all ended: their `requests` entry may go
         self._passed = self._passed_at_first = passed
         self._owned: dict[str, int] = {}
-        self._sizes: dict[str, int] = {}  # of open jobs: `Plan.size` goes through all lines, and is asked for ten times a second
+        self._sizes: dict[str, int] = {}  # of open jobs: `Plan.size` goes through all lines, and is asked for often
         self._ended_ahead: dict[int, int] = {}  # inbound offset that is not passed yet -> bit per ended position
         self._waiting = Waiting()
         self._deadlines = Deadlines(self._pending_of)
