@@ -1,5 +1,7 @@
 """Shadow audits at both providers, in batches and behind calls: counted once, and no event and no result's cost is theirs."""
 
+import signal
+
 import pytest
 
 from tests.harness.deployment import Deployment
@@ -17,20 +19,21 @@ def wait_counted(deployed: Deployment, worker: WorkerProcess, audits: int) -> No
     deployed.until(lambda: counted() == [audits, audits], f"{audits} audits are counted at each provider")
 
 
-@pytest.mark.parametrize(
-    ("strategy", "audits", "shadows"), [("per_round", 12, 24), ("serial_bundle", 2, 6)], ids=["batches", "bundles in calls"]
-)
-def test_audits_are_counted_once_and_change_no_event(deployed: Deployment, strategy: str, audits: int, shadows: int) -> None:
-    deployed.env |= {"ROUNDBATCH_AUDIT__SHARE": "10", "ROUNDBATCH_LLM_BATCHING_STRATEGY": strategy}
-    first = deployed.worker()
+def send_rounds(deployed: Deployment) -> None:
     for provider in PROVIDERS:
         deployed.send_round([deployed.body(provider, batch=f"b-{provider}", size=12) for _ in range(12)], partition=0)
+
+
+def test_behind_calls_of_bundles(deployed: Deployment) -> None:
+    deployed.env |= {"ROUNDBATCH_AUDIT__SHARE": "10", "ROUNDBATCH_LLM_BATCHING_STRATEGY": "serial_bundle"}
+    first = deployed.worker()
+    send_rounds(deployed)
     events = deployed.wait_answered()
-    wait_counted(deployed, first, audits)
+    wait_counted(deployed, first, 2)
 
     assert set(deployed.events_per_id().values()) == {1}
     ledger = deployed.simulator.ledger()
-    assert ledger["items_paid"] == len(events) + len(PROVIDERS) * shadows
+    assert ledger["items_paid"] == len(events) + len(PROVIDERS) * 6
     of_results = sum(event["data"]["cost_estimate"] for event in events.values())
     of_audits = first.metric("roundbatch_audit_cost_usd_total")
     assert of_audits > 0
@@ -38,4 +41,21 @@ def test_audits_are_counted_once_and_change_no_event(deployed: Deployment, strat
 
     first.kill()
     deployed.forget_ended()
-    wait_counted(deployed, deployed.worker(state="b"), audits)  # its tables are restored from their changelogs
+    wait_counted(deployed, deployed.worker(state="b"), 2)  # its tables are restored from their changelogs
+
+
+def test_in_batches_whose_worker_is_killed_when_it_reads_what_they_brought(deployed: Deployment) -> None:
+    deployed.env |= {"ROUNDBATCH_AUDIT__SHARE": "10"}
+    first = deployed.worker("a", {"ROUNDBATCH_CRASH_AT": "before_audited_put"})
+    send_rounds(deployed)
+    assert first.wait_exit() == -signal.SIGKILL
+    deployed.forget_ended()
+    second = deployed.worker("b", ready=False)
+    events = deployed.wait_answered()
+    wait_counted(deployed, second, 12)
+
+    assert len(events) == 24
+    assert len({record.value for record in deployed.results()}) == 24
+    ledger = deployed.simulator.ledger()
+    assert ledger["items_paid"] == len(events) + len(PROVIDERS) * 24
+    assert ledger["batches"] == 2
