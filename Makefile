@@ -11,6 +11,8 @@ STRATEGY ?= per_round
 LAYOUT ?= auto
 # How its simulated judge is, as JUDGE='judge_slope=6 retest=1 bundle_shift=0.2' (docs/simulator.md).
 JUDGE ?=
+# USD for shadow audits per USD that comparisons cost: 10 audits every line (docs/quality.md).
+AUDIT ?= 0
 # How its CJ service asks: CJ=topic writes rounds into the request topic, CJ=http posts to the gateway as today's CJ does.
 CJ ?= topic
 # How long and from which seeds `make chaos` strikes, on one broker or three (docs/reliability.md).
@@ -34,7 +36,7 @@ $(VENV)/installed: requirements-dev.lock pyproject.toml
 	@touch $@
 
 demo: $(VENV)/installed ## two assignments through batch jobs at both (simulated) providers, with a ranking at the end
-	$(BIN)/roundbatch demo --strategy $(STRATEGY) --layout $(LAYOUT) --cj $(CJ) $(JUDGE:%=--judge %)
+	$(BIN)/roundbatch demo --strategy $(STRATEGY) --layout $(LAYOUT) --cj $(CJ) $(JUDGE:%=--judge %) --audit $(AUDIT)
 
 # Four processes on two cores: tests on Kafka wait (for sessions to run out, polls, deadlines) more than they compute.
 PYTEST_ALL := $(BIN)/python -m pytest --numprocesses 4 --dist loadscope --no-loadscope-reorder

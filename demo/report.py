@@ -149,6 +149,13 @@ def print_judgement(batch: CJBatch, told: Sequence[str], console: Console) -> No
     console.print(f"(roundbatch quality --batch {batch.cj_batch_id}, while its Kafka runs)", style="dim")
 
 
+def print_judges(told: Sequence[str], console: Console) -> None:
+    """Print what the audits say of the judges."""
+    console.print("\nthe judges, by audits (roundbatch quality)", style="bold")
+    for sentence in told:
+        console.print(f"- {sentence}", markup=False)
+
+
 def planted(judging: Sequence[str], expected: Mapping[str, Any]) -> str:
     """What the simulated judge was told to be, and what that comes to on average over the pairs that it was asked."""
     said = [f"planted in the judge: {' '.join(judging)}"]

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,12 @@ from simulator.control import ControlError, SimulatorControl
 PLAY_S = 75.0
 
 
-Tell = Callable[[Settings, str], Sequence[str]]
-"""Kafka and its topics, a cj_batch_id → what the answers there say of that ranking, in sentences."""
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """What Kafka (and its topics) holds, in sentences: on the ranking of a cj_batch_id, and on the judges, by their audits."""
+
+    ranking: Callable[[Settings, str], Sequence[str]]
+    judges: Callable[[Settings], Sequence[str]]
 
 
 def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path, tell: Tell) -> bool:
@@ -70,7 +75,10 @@ def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path, t
                     kept.write(value + b"\n")
                 ledger = control.ledger()
                 (out / "metrics.txt").write_bytes(body_of(f"{running.worker_url}/metrics"))
-                told = {batch.cj_batch_id: tell(running.kafka, batch.cj_batch_id) for batch in batches if batch.route.judges}
+                of_rankings = {
+                    batch.cj_batch_id: tell.ranking(running.kafka, batch.cj_batch_id) for batch in batches if batch.route.judges
+                }
+                of_judges = tell.judges(running.kafka) if sending.audit else ()
                 planted = control.truth()
                 if running.gateway_url:
                     (out / "gateway-metrics.txt").write_bytes(body_of(f"{running.gateway_url}/metrics"))
@@ -83,7 +91,9 @@ def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path, t
     report.print_tables(ranked, console)
     report.print_missing(batches, console)
     for batch in ranked:
-        report.print_judgement(batch, told[batch.cj_batch_id], console)
+        report.print_judgement(batch, of_rankings[batch.cj_batch_id], console)
+    if of_judges:
+        report.print_judges(of_judges, console)
     if sending.judging:
         console.print(report.planted(sending.judging, planted["expected"]))
     console.print(

@@ -35,7 +35,7 @@ MORE_JUDGES = (
 class Sending:
     """A row of the strategy table, a layout (`auto`, `verbatim`, `shared_essays`), which matters only to bundles; CJ's way in.
 
-    judging: traits of the simulated judge, as `judge_slope=6`.
+    judging: traits of the simulated judge, as `judge_slope=6`. audit: USD for shadow audits per USD that comparisons cost.
     http: CJ posts each comparison to the gateway, as today's CJ does by default: without hints, so that the worker's strategy
     holds. All providers are asked. Otherwise it writes each round into the request topic, and asks two.
     """
@@ -44,6 +44,7 @@ class Sending:
     layout: str = "auto"
     http: bool = False
     judging: tuple[str, ...] = ()
+    audit: float = 0.0
 
     @property
     def judges(self) -> tuple[Judge, ...]:
@@ -57,6 +58,8 @@ class Sending:
         found = {"ROUNDBATCH_LLM_BATCHING_STRATEGY": self.strategy}
         if self.http:
             found["ROUNDBATCH_QUIET_S"] = str(QUIET_S)
+        if self.audit:
+            found["ROUNDBATCH_AUDIT__SHARE"] = str(self.audit)
         for judge in self.judges:
             blocks = {"BUNDLE_LAYOUT": self.layout}
             if row.closes is Closes.SCHEDULE:

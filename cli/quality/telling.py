@@ -1,8 +1,12 @@
-"""What the answers in Kafka say of one ranking, in sentences: `roundbatch quality --batch` without its tables."""
+"""What Kafka holds of one ranking, or of the judges, in sentences: `roundbatch quality` without its tables."""
 
 import asyncio
+import time
 
+from agents.planning.rules import judgement_rules
+from cli.quality import judges_report
 from cli.quality.batch_topics import read_batch
+from cli.quality.judges_topics import read_audits
 from cli.quality.ranking_report import report, sentences
 from settings.settings import Settings
 
@@ -16,3 +20,11 @@ def told(settings: Settings, batch: str) -> list[str]:
         return list(sentences(report(read, bootstraps=_BOOTSTRAPS)))
     except ValueError as nothing:
         return [str(nothing)]
+
+
+def told_of_judges(settings: Settings) -> list[str]:
+    """The sentences on the models that were audited. Errors: LookupError without a table of audits; aiokafka's KafkaError."""
+    audits = asyncio.run(read_audits(settings))
+    return list(
+        judges_report.sentences(judges_report.report(audits, judgement_rules(settings), now_ms=round(time.time() * 1000)))
+    )

@@ -75,6 +75,10 @@ def test_a_night_is_a_schedule_of_the_settings() -> None:
     assert default.anthropic.nightly_cron == Settings().anthropic.nightly_cron
 
 
+def test_nothing_is_audited_where_it_is_not_asked_for() -> None:
+    assert (settings(Sending()).audit.share, settings(Sending(audit=10.0)).audit.share) == (0.0, 10.0)
+
+
 @pytest.mark.parametrize(
     ("options", "sending"),
     [
@@ -83,6 +87,7 @@ def test_a_night_is_a_schedule_of_the_settings() -> None:
         (["--strategy", "nightly"], Sending("nightly", "auto")),
         (["--cj", "http"], Sending(http=True)),
         (["--cj", "topic"], Sending()),
+        (["--audit", "10"], Sending(audit=10.0)),
     ],
 )
 def test_the_commands_options(options: list[str], sending: Sending, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,3 +111,4 @@ def test_make_passes_all_three_on() -> None:
     assert f"STRATEGY ?= {DEFAULT}\nLAYOUT ?= auto\n" in text
     assert "\nCJ ?= topic\n" in text
     assert "roundbatch demo --strategy $(STRATEGY) --layout $(LAYOUT) --cj $(CJ)" in text
+    assert "--audit $(AUDIT)" in text
