@@ -82,8 +82,15 @@ async def play(world: World, how: str, *, killed_at: int) -> dict[str, set[bytes
     return world.events()
 
 
-@pytest.mark.parametrize("how", STRATEGIES)
-@pytest.mark.parametrize("killed_at", [2, 5, 6, 7, 9, 10, 11, 13, 16])
+KILLED_AT = {
+    "batch": (2, 5, 6, 7, 9, 10, 11, 13, 16),
+    "bundles in a batch": (6, 10),
+    "calls": (5, 6, 9, 13),
+    "bundles in calls": (6, 10),
+}
+
+
+@pytest.mark.parametrize(("how", "killed_at"), [(how, step) for how, steps in KILLED_AT.items() for step in steps])
 async def test_killed_anywhere_the_events_are_those_of_a_run_without_audits(
     world: AuditedWorld, how: str, killed_at: int
 ) -> None:
@@ -112,7 +119,7 @@ async def test_a_batch_that_is_read_twice_is_counted_and_paid_once(world: Audite
     paid = worker.view.state.payments.since(0)
     await world.kill(worker)
     following = await world.start()
-    await world.finish(following)
+    await world.finish(following, seconds=60)
     world.check()
     told = [record for record in world.work_records() if isinstance(record, work.Audited)]
     assert len(told) == 2
@@ -178,7 +185,7 @@ async def test_a_shadow_without_an_answer_is_not_asked_again(world: AuditedWorld
     world.provider.endings["m1/swapped"].append("missing")
     worker = await world.start()
     world.request(*NAMES)
-    await world.finish(worker)
+    await world.finish(worker, seconds=120)
     world.check()
     told = world.check_audits()
     assert {cause: number for (_, cause), number in told["missing"].items()} == {"expired": 1, "no_row": 1}
@@ -190,7 +197,7 @@ async def test_a_comparison_that_is_asked_again_has_no_audit(world: AuditedWorld
     world.provider.endings["m0"].append("expired")
     worker = await world.start()
     world.request(*NAMES)
-    await world.finish(worker)
+    await world.finish(worker, seconds=120)
     world.check()
     told = world.check_audits()
     assert {cause: number for (_, cause), number in told["missing"].items()} == {"not_delivered": 1}
@@ -203,7 +210,7 @@ async def test_requests_without_usable_blocks_are_not_audited(world: AuditedWorl
     world.names = plain.names
     worker = await world.start()
     world.request(*NAMES)
-    await world.finish(worker)
+    await world.finish(worker, seconds=120)
     world.check()
     assert world.provider.shadows_paid() == {}
     assert {cause for _, cause in world.check_audits()["missing"]} == {"no_row"}
