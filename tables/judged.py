@@ -54,6 +54,8 @@ class JudgedBatch:
 
 async def judged_batch(tables: Tables, view: PartitionView, batch: str, *, least: int) -> JudgedBatch | None:
     """What is known of a batch (domain.rounds.batch_key), with its lines of so many verdicts; None where the partition goes."""
+    if view.dead:
+        return None
     reading = _Reading(tables, view.partition)
     for _ in reading.steps(batch, least):
         await asyncio.sleep(0)

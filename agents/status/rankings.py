@@ -23,6 +23,7 @@ log = structlog.get_logger("rankings")
 SHOWN = 20
 _LOOKED_THROUGH = 10_000  # open rounds of a partition
 _ANEW_S = 5.0  # what was read is told for so long
+_STAYS_S = 600.0  # a batch is shown for so long after its last open comparison: CJ may be about to ask its next round
 _MOST_TOLD = 1_024  # lines that are not logged again
 _NO_VERDICTS = Summary(0, 0, 0.0, 0)
 
@@ -36,33 +37,26 @@ class _Known:
 
 
 class OpenRankings:
-    """Of the batches with open comparisons in this worker's partitions."""
+    """Of the batches with open comparisons in this worker's partitions, and of those that had some a short while ago."""
 
     def __init__(self, views: Iterable[PartitionView], tables: Tables, clock: Clock) -> None:
         self._views, self._tables, self._clock = views, tables, clock
         self._known: dict[tuple[int, str], _Known] = {}
+        self._open_s: dict[tuple[int, str], float] = {}  # when a batch was last seen with open comparisons
         self._logged: set[tuple[str, int]] = set()
         self._turn = asyncio.Lock()
 
     async def told(self) -> Rankings:
         """What is to be told now; two that ask at once cost as much as one."""
         async with self._turn:
-            opened = list(self._open())
-            shown: list[BatchRanking] = []
-            for view, batch in opened[:SHOWN]:
-                known = await self._look(view, batch)
-                if known is not None:
-                    shown.append(known.told)
-            names = {(view.partition, batch) for view, batch in opened}
-            self._known = {name: known for name, known in self._known.items() if name in names}
-            return Rankings(self._clock.now_ms(), len(opened), shown)
-
-    def _open(self) -> Iterator[tuple[PartitionView, str]]:
-        for view in list(self._views):
-            if view.caught_up:
-                rounds = islice(view.state.rounds.open_rounds, _LOOKED_THROUGH)
-                # A comparison that names no batch is compared with nothing else.
-                yield from ((view, batch) for batch in dict.fromkeys(map(batch_key, rounds)) if batch != OWN)
+            now_s, views = self._clock.running_s(), {view.partition: view for view in self._views if view.caught_up}
+            opened = {(view.partition, batch): now_s for view in views.values() for batch in _open_batches(view)}
+            before = {name: at_s for name, at_s in self._open_s.items() if name[0] in views and now_s - at_s < _STAYS_S}
+            self._open_s = opened | {name: at_s for name, at_s in before.items() if name not in opened}
+            names = list(self._open_s)[:SHOWN]
+            looks = [await self._look(views[partition], batch) for partition, batch in names]
+            self._known = {name: known for name, known in zip(names, looks, strict=True) if known is not None}
+            return Rankings(self._clock.now_ms(), len(opened), [known.told for known in self._known.values()])
 
     async def _look(self, view: PartitionView, batch: str) -> _Known | None:
         name, now_s = (view.partition, batch), self._clock.running_s()
@@ -103,6 +97,12 @@ class OpenRankings:
                 comparisons=line.comparisons,
                 said="all verdicts are one letter, against the ranking: `roundbatch quality --batch` lists its essays",
             )
+
+
+def _open_batches(view: PartitionView) -> Iterator[str]:
+    """Batches with open comparisons, oldest first. A comparison that names no batch is compared with nothing else."""
+    rounds = islice(view.state.rounds.open_rounds, _LOOKED_THROUGH)
+    return (batch for batch in dict.fromkeys(map(batch_key, rounds)) if batch != OWN)
 
 
 def _told(partition: int, batch: str, judged: JudgedBatch, of: Summary, unlikely: list[UnlikelyLine]) -> BatchRanking:

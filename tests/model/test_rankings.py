@@ -41,7 +41,8 @@ async def test_an_open_batch_is_told_with_its_ranking(logs: list[MutableMapping[
     world = JudgedWorld(ESSAYS)
     worker = await world.start()
     await ask_and_answer_all_but_one(world, worker)
-    told = await of(world, worker).told()
+    asking = of(world, worker)
+    told = await asking.told()
     (one,) = told.shown
     assert (told.open, one.batch, one.asked, one.answered, one.failed, one.unseen) == (1, "cj:1", 67, 66, 0, 0)
     assert (one.essays, one.least, one.mean, one.groups, one.suspects) == (12, 11, 11.0, 1, 0)
@@ -50,8 +51,12 @@ async def test_an_open_batch_is_told_with_its_ranking(logs: list[MutableMapping[
     assert one.order_points is not None
     assert list(one.unlikely_lines) == []
     assert not [entry for entry in logs if entry["event"] == "line_one_letter"]
-    await world.finish(worker)
-    assert (await of(world, worker).told()).shown == []
+    await world.run(worker, seconds=60)
+    after = await asking.told()  # between two rounds it stays
+    assert (after.open, [(batch.asked, batch.answered) for batch in after.shown]) == (0, [(67, 67)])
+    assert (await of(world, worker).told()).shown == []  # but nobody looks at what is long done
+    world.clock.advance(600)
+    assert (await asking.told()).shown == []
     await world.stop()
 
 

@@ -16,7 +16,7 @@ class UnlikelyLine:
 
 @dataclass(frozen=True, slots=True)
 class BatchRanking:
-    """One batch with comparisons that are not answered yet.
+    """One batch with comparisons that are not answered yet, or that had some within the last ten minutes.
 
     asked: comparisons; failed: ended in an error; unseen: answered, and left out of the ranking, for the worker does not know
     their essays. essays … groups: of those that are answered (domain.ranking_summary.Summary). reliability, order_points: None
@@ -43,7 +43,7 @@ class BatchRanking:
 
 @dataclass(frozen=True, slots=True)
 class Rankings:
-    """Of one worker. open: batches with open comparisons, as far as they were counted; shown: the oldest of them."""
+    """Of one worker. open: batches with open comparisons; shown: the oldest of them, then those that had some just now."""
 
     now_ms: int
     open: int
