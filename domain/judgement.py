@@ -4,9 +4,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, NamedTuple
 
-from domain.audited import EXCESS, MEASURES, POSITION, SHIFT, Measure
+from domain.audited import EXCESS, MEASURES, POSITION, SHIFT, Audited, Measure
 from domain.auditing import Cell, Complete, measured
 from domain.census import CLASSES
 from domain.evidence import STARTS, Finding, Standing, alarm_threshold, log_alarm, standing
@@ -16,6 +17,7 @@ WORTH_ACTING: Final = 0.01
 """By how much (1 point) a mean must certainly be off before something is done without a person."""
 OF_BUNDLES: Final = (EXCESS, SHIFT)
 """The measures that say something of bundles; a position bias is there in single calls too."""
+_CLASSES: Final = [name for _, name in CLASSES]
 
 
 class Rules(NamedTuple):
@@ -109,12 +111,29 @@ def by_model(rows: Iterable[tuple[Cell, int, Mapping[Complete, int]]]) -> dict[t
     return dict(sorted(found.items()))
 
 
+def _together(rows: Iterable[Row]) -> dict[tuple[Complete, bool], int]:
+    """How often each audit was seen, of lines of one (True) and of several."""
+    seen: dict[tuple[Complete, bool], int] = {}
+    for row in rows:
+        alone = row.cell.bundle == _CLASSES[0]
+        for complete, number in row.audits.items():
+            seen[complete, alone] = seen.get((complete, alone), 0) + number
+    return seen
+
+
+@cache  # 32 of them: audits are many, and few differ
+def _values(audited: Audited, alone: bool) -> tuple[tuple[str, float], ...]:
+    """The value of each measure that an audit has."""
+    of = measured({Complete(audited, 1): 1}, _CLASSES[0] if alone else _CLASSES[-1])
+    return tuple((name, value) for name, values in of.items() for value in values)
+
+
 def count(rows: Iterable[Row]) -> dict[str, Counter[float]]:
     """Counts of each measure's values over these audits."""
     counted: dict[str, Counter[float]] = {}
-    for row in rows:
-        for name, values in measured(row.audits, row.cell.bundle).items():
-            counted.setdefault(name, Counter()).update(values)
+    for (complete, alone), number in _together(rows).items():
+        for name, value in _values(complete.audited, alone):
+            counted.setdefault(name, Counter())[value] += number
     return counted
 
 
@@ -129,7 +148,7 @@ def group(name: str, rows: Sequence[Row], rules: Rules) -> Group:
             measures[measure.name] = Shown(mean_interval(measure, counts), found)
     audits = retests = flips = 0
     agreed: dict[int, tuple[int, int]] = {}
-    for complete, number in ((complete, number) for row in rows for complete, number in row.audits.items()):
+    for (complete, _), number in _together(rows).items():
         of = complete.audited
         audits += number
         retests += number * of.retested
@@ -139,7 +158,6 @@ def group(name: str, rows: Sequence[Row], rules: Rules) -> Group:
     return Group(name, audits, measures, wilson(retests, audits), wilson(flips, audits), dict(sorted(agreed.items())))
 
 
-_CLASSES: Final = [name for _, name in CLASSES]
 THIRDS: Final = ("first third", "second third", "last third")
 BREAKDOWNS: Final[dict[str, Callable[[Cell], str]]] = {
     "bundle": lambda cell: cell.bundle,

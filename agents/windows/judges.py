@@ -14,7 +14,7 @@ import structlog
 from agents.planning.rules import judgement_rules
 from domain.audited import MEASURES
 from domain.auditing import DAY_MS
-from domain.evidence import MONTH
+from domain.evidence import MONTH, STARTS
 from domain.judgement import Alarm, Group, Row, Rules, alarms, by_model, count_days, group, next_size, threshold_log10
 from domain.partition.corrections import Correction, Corrections
 from domain.strategies import STRATEGIES
@@ -71,7 +71,9 @@ class Judges:
         seen = []
         for (provider, model), rows in models.items():
             after_day = corrections.counts_from_ms(provider, model) // DAY_MS
-            found = alarms(count_days(rows), self._rules, models=len(models), after_day=after_day, today=now_ms // DAY_MS)
+            late = [row for row in rows if row.day > now_ms // DAY_MS - STARTS]
+            found = alarms(count_days(late), self._rules, models=len(models), after_day=after_day, today=now_ms // DAY_MS)
+            await asyncio.sleep(0)  # each half of the work takes some milliseconds
             most = corrections.most(provider, model)
             limit = corrections.limit(provider, model)
             counted = rows if limit is None else [row for row in rows if row.day > limit.since_ms // DAY_MS]
@@ -79,7 +81,7 @@ class Judges:
             self._say(judge)
             self._act(judge, rows)
             seen.append(judge)
-            await asyncio.sleep(0)  # one model takes some milliseconds
+            await asyncio.sleep(0)
         self.seen, self.threshold_log10 = tuple(seen), threshold_log10(self._rules, models=len(models))
         since_ms = (now_ms // DAY_MS - MONTH) * DAY_MS
         self.month_usd = sum((view.state.audits.usd_since(since_ms) for view in views), 0.0)
