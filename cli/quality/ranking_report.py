@@ -197,8 +197,9 @@ def sentences(told: RankingReport) -> Iterator[str]:
         f"Being shown first changes an essay's chance to win by {100 * told.order_points:+.1f} points on average{sure} "
         f"({told.order.estimate:+.2f} logits, {told.order.low:+.2f} to {told.order.high:+.2f})."
     )
-    for essay, place, other in told.movers:
-        yield f"Without that correction essay {essay} would be in place {other} and not {place}."
+    if told.movers:
+        moved = ", ".join(f"{essay} ({place}, without it {other})" for essay, place, other in told.movers)
+        yield f"That correction moves these essays by more than a place: {moved}."
     of = told.triads
     much = "; the judge has no one scale" if of.above < 0.01 else ""
     yield f"Circles of three (x over y over z over x): {of.circular} of {of.triples}, expected {of.expected:.0f}{much}."
