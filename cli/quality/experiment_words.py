@@ -157,7 +157,8 @@ def _slots(arms: Sequence[Arm]) -> Iterator[str]:
             often = f"{points(slots.late if more else _mirrored(slots.late), signed=False)} points {'more' if more else 'less'}"
             yield f"In {name}, the same pair goes to Essay A {often} often in late slots (the last third) than in others."
     if seen and not any(slots.differ for _, slots in seen):
-        yield "No difference between late slots and others was found."
+        widest = max(abs(end) for _, slots in seen for end in slots.late[1:])
+        yield f"No difference between late slots and others was found; if there is one, it is within {100 * widest:.1f} points."
 
 
 def _contrasts(of: Sequence[Contrast]) -> Iterator[str]:
