@@ -47,11 +47,15 @@ def log_bets(values: Sequence[float], tolerance: float) -> list[list[float]]:
     return [[math.log1p(bet / loss * (value - tolerance)) for value in values] for bet in BETS]
 
 
+def _made(counts: Counts, values: Sequence[float], tolerance: float) -> list[float]:
+    """Log of what each bet has made of 1, against "the mean is at most `tolerance`"."""
+    seen = [counts.get(value, 0) for value in values]
+    return [math.fsum(n * log for n, log in zip(seen, logs, strict=True)) for logs in log_bets(values, tolerance)]
+
+
 def _above(counts: Counts, values: Sequence[float], tolerance: float) -> float:
     """Log of the e-value of "the mean is at most `tolerance`", by a gambler who divides its money among all bets."""
-    seen = [counts.get(value, 0) for value in values]
-    made = (math.fsum(n * log for n, log in zip(seen, logs, strict=True)) for logs in log_bets(values, tolerance))
-    return _log_sum(made) - math.log(len(BETS))
+    return _log_sum(_made(counts, values, tolerance)) - math.log(len(BETS))
 
 
 def _mirrored(counts: Counts) -> dict[float, int]:
@@ -69,6 +73,19 @@ def log_evidence(measure: Measure, counts: Counts, *, tolerance: float = 0.0) ->
         return above
     below = _above(_mirrored(counts), [-value for value in measure.values], tolerance)
     return _log_sum((above, below)) - math.log(2)
+
+
+def log_wealth(measure: Measure, counts: Counts, *, tolerance: float = 0.0) -> dict[str, float]:
+    """Natural log of what each bet has made of 1: `+0.05` on a mean above the tolerance, `-0.05` on one below.
+
+    The e-value of `log_evidence` is the mean of what they have made. Of several workers' audits the logs of a bet add up.
+    """
+    _check(measure, counts)
+    found = dict(zip((f"+{bet:g}" for bet in BETS), _made(counts, measure.values, tolerance), strict=True))
+    if measure.two_sided:
+        below = _made(_mirrored(counts), [-value for value in measure.values], tolerance)
+        found |= zip((f"-{bet:g}" for bet in BETS), below, strict=True)
+    return found
 
 
 def _check(measure: Measure, counts: Counts) -> None:

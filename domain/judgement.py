@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from domain.audited import EXCESS, MEASURES, POSITION, SHIFT, Audited, Measure
 from domain.auditing import Cell, Complete, measured
 from domain.census import CLASSES
-from domain.evidence import STARTS, Finding, Standing, alarm_threshold, log_alarm, standing
+from domain.evidence import STARTS, Finding, Standing, alarm_threshold, log_alarm, log_wealth, standing
 from domain.intervals import Interval, mean_interval, wilson
 
 WORTH_ACTING: Final = 0.01
@@ -178,6 +178,19 @@ def groups(by: str, rows: Iterable[Row], rules: Rules) -> Iterator[Group]:
         alike.setdefault((order, BREAKDOWNS[by](row.cell)), []).append(row)
     for (_, name), some in sorted(alike.items(), key=lambda one: one[0]):
         yield group(name, some, rules)
+
+
+def wealth(rows: Iterable[Row], rules: Rules, *, after_day: int) -> dict[str, dict[str, float]]:
+    """By measure what each bet has made of 1 (domain.evidence.log_wealth), by all audits of the days after `after_day`.
+
+    This is evidence from one start. That of several workers adds up, which that of many starts does not.
+    """
+    counted = count(row for row in rows if row.day > after_day)
+    return {
+        measure.name: log_wealth(measure, counted[measure.name], tolerance=rules.tolerance_of(measure))
+        for measure in MEASURES
+        if measure.name in counted
+    }
 
 
 def threshold_log10(rules: Rules, *, models: int) -> float:

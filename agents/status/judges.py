@@ -48,12 +48,19 @@ class JudgesCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """By model. Where several are `other`, the strongest evidence and the tightest limit; 0 where a limit was lifted."""
-        evidence, threshold, limit = families = _families()
+        evidence, threshold, wealth, limit = families = _families()
+        bets: dict[tuple[str, str, str, str], float] = {}
         found: dict[tuple[str, str, str], float] = {}
         for judge in self._judges.seen:
             for alarm in judge.alarms.values():
                 key = (*self._key(judge.provider, judge.model), alarm.measure)
                 found[key] = max(alarm.log10, found.get(key, alarm.log10))
+            for test, of_bets in judge.wealth.items():
+                for bet, log in of_bets.items():
+                    of_bet = (*self._key(judge.provider, judge.model), test, bet)
+                    bets[of_bet] = bets.get(of_bet, 0.0) + log
+        for of_bet, log in sorted(bets.items()):
+            wealth.add_metric(of_bet, log)
         for of_test, log10 in sorted(found.items()):
             evidence.add_metric(of_test, log10)
         threshold.add_metric((), self._judges.threshold_log10)
@@ -83,6 +90,11 @@ def _families() -> tuple[GaugeMetricFamily, ...]:
             "roundbatch_audit_alarm_log10",
             "The evidence at which an alarm sounds; it follows from the number of models.",
             labels=(),
+        ),
+        GaugeMetricFamily(
+            "roundbatch_audit_log_wealth",
+            "Natural log of what each bet against the judge has made of 1; the logs of several workers add up.",
+            labels=["provider", "model", "test", "bet"],
         ),
         GaugeMetricFamily(
             "roundbatch_bundle_limit",

@@ -7,7 +7,7 @@ read such a record, all of them send the same one again.
 
 import asyncio
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -15,7 +15,7 @@ from agents.planning.rules import judgement_rules
 from domain.audited import MEASURES
 from domain.auditing import DAY_MS
 from domain.evidence import MONTH, STARTS
-from domain.judgement import Alarm, Group, Row, Rules, alarms, by_model, count_days, group, next_size, threshold_log10
+from domain.judgement import Alarm, Group, Row, Rules, alarms, by_model, count_days, group, next_size, threshold_log10, wealth
 from domain.partition.corrections import Correction, Corrections
 from domain.strategies import STRATEGIES
 from settings.settings import Settings
@@ -35,7 +35,7 @@ _UNDER_WAY_MS = 600 * 1000
 class Judge:
     """One model, as its replies name it, by the audits of the partitions held here. most: the limit on its bundles.
 
-    shown: by all audits that are kept, or those of the days after a limit.
+    shown: by all audits that are kept, or those of the days after a limit. wealth: by measure and bet (domain.evidence).
     """
 
     provider: str
@@ -43,6 +43,7 @@ class Judge:
     shown: Group
     alarms: dict[str, Alarm]
     most: int | None
+    wealth: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 class Judges:
@@ -77,7 +78,9 @@ class Judges:
             most = corrections.most(provider, model)
             limit = corrections.limit(provider, model)
             counted = rows if limit is None else [row for row in rows if row.day > limit.since_ms // DAY_MS]
-            judge = Judge(provider, model, group(model, counted, self._rules), found, most)
+            judge = Judge(
+                provider, model, group(model, counted, self._rules), found, most, wealth(rows, self._rules, after_day=after_day)
+            )
             self._say(judge)
             self._act(judge, rows)
             seen.append(judge)

@@ -18,6 +18,11 @@ _SERIES = {"counter": ("_total",), "histogram": ("", "_bucket", "_sum", "_count"
 
 def rules() -> list[dict[str, Any]]:
     """The alerts."""
+    return [rule for rule in _all_rules() if "alert" in rule]
+
+
+def _all_rules() -> list[dict[str, Any]]:
+    """The alerts, and what is recorded for them."""
     return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 
 
@@ -30,7 +35,7 @@ def dashboard_queries() -> list[str]:
 
 def asked_for() -> set[str]:
     """Names of metrics, and of the series of histograms, in rules (their texts too, which may query) and dashboard."""
-    texts = [rule["expr"] + rule["annotations"]["description"] for rule in rules()] + dashboard_queries()
+    texts = [rule["expr"] + rule.get("annotations", {}).get("description", "") for rule in _all_rules()] + dashboard_queries()
     return {name for text in texts for name in _NAME.findall(text)}
 
 

@@ -26,6 +26,8 @@ ROUNDBATCH = str(Path(sys.executable).with_name("roundbatch"))
 #: What no demo shows, for nothing goes wrong in one; it must be there all the same.
 NOTHING_WRONG = {
     "roundbatch_account_paused",
+    "roundbatch_audit_evidence_log10",  # told where something is audited
+    "roundbatch_audit_log_wealth",  # likewise
     "roundbatch_budget_held_comparisons",
     "roundbatch_budget_refused_total",
     "roundbatch_bundle_item_failures_total",

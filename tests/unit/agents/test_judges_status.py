@@ -12,7 +12,7 @@ from agents.metrics.labels import Labels
 from agents.status.judges import JudgesCollector, judges_status
 from agents.windows.judges import Judge
 from cli.watch.view import view
-from domain.judgement import Rules, alarms, by_model, count_days, group
+from domain.judgement import Rules, alarms, by_model, count_days, group, wealth
 from domain.partition.corrections import Correction, Corrections
 from streams.wire.status.told import merge
 from tests.harness.audit_rows import rows
@@ -28,7 +28,9 @@ def judges() -> Any:
     ((key, found),) = by_model(rows(range(TODAY - 29, TODAY + 1), 34, shift=2.0)).items()
     sounding = alarms(count_days(found), Rules(), models=1, after_day=0, today=TODAY)
     return SimpleNamespace(
-        seen=(Judge(*key, group(key[1], found, Rules()), sounding, most=8),), threshold_log10=4.35, month_usd=0.25
+        seen=(Judge(*key, group(key[1], found, Rules()), sounding, 8, wealth(found, Rules(), after_day=TODAY - 10)),),
+        threshold_log10=4.35,
+        month_usd=0.25,
     )
 
 
@@ -46,6 +48,19 @@ def test_evidence_is_told_with_where_the_alarm_sounds(judges: Any) -> None:
     assert shift is not None
     assert excess is not None
     assert shift > 4.35
+
+
+def test_what_each_bet_has_made_is_told_so_that_workers_add_up(judges: Any) -> None:
+    found = gauges(judges)
+    bets = {
+        sample.labels["bet"]: sample.value
+        for family in found.collect()
+        for sample in family.samples
+        if sample.name == "roundbatch_audit_log_wealth" and sample.labels["test"] == "shift"
+    }
+    assert len(bets) == 12
+    assert bets["+0.2"] > 3
+    assert bets["-0.2"] < -3
 
 
 def test_the_tightest_limit_of_any_partition_is_told_and_a_lifted_one_is_0(judges: Any) -> None:

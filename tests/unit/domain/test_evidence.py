@@ -20,6 +20,7 @@ from domain.evidence import (
     log_bets,
     log_certificate,
     log_evidence,
+    log_wealth,
     null_shares,
     standing,
 )
@@ -161,3 +162,13 @@ def test_sums_over_workers_and_any_order_of_audits_give_the_same() -> None:
     assert log_evidence(POSITION, sum(workers, Counter())) == log_evidence(POSITION, Counter(reversed(values)))
     assert all(measure.values == tuple(sorted(measure.values)) for measure in MEASURES)
     assert len(set(itertools.chain(*(measure.values for measure in MEASURES)))) == 7
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
+def test_what_each_bet_has_made_adds_up_over_workers_to_the_evidence_of_all(measure: Measure) -> None:
+    rng = random.Random(8)
+    one, other = (Counter(rng.choices(measure.values, k=k)) for k in (40, 70))
+    parts = [log_wealth(measure, counts, tolerance=0.02) for counts in (one, other)]
+    together = [math.exp(sum(part[bet] for part in parts)) for bet in parts[0]]
+    assert len(together) == len(BETS) * (2 if measure.two_sided else 1)
+    assert math.log(sum(together) / len(together)) == pytest.approx(log_evidence(measure, one + other, tolerance=0.02))
