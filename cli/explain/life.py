@@ -156,7 +156,7 @@ class WorkScan:
             case work.CancelRequested():
                 if self._id in record.ids or (record.batch is not None and record.batch == self._found.batch):
                     yield "cancel", f"requested for {record.batch or 'this id'}"
-            case work.BundlesLimited() if not record.since_ms:  # otherwise it is said again
+            case work.BundlesLimited() if not (record.since_ms or self._held):  # it is said for the first time, and matters
                 most = f"at most {record.most} comparisons in a line" if record.most else "as many in a line as settings say"
                 yield "limited", f"from here on {record.provider} {record.model}: {most} ({record.reason or 'no reason given'})"
             case work.RequestsDone():

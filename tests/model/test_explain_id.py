@@ -49,6 +49,19 @@ async def test_an_answered_comparison(world: World) -> None:
     assert said["outcome"].startswith("Essay A, confidence 3, $0.")
 
 
+async def test_a_limit_on_bundles_is_told_until_the_comparison_is_planned(world: World) -> None:
+    worker = await world.start()
+    world.request("m0", announced=2)
+    world.record(work.BundlesLimited(provider="openai", model="gpt-6-luna", most=2, reason="bent"))
+    await world.run(worker, seconds=5)
+    world.request("m1", announced=2)
+    await world.run(worker, seconds=5)
+    world.record(work.BundlesLimited(provider="openai", model="gpt-6-luna", most=0))
+    await world.finish(worker)
+    said = [text for what, text in life(world, "m0")[0] if what == "limited"]
+    assert said == ["from here on openai gpt-6-luna: at most 2 comparisons in a line (bent)"]
+
+
 async def test_an_older_log_tells_of_the_end_of_each_job(world: World) -> None:
     """Earlier workers sent JobEnded also where its outcomes had ended every member."""
     worker = await world.start()
