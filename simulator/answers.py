@@ -89,6 +89,16 @@ def verdict_keys(schema: SchemaNode | None) -> tuple[str, ...]:
     return tuple(key for key, child in children if "winner" in resolve(child, schema).get("properties", {}))
 
 
+def reasons_first(schema: SchemaNode | None) -> bool:
+    """Whether a verdict of this schema is written after its justification."""
+    if schema is None:
+        return False
+    keys = verdict_keys(schema)
+    verdict = resolve(schema["properties"][keys[0]], schema) if keys else schema
+    order = [name for name in verdict.get("properties", {}) if name in ("winner", "justification")]
+    return order == ["justification", "winner"]
+
+
 def _value(schema: SchemaNode, verdict_of: Callable[[str], Verdict]) -> dict[str, Any]:
     keys = verdict_keys(schema)
     if not keys and "winner" in schema.get("properties", {}):

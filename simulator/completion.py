@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from simulator.answers import KEPT_BY_VARIANT, Written, verdict_keys, write_answer
+from simulator.answers import KEPT_BY_VARIANT, Written, reasons_first, verdict_keys, write_answer
 from simulator.caching import PrefixCache
 from simulator.comparisons import Comparison, named_keys, read_comparisons
 from simulator.faults import INVALID_TAG, Fault
@@ -59,7 +59,8 @@ class Model:
         elif kind == "blocked":
             written, ending, prompt = Written("", {}), "blocked", replace(prompt, thoughts=0)
         else:
-            written = write_answer(schema, self.judge.verdicts(comparisons, now).__getitem__, variant, spoiled)
+            verdicts = self.judge.verdicts(comparisons, now, reasons_first=reasons_first(schema))
+            written = write_answer(schema, verdicts.__getitem__, variant, spoiled)
         text = written.text
         output_tokens = estimated_tokens(len(text.encode()))
         thoughts, room = prompt.thoughts, output_tokens

@@ -83,12 +83,19 @@ class Judge:
     def __init__(self, seed: int, traits: JudgeTraits) -> None:
         self._seed = seed
         self._traits = traits
+        slope = None if traits.judge_slope is None else traits.judge_slope * traits.reasons_first_slope
+        self._reasoning = traits.model_copy(update={"judge_slope": slope})
+        self._reasoned = False
         self._asked: Counter[Sides] = Counter()
         self._sizes: set[int] = set()
 
-    def verdicts(self, comparisons: Sequence[Comparison], now: float) -> dict[str, Verdict]:
-        """The verdict on each comparison of a line, by its key. A comparison without a pair is judged by hash of its text."""
-        seed, traits = self._seed, self._traits
+    def verdicts(self, comparisons: Sequence[Comparison], now: float, *, reasons_first: bool = False) -> dict[str, Verdict]:
+        """The verdict on each comparison of a line, by its key. A comparison without a pair is judged by hash of its text.
+
+        reasons_first: its answers have the justification before the winner.
+        """
+        seed, traits = self._seed, self._reasoning if reasons_first else self._traits
+        self._reasoned |= reasons_first
         shown = [(comparison.key, comparison.pair) for comparison in comparisons if comparison.pair is not None]
         without = {each.key: opinion(each.text, seed=seed) for each in comparisons if each.pair is None}
         if traits.judge_slope is None:
@@ -106,8 +113,8 @@ class Judge:
     def truth(self) -> dict[str, Any]:
         """What is planted, and what it comes to on average over the pairs asked so far (each once, in the order asked).
 
-        `expected` has retest, flip and position, and by size of bundle excess and shift over all slots; empty without
-        `judge_slope` or pairs.
+        `expected` has retest, flip and position, and by size of bundle excess and shift over all slots; and where any was asked
+        with its reasons first, the former for such single answers. Empty without `judge_slope` or pairs.
         """
         told: dict[str, Any] = {"judge": self._traits.model_dump(include=set(JudgeTraits.model_fields)), "seed": self._seed}
         asked = list(self._asked)
@@ -115,10 +122,15 @@ class Judge:
         told["pairs"] = len(asked)
         told["expected"] = {}
         if asked:
-            alone = [expected(each, self._traits, seed=self._seed) for each in asked]
-            told["expected"] = {name: fmean(getattr(one, name) for one in alone) for name in ("retest", "flip", "position")}
+            told["expected"] = self._alone(asked, self._traits)
+            if self._reasoned:
+                told["expected"]["reasons_first"] = self._alone(asked, self._reasoning)
             told["expected"]["bundles"] = {str(size): self._in_bundles(asked, size) for size in sorted(self._sizes - {1})}
         return told
+
+    def _alone(self, asked: Sequence[Sides], traits: JudgeTraits) -> dict[str, Any]:
+        alone = [expected(each, traits, seed=self._seed) for each in asked]
+        return {name: fmean(getattr(one, name) for one in alone) for name in ("retest", "flip", "position")}
 
     def _in_bundles(self, asked: Sequence[Sides], size: int) -> dict[str, float]:
         early, late = ALONE._replace(size=size), Place(size - 1, size)
@@ -136,3 +148,4 @@ class Judge:
         """Forget what was asked."""
         self._asked.clear()
         self._sizes.clear()
+        self._reasoned = False

@@ -25,6 +25,8 @@ class JudgeTraits(BaseModel):
     """Probability that the judge picks the worse essay, always so for the same pair; not used with `judge_slope`."""
     judge_slope: float | None = Field(default=None, gt=0)
     """By how much the logit grows with the difference of the qualities. None: the judge of `judge_error_rate`."""
+    reasons_first_slope: float = Field(default=1.0, gt=0)
+    """By what `judge_slope` is multiplied where the answer's schema has the justification before the winner."""
     pair_noise: float = Field(default=0.0, ge=0)
     """Standard deviation of what each pair adds to the logit for good: it makes circles of three essays."""
     retest: float = Field(default=0.0, ge=0, le=1)

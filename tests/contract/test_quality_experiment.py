@@ -104,9 +104,9 @@ def test_with_a_wide_margin_it_is_shown_fine_and_the_setting_is_told(pairs: Path
 
 def test_layouts_batch_jobs_and_reasons_first_are_compared_by_the_same_pairs(pairs: Path) -> None:
     layouts = ("--layouts", "verbatim,shared_essays", "--by", "both", "--arms", "justification_first")
-    with judged_by(bundle_shift=2.0) as (simulator, runner):
+    with judged_by(bundle_shift=2.0, reasons_first_slope=50.0) as (simulator, runner):
         done = experiment(runner, pairs, "--budget", "1", "--sizes", "4", *layouts, "--json")
-        ledger = simulator.ledger()
+        ledger, truth = simulator.ledger(), simulator.truth()
     assert done.exit_code == 3, done.output
     told = json.loads(done.stdout)
     assert told["spent_usd"] == pytest.approx(ledger["cost_usd"])
@@ -127,6 +127,9 @@ def test_layouts_batch_jobs_and_reasons_first_are_compared_by_the_same_pairs(pai
         (False, True),
     ]
     assert [one["pairs"] for one in singles] == [45] * 3
+    # Asked with its reasons first, this judge is hardly ever unsure: it must have been asked so.
+    assert singles[2]["retest"]["estimate"] <= 0.05
+    assert truth["expected"]["reasons_first"]["retest"] < 0.01 < truth["expected"]["retest"]
     alone, *of_bundles = told["found"]["contrasts"]
     assert alone["batch"]["size"] == 1
     assert len(of_bundles) == 2

@@ -11,8 +11,10 @@ from pydantic import ValidationError
 
 from domain.audited import Audited
 from domain.intervals import stated
+from providers.prompts.answer_schema import schema_of
+from simulator.answers import reasons_first, write_answer
 from simulator.comparisons import Comparison
-from simulator.judge import Pair, judge
+from simulator.judge import Pair, Verdict, judge
 from simulator.judging import CHOOSE_A, CHOOSE_ME, LINE_A, Judge, judge_line
 from simulator.settings import SimulatorSettings
 from simulator.traits import JudgeTraits, Place, Sides, expected
@@ -204,3 +206,33 @@ def test_asked_again_the_judge_draws_again_and_after_a_reset_as_the_first_time()
     assert len({str(each) for each in times}) > 1
     made.forget()
     assert [made.verdicts(of_line, 0.0) for _ in range(4)] == times
+
+
+def test_a_judge_may_be_sharper_where_its_reasons_come_first() -> None:
+    of_line = [Comparison(f"c{n:02}", "", pair(n)) for n in range(SIZE)]
+    made = Judge(SEED, SimulatorSettings(judge_slope=1.0, retest=1.0, reasons_first_slope=50.0))
+    better = {
+        one.key: "A" if Sides.of(pair(n)).quality_a > Sides.of(pair(n)).quality_b else "B" for n, one in enumerate(of_line)
+    }
+
+    def right(*, reasons_first: bool) -> float:
+        told = [made.verdicts(of_line, 0.0, reasons_first=reasons_first) for _ in range(20)]
+        return fmean(verdict.winner == better[key] for verdicts in told for key, verdict in verdicts.items())
+
+    assert right(reasons_first=False) < 0.8
+    assert "reasons_first" not in made.truth()["expected"]
+    assert right(reasons_first=True) > 0.9
+    expected = made.truth()["expected"]
+    assert expected["reasons_first"]["retest"] < 0.2 < expected["retest"]
+    made.forget()
+    assert made.truth()["expected"] == {}
+
+
+@pytest.mark.parametrize("answers", [1, 3])
+def test_which_of_an_answer_comes_first_is_read_from_its_schema(answers: int) -> None:
+    for reasons in (False, True):
+        schema = schema_of(answers, reasons_first=reasons)
+        assert reasons_first(schema) is reasons
+        written = write_answer(schema, lambda key: Verdict.of("A", 4), None, ()).text
+        assert (written.index("justification") < written.index("winner")) is reasons
+    assert not reasons_first(None)
