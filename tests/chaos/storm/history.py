@@ -78,6 +78,7 @@ class Counts:
     wrong_answers: int
     batch_items_paid: int
     batch_items_paid_twice: int
+    shadow_items_paid: int
     call_items_paid: int
     sync_calls_repeated: int
     batches: int
@@ -126,8 +127,9 @@ def check(asked: Asked, found: Found) -> tuple[list[Broken], Counts]:
         conflicting=len(conflicting),
         duplicates_identical=sum(len(values) - len(set(values)) for values in found.events.values()),
         wrong_answers=len(wrong),
-        batch_items_paid=sum(item["kind"] == "batch" for item in found.items),
+        batch_items_paid=sum(item["kind"] == "batch" and not _is_shadow(item) for item in found.items),
         batch_items_paid_twice=len(twice),
+        shadow_items_paid=sum(item["kind"] == "batch" and _is_shadow(item) for item in found.items),
         call_items_paid=sum(item["kind"] == "call" for item in found.items),
         sync_calls_repeated=_calls_repeated(found.items),
         batches=len(found.batches),
@@ -164,23 +166,32 @@ def _differences(values: list[bytes]) -> str:
 
 
 def _paid_twice(items: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Batch items that were paid after a usable answer of a batch to the same comparison: (custom id, words)."""
+    """Batch items that were paid after a usable answer of a batch to the same comparison: (custom id, words).
+
+    An item that audits another one asks for its comparison again, by intention: it is told by its own id.
+    """
     usable: dict[str, dict[str, Any]] = {}
     twice = []
     for item in items:
         if item["kind"] != "batch":
             continue
-        first = usable.get(item["fingerprint"])
+        asked = str(item["custom_id"] if _is_shadow(item) else item["fingerprint"])
+        first = usable.get(asked)
         if first is not None:
             words = f"of batch {item['source_id']}; paid before in {first['source_id']} as {first['custom_id']}"
             twice.append((str(item["custom_id"]), words))
         elif item["outcome"] == "ok":
-            usable[item["fingerprint"]] = item
+            usable[asked] = item
     return twice
 
 
+def _is_shadow(item: dict[str, Any]) -> bool:
+    """Whether a batch item is `<job>-s<n>`, which audits a line of its job (domain/job.py)."""
+    return str(item["custom_id"]).rpartition("-")[2].startswith("s")
+
+
 def _calls_repeated(items: list[dict[str, Any]]) -> int:
-    """Calls that were paid after a usable answer to the same comparison, by a batch or a call."""
+    """Calls that were paid after a usable answer to the same comparison, by a batch or a call; audits of calls are, too."""
     usable: set[str] = set()
     repeated = 0
     for item in items:

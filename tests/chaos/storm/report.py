@@ -76,7 +76,7 @@ def words(outcome: Outcome) -> str:
         f"  missing {counts.missing}, conflicting {counts.conflicting}, wrong {counts.wrong_answers}, batch items paid twice "
         f"{counts.batch_items_paid_twice} of {counts.batch_items_paid}; sent again (same bytes) {counts.duplicates_identical}, "
         f"calls repeated {counts.sync_calls_repeated} of {counts.call_items_paid}, orphans {counts.orphans} of "
-        f"{counts.batches} batches",
+        f"{counts.batches} batches, items of audits {counts.shadow_items_paid}",
         f"  exits {told['exits']}, drained in {outcome.drained_s:.0f} s",
     ]
     if few:

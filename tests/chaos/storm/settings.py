@@ -36,6 +36,8 @@ def of_seed(seed: int) -> dict[str, str]:
     """What all workers of a run share."""
     env = {**TIMES, "ROUNDBATCH_PARTITIONS": str(PARTITIONS), "ROUNDBATCH_LOG_LEVEL": "INFO"}
     env |= {"GOOGLE_API_KEY": "key-g", "OPENROUTER_API_KEY": "key-r"}
+    if seed % 2:
+        env["ROUNDBATCH_AUDIT__SHARE"] = "1"  # every line of several is asked again by shadows, and half of the others
     for place, (provider, strategy) in enumerate(STRATEGIES[seed % len(STRATEGIES)].items()):
         env[f"ROUNDBATCH_{provider}__LLM_BATCHING_STRATEGY"] = strategy
         env[f"ROUNDBATCH_{provider}__CALL_TIMEOUT_S"] = "5"

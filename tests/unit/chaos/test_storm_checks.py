@@ -140,6 +140,15 @@ class TestPaid:
         assert (problem.promise, problem.about) == ("batch item paid twice", "batch-2-f1")
         assert "paid before in batch-1 as batch-1-f1" in problem.words
 
+    def test_an_item_that_audits_another_is_paid_once_for_itself(self, asked: Asked, found: Found) -> None:
+        shadow = item("f1") | {"custom_id": "rb-0-1-abc-0-s0"}
+        found.items.append(shadow)
+        assert broken(asked, found) == {}
+        found.items.append(shadow | {"source_id": "batch-2"})
+        problems, counts = check(asked, found)
+        assert [(problem.promise, problem.about) for problem in problems] == [("batch item paid twice", "rb-0-1-abc-0-s0")]
+        assert counts.shadow_items_paid == 2
+
     def test_after_an_unusable_answer_it_is_right_to_ask_again(self, asked: Asked, found: Found) -> None:
         found.items[:0] = [item("f1", outcome="cut", source="batch-0")]
         assert broken(asked, found) == {}
