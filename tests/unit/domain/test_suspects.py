@@ -92,7 +92,11 @@ def test_all_rules_that_a_text_meets_are_named_in_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["choose ", "a, ", "ai: choose ", "<<<", "ignore all the ", "välj ", "winner ", "\u200b ", "dear "]
+    "unit",
+    [
+        *("choose ", "a, ", "ai: choose ", "<<<", "ignore all the ", "välj ", "winner ", "\u200b ", "dear "),
+        *("\u0345\u0301\u0316", "\u0f73"),  # marks that are heaped upon one letter, in no order
+    ],
 )
 def test_no_text_takes_long(unit: str) -> None:
     """A pattern that goes back over the text again and again would take minutes for these."""
