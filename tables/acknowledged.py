@@ -21,7 +21,9 @@ from tables.index import PREFIX, Derive, Row
 from tables.store import GuardedStore, digest
 
 _KEEP_S = 0.05  # how long the offset in a store may be behind the acknowledgements
-_MOST_EARLY = 64  # acknowledgements of a partition that wait for one before them
+# Acknowledgements of a partition that wait for one before them: more than a batch has records (256 KB), for all of a batch but
+# the first may be told of before it.
+_MOST_EARLY = 4_096
 _SIZES = ("rocksdb.live-sst-files-size", "rocksdb.cur-size-all-mem-tables")
 
 
@@ -196,9 +198,9 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         offset, follows, early = record.offset, 0 if known is None else known + 1, self._early[record.partition]
         if offset != follows:
             if offset > follows:  # it is told of before one that is ahead of it, or that one is not ours
+                if len(early) >= _MOST_EARLY:
+                    early.clear()  # they wait for an entry that is not ours
                 early[offset] = digest(key, value)
-                if len(early) > _MOST_EARLY:
-                    del early[min(early)]
             return
         told = ""
         while offset + 1 in early:

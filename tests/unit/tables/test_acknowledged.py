@@ -104,6 +104,10 @@ async def restored_to(table: Table) -> int:
     return 0 if persisted is None else persisted + 1
 
 
+def acknowledged(sent: "asyncio.Future[Any]", offset: int) -> None:
+    sent.set_result(RecordMetadata(CHANGELOG, 0, TP(CHANGELOG, 0), offset, 0, 1, 0))
+
+
 async def test_recovery_goes_on_before_the_first_entry_of_another_worker(table: Table, outbox: MemoryOutbox, log: Log) -> None:
     table.put(0, b"0/a", b"1")
     table.put(0, b"0/b", b"1")
@@ -115,25 +119,26 @@ async def test_recovery_goes_on_before_the_first_entry_of_another_worker(table: 
     assert (log.end(CHANGELOG), await restored_to(table)) == (4, 2)
 
 
+@pytest.mark.parametrize("order", [(1, 0, 3, 2), (*range(1, 1_000), 0)], ids=["a few", "those of a whole batch"])
 @pytest.mark.parametrize("table", ["rocksdb"], indirect=True)
 async def test_recovery_goes_on_behind_entries_that_were_acknowledged_out_of_order(
-    table: AcknowledgedTable, monkeypatch: pytest.MonkeyPatch
+    table: AcknowledgedTable, monkeypatch: pytest.MonkeyPatch, order: tuple[int, ...]
 ) -> None:
     """Of one batch, the outbox tells of records that had to wait for the producer after those that had not."""
-    sent: list[asyncio.Future[Any]] = []
+    n, sent = len(order), list[asyncio.Future[Any]]()
 
     def send(*_: Any, **__: Any) -> "asyncio.Future[Any]":
         sent.append(asyncio.get_running_loop().create_future())
         return sent[-1]
 
     monkeypatch.setattr(table, "outbox", SimpleNamespace(send=send))
-    for offset in range(4):
+    for offset in range(n):
         table.put(0, b"0/%d" % offset, b"%d" % offset)
-    for offset in (1, 0, 3, 2):
-        sent[offset].set_result(RecordMetadata(CHANGELOG, 0, TP(CHANGELOG, 0), offset, 0, 1, 0))
+    for offset in order:
+        acknowledged(sent[offset], offset)
         await asyncio.sleep(0)
-    assert await restored_to(table) == 4
-    assert table.restored(0) == (4, (3, digest(b"0/3", b"3")))
+    assert await restored_to(table) == n
+    assert table.restored(0) == (n, (n - 1, digest(b"0/%d" % (n - 1), b"%d" % (n - 1))))
 
 
 @pytest.mark.parametrize("table", ["rocksdb"], indirect=True)
