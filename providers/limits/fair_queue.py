@@ -17,7 +17,8 @@ class FairQueue(Generic[T]):
     """Start-time fair queueing: each round has a number that grows by the cost of what it was granted; the lowest is next.
 
     So a round of 12 that comes while 2,000 wait is let go call for call in turn with them. Each model has a queue of its
-    rounds, since all calls of a model wait for the same limits.
+    rounds, since all calls of a model wait for the same limits; and where a new round begins is asked of its own model's rounds,
+    which may long have stood still while other models' went on.
     """
 
     def __init__(self) -> None:
@@ -25,7 +26,8 @@ class FairQueue(Generic[T]):
         self._rounds: dict[tuple[str, str], _Round[T]] = {}
         self._finish: dict[tuple[str, str], float] = {}  # of rounds that have nothing waiting, while it lies ahead
         self._most_finished = 64
-        self._now = 0.0
+        self._now = 0.0  # of the model that is furthest
+        self._now_of: dict[str, float] = {}  # of the models for which something waits
         self._sequence = 0
         self._size = 0
 
@@ -37,7 +39,7 @@ class FairQueue(Generic[T]):
         key = (model, round_key)
         round_ = self._rounds.get(key)
         if round_ is None:
-            round_ = self._rounds[key] = _Round(key, max(self._now, self._finish.pop(key, 0.0)))
+            round_ = self._rounds[key] = _Round(key, max(self._now_of.setdefault(model, self._now), self._finish.pop(key, 0.0)))
             self._enter(round_)
         round_.waiting.append((item, cost))
         self._size += 1
@@ -56,12 +58,14 @@ class FairQueue(Generic[T]):
 
     def pop(self, model: str) -> T:
         """Take what is next for a model."""
+        rounds = len(self._queues[model])
         start, _, round_ = heapq.heappop(self._queues[model])
         item, cost = round_.waiting.popleft()
         self._size -= 1
         # By what each of the rounds that wait has been granted on average. By `start` alone it stood still while rounds of one
         # call came and went: all of them were remembered, and went before a large round for as long as they came.
-        self._now = max(self._now + cost / len(self._rounds), start)
+        now = self._now_of[model] = max(self._now_of[model] + cost / rounds, start)
+        self._now = max(self._now, now)
         round_.start = start + cost
         if round_.waiting:
             self._enter(round_)
@@ -88,11 +92,12 @@ class FairQueue(Generic[T]):
         model = round_.key[0]
         del self._rounds[round_.key]
         if not self._queues[model]:
-            del self._queues[model]
+            del self._queues[model], self._now_of[model]
         if not self._rounds:
             self._finish.clear()  # nothing waits, so nobody was before anybody
             return
         self._finish[round_.key] = round_.start
         if len(self._finish) > self._most_finished:
-            self._finish = {key: finish for key, finish in self._finish.items() if finish > self._now}
+            ahead = ((key, finish) for key, finish in self._finish.items() if finish > self._now_of.get(key[0], self._now))
+            self._finish = dict(ahead)
             self._most_finished = 2 * len(self._finish) + 64

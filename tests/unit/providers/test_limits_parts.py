@@ -85,6 +85,21 @@ def test_rounds_of_one_call_that_never_end_do_not_keep_a_large_one_waiting_and_a
     assert of_large == 20
 
 
+def test_a_round_of_a_model_that_stood_still_is_let_go_in_turn_with_those_that_waited() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for place in range(20):
+        queue.push("slow", "large", f"large {place}", 10.0)
+    for number in range(1_000):
+        queue.push("fast", "its own", "one", 10.0)
+        queue.pop("fast")
+    for place in range(4):
+        queue.push("slow", "small", f"small {place}", 10.0)
+    assert [queue.pop("slow").split()[0] for _ in range(8)].count("small") == 4
+    queue.push("new", "a round", "one", 10.0)
+    queue.push("fast", "another", "one", 10.0)
+    assert queue.models() == ["slow", "new", "fast"]
+
+
 def test_nothing_is_remembered_once_nothing_waits() -> None:
     queue: FairQueue[int] = FairQueue()
     for number in range(500):
