@@ -160,6 +160,7 @@ class AuditBook:
         self._totals: dict[Cell, Counter[Complete]] = {}
         self._missing: dict[tuple[Cell, str], Counter[int]] = {}  # by day
         self._usd: dict[int, float] = {}  # by quarter of an hour
+        self._last = 0  # the latest quarter in it
         self._forgotten = 0  # days before this one
 
     # -- learning ------------------------------------------------------------------------------------------------
@@ -193,6 +194,7 @@ class AuditBook:
                 audit.replies[reply.form, reply.number] = reply
                 quarter = facts.at_ms // QUARTER_MS
                 self._usd[quarter] = self._usd.get(quarter, 0.0) + reply.usd
+                self._last = max(self._last, quarter)
                 touched[reply.member] = None
         for member in touched:
             self._settle(member)
@@ -240,12 +242,16 @@ class AuditBook:
         self._forgotten = before_day
         self._open = {member: audit for member, audit in self._open.items() if audit.day >= before_day}
         self._done = {member: day for member, day in self._done.items() if day >= before_day}
-        for cell, days in self._counts.items():
+        for cell, days in list(self._counts.items()):
             for day in [day for day in days if day < before_day]:
                 self._totals[cell] -= days.pop(day)
-        for of_cause in self._missing.values():
+            if not days:  # requests may name ever other models
+                del self._counts[cell], self._totals[cell]
+        for key, of_cause in list(self._missing.items()):
             for day in [day for day in of_cause if day < before_day]:
                 del of_cause[day]
+            if not of_cause:
+                del self._missing[key]
         first = before_day * DAY_MS // QUARTER_MS
         self._usd = {quarter: usd for quarter, usd in self._usd.items() if quarter >= first}
 
@@ -278,8 +284,14 @@ class AuditBook:
         return len(self._open)
 
     def usd_since(self, from_ms: int) -> float:
-        """USD paid for shadows since this moment, which must be the beginning of a quarter of an hour."""
-        return sum(usd for quarter, usd in self._usd.items() if quarter >= from_ms // QUARTER_MS)
+        """USD paid for shadows since this moment, which must be the beginning of a quarter of an hour.
+
+        It is asked for each job that has shadows, so it does not go through all of AUDIT__KEEP_DAYS.
+        """
+        first = from_ms // QUARTER_MS
+        if self._last - first > len(self._usd):
+            return sum(usd for quarter, usd in self._usd.items() if quarter >= first)
+        return sum(self._usd.get(quarter, 0.0) for quarter in range(first, self._last + 1))
 
 
 def _cell(of: Watched, model: str) -> Cell:

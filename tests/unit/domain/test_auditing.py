@@ -125,8 +125,14 @@ def test_old_audits_are_forgotten() -> None:
     book.forget(5)
     assert found(book) == WHOLE
     book.forget(7)
-    assert (found(book), book.usd_since(0), book.under_way) == ([], 0, 0)
+    assert (list(book.by_cell_and_day()), list(book.by_cell()), book.usd_since(0), book.under_way) == ([], [], 0, 0)
     assert book.new(REPLIES) == REPLIES
+
+
+def test_what_was_paid_since_a_moment() -> None:
+    paid = [Facts(30 + day, day * DAY_MS, replies=(reply(Form.AGAIN, 1, "Essay A", Member(day, 0)),)) for day in (1, 2, 3, 9)]
+    book = book_of(*paid)
+    assert [book.usd_since(day * DAY_MS) for day in (0, 2, 3, 9, 10)] == [2.0, 1.5, 1.0, 0.5, 0.0]
 
 
 def test_many_audits_dealt_in_any_order_come_to_the_same() -> None:
