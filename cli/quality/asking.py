@@ -168,8 +168,10 @@ class Asking:
             if status.phase is JobPhase.FAILED:
                 self.failed[f"batch failed: {status.failure or status.detail}"] += len(rows)
                 return
+            left = dict(rows)
             async for reply in provider.replies(batch):
-                self._take(rows[reply.custom_id][0], reply)
+                if (row := left.pop(reply.custom_id, None)) is not None:  # of two rows of one prompt the first counts
+                    self._take(row[0], reply)
         except ResultsNotWhole as error:
             self.failed[str(error)] += error.paid or 1
         except ProviderError as error:

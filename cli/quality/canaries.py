@@ -51,11 +51,18 @@ class State:
 def read_state(file: Path) -> State:
     """Errors: ValueError where it is none, OSError."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=State)
+        state = msgspec.json.decode(file.read_bytes(), type=State)
+        asked = steady(state.frozen)
     except FileNotFoundError:
         raise ValueError(f"{file} does not exist: begin with --freeze") from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise ValueError(f"{file} holds no state of canaries: {error}") from None
+    for one in state.rounds:
+        if not (one.answers.keys() <= asked.keys() and {"A", "B"}.issuperset(one.answers.values())):
+            raise ValueError(
+                f"{file} holds no state of canaries: on {one.day} it has answers to other pairs, or other than A and B"
+            )
+    return state
 
 
 def write_state(file: Path, state: State) -> None:

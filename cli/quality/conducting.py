@@ -123,7 +123,9 @@ async def _conduct(read: Pairs, settings: Settings, choice: Choice, goal: Goal, 
         ways = choice.ways(block.bundle_layout)
         asking = Asking(settings, account, read.profile, ways, read.pairs, goal.budget_usd)
         costs = _costs(asking, goal.seed)
-        fits = min(len(read.pairs), int(len(read.pairs) * goal.budget_usd / sum(costs.values()))) if asks else len(read.pairs)
+        fits, total_usd = len(read.pairs), sum(costs.values())
+        if asks and total_usd > goal.budget_usd:
+            fits = int(fits * goal.budget_usd / total_usd)
         for said in _plan(read, costs, goal, fits):
             typer.echo(said, err=True)
         asking.pairs = read.pairs[:fits]

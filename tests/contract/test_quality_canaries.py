@@ -1,5 +1,6 @@
 """`roundbatch quality canaries` against a simulated judge that changes: what is asked, kept and said."""
 
+import datetime as dt
 import itertools
 import json
 import random
@@ -73,6 +74,14 @@ def test_what_cannot_be_asked_is_said_and_nothing_is_kept(pairs: Path) -> None:
         changed = canaries(runner, pairs)
         assert changed.exit_code == 1
         assert "frozen pairs are not in the file any more: begin anew with --freeze" in changed.stderr
-        state.write_text("[]")
-        assert canaries(runner, pairs).exit_code == 1
+        kept = json.loads(state.read_text())
+        today = dt.datetime.now(dt.UTC).date().isoformat()
+        for damaged in (
+            [],
+            {**kept, "frozen": {"a pair": "AAAA"}, "rounds": [{"day": today, "answers": {}}]},
+            {**kept, "rounds": [{"day": today, "answers": {"another pair": "A"}}]},
+        ):
+            state.write_text(json.dumps(damaged))
+            refused = canaries(runner, pairs)
+            assert (refused.exit_code, "holds no state of canaries: " in refused.stderr) == (1, True)
         assert len(simulator.calls()) == asked

@@ -163,6 +163,28 @@ def test_it_stops_at_its_budget(pairs: Path) -> None:
     assert "the budget of $0.0030 is enough for about" in done.stderr
 
 
+def test_a_model_that_costs_nothing_is_asked_all_pairs(pairs: Path) -> None:
+    with judged_by() as (simulator, runner):
+        free = {"ROUNDBATCH_ANTHROPIC__INPUT_USD_PER_MTOK": "0", "ROUNDBATCH_ANTHROPIC__OUTPUT_USD_PER_MTOK": "0"}
+        runner.env = {**runner.env, **free}
+        done = experiment(runner, pairs, "--budget", "1", "--sizes", "16", "--by", "batch")
+        assert done.exit_code == 4, done.output
+        assert simulator.ledger()["batches"] > 0
+    assert "45 of 45 pairs asked, $0.0000 spent" in done.stderr
+
+
+def test_rows_of_a_batch_that_come_twice_or_under_other_ids_do_not_matter(pairs: Path) -> None:
+    with judged_by() as (simulator, runner):
+        at = {"GOOGLE_API_KEY": "k", "ROUNDBATCH_GOOGLE__BASE_URL": simulator.base_url}
+        runner.env = {**runner.env, **at}
+        file = pairs.with_name("google.jsonl")
+        file.write_text(pairs.read_text().replace('"anthropic"', '"google"'))
+        simulator.faults({"fault": "doubled", "next": 1}, {"fault": "unknown_key", "next": 1})
+        done = experiment(runner, file, "--budget", "1", "--sizes", "16", "--by", "batch", "--json")
+    assert done.exit_code == 4, done.output
+    assert sum(json.loads(done.stdout)["failed"].values()) == 0
+
+
 def test_what_cannot_be_asked_is_said(pairs: Path, tmp_path: Path) -> None:
     with judged_by() as (simulator, runner):
         assert "say how much at most, in USD, as --budget 0.50" in experiment(runner, pairs).output
