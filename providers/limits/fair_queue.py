@@ -17,8 +17,8 @@ class FairQueue(Generic[T]):
     """Start-time fair queueing: each round has a number that grows by the cost of what it was granted; the lowest is next.
 
     So a round of 12 that comes while 2,000 wait is let go call for call in turn with them. Each model has a queue of its
-    rounds, since all calls of a model wait for the same limits; and where a new round begins is asked of its own model's rounds,
-    which may long have stood still while other models' went on.
+    rounds, since all calls of a model wait for the same limits. A new round begins where its model's rounds are, which may have
+    stood still for long while those of other models went on.
     """
 
     def __init__(self) -> None:

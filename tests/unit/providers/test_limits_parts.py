@@ -89,7 +89,7 @@ def test_a_round_of_a_model_that_stood_still_is_let_go_in_turn_with_those_that_w
     queue: FairQueue[str] = FairQueue()
     for place in range(20):
         queue.push("slow", "large", f"large {place}", 10.0)
-    for number in range(1_000):
+    for _ in range(1_000):
         queue.push("fast", "its own", "one", 10.0)
         queue.pop("fast")
     for place in range(4):
