@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from tests.contract.test_quality_experiment import judged_by, one_line
 
-PAIRS = 8
+PAIRS = 5
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_judge_that_changes_is_found_and_one_that_does_not_is_not(pairs: Path)
     assert done.exit_code == 3, done.output
     told = json.loads(done.stdout)
     assert (told["sounds"], told["rounds"]) == (True, 3)
-    assert len(told["changed"]) > 3
+    assert len(told["changed"]) > 2
 
 
 def test_what_cannot_be_asked_is_said_and_nothing_is_kept(pairs: Path) -> None:

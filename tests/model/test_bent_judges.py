@@ -42,7 +42,7 @@ def audited(world: World, *, number: int, turned: int, shift: bool, days_ago: in
 _NEXT = itertools.count()
 
 
-def bend(world: World, worker: ModelWorker, *, days: int = 20, turned: int = 6, shift: bool = True, number: int = 36) -> None:
+def bend(world: World, worker: ModelWorker, *, days: int = 20, turned: int = 6, shift: bool = True, number: int = 12) -> None:
     """Let the worker know of so many audits of each of the last days."""
     for days_ago in range(days):
         for facts in audited(world, number=number, turned=turned, shift=shift, days_ago=days_ago):
@@ -68,7 +68,7 @@ async def test_it_is_said_once_and_nothing_is_changed_by_default(world: World) -
         for _ in range(3):
             await look(world, worker)
     said = [one for one in logs if one["event"] == "judgement_bent"]
-    assert {(one["test"], one["model"], one["audits"]) for one in said} == {("shift", MODEL, 720), ("excess", MODEL, 720)}
+    assert {(one["test"], one["model"], one["audits"]) for one in said} == {("shift", MODEL, 240), ("excess", MODEL, 240)}
     assert len(said) == 2
     assert limits(world) == []
     assert [(judge.model, judge.most) for judge in worker.parts.judges.seen] == [(MODEL, None)]
@@ -105,7 +105,7 @@ async def test_a_worker_killed_at_a_step_leads_to_the_same_step(world: World, la
         await look(world, worker)
     assert set(limits(world)) == {32}
     assert worker.view.state.corrections.most("openai", MODEL) == 32
-    await world.finish(worker)
+    await world.finish(worker, seconds=30)
     world.check()
 
 
@@ -130,7 +130,7 @@ async def test_no_bundles_at_once_where_settings_say_so(world: World) -> None:
 
 async def test_noise_that_is_surely_off_by_less_than_a_point_is_said_and_not_acted_upon(world: World) -> None:
     worker = await world.start(**HALVE)
-    bend(world, worker, days=45, turned=200, number=100)
+    bend(world, worker, days=45, turned=200, number=80)
     with capture_logs() as logs:
         await look(world, worker)
     assert {one["test"] for one in logs if one["event"] == "judgement_bent"} == {"excess", "shift"}
@@ -145,9 +145,9 @@ async def test_an_acknowledged_alarm_ends_and_a_new_one_sounds(world: World) -> 
     world.record(work.JudgementAcknowledged(**WHO))
     await look(world, worker)
     assert worker.parts.judges.seen[0].alarms == {}
-    assert worker.parts.judges.seen[0].shown.audits == 720  # what is known is still told
+    assert worker.parts.judges.seen[0].shown.audits == 240  # what is known is still told
     world.clock.advance(10 * 86_400)
-    bend(world, worker, days=9)
+    bend(world, worker, days=9, number=36)
     with capture_logs() as logs:
         await look(world, worker)
     assert {one["test"] for one in logs if one["event"] == "judgement_bent"} == {"excess", "shift"}

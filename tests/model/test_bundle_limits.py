@@ -36,7 +36,7 @@ async def test_from_the_record_on_windows_are_cut_by_it_until_it_is_lifted(world
     assert await play(world, worker, "c") == [1, 1, 1, 1]
     world.record(work.BundlesLimited(provider="openai", model="gpt-6-luna", most=0))
     assert await play(world, worker, "d") == [4]
-    await world.finish(worker)
+    await world.finish(worker, seconds=60)
     world.check()
 
 
@@ -62,14 +62,15 @@ async def test_what_is_planned_stays_as_it_is(world: World) -> None:
     assert sizes(world) == [[4]]
     world.record(TO_TWO)
     await world.run(worker, seconds=20)
-    await world.finish(worker)
+    await world.finish(worker, seconds=60)
     world.check()
     assert sizes(world) == [[4]]
 
 
-@pytest.mark.parametrize("disk", ["kept", "lost"])
-@pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize(
+    ("disk", "late", "committed"),
+    [("kept", False, False), ("kept", True, True), ("lost", True, False), ("lost", False, True)],
+)
 async def test_it_holds_after_a_kill(world: World, disk: str, late: bool, committed: bool) -> None:
     """Killed when the record is read, before or after it is acknowledged and committed; then the disk is there, or is not."""
     worker = await world.start(**BUNDLES)
@@ -82,7 +83,7 @@ async def test_it_holds_after_a_kill(world: World, disk: str, late: bool, commit
     left = await world.kill(worker, late=late)
     worker = await world.start(left if disk == "kept" else None, **BUNDLES)
     assert await play(world, worker, "b") == [2, 2]
-    await world.finish(worker)
+    await world.finish(worker, seconds=60)
     world.check()
 
 
@@ -96,7 +97,7 @@ async def test_a_record_that_is_read_again_does_not_undo_a_later_one(world: Worl
     left = await world.kill(worker)
     worker = await world.start(left, **BUNDLES)
     assert await play(world, worker, "a") == [4]
-    await world.finish(worker)
+    await world.finish(worker, seconds=60)
     world.check()
 
 
@@ -127,7 +128,7 @@ async def test_it_holds_when_the_partition_goes_and_comes_back(world: World) -> 
     await world.assign(first)
     assert first.goes_on == 1
     assert await play(world, first, "d") == [2, 2]
-    await world.finish(first)
+    await world.finish(first, seconds=60)
     world.check()
 
 

@@ -180,7 +180,7 @@ def fill(servers: str, topic: str, told: Iterable[Told], *records: work.WorkReco
 
 
 @pytest.mark.parametrize(
-    ("name", "a_day", "bent", "code"), [("fine", 60, {}, 0), ("bent", 40, {"shift": 2.0}, 3), ("few", 3, {}, 4)]
+    ("name", "a_day", "bent", "code"), [("fine", 45, {}, 0), ("bent", 25, {"shift": 2.0}, 3), ("few", 3, {}, 4)]
 )
 def test_the_command_reads_the_table_and_ends_by_its_finding(
     mock_cluster: str, tmp_path: Any, name: str, a_day: int, bent: dict[str, float], code: int
