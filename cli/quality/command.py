@@ -164,8 +164,9 @@ def _print(told: RankingReport) -> None:
     from rich.text import Text
 
     from cli.quality.ranking_report import sentences
+    from domain.answer import writable
 
-    table = Table(title=f"ranking of {told.batch}")
+    table = Table(title=Text(writable(f"ranking of {told.batch}")))  # a str would be read as markup
     for name in ("place", "essay", "score", "±", "comparisons", "shown first"):
         table.add_column(name, overflow="fold", justify="left" if name == "essay" else "right")
     for one in told.ranking:
@@ -177,7 +178,7 @@ def _print(told: RankingReport) -> None:
             str(one.comparisons),
             f"{one.shown_first:.0%}",
         )
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(writable(cell)) for cell in cells))
     print_whole(table)
     sent = Table(title="answers, by how they were asked")
     for name in ("model", "sent as", "in lines of", "answers", "A won", "confidence"):
@@ -195,4 +196,4 @@ def _print(told: RankingReport) -> None:
         sent.add_row(*(Text(cell) for cell in cells))
     print_whole(sent)
     for sentence in sentences(told):
-        typer.echo(f"- {sentence}")
+        typer.echo(f"- {writable(sentence)}")

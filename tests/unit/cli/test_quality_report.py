@@ -11,6 +11,7 @@ import pytest
 
 from cli.quality.answers import Answered, Answers, Asked, Requests
 from cli.quality.batch_topics import Batch
+from cli.quality.command import _print as print_ranking
 from cli.quality.ranking_report import RankingReport, sentences
 from cli.quality.ranking_report import report as full_report
 from cli.quality.shown import shown
@@ -125,6 +126,15 @@ def test_the_report_is_one_json_object() -> None:
     assert plain["reliability"]["estimated"] == told.reliability.estimated
     assert plain["ranking"][0].keys() == {"essay", "place", "score", "error", "comparisons", "shown_first"}
     assert plain["confidences"]["3"] == 24
+
+
+def test_names_may_be_any_text(capsys: pytest.CaptureFixture[str]) -> None:
+    told = report(batch_of(answers(1), asked=125))
+    first, *others = told.ranking
+    print_ranking(replace(told, batch="[/b] 9\ud800", ranking=(replace(first, essay="[red]e\ud800"), *others)))
+    shown_text = capsys.readouterr().out
+    assert "ranking of [/b] 9?" in shown_text
+    assert "[red]e?" in shown_text
 
 
 def test_nothing_answered_is_no_ranking() -> None:
