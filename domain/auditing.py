@@ -185,7 +185,8 @@ class AuditBook:
                 audit.watched, audit.day = one, facts.at_ms // DAY_MS
                 touched[one.member] = None
         for brought in facts.delivered:
-            if (audit := self._of(brought.member)) is not None and audit.delivered is None:
+            # A line may bring none, and be asked again by a process after this one; of two facts the one with an answer counts.
+            if (audit := self._of(brought.member)) is not None and (audit.delivered is None or audit.delivered.a_won is None):
                 audit.delivered = brought
                 touched[brought.member] = None
         for reply in facts.replies:

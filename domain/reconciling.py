@@ -106,6 +106,7 @@ def outcomes(state: PartitionState, job_id: str, came: Sequence[Outcome], *, off
     """Outcomes: each ends its member, unless it is a retry, which leaves it open. For a member that has ended it is surplus."""
     endings: list[Ending] = []
     terminal: list[Outcome] = []
+    counted: list[Outcome] = []
     here: set[Member] = set()
     surplus = 0
     for outcome in came:
@@ -114,12 +115,14 @@ def outcomes(state: PartitionState, job_id: str, came: Sequence[Outcome], *, off
         elif outcome.retry is not None:
             if state.owner.get(outcome.member) == job_id:
                 endings.append(Ending(outcome.member, job_id=job_id, retry=outcome.retry))
+                counted.append(outcome)
         else:
             here.add(outcome.member)
             terminal.append(outcome)
+            counted.append(outcome)
             endings.append(_ending(outcome))
     paid = add_up(Paid(outcome.paying_batch, outcome.completed_ms, outcome.cost_usd) for outcome in came)
-    delivered = _delivered(state, job_id, came)
+    delivered = _delivered(state, job_id, counted)
     audits = Facts(offset, append_ms, delivered=delivered) if delivered else None
     return Verdict(endings=tuple(endings), terminal=tuple(terminal), surplus=surplus, paid=paid, audits=audits)
 

@@ -55,7 +55,17 @@ def found(book: AuditBook) -> list[tuple[Cell, int, Counter[Complete]]]:
     return [(cell, day, Counter(audits)) for cell, day, audits in book.by_cell_and_day() if audits]
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations((PLANNED, DELIVERED, AUDITED))))
+BROUGHT_NONE = Facts(15, 6 * DAY_MS, delivered=(Delivered(A, None),))
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        *itertools.permutations((PLANNED, DELIVERED, AUDITED)),
+        (PLANNED, BROUGHT_NONE, DELIVERED, AUDITED),
+        (DELIVERED, BROUGHT_NONE, PLANNED, AUDITED),
+    ],
+)
 def test_facts_in_any_order_make_one_audit(order: tuple[Facts, ...]) -> None:
     assert found(book_of(*order)) == WHOLE
     assert found(book_of(*order, *order)) == WHOLE

@@ -3,12 +3,15 @@
 import pytest
 from msgspec.structs import replace
 
+from domain.answer import Answer
+from domain.auditing import Delivered
 from domain.comparison import Member
 from domain.job import Claim, Job, Submission
 from domain.outcome import Outcome
 from domain.partition.state import PartitionState
 from domain.reconciling import JobEnd, Overdue, Verdict, claimed, deadline_passed, job_ended, outcomes, planned, submitted
 from domain.reply import Cause, ErrorCode
+from domain.shadows import shadows
 from tests.model.values import EXPIRED, FAULT, HOUR_MS, answered, members, open_again, plan
 
 CLAIM = Claim(5, "run", 0, 30, "k")
@@ -63,6 +66,16 @@ def test_a_claim_counts_only_while_its_job_owns_an_open_member(state: PartitionS
     assert claimed(state, "never planned", CLAIM).claims == ()
     learn(state, end(state, job))
     assert claimed(state, job.job_id, CLAIM).claims == ()
+
+
+def test_what_counts_of_an_audited_member_is_delivered_and_no_surplus(state: PartitionState) -> None:
+    of = members(2)
+    (job,) = learn(state, planned(state, 0, 0, plan(of, shadow_lines=shadows(of[0], 1)))).jobs
+    other = replace(answered(of[0]), answer=Answer("Essay B", "because", 2.0))
+    told = learn(state, outcomes(state, job.job_id, [answered(of[0]), other])).audits
+    assert told is not None
+    assert told.delivered == (Delivered(of[0], True, 4.0),)
+    assert outcomes(state, job.job_id, [other]).audits is None
 
 
 def test_the_first_submission_counts(state: PartitionState, job: Job) -> None:
