@@ -1,6 +1,6 @@
 """Reading a topic from somewhere to its present end, without a consumer group: looking on moves nobody's offsets."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -30,7 +30,7 @@ async def readable(settings: Settings, topics: Iterable[str]) -> dict[str, int]:
 
 async def scan(
     kafka: KafkaSettings, topic: str, partitions: Iterable[int], *, since_ms: int | None = None
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any, None]:
     """Yield aiokafka's records that were appended since `since_ms`, of all partitions at once, in order within each.
 
     Errors: Unreadable for a record that cannot be decoded; aiokafka's KafkaError.

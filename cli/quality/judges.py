@@ -31,6 +31,7 @@ def tell_judges(since: str | None, bootstrap_servers: str | None, html: Path | N
     from cli.quality.judges_topics import read_audits
     from cli.quality.shown import shown
     from streams.kafka.unreadable import Unreadable
+    from streams.wire.work import NewerRecord
     from tables.faults import StoreFault
 
     begin, settings = since_ms(since), settings_at(bootstrap_servers)
@@ -39,7 +40,7 @@ def tell_judges(since: str | None, bootstrap_servers: str | None, html: Path | N
     except LookupError as error:
         typer.echo(str(error.args[0]), err=True)
         raise typer.Exit(1) from error
-    except (StoreFault, Unreadable) as error:
+    except (StoreFault, Unreadable, NewerRecord) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     except KafkaError as error:

@@ -161,7 +161,7 @@ def test_the_page_has_each_plot_and_a_table_under_it_and_loads_nothing() -> None
 
 
 def run(servers: str, topic: str, *arguments: str) -> Result:
-    env = {"ROUNDBATCH_APP_ID": topic, "ROUNDBATCH_WORK_TOPIC": f"{topic}.work"}
+    env = {"ROUNDBATCH_APP_ID": topic, "ROUNDBATCH_WORK_TOPIC": f"{topic}.work", "ROUNDBATCH_TESTING__EMBEDDED_BROKER": "true"}
     return CliRunner(env=env).invoke(app, ["quality", "--bootstrap-servers", servers, *arguments])
 
 
@@ -189,15 +189,28 @@ def test_the_command_reads_the_table_and_ends_by_its_finding(
 
     today = int(time.time() * 1000) // DAY_MS
     told = rows(range(today - 15, today), a_day, **bent)
-    fill(mock_cluster, name, told, work.BundlesLimited(provider="openai", model="other", most=3))
+    (cell, *_), *_ = told = list(told)
+    limited = work.BundlesLimited(provider=cell.provider, model=cell.model, most=3, since_ms=1)
+    fill(mock_cluster, name, told, limited)
     done = run(mock_cluster, name, "--json", "--html", str(tmp_path / "deep" / "page.html"))
     assert done.exit_code == code, done.output
     (model,) = json.loads(done.stdout)["models"]
-    assert model["shown"]["audits"] == 15 * a_day
+    assert (model["shown"]["audits"], model["limit"]) == (15 * a_day, 3)
     assert (tmp_path / "deep" / "page.html").read_text().endswith("</body></html>")
     printed = run(mock_cluster, name, "--since", "10d")
     assert printed.exit_code in (code, 4)
     assert "judges, by audits since" in printed.stdout
+
+
+def test_a_record_of_a_newer_worker_is_told_in_a_line(mock_cluster: str) -> None:
+    fill(mock_cluster, "newer", ())
+    producer = Producer({"bootstrap.servers": mock_cluster, "log_level": 0})
+    limited = work.encode(work.BundlesLimited(provider="openai", model="m", most=3))
+    producer.produce("newer.work", limited.replace(b'{"v":4', b'{"v":9'), partition=0)
+    producer.produce("newer-audits-changelog", table.CODEC.encode(Facts(1, 1)), partition=0)
+    assert producer.flush(10) == 0
+    done = run(mock_cluster, "newer")
+    assert (done.exit_code, "run the newer worker again" in done.stderr) == (1, True)
 
 
 def test_where_no_worker_has_run_it_says_so(mock_cluster: str) -> None:
