@@ -6,6 +6,7 @@ read such a record, all of them send the same one again.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ import structlog
 
 from agents.planning.rules import judgement_rules
 from domain.audited import MEASURES
-from domain.auditing import DAY_MS
+from domain.auditing import DAY_MS, Cell, Complete
 from domain.evidence import MONTH, STARTS
 from domain.judgement import Alarm, Group, Row, Rules, alarms, by_model, count_days, group, next_size, threshold_log10, wealth
 from domain.partition.corrections import Correction, Corrections
@@ -68,7 +69,7 @@ class Judges:
         now_ms = self._clock.now_ms()
         corrections = Corrections(one for view in views for one in view.state.corrections.kept(now_ms))
         self._tell_again(views, corrections, now_ms)
-        models = by_model(row for view in views for row in view.state.audits.by_cell_and_day())
+        models = by_model(await _added_up(views))
         seen = []
         for (provider, model), rows in models.items():
             after_day = corrections.counts_from_ms(provider, model) // DAY_MS
@@ -133,6 +134,18 @@ class Judges:
         raw = work.encode(record)
         for partition in range(self._settings.partitions):
             self._outbox.send(self._settings.work_topic, raw, partition=partition)
+
+
+async def _added_up(views: Iterable[PartitionView]) -> list[Row]:
+    """The audits of all partitions by cell and day: many partitions are no more work for what follows than one."""
+    sums: dict[tuple[Cell, int], Counter[Complete]] = {}
+    for view in views:
+        for cell, day, audits in list(view.state.audits.by_cell_and_day()):
+            of = sums.setdefault((cell, day), Counter())
+            for complete, number in audits.items():
+                of[complete] += number
+        await asyncio.sleep(0)
+    return [Row(cell, day, audits) for (cell, day), audits in sums.items()]
 
 
 def _record(one: Correction) -> work.WorkRecord:
