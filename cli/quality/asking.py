@@ -98,6 +98,11 @@ class Asking:
         """What has come back so far."""
         return Seen(self.ways, [pair.essays for pair in self.pairs], self.answers, self.asked)
 
+    def why_nothing(self) -> str:
+        """Why nothing that is of use has come back."""
+        causes = ", ".join(f"{name} ({times})" for name, times in self.failed.items())
+        return causes or ("no answer can be used" if self.asked.total() else "the budget is too small")
+
     async def run(self, numbered: Iterable[tuple[int, Line]]) -> None:
         """Ask these lines and take in what comes; stops before a prompt that the budget may have no room for."""
         calls: list[tuple[int, Line]] = []

@@ -129,8 +129,7 @@ async def _run(
     }
     whole = {key: said for key, said in answers.items() if len(said) == times}
     if not whole:
-        why = ", ".join(f"{name} ({number})" for name, number in asking.failed.items()) or "the budget is too small"
-        raise ValueError(f"nothing could be asked: {why}")
+        raise ValueError(f"nothing could be asked: {asking.why_nothing()}")
     if len(whole) < len(wanted):
         typer.echo(f"{len(wanted) - len(whole)} of {len(wanted)} pairs are left out, for answers are missing", err=True)
     if known is None and not steady(whole):

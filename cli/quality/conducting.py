@@ -105,8 +105,7 @@ def conduct_experiment(file: Path, choice: Choice, goal: Goal, html: Path | None
         if html is None:
             return 0
         if found is None or not found.singles[0].pairs:
-            why = ", ".join(f"{name} ({times})" for name, times in asking.failed.items()) or "the budget is too small"
-            raise ValueError(f"nothing could be asked: {why}")
+            raise ValueError(f"nothing could be asked: {asking.why_nothing()}")
         return _report(asking, found, goal, html, as_json=as_json)
     except (OSError, ValueError) as error:
         typer.echo(str(error), err=True)

@@ -197,6 +197,9 @@ def test_what_cannot_be_asked_is_said(pairs: Path, tmp_path: Path) -> None:
         nothing = experiment(runner, empty, "--plan")
         assert nothing.exit_code == 1
         assert "is a pair that can be asked both ways" in nothing.stderr
+        simulator.faults(fault="invalid", rate=1.0)
+        unusable = experiment(runner, pairs, "--budget", "1", "--sizes", "8")
+        assert (unusable.exit_code, "no answer can be used" in unusable.stderr) == (1, True)
         simulator.faults(fault="status", rate=1.0, status=401)
         refused = experiment(runner, pairs, "--budget", "1", "--sizes", "8")
     assert refused.exit_code == 1
