@@ -27,6 +27,7 @@ from tables.view import PartitionView
 
 log = structlog.get_logger("judges")
 LOOK_EVERY_S = 60.0
+_FIRST_AUDIT_S = 5.0  # as long as there is no audit, a look costs nothing
 _TELL_AGAIN_MS = 24 * 3600 * 1000  # tables forget what is older than the dedup retention, which is a week at least
 _JUST_SAID_MS = 3600 * 1000  # its sender may have been killed before every partition had it
 _UNDER_WAY_MS = 600 * 1000
@@ -70,6 +71,8 @@ class Judges:
         corrections = Corrections(one for view in views for one in view.state.corrections.kept(now_ms))
         self._tell_again(views, corrections, now_ms)
         models = by_model(await _added_up(views))
+        if not models:
+            self._next_s = now_s + _FIRST_AUDIT_S
         seen = []
         for (provider, model), rows in models.items():
             after_day = corrections.counts_from_ms(provider, model) // DAY_MS
