@@ -39,6 +39,9 @@ def evidence_by_day(days: Sequence[tuple[str, Mapping[str, float]]], threshold_l
         parts.append(f"<text x='{_LEFT + 90 * place}' y='14' style='fill:{colour}'>{measure}</text>")
         for run in _runs([of_day.get(measure) for _, of_day in days]):
             points = " ".join(f"{x(day):.1f},{y(log10):.1f}" for day, log10 in run)
+            if len(run) == 1:  # a line of one point cannot be seen
+                (day, log10), *_ = run
+                parts.append(f"<circle cx='{x(day):.1f}' cy='{y(log10):.1f}' r='3' fill='{colour}'/>")
             parts.append(f"<polyline points='{points}' fill='none' stroke='{colour}' stroke-width='2'/>")
     return "".join((*parts, "</svg>"))
 

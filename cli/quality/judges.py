@@ -64,15 +64,20 @@ def _print(told: JudgesReport, html: Path | None) -> None:
 
     if told.models:
         _print_table(f"judges, by audits since {told.first_day}", ((model, model.shown, model.words) for model in told.models))
-        parts = [(model, one) for model in told.models for by in ("bundle", "layout", "third") for one in model.by[by]]
-        _print_table("by bundle class, layout and slot", ((model, one, one.words()) for model, one in parts))
+        for model in told.models:
+            parts = [one for by in ("bundle", "layout", "third") for one in model.by[by]]
+            _print_table(
+                f"{model.provider} {model.model}, by bundle class, layout and slot",
+                ((model, one, one.words()) for one in parts),
+                named=False,
+            )
     for sentence in sentences(told):
         typer.echo(f"- {sentence}")
     if html is not None:
         typer.echo(f"written: {html}")
 
 
-def _print_table(title: str, rows: Iterable[tuple[ModelReport, Group, str]]) -> None:
+def _print_table(title: str, rows: Iterable[tuple[ModelReport, Group, str]], *, named: bool = True) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -80,7 +85,8 @@ def _print_table(title: str, rows: Iterable[tuple[ModelReport, Group, str]]) -> 
     from cli.quality.plots import points
 
     table = Table(title=title)
-    for name in ("model", "audits of", "audits", *MEASURES, "retest", "flips", "finding"):
+    head = ("model", "audits of", "audits", *MEASURES, "retest", "flips", "finding")
+    for name in head if named else head[1:]:
         table.add_column(name, overflow="fold", justify="right" if name == "audits" else "left")
     for model, group, words in rows:
         measures = [group.measures.get(name) for name in MEASURES]
@@ -93,5 +99,5 @@ def _print_table(title: str, rows: Iterable[tuple[ModelReport, Group, str]]) -> 
             points(group.flips, signed=False),
             words,
         )
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(cell) for cell in (cells if named else cells[1:])))
     print_whole(table)

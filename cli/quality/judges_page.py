@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from cli.quality.evidence_plot import evidence_by_day
 from cli.quality.judges_report import MEASURES, JudgesReport, ModelReport, sentences
 from cli.quality.plots import STYLE, Row, forest, points, reliability, table
+from cli.words import counted
 from domain.evidence import STARTS
 from domain.intervals import Calibration, calibration, stated, wilson
 from domain.judgement import Group
@@ -88,7 +89,7 @@ def _evidence(model: ModelReport, threshold: float) -> Iterator[str]:
     yield evidence_by_day(days, threshold)
     names = MEASURES
     shown = [(day, *(f"{log10[name]:.2f}" if name in log10 else "–" for name in names)) for day, log10 in days if log10]
-    yield f"<details><summary>{len(shown)} days, in powers of 10</summary>{table(('day', *names), shown)}</details>"
+    yield f"<details><summary>{counted(len(shown), 'day')}, in powers of 10</summary>{table(('day', *names), shown)}</details>"
 
 
 def _confidence(groups: Iterable[Group]) -> Iterator[str]:

@@ -158,8 +158,8 @@ def sentences(told: JudgesReport) -> Iterator[str]:
     missing = sum((Counter(model.missing) for model in told.models), Counter[str]())
     lost = f", {missing.total()} missing ({', '.join(f'{n} {cause}' for cause, n in missing.items())})" if missing else ""
     yield (
-        f"{counted(complete, 'audit')} since {told.first_day} for ${told.usd:.4f}; {told.under_way} under way{lost}. Of what "
-        "single calls and bundles get wrong alike nothing is seen here."
+        f"{counted(complete, 'audit')} since {told.first_day} for ${told.usd:.4f}; {told.under_way} under way{lost}. What "
+        "single calls and bundles get wrong alike is not seen here."
     )
 
 
@@ -168,7 +168,7 @@ def _of_model(model: ModelReport, margin: float) -> Iterator[str]:
     if model.finding is Finding.FINE:
         yield f"{name} is shown fine: {_named(model.shown.measures)} certainly within {100 * margin:g} points of 0."
     elif model.finding is Finding.NOT_KNOWN:
-        yield f"{name}: {model.words}."
+        yield from _of_unknown(name, model.shown)
     else:
         bent = [name for name, one in model.shown.measures.items() if one.standing.finding is Finding.BENT]
         names = dict.fromkeys([*bent, *(alarm.measure for alarm in model.alarms.values() if alarm.sounds)])
@@ -178,6 +178,16 @@ def _of_model(model: ModelReport, margin: float) -> Iterator[str]:
             yield f"The alarm of {name} sounds for {alarm.measure}, by the {counted(alarm.audits, 'audit')} that it counts."
     if model.limit is not None:
         yield f"Bundles of {name} are limited to {counted(model.limit, 'comparison')} since {model.limit_said}."
+
+
+def _of_unknown(name: str, shown: Group) -> Iterator[str]:
+    """How much has been seen, and of what; intervals are for one look, so one that leaves 0 out is no finding yet."""
+    if not shown.measures:
+        yield f"{name}: not known yet, no audit is complete."
+        return
+    so_far = ", ".join(f"{measure} {points(one.interval)}" for measure, one in shown.measures.items())
+    words = shown.words().removesuffix(")")
+    yield f"{name}: {words} audits). So far, in points: {so_far}."
 
 
 def _named(measures: Iterable[str]) -> str:

@@ -43,7 +43,7 @@ def limit(
     from streams.wire.work import BundlesLimited
 
     if lift == (most is not None):
-        raise typer.BadParameter("give --most N, or --lift to lift a limit")
+        raise typer.BadParameter("give either --most N, to limit, or --lift, to lift a limit")
     settings = settings_at(bootstrap_servers)
     of = _provider(settings, model, provider)
     what = f"at most {counted(most, 'comparison')} in a line" if most else "as many comparisons in a line as settings say"

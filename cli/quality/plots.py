@@ -13,7 +13,7 @@ body { font: 15px/1.55 system-ui, "DejaVu Sans", sans-serif; color: #22252b; }
 body { margin: 0 auto; max-width: 1120px; padding: 24px 28px 60px; }
 h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 19px; margin: 34px 0 6px; } .faint { color: #6b7280; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; margin: 10px 0; }
-th, td { text-align: left; padding: 3px 16px 3px 0; border-bottom: 1px solid #e6e8ec; white-space: nowrap; }
+th, td { text-align: left; padding: 3px 12px 3px 0; border-bottom: 1px solid #e6e8ec; white-space: nowrap; }
 th { font-weight: 600; color: #4b5563; white-space: normal; vertical-align: bottom; }
 .scroll { overflow-x: auto; } .panels { display: flex; flex-wrap: wrap; gap: 14px; }
 .fine { color: #1a7f4b; } .bent { color: #b3261e; font-weight: 600; } svg text { font-size: 12px; fill: #22252b; }
@@ -38,7 +38,7 @@ class Row:
 def points(interval: Interval, *, signed: bool = True) -> str:
     """An interval of a share in points, as `+1.2 (-0.4 to +2.8)`."""
     form = "+.1f" if signed else ".1f"
-    estimate, low, high = (format(100 * value, form) for value in interval)
+    estimate, low, high = (format(round(100 * value, 1) + 0.0, form) for value in interval)  # -0.0 is written 0.0
     return f"{estimate} ({low} to {high})"
 
 

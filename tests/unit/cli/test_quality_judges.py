@@ -99,6 +99,13 @@ def test_a_bent_judge_is_told_with_its_direction_and_size() -> None:
     assert by_name["model-2026-01-01"].words == "bent"
     assert re.fullmatch(r"not known yet \(\d+ of about \d+\)", by_name["other"].words)
     said = list(sentences(told))
+    assert any(
+        re.fullmatch(
+            r"openai other: not known yet \(\d+ of about \d+ audits\)\. So far, in points: excess .+, shift .+, position .+",
+            one,
+        )
+        for one in said
+    )
     bent = next(one for one in said if "is bent" in one)
     assert re.search(r"bundles say Essay A \+\d+\.\d \(\+\d+\.\d to \+\d+\.\d\) points more often than single answers", bent)
     assert any(one.startswith("The alarm of openai model-2026-01-01 sounds for shift, by the 900 audits") for one in said)
