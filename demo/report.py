@@ -156,19 +156,32 @@ def print_judges(told: Sequence[str], console: Console) -> None:
         console.print(f"- {sentence}", markup=False)
 
 
+def print_not_audited(console: Console) -> None:
+    """Print that nothing is known of the judges."""
+    console.print(
+        "\nWhether bundles bend the judge is not known, for nothing was audited: add AUDIT=10 (without make: --audit 10). The "
+        "rankings above show the order of the essays at work, and not whether a bundle does it.",
+        markup=False,
+    )
+
+
 def planted(judging: Sequence[str], expected: Mapping[str, Any]) -> str:
     """What the simulated judge was told to be, and what that comes to on average over the pairs that it was asked."""
     said = [f"planted in the judge: {' '.join(judging)}"]
     if expected:
         said.append(
             f"two single answers differ in {100 * expected['retest']:.1f} of 100, position bias "
-            f"{100 * expected['position']:+.1f} points"
+            f"of single answers {_signed(expected['position'])} points"
         )
         said += [
-            f"bundles of {size}: excess {100 * of['excess']:+.1f}, shift {100 * of['shift']:+.1f} points"
+            f"bundles of {size}: excess {_signed(of['excess'])}, shift {_signed(of['shift'])} points"
             for size, of in expected["bundles"].items()
         ]
     return "; ".join(said)
+
+
+def _signed(share: float) -> str:
+    return f"{round(100 * share, 1) + 0.0:+.1f}"  # -0.0 is written 0.0
 
 
 def write(report: Report, out: Path) -> Path:

@@ -94,6 +94,8 @@ def run(*, seed: int, rounds: int, sending: Sending, as_json: bool, out: Path, t
         report.print_judgement(batch, of_rankings[batch.cj_batch_id], console)
     if of_judges:
         report.print_judges(of_judges, console)
+    elif sending.judging:
+        report.print_not_audited(console)
     if sending.judging:
         console.print(report.planted(sending.judging, planted["expected"]))
     console.print(

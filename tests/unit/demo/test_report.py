@@ -154,7 +154,7 @@ def test_what_the_answers_show_is_printed_and_beside_it_what_was_planted() -> No
     assert "roundbatch quality --batch 139" in output.getvalue()
     expected = {"retest": 0.117, "position": 0.0, "bundles": {"8": {"excess": 0.0123, "shift": 0.131}}}
     assert report.planted(("judge_slope=6", "retest=1"), expected) == (
-        "planted in the judge: judge_slope=6 retest=1; two single answers differ in 11.7 of 100, position bias +0.0 points; "
-        "bundles of 8: excess +1.2, shift +13.1 points"
+        "planted in the judge: judge_slope=6 retest=1; two single answers differ in 11.7 of 100, position bias "
+        "of single answers +0.0 points; bundles of 8: excess +1.2, shift +13.1 points"
     )
     assert report.planted(("judge_error_rate=0.1",), {}) == "planted in the judge: judge_error_rate=0.1"
