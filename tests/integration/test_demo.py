@@ -58,6 +58,7 @@ NOTHING_WRONG = {
     "roundbatch_rate_limited_total",
     "roundbatch_records_removed_unread_total",
     "roundbatch_results_lost_total",
+    "roundbatch_suspects_total",
     "roundbatch_topic_missing",
     "roundbatch_unknown_custom_ids_total",
     "roundbatch_unknown_jobs_total",
