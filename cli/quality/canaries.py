@@ -20,6 +20,7 @@ from cli.quality.asking import Asking, Pair
 from cli.quality.conducting import Pairs, read_pairs
 from cli.quality.plots import points
 from cli.quality.shown import shown
+from cli.words import counted
 from domain.canaries import A_DAY, FROZEN, Drift, drift, due, steady
 from domain.experiment import Line, Series, Way
 from settings.settings import Settings
@@ -162,7 +163,8 @@ def sentences(state: State, found: Drift) -> list[str]:
     of_100 = points(found.differ, signed=False)
     return [
         f"{name} judges otherwise than it did." if found.sounds else f"{name} is not seen to judge otherwise than it did.",
-        f"{of_100} of 100 answers in {found.rounds} rounds differ from what was frozen; by noise alone {100 * found.noise:.1f} "
-        f"would at most. The evidence is 10^{found.log10:.1f}, and the alarm sounds at 10^{found.threshold_log10:.1f}.",
+        f"{of_100} of 100 answers in {counted(found.rounds, 'round')} differ from what was frozen; by noise alone at most "
+        f"{100 * found.noise:.1f} would. The evidence is 10^{found.log10:.1f}, and the alarm sounds at "
+        f"10^{found.threshold_log10:.1f}.",
         f"{frozen}, {found.steady} of them always answered alike, and asked since; ${state.spent_usd:.4f} spent.",
     ]
