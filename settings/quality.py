@@ -19,7 +19,7 @@ class QualitySettings(BaseModel):
         default=0.0, ge=0, le=0.5, description="By how much excess and shift may be off 0 without an alarm: 0.02 is 2 points."
     )
     position_tolerance: float = Field(
-        default=0.02, ge=0, le=0.5, description="The same for the position bias, of which hardly a judge has none."
+        default=0.02, ge=0, le=0.5, description="The same for the position bias, which nearly every judge has."
     )
     on_alarm: Literal["warn", "halve", "single"] = Field(
         default="warn",

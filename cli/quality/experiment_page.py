@@ -22,7 +22,7 @@ def page(told: Report) -> str:
         "<h2>Against single answers</h2><p>Points of 100, with 95 % intervals by bundles. <b>excess</b>: how much more often a "
         "verdict differs from single answers than these from each other. <b>shift</b>: how much more often it is Essay A. Grey "
         f"field: the margin of {100 * margin:g} points. Thin grey lines: for other essays like these, by leaving out one essay "
-        "after the other. Green: shown fine; red: bent by that; brown: not known yet.</p>",
+        "after the other. Green: shown fine; red: bent by that; blue: bent by the other measure; brown: not known yet.</p>",
         forest(_against(found.arms), margin),
         _arms(found.arms),
         "<p>Agreement alone says little, for an unsure judge does not agree with itself: compare with the first row.</p>",
