@@ -6,7 +6,7 @@ are facts (`Facts`). They may be learned in any order, and an `AuditBook` adds u
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -30,7 +30,10 @@ MODELS_DIFFER: Final = "models_differ"
 
 
 class Watched(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
-    """A member whose line is audited, as it was planned. size, slot (from 0): of its line. shadows: how many it has."""
+    """A member whose line is audited, as it was planned. size, slot (from 0): of its line. shadows: how many it has.
+
+    suspect: whether the line holds several comparisons, and one of them an essay that speaks to the judge (domain.suspects).
+    """
 
     member: Member
     provider: str
@@ -40,6 +43,7 @@ class Watched(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fie
     slot: int
     layout: Layout
     shadows: int
+    suspect: bool = False  # stored only where it is true (tables.audits)
 
 
 class Delivered(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
@@ -82,15 +86,25 @@ class Facts(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_field
     replies: tuple[ShadowReply, ...] = ()
 
 
-def watched(job: Job) -> tuple[Watched, ...]:
-    """The audited members of a job."""
+def watched(job: Job, suspects: Collection[Member] = ()) -> tuple[Watched, ...]:
+    """The audited members of a job. suspects: members with an essay that speaks to the judge, of the job and of others."""
     plan = job.plan
     if not plan.shadows:
         return ()
     several = Counter(shadow.member for shadow in plan.shadows)
     layouts = {shadow.member: shadow.layout for shadow in plan.shadows}
     return tuple(
-        Watched(member, plan.provider, plan.model, plan.mode, len(line), slot, layouts[member], several[member])
+        Watched(
+            member,
+            plan.provider,
+            plan.model,
+            plan.mode,
+            len(line),
+            slot,
+            layouts[member],
+            several[member],
+            len(line) > 1 and any(one in suspects for one in line),
+        )
         for line in plan.lines
         for slot, member in enumerate(line)
         if member in several
@@ -103,7 +117,8 @@ def watched(job: Job) -> tuple[Watched, ...]:
 class Cell(NamedTuple):
     """Audits that are counted together. model: as the provider names it in its replies, so that versions are told apart.
 
-    bundle: the bundle class. third: of the line, from 0, in which the member stood.
+    bundle: the bundle class. third: of the line, from 0, in which the member stood. suspect: of bundles, whether a suspect
+    essay stood in the line.
     """
 
     provider: str
@@ -112,6 +127,7 @@ class Cell(NamedTuple):
     bundle: str
     layout: str
     third: int
+    suspect: bool = False
 
 
 class Complete(NamedTuple):
@@ -296,7 +312,7 @@ class AuditBook:
 
 
 def _cell(of: Watched, model: str) -> Cell:
-    return Cell(of.provider, model, of.mode, bundle_class(of.size), of.layout, third(of.slot, of.size))
+    return Cell(of.provider, model, of.mode, bundle_class(of.size), of.layout, third(of.slot, of.size), of.suspect)
 
 
 def _why_missing(delivered: Delivered | None, replies: Sequence[ShadowReply]) -> str:

@@ -164,17 +164,22 @@ BREAKDOWNS: Final[dict[str, Callable[[Cell], str]]] = {
     "layout": lambda cell: f"{cell.bundle} {cell.layout}",
     "mode": lambda cell: cell.mode,
     "third": lambda cell: THIRDS[cell.third],
+    "suspect": lambda cell: "bundles with a suspect" if cell.suspect else "bundles without a suspect",
 }
-"""By what the audits of a model are told apart in a report. Thirds: of lines with several comparisons."""
+"""By what the audits of a model are told apart in a report. Thirds and suspects: of lines with several comparisons."""
+_OF_SEVERAL: Final = ("third", "suspect")
 
 
 def groups(by: str, rows: Iterable[Row], rules: Rules) -> Iterator[Group]:
-    """What the audits show by one of BREAKDOWNS, in order."""
+    """What the audits show by one of BREAKDOWNS, in order. By suspects nothing where no bundle holds one."""
+    rows = list(rows)
+    if by == "suspect" and not any(row.cell.suspect for row in rows):
+        return
     alike: dict[tuple[int, str], list[Row]] = {}
     for row in rows:
-        if by == "third" and row.cell.bundle == _CLASSES[0]:
+        if by in _OF_SEVERAL and row.cell.bundle == _CLASSES[0]:
             continue
-        order = row.cell.third if by == "third" else _CLASSES.index(row.cell.bundle) if by != "mode" else 0
+        order = row.cell.third if by == "third" else _CLASSES.index(row.cell.bundle) if by in ("bundle", "layout") else 0
         alike.setdefault((order, BREAKDOWNS[by](row.cell)), []).append(row)
     for (_, name), some in sorted(alike.items(), key=lambda one: one[0]):
         yield group(name, some, rules)

@@ -79,7 +79,7 @@ def planned(state: PartitionState, offset: int, append_ms: int, plan: Plan, numb
     if not kept.lines:
         return Verdict(ignored="no member left")
     job = state.job_of(kept, offset, append_ms, number)
-    return Verdict(jobs=(job,), audits=Facts(offset, append_ms, watched(job)) if kept.shadows else None)
+    return Verdict(jobs=(job,), audits=Facts(offset, append_ms, watched(job, state.suspects)) if kept.shadows else None)
 
 
 def claimed(state: PartitionState, job_id: str, claim: Claim) -> Verdict:
@@ -295,10 +295,12 @@ def together(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def _audits(told: Sequence[Facts], jobs: Iterable[Job]) -> Facts:
+    # A line has one audited member, so that it tells of its line whether it holds a suspect.
+    suspects = {one.member for facts in told for one in facts.watched if one.suspect}
     return Facts(
         told[0].offset,
         told[0].at_ms,
-        tuple(one for job in jobs for one in watched(job)),
+        tuple(one for job in jobs for one in watched(job, suspects)),
         tuple(one for facts in told for one in facts.delivered),
         tuple(one for facts in told for one in facts.replies),
     )

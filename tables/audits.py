@@ -7,12 +7,29 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-from domain.auditing import Facts
+from msgspec.structs import astuple
+
+from domain.auditing import Facts, Watched
 from tables.acknowledged import AcknowledgedTable
 from tables.codec import Codec
 
 NAME = "audits"
-CODEC: Codec[Facts] = Codec(Facts)
+
+
+class _FactsCodec(Codec[Facts]):
+    """Leaves `suspect` out of what it writes where it is false, for workers before version 2 read no longer list."""
+
+    def encode(self, value: Facts) -> bytes:
+        """Value to bytes."""
+        if not value.watched or all(one.suspect for one in value.watched):
+            return super().encode(value)
+        said = tuple(one if one.suspect else astuple(one)[:_BEFORE_SUSPECTS] for one in value.watched)
+        return self.begin(value) + self._encode((value.offset, value.at_ms, said, value.delivered, value.replies))
+
+
+_BEFORE_SUSPECTS = Watched.__struct_fields__.index("suspect")
+# 2 added: `suspect` of Watched
+CODEC: Codec[Facts] = _FactsCodec(Facts, version=2, lowest=lambda facts: 2 if any(one.suspect for one in facts.watched) else 1)
 
 
 def key(partition: int, offset: int) -> bytes:

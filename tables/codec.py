@@ -39,8 +39,11 @@ class Codec(Generic[V]):
 
     def encode(self, value: V) -> bytes:
         """Value to bytes."""
-        begin = self._begin if self._lowest is None else with_version(b"", self._lowest(value))
-        return begin + self._encode(value)
+        return self.begin(value) + self._encode(value)
+
+    def begin(self, value: V) -> bytes:
+        """The version byte that a value bears."""
+        return self._begin if self._lowest is None else with_version(b"", self._lowest(value))
 
     def decode(self, raw: bytes) -> V:
         """Bytes to value. Raises UnknownVersion, and UnreadableEntry for bytes that no worker has written."""

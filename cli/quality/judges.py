@@ -65,9 +65,9 @@ def _print(told: JudgesReport, html: Path | None) -> None:
     if told.models:
         _print_table(f"judges, by audits since {told.first_day}", ((model, model.shown, model.words) for model in told.models))
         for model in told.models:
-            parts = [one for by in ("bundle", "layout", "third") for one in model.by[by]]
+            parts = [one for by in ("bundle", "layout", "third", "suspect") for one in model.by[by]]
             _print_table(
-                f"{model.provider} {model.model}, by bundle class, layout and slot",
+                f"{model.provider} {model.model}, by bundle class, layout, slot and suspects",
                 ((model, one, one.words()) for one in parts),
                 named=False,
             )

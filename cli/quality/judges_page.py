@@ -37,7 +37,7 @@ def _model(model: ModelReport, told: JudgesReport) -> Iterator[str]:
     if model.limit is not None:
         yield f"<p>Bundles are limited to {model.limit}, {html.escape(model.limit_said)}</p>"
     yield f"<p>{_WHAT.format(100 * margin)}</p>"
-    by_class = [group for by in ("bundle", "layout", "mode") for group in model.by[by]]
+    by_class = [group for by in ("bundle", "layout", "mode", "suspect") for group in model.by[by]]
     yield _forest(by_class, margin)
     yield _groups((model.shown, *by_class))
     yield "<h2>Shift by slot</h2><p>Slots are dealt by chance, so a difference between thirds is the slot's doing.</p>"

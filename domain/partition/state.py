@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from domain.auditing import AuditBook
@@ -42,6 +43,7 @@ class PartitionState:
         self.history: History = RememberedHistory() if history is None else history
         self.progress = RoundProgress(self.history)
         self.pending: dict[Member, Pending] = {}
+        self.suspects: set[Member] = set()  # those of the pending that have an essay which speaks to the judge: few
         self.windows: dict[tuple[str, str], Window] = {}
         self.jobs: dict[str, Job] = {}
         self.owner: dict[Member, str] = {}
@@ -101,6 +103,8 @@ class PartitionState:
         resolved = self._shared(arrival.resolved)
         pending = Pending(member, round_key, entry.append_ms, resolved, arrival.prompt_bytes, arrival.essays)
         self.pending[member] = pending
+        if arrival.suspects is not UNSET:
+            self.suspects.add(member)
         self.pending_bytes += encoded_bytes(pending)
         self.pending_counts[resolved.provider, resolved.strategy] += 1
         if self.rounds.gather(round_key):
@@ -179,6 +183,7 @@ class PartitionState:
         self._leave_window(member)
         pending = self.pending.pop(member, None)
         if pending is not None:
+            self.suspects.discard(member)
             self.pending_bytes -= encoded_bytes(pending)
             self.pending_counts[pending.resolved.provider, pending.resolved.strategy] -= 1
             if self.rounds.end(pending.round_key, code):

@@ -6,6 +6,7 @@ import pytest
 import structlog
 
 from agents.records import suspect_essays
+from domain.judgement import Group, Rules, by_model, groups
 from domain.suspects import ADDRESSES_JUDGE
 from simulator.judging import LINE_A
 from tests.model.judged import JudgedWorld
@@ -47,6 +48,29 @@ async def test_asked_alone_it_steers_none_of_the_others() -> None:
     assert max(lines_with_attacker(report)) > 1
     mates = [name for name in report.winners if ATTACKER not in name.split()]
     assert any(report.winners[name] != single.winners[name] for name in mates)
+
+
+async def audited(suspects: str) -> dict[str, Group]:
+    """What audits of every line show of bundles with the attacker, and of those without, in some rounds."""
+    world = JudgedWorld(TURNED, injection_obeyed=1.0)
+    worker = await world.start(suspects=suspects, audit={"share": 10.0})
+    for batch in range(5):
+        world.ask(str(batch))
+    await world.finish(worker, seconds=60)
+    (rows,) = by_model(worker.view.state.audits.by_cell_and_day()).values()
+    assert sum(row.audits.total() for row in rows if row.cell.bundle != "1") > 20
+    assert worker.view.state.suspects == set()  # nothing is pending
+    await world.stop()
+    return {group.name: group for group in groups("suspect", rows, Rules())}
+
+
+async def test_audits_tell_what_it_does_to_the_others_in_its_bundle() -> None:
+    found = await audited("report")
+    with_it, without = (found[f"bundles {one} a suspect"].measures for one in ("with", "without"))
+    assert with_it["shift"].interval.low > 0
+    assert with_it["excess"].interval.estimate > 0.1
+    assert (without["shift"].interval.estimate, without["excess"].interval.estimate) == (0, 0)
+    assert await audited("alone") == {}
 
 
 async def test_it_is_told_of_once_for_each_batch_by_name_and_rule_and_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,7 @@ def picture(state: PartitionState, worker: ModelWorker, names: list[str]) -> dic
     return {
         "known": {name: (one.member, one.content_sha256, one.append_ms) for name, one in known.items()},
         "pending": state.pending,
+        "suspects": state.suspects,
         "bytes": state.pending_bytes,
         "counts": +state.pending_counts,
         "windows": {key: (list(window.members), _loads(window)) for key, window in state.windows.items()},

@@ -53,7 +53,7 @@ def fact(of: Cell, day: int, complete: Complete) -> Facts:
     replies = [ShadowReply(member, Form.AGAIN, at, winner(said), 4.0, of.model, usd=0.0001) for at, said in singles]
     replies.append(ShadowReply(member, Form.SWAPPED, 1, winner(not audited.swapped), 4.0, of.model, usd=0.0001))
     slot = min(size - 1, round(of.third * size / 3 + 0.5)) if size > 1 else 0
-    watched = Watched(member, of.provider, of.model, of.mode, size, slot, of.layout, len(replies))  # type: ignore[arg-type]
+    watched = Watched(member, of.provider, of.model, of.mode, size, slot, of.layout, len(replies), of.suspect)  # type: ignore[arg-type]
     return Facts(offset, day * DAY_MS, (watched,), (Delivered(member, delivered, complete.confidence),), tuple(replies))
 
 
@@ -109,6 +109,22 @@ def test_a_bent_judge_is_told_with_its_direction_and_size() -> None:
     bent = next(one for one in said if "is bent" in one)
     assert re.search(r"bundles say Essay A \+\d+\.\d \(\+\d+\.\d to \+\d+\.\d\) points more often than single answers", bent)
     assert any(one.startswith("The alarm of openai model-2026-01-01 sounds for shift, by the 900 audits") for one in said)
+
+
+def test_bundles_with_a_suspect_are_told_apart_only_where_there_are_any() -> None:
+    honest = [*rows(last(30), 20), *rows(last(30), 5, cell("1"), seed=5)]
+    (model,) = told_of(honest).models
+    assert model.by["suspect"] == ()
+    told = told_of(honest, rows(last(30), 10, cell()._replace(suspect=True), seed=2, shift=4.0))
+    (model,) = told.models
+    with_it, without = model.by["suspect"]
+    assert [(one.name, one.audits) for one in (with_it, without)] == [
+        ("bundles with a suspect", 300),
+        ("bundles without a suspect", 600),
+    ]
+    assert (with_it.finding, without.finding) == (Finding.BENT, Finding.FINE)
+    assert [one["name"] for one in shown(told)["models"][0]["by"]["suspect"]] == [with_it.name, without.name]
+    assert "shift, bundles with a suspect (n 300)" in page(told)
 
 
 def test_without_audits_nothing_is_fine() -> None:

@@ -172,3 +172,15 @@ def test_the_audited_members_of_a_job_are_told_with_the_place_in_their_line() ->
         Watched(of[4], "openai", "model", "batch_api", 1, 0, "verbatim", 2),
     )
     assert watched(Job("j", 1, 2, plan(of))) == ()
+
+
+def test_a_line_of_several_with_a_suspect_is_known_by_any_member_of_it_and_counted_apart() -> None:
+    of = members(9)
+    lines = (of[:4], of[4:8], of[8:])
+    several = (*shadows(of[2], 4), *shadows(of[4], 4), *shadows(of[8], 1))
+    job = Job("j", 1, 2, plan(of, lines=lines, shadow_lines=several))
+    assert [one.suspect for one in watched(job, {of[0], of[8]})] == [True, False, False]
+
+    facts = replace(PLANNED, watched=(replace(WATCHED, suspect=True),))
+    for order in itertools.permutations((facts, DELIVERED, AUDITED)):
+        assert found(book_of(*order)) == [(CELL._replace(suspect=True), *WHOLE[0][1:])]

@@ -9,7 +9,18 @@ from domain.comparison import Member
 from domain.job import Claim, Job, Submission
 from domain.outcome import Outcome
 from domain.partition.state import PartitionState
-from domain.reconciling import JobEnd, Overdue, Verdict, claimed, deadline_passed, job_ended, outcomes, planned, submitted
+from domain.reconciling import (
+    JobEnd,
+    Overdue,
+    Verdict,
+    claimed,
+    deadline_passed,
+    job_ended,
+    outcomes,
+    planned,
+    submitted,
+    together,
+)
 from domain.reply import Cause, ErrorCode
 from domain.shadows import shadows
 from tests.model.values import EXPIRED, FAULT, HOUR_MS, answered, members, open_again, plan
@@ -76,6 +87,16 @@ def test_what_counts_of_an_audited_member_is_delivered_and_no_surplus(state: Par
     assert told is not None
     assert told.delivered == (Delivered(of[0], True, 4.0),)
     assert outcomes(state, job.job_id, [other]).audits is None
+
+
+def test_an_audited_line_with_a_suspect_is_told_of_alone_and_in_a_record_of_several(state: PartitionState) -> None:
+    of = members(8)
+    state.suspects = {of[0], of[7]}
+    plans = [plan(line, lines=(line,), shadow_lines=shadows(line[1], 3)) for line in (of[:3], of[3:6])]
+    verdicts = [planned(state, 0, 0, one, number) for number, one in enumerate(plans)]
+    for told in (together(verdicts), together([together(verdicts), planned(state, 0, 0, plans[1], 2)])):
+        assert told.audits is not None
+        assert [(one.member, one.suspect) for one in told.audits.watched] == [(of[1], True), (of[4], False)]
 
 
 def test_the_first_submission_counts(state: PartitionState, job: Job) -> None:

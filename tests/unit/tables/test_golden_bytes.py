@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from domain.answer import Answer
-from domain.auditing import ShadowReply
+from domain.auditing import Delivered, Facts, ShadowReply, Watched
 from domain.comparison import Member
 from domain.job import Form, Shadow
 from domain.outcome import Ending, Outcome
@@ -12,7 +12,7 @@ from domain.partition.payments import Paid
 from domain.reply import Cause, ErrorCode, Fault, Retry, Usage
 from domain.rounds import ALONE, SUSPECTS_OF_B, Arrival, RoundEntry, Standing
 from streams.wire import work
-from tables import outcomes, rounds
+from tables import audits, outcomes, rounds
 from tests.model.values import plan
 
 ROUND = (
@@ -56,6 +56,11 @@ AUDITED = (
     b'{"v":4,"kind":"audited","job_id":"j1","completed_ms":7,"replies":[{"member":{"offset":41,"position":0},"form":"again",'
     b'"number":1,"winner":"Essay A","confidence":4.0,"model_said":"m-2026","cause":"","usd":0.25},{"member":{"offset":41,'
     b'"position":0},"form":"swapped","number":1,"winner":null,"confidence":0.0,"model_said":"","cause":"expired","usd":0.0}]}'
+)
+TOLD_OF_AUDITS = (
+    b'\x01[7,9,[[{"offset":41,"position":0},"openai","m","batch_api",4,3,"shared_essays",3]],[[{"offset":41,"position":0},true'
+    b',4.0],[{"offset":41,"position":1},null,0.0]],[{"member":{"offset":41,"position":0},"form":"again","number":1,"winner":'
+    b'"Essay A","confidence":4.0,"model_said":"m-2026","cause":"","usd":0.25}]]'
 )
 CANCEL = b'{"v":2,"kind":"cancel_requested","batch":"138","ids":["a"]}'
 LIMITED = b'{"v":4,"kind":"bundles_limited","provider":"openai","model":"m","most":8,"reason":"shift","since_ms":7}'
@@ -106,6 +111,22 @@ def test_a_round_entry() -> None:
     )
     assert rounds.CODEC.decode(ROUND) == entry
     assert rounds.CODEC.encode(entry) == ROUND
+
+
+def test_what_a_record_tells_of_audits_has_suspects_only_where_there_are_any() -> None:
+    told = audits.CODEC.decode(TOLD_OF_AUDITS)
+    reply = ShadowReply(Member(41, 0), Form.AGAIN, 1, "Essay A", 4.0, "m-2026", usd=0.25)
+    plain = Watched(Member(41, 0), "openai", "m", "batch_api", 4, 3, "shared_essays", 3)
+    assert told == Facts(7, 9, (plain,), (Delivered(Member(41, 0), True, 4.0), Delivered(Member(41, 1), None)), (reply,))
+    assert audits.CODEC.encode(told) == TOLD_OF_AUDITS
+    suspect = replace(plain, suspect=True)
+    newer = TOLD_OF_AUDITS.replace(b"3]],", b"3,true]],").replace(b"\x01", b"\x02", 1)
+    assert audits.CODEC.encode(replace(told, watched=(suspect,))) == newer
+    for watched in ((suspect,), (plain, suspect), (suspect, plain, plain), (plain, plain), ()):
+        some = replace(told, watched=watched)
+        raw = audits.CODEC.encode(some)
+        assert raw[0] == (2 if suspect in watched else 1)
+        assert audits.CODEC.decode(raw) == some
 
 
 def test_an_entry_without_the_fields_that_came_later() -> None:
