@@ -48,8 +48,8 @@ def test_without_a_yes_nothing_is_sent(mock_cluster: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["limit", MODEL], "give --most N, or --lift"),
-        (["limit", MODEL, "--most", "8", "--lift"], "give --most N, or --lift"),
+        (["limit", MODEL], "give either --most N, to limit, or --lift, to lift a limit"),
+        (["limit", MODEL, "--most", "8", "--lift"], "give either --most N, to limit, or --lift, to lift a limit"),
         (["limit", MODEL, "--most", "0"], "greater than or equal to 1"),
         (["limit", "of-nobody", "--lift"], "name it with --provider"),
         (["limit", MODEL, "--lift", "--provider", "nobody"], "must be one of anthropic"),
