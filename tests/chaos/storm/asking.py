@@ -11,6 +11,7 @@ from typing import Any
 from confluent_kafka import KafkaError, Message, Producer
 
 from cli.cancel import request as cancel_request
+from settings.settings import Settings
 from streams.wire import work
 from streams.wire.request_events import round_event, single_event
 from tests.chaos.storm.history import Asked, Comparison, Door
@@ -65,7 +66,20 @@ class Asking:
     def cancel(self, which: float) -> None:
         """Cancel one of the latest batches, as `roundbatch cancel` does: a record for each partition."""
         batches = list(self.batches)
-        record = work.encode(cancel_request(batches[int(which * len(batches))]))
+        self._tell(cancel_request(batches[int(which * len(batches))]))
+
+    def limit(self, which: float, much: float) -> None:
+        """Do about a provider's model what `roundbatch quality` can do: limit its bundles, lift that, acknowledge its alarm."""
+        provider = list(PROVIDERS)[int(which * len(PROVIDERS))]
+        model = Settings(kafka_bootstrap_servers=self._made.bootstrap).provider(provider).model
+        if much > 0.5:
+            self._tell(work.JudgementAcknowledged(provider=provider, model=model, reason="a storm"))
+            return
+        self._tell(work.BundlesLimited(provider=provider, model=model, most=max(0, round(6 * much + 3)), reason="a storm"))
+
+    def _tell(self, told: work.WorkRecord) -> None:
+        """Send a record to every partition."""
+        record = work.encode(told)
         for partition in range(PARTITIONS):
             self._producer.produce(self._made.work_topic, value=record, partition=partition)
 

@@ -43,6 +43,7 @@ def _one(outcome: Outcome) -> dict[str, Any]:
         "gateway_kills": deeds["gateway_kill"],
         "batches_held": deeds["hold"],
         "cancels": deeds["cancel"],
+        "limits": deeds["limit"],
         "provider_clocks": deeds["provider_clock"],
         "terms_not_obeyed": deeds["term_not_obeyed"],
         "crash_points": outcome.crash_points,

@@ -27,6 +27,9 @@ class Deed(StrEnum):
     PROVIDER_CLOCK = "provider_clock"  # the times that a provider shows are off
     HOLD = "hold"  # the batches that run are held by their provider
     CANCEL = "cancel"  # a batch of CJ's is cancelled, as `roundbatch cancel` does it
+    LIMIT = (
+        "limit"  # bundles of a model are limited, or no more, or its alarm acknowledged: `roundbatch quality`
+    )
 
 
 A_MINUTE: dict[Deed, float] = {
@@ -47,6 +50,7 @@ A_MINUTE: dict[Deed, float] = {
     Deed.PROVIDER_CLOCK: 0.3,
     Deed.HOLD: 0.7,
     Deed.CANCEL: 3.0,
+    Deed.LIMIT: 2.0,
 }
 LASTS_S: dict[Deed, tuple[float, float]] = {
     Deed.FREEZE: (1.0, 8.0),  # beyond the session

@@ -280,6 +280,10 @@ class Storm:
     def _release(self, batch_id: str) -> None:
         self.made.simulator.release(batch_id=batch_id)
 
+    def _limit(self, strike: Strike) -> None:
+        self.asking.limit(strike.which, strike.much)
+        return self._count(strike.deed)
+
     def _cancel(self, strike: Strike) -> None:
         if not self.asking.batches:
             return self._or_later(strike)
