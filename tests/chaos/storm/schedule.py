@@ -27,9 +27,7 @@ class Deed(StrEnum):
     PROVIDER_CLOCK = "provider_clock"  # the times that a provider shows are off
     HOLD = "hold"  # the batches that run are held by their provider
     CANCEL = "cancel"  # a batch of CJ's is cancelled, as `roundbatch cancel` does it
-    LIMIT = (
-        "limit"  # bundles of a model are limited, or no more, or its alarm acknowledged: `roundbatch quality`
-    )
+    LIMIT = "limit"  # bundles of a model are limited, or no more, or its alarm acknowledged: `roundbatch quality`
 
 
 A_MINUTE: dict[Deed, float] = {
