@@ -55,7 +55,7 @@ class SuspectEssays:
 
 
 def _suspects(record: InboundRecord, entry: RoundEntry, arrival: Arrival, mask: int) -> Iterator[_Suspect]:
-    member = next(one for one in record.members if one.position == arrival.position)
+    member = record.members[arrival.position]
     pair = essays(prompt_source(member))
     for place, side in enumerate("ab"):
         rules = rules_of(mask >> SUSPECTS_OF_B * place & (1 << SUSPECTS_OF_B) - 1)
