@@ -127,9 +127,10 @@ class OrderedConsumer(Consumer):
         Just after many records came it waits a moment, so that those that follow closely come together: one record at a time
         costs as much as twenty. And Faust leaves a partition whose stream was full out of one call, which lasts 1 s (its
         timeout) when no other partition has records: such a call is given a shorter timeout. While a rebalance has all
-        partitions paused Faust looks again after 1 s; here it is sooner, for they may be resumed at any time.
+        partitions paused Faust looks again after 1 s; here it is sooner, for they may be resumed at any time. (A worker that
+        has no partitions, one too many, goes on looking each second.)
         """
-        if self.flow_active and not self._get_active_partitions():
+        if self.flow_active and not self._get_active_partitions() and self.assignment():
             await asyncio.sleep(PAUSED_WAIT_S)
             return {}, set()
         if self._many_came:
