@@ -20,6 +20,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from agents.planning.planner import Planner
 from domain.comparison import Member
 from domain.job import ClosedBy, Job, Plan, Policy, Submission, Transport, make_job_id
 from domain.outcome import ANSWERED, Ending
@@ -128,7 +129,18 @@ async def _measure(folder: Path, records: int, traced: bool) -> dict[str, float]
     found = {"pending": float(len(view.state.pending)), "first_s": took_s[0], "rebuild_s": took_s[1]}
     if traced:
         return {"bytes": float(tracemalloc.get_traced_memory()[0])}
-    return found | _look_ups(view, records)
+    return found | _nightly_tick(view) | _look_ups(view, records)
+
+
+def _nightly_tick(view: PartitionView) -> dict[str, float]:
+    """What closing the largest window takes, which is one turn of the event loop, and how many jobs it gives."""
+    planner = Planner(Settings(state_dir=Path("unused"), kafka_bootstrap_servers="127.0.0.1:1"))
+    window = max(view.state.windows.values(), key=lambda one: len(one.members), default=None)
+    if window is None:
+        return {}
+    began = time.thread_time()
+    plans = planner.cut(view.state, window.members.values(), ClosedBy.SCHEDULE)
+    return {"tick_of": float(len(window.members)), "tick_s": time.thread_time() - began, "tick_jobs": float(len(plans))}
 
 
 def _look_ups(view: PartitionView, records: int) -> dict[str, float]:

@@ -1,8 +1,11 @@
-"""How long a scrape takes while much is pending: `python -m bench.scrape` takes a minute and needs no Kafka.
+"""How long a scrape takes while much is pending; it takes a minute and needs no Kafka.
+
+    python -m bench.scrape [--pending 100000]
 
 A scrape holds up the event loop for as long as it takes; the aim is 50 ms with 100,000 comparisons pending.
 """
 
+import argparse
 import cProfile
 import pstats
 import statistics
@@ -16,14 +19,13 @@ from agents.metrics.counters import Metrics
 from agents.status.queue_gauges import QueueCollector
 from tests.harness.filled import filled
 
-_PENDING = 100_000
 _SCRAPES = 25
 
 
-def main() -> None:
+def main(comparisons: int) -> None:
     """Print the figures, and the profile of the slower case."""
     for members_a_job in (12, 1):
-        pending = filled(_PENDING // members_a_job * members_a_job, members_a_job)
+        pending = filled(comparisons // members_a_job * members_a_job, members_a_job)
         metrics = Metrics(CollectorRegistry())
         metrics.registry.register(QueueCollector(pending.snapshot))
         _print(f"/metrics, jobs of {members_a_job}", partial(generate_latest, metrics.registry))
@@ -45,4 +47,6 @@ def _print(what: str, asked: Callable[[], object]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(prog="python -m bench.scrape", description=__doc__.partition("\n")[0])
+    parser.add_argument("--pending", type=int, default=100_000)
+    main(parser.parse_args().pending)

@@ -1,11 +1,13 @@
 """Closes windows that are due: sends JobPlanned over members whose requests are acknowledged."""
 
+from itertools import islice
+
 import structlog
 
 from agents.planning.planner import Planner
 from agents.records.work_log import WorkLog
 from domain.comparison import Member
-from domain.cutting import ALL_ROUNDS, Pending
+from domain.cutting import ALL_ROUNDS, MAX_MEMBERS, Pending
 from domain.job import ClosedBy, Plan
 from settings.settings import Settings
 from streams import crashpoints
@@ -14,6 +16,10 @@ from streams.wire import work
 from tables.view import PartitionView
 
 log = structlog.get_logger("closer")
+
+# Comparisons that are cut in one turn of the event loop, at 5 us each (bench.rebuild). Only after a backlog has a window more
+# of them, for one with 10,000 is full: a million would be a turn of 5 s.
+_AT_ONCE = 2 * MAX_MEMBERS
 
 
 class Closer:
@@ -47,17 +53,23 @@ class Closer:
         if not ready or (closed_by is ClosedBy.COMPLETE and len(ready) < len(members)):
             return
         crashpoints.point("before_job_planned_sent", view.partition)
-        for plan in self._planner.cut(view.state, ready, closed_by):
+        for plan in self._cut(view, ready, closed_by):
             view.sent_ahead.plan(plan.members)
             self._work_log.send(view.partition, work.JobPlanned(plan=plan))
             log.info(
                 "window_closed",
                 partition=view.partition,
                 **_rounds(window_key, plan, ready),
-                closed_by=closed_by.value,
+                closed_by=plan.closed_by.value,
                 provider=plan.provider,
                 comparisons=plan.size,
             )
+
+    def _cut(self, view: PartitionView, ready: list[Pending], closed_by: ClosedBy) -> tuple[Plan, ...]:
+        """The plans of these; of very many only those of the first, as if it were full. The turn of the others comes later."""
+        if len(ready) <= _AT_ONCE:
+            return self._planner.cut(view.state, ready, closed_by)
+        return self._planner.cut(view.state, islice(ready, _AT_ONCE), ClosedBy.FULL)
 
     @staticmethod
     def _acknowledged(view: PartitionView, pending: Pending) -> bool:

@@ -21,6 +21,9 @@ from streams.clock import Clock
 
 TICK_S = 0.05
 _ENDS_EVERY_S = 2.0
+# A look goes through all open windows, and a burst of single calls has thousands. After it comes a rest of so many times what
+# it took, of a second at most: looks then take a twentieth of the time, and without a burst there is one at each tick.
+_REST_OF_LOOK, _MOST_REST_S = 19, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Timers:
         self._remember_ms = int(settings.dedup_retention_s * 1000)
         self._audit_days = settings.audit.keep_days
         self._views, self._duties, self._recovery, self._clock = views, duties, recovery, clock
-        self._next_ends_s = 0.0
+        self._next_ends_s = self._next_look_s = 0.0
 
     async def run(self, heartbeat: Heartbeat) -> None:
         """Tick until cancelled."""
@@ -73,7 +76,8 @@ class Timers:
         for view in views:
             views.mend_stall(view)
             views.note_caught_up(view, now_ms)
-            duties.closer.close_due(view)
+        self._close_due()
+        for view in views:
             duties.deadlines.report(view)
             if announce:
                 duties.finished.announce(view)
@@ -81,3 +85,13 @@ class Timers:
             view.state.audits.forget(now_ms // DAY_MS - self._audit_days)
         duties.backlog.bound(views)
         await duties.judges.look(list(views))
+
+    def _close_due(self) -> None:
+        """Close the windows that are due, unless the last look took long and was not long ago."""
+        began_s = self._clock.running_s()
+        if began_s < self._next_look_s:
+            return
+        for view in self._views:
+            self._duties.closer.close_due(view)
+        now_s = self._clock.running_s()
+        self._next_look_s = now_s + min(_MOST_REST_S, (now_s - began_s) * _REST_OF_LOOK)
