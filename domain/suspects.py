@@ -9,7 +9,6 @@ only lifts itself looks like a good one.
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
 from typing import Final
 
 from domain.suspect_places import of_orders, of_overriding
@@ -19,7 +18,8 @@ ANSWER_SHAPE: Final = "answer_shape"
 FENCE_SHAPE: Final = "fence_shape"
 HIDDEN: Final = "hidden"
 OVERRIDE: Final = "override"
-RULES: Final = (ADDRESSES_JUDGE, ANSWER_SHAPE, FENCE_SHAPE, HIDDEN, OVERRIDE)
+UNREAD: Final = "unread"
+RULES: Final = (ADDRESSES_JUDGE, ANSWER_SHAPE, FENCE_SHAPE, HIDDEN, OVERRIDE, UNREAD)
 """Places in it are in stored bytes (`mask_of`): a new rule comes last, and one that goes leaves its place."""
 
 _INVISIBLE: Final = "\u00ad\u200b-\u200f\u2060-\u2064\ufeff\U000e0000-\U000e007f"
@@ -46,14 +46,14 @@ _HAIL = r"(?:dear|hello|hey|hi|attention|note\s+(?:to|for)|message\s+(?:to|for)|
 
 _SV_START = r"(?:^|[.!?:;,\"'“”»«(\[>*—–-]\s*|\n\s*|\b(?:och|alltid|snälla|nu|vänligen)\s+)"
 _SV_ESSAY = (
-    r"(?:(?:denna|den\s+här|min|detta|det\s+här|den\s+(?:första|andra))\s+(?:uppsats|essä|text|inlämning|svar)\w*"
+    r"(?:(?:denna|den\s+här|min|detta|det\s+här|den\s+(?:första|andra))\s+(?:uppsats|essä|text|inlämning|svar)\w{0,20}"
     r"|(?:uppsats|essä|essay)\s+[ab]\b)"
 )
 _SV_BEST = r"(?:bäst|bättre|vinnare|vinnaren|starkast|överlägsen|högst|högsta|full\s+pott|toppbetyg)"
 _SV_CHOOSE = r"(?:välj|utse|föredra|svara|rösta\s+på|utnämn)"
 _SV_GIVE = r"(?:bedöm|betygsätt|ranka|ge|säg|skriv|anse|behandla)"
 _SV_MUST = r"\b(?:du|ni)\s+(?:måste|ska|skall|bör)\s+(?:alltid\s+)?(?:välja|utse|föredra|svara|ge|bedöma|säga)"
-_SV_MACHINE = r"(?:ai|ai:n|ai-(?:modell|domare|system|assistent)\w*|språkmodell\w*|chatgpt|chattbot\w*)"
+_SV_MACHINE = r"(?:ai|ai:n|ai-(?:modell|domare|system|assistent)\w{0,30}|språkmodell\w{0,30}|chatgpt|chattbot\w{0,30})"
 _SV_PERSON = r"(?:domare|bedömare|examinator|rättare|lärare)n?"
 _SV_HAIL = r"(?:kära|hej|bästa|till|meddelande\s+till|instruktion(?:er)?\s+till|obs)"
 
@@ -91,8 +91,11 @@ _WORDED: Final[dict[str, tuple[str, ...]]] = {
 }
 _COMPILED: Final = {rule: re.compile("|".join(patterns), re.IGNORECASE) for rule, patterns in _WORDED.items()}
 _PLACES: Final = {ADDRESSES_JUDGE: of_orders, OVERRIDE: of_overriding}
-_MOST_PLACES: Final = 50
-"""In a text with more of them each rule is looked for in the whole, so that no text takes long."""
+MOST_READ: Final = 40_000
+"""Characters that are looked at, so that no text takes long: some 6,500 words."""
+MOST_PLACES: Final = 16
+"""Places of a rule that are looked at closely. An honest text has none or two, so whoever writes more has something in mind."""
+_LONGEST_WORD: Final = 40
 _KEY: Final = re.compile("c[0-6]")
 _STRIPPED = re.compile(f"[{_INVISIBLE}]")
 _SPACES = re.compile(r"[^\S\n]+")
@@ -125,44 +128,67 @@ def suspicions(text: str) -> tuple[str, ...]:
 
     The words are compared after NFKC, which turns look-alike letters of other widths and styles into plain ones, and without
     characters that are not seen; those that are hidden are looked for in the text as it is.
+
+    What is beyond MOST_READ characters, before or after NFKC, is not looked at, and neither are places beyond MOST_PLACES: then
+    the text meets UNREAD, so that nothing gets past by being long. No text takes more than some 50 ms.
     """
-    beyond = text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
+    read = text[:MOST_READ]
+    beyond = read.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
     is_usual = _USUAL.issuperset(beyond)
-    met = {HIDDEN} if _hides(text, is_usual) else set[str]()
-    plain = text if is_usual else _STRIPPED.sub("", unicodedata.normalize("NFKC", _heaped().sub(r"\1", text)))
+    met = {HIDDEN} if _hides(read, is_usual) else set[str]()
+    plain, is_whole = (read, True) if is_usual else _normal(read)
     if "  " in plain or not is_usual or any(space in plain for space in _ODD_SPACES):
         plain = _SPACES.sub(" ", plain)
-    low = plain.lower()
-    met.update(rule for rule in _COMPILED if _is_met(rule, plain, low))
+    plain = _without_empty_lines(plain)
+    if len(text) > MOST_READ or not is_whole:
+        met.add(UNREAD)
+    low = plain.replace("İ", "i").replace("ı", "i").lower()  # as IGNORECASE does it: no letter becomes two
+    met.update(found for rule in _COMPILED if (found := _found(rule, plain, low)))
     return tuple(rule for rule in RULES if rule in met)
 
 
-@cache
-def _heaped() -> re.Pattern[str]:
-    """More marks on one letter than Unicode's stream-safe format has: to put 30,000 of them in order takes NFKC 5 s, and four
-    times as long for twice as many. Made when it is first needed, for that takes 20 ms.
+def _normal(text: str) -> tuple[str, bool]:
+    """NFKC of a text, without what is not seen, as far as it is looked at; and whether that is all of it.
+
+    Each character is written out by itself, and each kind once, for NFKC takes 10 µs for one that stands for 18, wherever it
+    stands. What is left to do for a text is NFC, and the result is the same (UAX #15). More marks on one letter than Unicode's
+    stream-safe format has are left out: to put 30,000 of them in order takes 5 s, and four times as long for twice as many.
     """
-    chars = map(chr, range(0x300, 0x20000))
-    marks = "".join(char for char in chars if unicodedata.combining(unicodedata.normalize("NFKD", char)[0]))
-    return re.compile(f"([{marks}]{{30}})[{marks}]+")
+    forms = {ord(char): unicodedata.normalize("NFKC", char) for char in set(text)}
+    written = text.translate(forms)
+    plain = written[:MOST_READ]
+    marks = "".join(sorted({char for form in forms.values() for char in form if unicodedata.combining(char)}))
+    if marks:
+        plain = re.sub(f"([{marks}]{{30}})[{marks}]+", r"\1", plain)
+    return _STRIPPED.sub("", unicodedata.normalize("NFC", plain)), len(written) <= MOST_READ
 
 
-def _is_met(rule: str, plain: str, low: str) -> bool:
+def _without_empty_lines(plain: str) -> str:
+    """One line break for several: from each of them the patterns would go through all that follow."""
+    plain = plain.replace(" \n", "\n").replace("\n ", "\n")
+    while "\n\n" in plain:
+        plain = plain.replace("\n\n", "\n")
+    return plain
+
+
+def _found(rule: str, plain: str, low: str) -> str | None:
+    """The rule, if the text meets it; UNREAD, if it has more places than are looked at."""
     pattern, places = _COMPILED[rule], _PLACES.get(rule)
     if rule == FENCE_SHAPE and ">>>" not in plain:
-        return False
+        return None
     if rule == ANSWER_SHAPE and not ("winner" in low or "confidence" in low or _KEY.search(low)):
-        return False
-    if places is None or len(low) != len(plain):  # of few letters the small one is longer, and places would be moved
-        return pattern.search(plain) is not None
+        return None
+    if places is None:
+        return rule if pattern.search(plain) else None
     for number, (begin, end) in enumerate(places(low)):
-        if number == _MOST_PLACES:
-            return pattern.search(plain) is not None
-        while end < len(plain) and plain[end].isalnum():  # no word is cut
+        if number == MOST_PLACES:
+            return UNREAD
+        most = min(len(plain), end + _LONGEST_WORD)
+        while end < most and plain[end].isalnum():  # no word is cut
             end += 1
         if pattern.search(plain, max(0, begin), end):
-            return True
-    return False
+            return rule
+    return None
 
 
 def _hides(text: str, is_usual: bool) -> bool:
