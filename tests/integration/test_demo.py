@@ -26,11 +26,16 @@ ROUNDBATCH = str(Path(sys.executable).with_name("roundbatch"))
 #: What no demo shows, for nothing goes wrong in one; it must be there all the same.
 NOTHING_WRONG = {
     "roundbatch_account_paused",
-    "roundbatch_audit_evidence_log10",  # told where something is audited
-    "roundbatch_audit_log_wealth",  # likewise
+    "roundbatch_audit_cost_usd_total",  # told where something is audited, as are all of audits
+    "roundbatch_audit_counts",
+    "roundbatch_audit_evidence_log10",
+    "roundbatch_audit_log_wealth",
+    "roundbatch_audit_missing",
+    "roundbatch_audits_left_out_total",
     "roundbatch_budget_held_comparisons",
     "roundbatch_budget_refused_total",
     "roundbatch_bundle_item_failures_total",
+    "roundbatch_bundle_limit",
     "roundbatch_calls_under_way",  # a scrape may come between two calls
     "roundbatch_calls_waiting",
     "roundbatch_claims_lost_total",

@@ -74,3 +74,27 @@ def test_the_queries_of_the_dashboard_are_promql(tmp_path: Path) -> None:
     file.write_text(json.dumps({"groups": groups}))
     done = subprocess.run(["promtool", "check", "rules", str(file)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@NEEDS_PROMTOOL
+def test_the_means_of_audits_are_those_of_their_counts(tmp_path: Path) -> None:
+    """The value of an audit is a label, which PromQL does not count with: each has its own weight in the query."""
+    (mean,) = (query for query in dashboard_queries() if "0.25 * roundbatch_audit_counts" in query)
+    (agree,) = (query for query in dashboard_queries() if 'test="excess",value="0"' in query)
+    of = 'roundbatch_audit_counts{{instance="{}", model="m", bundle="2-8", layout="verbatim", test="{}", value="{}"}}'
+    counts = [("w1", "excess", "0", 6), ("w1", "excess", "-0.5", 2), ("w2", "excess", "1", 2)]
+    counts += [("w1", "shift", "0", 8), ("w1", "position", "-0.25", 4), ("w2", "position", "0.5", 4)]
+    told = [("excess", (2 * 1 - 2 * 0.5) / 10), ("shift", 0.0), ("position", (4 * 0.5 - 4 * 0.25) / 8)]
+    samples = [{"labels": f'{{model="m", bundle="2-8", test="{test}"}}', "value": value} for test, value in told]
+    case = {
+        "interval": "1m",
+        "input_series": [{"series": of.format(where, test, value), "values": f"{n}x5"} for where, test, value, n in counts],
+        "promql_expr_test": [
+            {"expr": mean, "eval_time": "3m", "exp_samples": samples},
+            {"expr": agree, "eval_time": "3m", "exp_samples": [{"labels": '{model="m", bundle="2-8"}', "value": 0.6}]},
+        ],
+    }
+    file = tmp_path / "means.json"
+    file.write_text(json.dumps({"rule_files": [], "evaluation_interval": "1m", "tests": [case]}))
+    done = subprocess.run(["promtool", "test", "rules", str(file)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
