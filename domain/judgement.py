@@ -21,12 +21,17 @@ _CLASSES: Final = [name for _, name in CLASSES]
 
 
 class Rules(NamedTuple):
-    """By what a judge counts as bent or fine. Shares: 0.02 is 2 points."""
+    """By what a judge counts as bent or fine. Shares: 0.02 is 2 points.
+
+    weighed: the part of all partitions whose audits are weighed here. False alarms are allowed for in that part, so that those
+    of all who weigh are together no more than `false_alarms`.
+    """
 
     false_alarms: float = 0.01
     tolerance: float = 0.0
     position_tolerance: float = 0.02
     margin: float = 0.05
+    weighed: float = 1.0
 
     def tolerance_of(self, measure: Measure) -> float:
         """How far from 0 the mean of a measure may be."""
@@ -100,6 +105,18 @@ class Alarm:
         """Whether bundles should be smaller: it sounds, bundles may be the cause, and the mean is surely off by a point."""
         of_bundles = self.measure in {measure.name for measure in OF_BUNDLES}
         return self.sounds and of_bundles and (self.interval.low > WORTH_ACTING or self.interval.high < -WORTH_ACTING)
+
+    def points(self) -> str:
+        """The mean with its interval, in points."""
+        estimate, low, high = (f"{100 * value:+.1f}" for value in self.interval)
+        return f"{estimate} points ({low} to {high})"
+
+
+class Step(NamedTuple):
+    """A step down: at most so many comparisons in a line, and why."""
+
+    most: int
+    reason: str
 
 
 def by_model(rows: Iterable[tuple[Cell, int, Mapping[Complete, int]]]) -> dict[tuple[str, str], list[Row]]:
@@ -200,7 +217,8 @@ def wealth(rows: Iterable[Row], rules: Rules, *, after_day: int) -> dict[str, di
 
 def threshold_log10(rules: Rules, *, models: int) -> float:
     """The evidence at which an alarm sounds, for each of so many models, as a power of 10."""
-    return math.log10(alarm_threshold(models=max(1, models), tests=len(MEASURES), false_alarms=rules.false_alarms))
+    allowed = rules.false_alarms * rules.weighed
+    return math.log10(alarm_threshold(models=max(1, models), tests=len(MEASURES), false_alarms=allowed))
 
 
 def count_days(rows: Iterable[Row]) -> dict[int, dict[str, Counter[float]]]:
@@ -228,6 +246,15 @@ def alarms(
             log10 = log_alarm(measure, counted, tolerance=rules.tolerance_of(measure)) / math.log(10)
             found[measure.name] = Alarm(measure.name, log10, threshold, mean_interval(measure, total), total.total())
     return found
+
+
+def step_down(alarms: Iterable[Alarm], size: int, on_alarm: str) -> Step | None:
+    """The step that a model's alarms lead to, whose lines hold at most `size` comparisons now; None where there is none."""
+    worth = [alarm for alarm in alarms if alarm.worth_acting]
+    following = next_size(size, on_alarm) if worth else None
+    if following is None:
+        return None
+    return Step(following, "; ".join(f"{alarm.measure} {alarm.points()} in {alarm.audits} audits" for alarm in worth))
 
 
 def next_size(size: int, on_alarm: str) -> int | None:

@@ -1,5 +1,7 @@
 """Makes the values that the decisions take out of the settings."""
 
+from collections.abc import Collection
+
 from agents.planning.prices import price_book
 from domain.absence import AbsenceRule
 from domain.cutting import JobLimits
@@ -8,6 +10,7 @@ from domain.judgement import Rules
 from domain.nightly import Schedule
 from domain.providers import PROVIDERS
 from domain.shadows import AuditRule
+from domain.strategies import STRATEGIES
 from settings.settings import Settings
 
 
@@ -61,6 +64,14 @@ def judgement_rules(settings: Settings) -> Rules:
     """By what a judge counts as bent."""
     of = settings.quality
     return Rules(of.false_alarms, of.tolerance, of.position_tolerance)
+
+
+def audited_size(settings: Settings, provider: str, modes: Collection[str], most: int | None) -> int:
+    """How many comparisons the lines of these modes hold at most now, by the settings and a limit."""
+    block = settings.provider(provider)
+    sizes = (row.line_size(block.bundle_size, block.batch_bundle_size) for row in STRATEGIES.values() if row.mode in modes)
+    size = max(sizes, default=1)
+    return size if most is None else min(size, most)
 
 
 def absence_rule(settings: Settings) -> AbsenceRule:

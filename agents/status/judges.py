@@ -88,7 +88,7 @@ def _families() -> tuple[GaugeMetricFamily, ...]:
         ),
         GaugeMetricFamily(
             "roundbatch_audit_alarm_log10",
-            "The evidence at which an alarm sounds; it follows from the number of models.",
+            "The evidence at which an alarm sounds; it follows from the models, and the part of all partitions held here.",
             labels=(),
         ),
         GaugeMetricFamily(

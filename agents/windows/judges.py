@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from agents.planning.rules import judgement_rules
+from agents.planning.rules import audited_size, judgement_rules
 from domain.audited import MEASURES
 from domain.auditing import DAY_MS, Cell, Complete
 from domain.evidence import MONTH, STARTS
-from domain.judgement import Alarm, Group, Row, Rules, alarms, by_model, count_days, group, next_size, threshold_log10, wealth
+from domain.judgement import Alarm, Group, Row, alarms, by_model, count_days, group, step_down, threshold_log10, wealth
 from domain.partition.corrections import Correction, Corrections
-from domain.strategies import STRATEGIES
 from settings.settings import Settings
 from streams.clock import Clock
 from streams.kafka.outbox import Outbox
@@ -53,7 +52,7 @@ class Judges:
 
     def __init__(self, settings: Settings, outbox: Outbox, clock: Clock) -> None:
         self._settings, self._outbox, self._clock = settings, outbox, clock
-        self._rules: Rules = judgement_rules(settings)
+        self._rules = judgement_rules(settings)
         self.seen: tuple[Judge, ...] = ()
         self.threshold_log10 = threshold_log10(self._rules, models=1)
         self.month_usd = 0.0  # what audits have cost in 30 days
@@ -68,6 +67,7 @@ class Judges:
             return
         self._next_s = now_s + LOOK_EVERY_S
         now_ms = self._clock.now_ms()
+        self._rules = self._rules._replace(weighed=len(views) / self._settings.partitions)
         corrections = Corrections(one for view in views for one in view.state.corrections.kept(now_ms))
         self._tell_again(views, corrections, now_ms)
         models = by_model(await _added_up(views))
@@ -104,21 +104,12 @@ class Judges:
 
     def _act(self, judge: Judge, rows: Iterable[Row]) -> None:
         """Take a step down where an alarm is worth it."""
-        worth = [alarm for alarm in judge.alarms.values() if alarm.worth_acting]
-        following = next_size(self._size(judge, rows), self._settings.quality.on_alarm) if worth else None
-        if following is None:
+        size = audited_size(self._settings, judge.provider, {row.cell.mode for row in rows}, judge.most)
+        step = step_down(judge.alarms.values(), size, self._settings.quality.on_alarm)
+        if step is None:
             return
-        reason = "; ".join(f"{alarm.measure} {_points(alarm)} in {alarm.audits} audits" for alarm in worth)
-        log.warning("bundles_limited_by_alarm", provider=judge.provider, model=judge.model, most=following, reason=reason)
-        self._send(work.BundlesLimited(provider=judge.provider, model=judge.model, most=following, reason=reason))
-
-    def _size(self, judge: Judge, rows: Iterable[Row]) -> int:
-        """How many comparisons its lines hold at most now, by the settings of the modes that were audited and the limit."""
-        block = self._settings.provider(judge.provider)
-        modes = {row.cell.mode for row in rows}
-        sizes = (row.line_size(block.bundle_size, block.batch_bundle_size) for row in STRATEGIES.values() if row.mode in modes)
-        size = max(sizes, default=1)
-        return size if judge.most is None else min(size, judge.most)
+        log.warning("bundles_limited_by_alarm", provider=judge.provider, model=judge.model, most=step.most, reason=step.reason)
+        self._send(work.BundlesLimited(provider=judge.provider, model=judge.model, most=step.most, reason=step.reason))
 
     def _tell_again(self, views: Iterable[PartitionView], corrections: Corrections, now_ms: int) -> None:
         """Send facts once more that a partition may lack, or may come to lack as its tables forget."""
@@ -158,15 +149,10 @@ def _record(one: Correction) -> work.WorkRecord:
     return work.BundlesLimited(provider=one.provider, model=one.model, most=one.most, reason=one.reason, since_ms=one.since_ms)
 
 
-def _points(alarm: Alarm) -> str:
-    estimate, low, high = (f"{100 * value:+.1f}" for value in alarm.interval)
-    return f"{estimate} points ({low} to {high})"
-
-
 def _figures(alarm: Alarm) -> dict[str, object]:
     return {
         "test": alarm.measure,
-        "points": _points(alarm),
+        "points": alarm.points(),
         "audits": alarm.audits,
         "evidence_log10": round(alarm.log10, 2),
         "alarm_log10": round(alarm.threshold_log10, 2),

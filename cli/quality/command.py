@@ -33,10 +33,16 @@ def quality(
     ] = None,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Pass over what is older (ISO 8601, or 30d).")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with plots; without --batch.", show_default=False)] = None,
+    on_alarm: Annotated[
+        str | None,
+        typer.Option(metavar="halve|single", help="Limit bundles of a model whose alarm sounds, by all partitions' audits."),
+    ] = None,
     bootstrap_servers: BootstrapServers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Tell by the audits how each model judges, or of one batch how far its ranking can be trusted; nothing is asked or sent.
+    """Tell by the audits how each model judges, or of one batch how far its ranking can be trusted.
+
+    Nothing is asked of a provider, and nothing is sent but with --on-alarm.
 
     Of models: how far their verdicts in bundles are from those on single comparisons, in which direction, and how much the
     order of A and B does. Exit 0 if all are shown fine, 3 if one is bent, 4 if one is not known yet, 1 if nothing can be read.
@@ -46,10 +52,14 @@ def quality(
     """
     if context.invoked_subcommand is not None:
         return
+    if on_alarm not in (None, "halve", "single"):
+        raise typer.BadParameter(f"--on-alarm {on_alarm}: must be halve or single")
+    if on_alarm is not None and since is not None:
+        raise typer.BadParameter("--on-alarm weighs the days that an alarm counts: leave --since out")
     if batch is None:
-        raise typer.Exit(tell_judges(since, bootstrap_servers, html, as_json=as_json))
-    if html is not None:
-        raise typer.BadParameter("--html is for the report on all models: leave --batch out")
+        raise typer.Exit(tell_judges(since, bootstrap_servers, html, on_alarm, as_json=as_json))
+    if html is not None or on_alarm is not None:
+        raise typer.BadParameter("--html and --on-alarm are about all models: leave --batch out")
     _of_batch(batch, since, bootstrap_servers, as_json=as_json)
 
 

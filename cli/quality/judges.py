@@ -10,6 +10,7 @@ from cli import kafka
 from cli.kafka import settings_at
 from cli.since import since_ms
 from cli.tables import print_whole
+from cli.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,19 +18,25 @@ if TYPE_CHECKING:
 
     from cli.quality.judges_report import JudgesReport, ModelReport
     from domain.judgement import Group
+    from settings.settings import Settings
+    from streams.wire.work import BundlesLimited
 
 
-def tell_judges(since: str | None, bootstrap_servers: str | None, html: Path | None, *, as_json: bool) -> int:
-    """Read the audits, and print or write what they show; returns the exit code."""
+def tell_judges(
+    since: str | None, bootstrap_servers: str | None, html: Path | None, on_alarm: str | None, *, as_json: bool
+) -> int:
+    """Read the audits, print or write what they show, and limit bundles where that is wanted; returns the exit code."""
     import json
     import time
 
     from aiokafka.errors import KafkaError
+    from msgspec import to_builtins
 
     from agents.planning.rules import judgement_rules
     from cli.quality.judges_report import exit_code, report
     from cli.quality.judges_topics import read_audits
     from cli.quality.shown import shown
+    from cli.telling import tell_every_partition
     from streams.kafka.unreadable import Unreadable
     from streams.wire.work import NewerRecord
     from tables.faults import StoreFault
@@ -52,11 +59,34 @@ def tell_judges(since: str | None, bootstrap_servers: str | None, html: Path | N
 
         html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(page(told))
+    limited = _limited(told, settings, on_alarm) if on_alarm is not None else []
+    if limited:
+        tell_every_partition(settings, settings.work_topic, limited, client_id="roundbatch-quality")
     if as_json:
-        typer.echo(json.dumps({"finding": told.finding, **shown(told)}))
+        more = {} if on_alarm is None else {"limited": to_builtins(limited)}
+        typer.echo(json.dumps({"finding": told.finding, **shown(told), **more}))
     else:
         _print(told, html)
+        for one in limited:
+            typer.echo(f"- {one.provider} {one.model}: at most {counted(one.most, 'comparison')} in a line from now on.")
     return exit_code(told)
+
+
+def _limited(told: JudgesReport, settings: Settings, on_alarm: str) -> list[BundlesLimited]:
+    """What a worker that held all partitions would say by its ON_ALARM.
+
+    A limit is read back with the audits, and evidence counts from the day after it, so a second run does nothing.
+    """
+    from agents.planning.rules import audited_size
+    from domain.judgement import step_down
+    from streams.wire.work import BundlesLimited
+
+    found = []
+    for model in told.models:
+        size = audited_size(settings, model.provider, {group.name for group in model.by["mode"]}, model.limit)
+        if step := step_down(model.alarms.values(), size, on_alarm):
+            found.append(BundlesLimited(provider=model.provider, model=model.model, most=step.most, reason=step.reason))
+    return found
 
 
 def _print(told: JudgesReport, html: Path | None) -> None:

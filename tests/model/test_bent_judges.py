@@ -88,6 +88,17 @@ async def test_each_alarm_takes_one_step_and_the_next_step_needs_a_new_one(world
     assert limits(world) == [32, 16]
 
 
+async def test_a_worker_with_a_part_of_the_partitions_takes_its_part_of_the_false_alarms(world: World) -> None:
+    worker = await world.start(**{**BUNDLES, "partitions": 4})
+    bend(world, worker, days=20, number=6)
+    for _ in range(3):
+        await look(world, worker)
+    judges = worker.parts.judges
+    assert 10**judges.threshold_log10 == pytest.approx(4 * 22_500)
+    (alarm,) = (alarm for alarm in judges.seen[0].alarms.values() if alarm.measure == "shift")
+    assert alarm.threshold_log10 == judges.threshold_log10
+
+
 @pytest.mark.parametrize("landed", [False, True])
 @pytest.mark.parametrize("late", [False, True])
 async def test_a_worker_killed_at_a_step_leads_to_the_same_step(world: World, landed: bool, late: bool) -> None:

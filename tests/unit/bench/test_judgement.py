@@ -21,7 +21,7 @@ from bench.judged_rounds import (
     ranks_found,
     trust,
 )
-from bench.judgement import BEGIN, END, PAGE, SECTIONS, bent, covered, quantile
+from bench.judgement import BEGIN, END, PAGE, SECTIONS, audits_to_first_alarm, bent, covered, quantile
 from domain.audited import EXCESS, MEASURES, POSITION, SHIFT, Measure
 from domain.evidence import CERTAIN, FOR_GOOD, alarm_threshold, log_alarm, log_certificate, log_evidence
 
@@ -71,6 +71,13 @@ def test_nine_of_ten_bent_judges_are_found_by_so_many_audits(
     reached = first_reached(measure, seen, needed=FOR_GOOD, tolerance=tolerance)
     assert quantile(reached, 0.85) <= audits * 1.05
     assert quantile(reached, 0.95) >= audits * 0.95
+
+
+def test_the_first_of_four_workers_needs_more_audits_than_one_and_less_than_four_times_as_many() -> None:
+    one, four = (
+        quantile(audits_to_first_alarm(EXCESS, 0.10, a_day=64, workers=workers, streams=60), 0.5) for workers in (1, 4)
+    )
+    assert 1.6 < four / one < 3.2
 
 
 def test_an_unbent_judge_is_shown_fine_and_one_at_the_margin_is_not() -> None:

@@ -225,6 +225,34 @@ def test_the_command_reads_the_table_and_ends_by_its_finding(
     assert "judges, by audits since" in printed.stdout
 
 
+def test_bundles_are_limited_by_what_the_audits_of_all_partitions_show_together(mock_cluster: str) -> None:
+    """Two workers would wait for more: the evidence of neither half is enough. A second run does nothing."""
+    import time
+
+    today = int(time.time() * 1000) // DAY_MS
+    bent = list(rows(range(today - 12, today), 28, cell(), shift=2.0))
+    halves = [Audits(), Audits()]
+    for place, one in enumerate(facts(bent)):
+        halves[place % 2].learn(place % 2, one)
+    for half in halves:
+        (of_half,) = report(half, Rules(weighed=0.5), now_ms=today * DAY_MS).models
+        assert not any(alarm.sounds for alarm in of_half.alarms.values())
+    fill(mock_cluster, "all", bent)
+    assert "limited" not in json.loads(run(mock_cluster, "all", "--json").stdout)
+    told = json.loads(run(mock_cluster, "all", "--json", "--on-alarm", "halve").stdout)
+    (limited,) = told["limited"]
+    assert (limited["provider"], limited["model"], limited["most"]) == ("openai", cell().model, 4)
+    assert re.fullmatch(r"shift [+]\d+\.\d points \([+]\d.*\) in 336 audits", limited["reason"])
+    again = run(mock_cluster, "all", "--json", "--on-alarm", "halve")
+    (model,) = json.loads(again.stdout)["models"]
+    assert (json.loads(again.stdout)["limited"], model["limit"]) == ([], 4)
+
+
+@pytest.mark.parametrize("more", ["--on-alarm stop", "--on-alarm halve --since 3d", "--on-alarm single --batch 1"])
+def test_a_step_that_is_not_known_or_not_by_all_audits_is_refused(mock_cluster: str, more: str) -> None:
+    assert run(mock_cluster, "x", *more.split()).exit_code == 2
+
+
 def test_a_record_of_a_newer_worker_is_told_in_a_line(mock_cluster: str) -> None:
     fill(mock_cluster, "newer", ())
     producer = Producer({"bootstrap.servers": mock_cluster, "log_level": 0})

@@ -88,6 +88,15 @@ def test_more_models_share_the_false_alarms() -> None:
     assert ten - one == pytest.approx(1.0)
 
 
+def test_those_who_weigh_a_part_each_share_the_false_alarms() -> None:
+    """Ten workers that each take 1 % of false alarms would raise up to ten in a hundred months."""
+    found = of(*rows(last(5), 3))
+    days = count_days([Row(*row) for row in found])
+    whole, tenth = (alarms(days, Rules(weighed=part), models=1, after_day=0, today=TODAY)["shift"] for part in (1.0, 0.1))
+    assert tenth.log10 == whole.log10
+    assert tenth.threshold_log10 - whole.threshold_log10 == pytest.approx(1.0)
+
+
 def test_a_class_of_bundles_that_is_bent_is_told_from_one_that_is_not() -> None:
     told = [
         *rows(last(40), 30, cell("2-8"), seed=2),
