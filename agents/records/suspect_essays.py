@@ -19,8 +19,8 @@ _MOST = 1_024  # of essays that are not told of again
 
 class _Suspect(NamedTuple):
     batch: str
-    essay: str
-    rules: tuple[str, ...]
+    essay: int  # a hash of its ID, which the arrival has
+    rules: int
 
 
 class SuspectEssays:
@@ -34,31 +34,39 @@ class SuspectEssays:
         """Tell of the suspects in what a record has brought."""
         for entry in entries:
             for arrival in entry.arrivals:
-                if arrival.suspects is UNSET or arrival.standing is not Standing.ACCEPTED:
+                if arrival.suspects is UNSET or arrival.pair is UNSET or arrival.standing is not Standing.ACCEPTED:
                     continue
-                for suspect in _suspects(record, entry, arrival, arrival.suspects):
+                for place, suspect in _suspects(batch_key(entry.round_key), arrival.pair, arrival.suspects):
                     if suspect in self._told:
                         continue
                     if len(self._told) >= _MOST:
                         self._told.clear()
                     self._told.add(suspect)
-                    self._metrics.suspect(suspect.rules)
+                    rules = rules_of(suspect.rules)
+                    self._metrics.suspect(rules)
                     log.warning(
                         "suspect_essay",
                         partition=partition,
                         offset=entry.offset,
                         round=entry.round_key,
-                        essay=suspect.essay,
-                        rules=suspect.rules,
+                        essay=_name(record, arrival, place),
+                        rules=rules,
                         asked="alone" if arrival.bundle_hint == ALONE else "as all are",
                     )
 
 
-def _suspects(record: InboundRecord, entry: RoundEntry, arrival: Arrival, mask: int) -> Iterator[_Suspect]:
-    member = record.members[arrival.position]
-    pair = essays(prompt_source(member))
-    for place, side in enumerate("ab"):
-        rules = rules_of(mask >> SUSPECTS_OF_B * place & (1 << SUSPECTS_OF_B) - 1)
+def _suspects(batch: str, pair: tuple[int, int], mask: int) -> Iterator[tuple[int, _Suspect]]:
+    """The suspects of a comparison, each with its place: 0 for Essay A, 1 for B."""
+    for place, essay in enumerate(pair):
+        rules = mask >> SUSPECTS_OF_B * place & (1 << SUSPECTS_OF_B) - 1
         if rules:
-            named = member.metadata.get(f"essay_{side}_id") or (pair[place].id if pair is not None else "")
-            yield _Suspect(batch_key(entry.round_key), str(named)[:64], rules)
+            yield place, _Suspect(batch, essay, rules)
+
+
+def _name(record: InboundRecord, arrival: Arrival, place: int) -> str:
+    """The essay's ID, by the request's metadata or as its prompt names it."""
+    member = record.members[arrival.position]
+    named = member.metadata.get(f"essay_{'ab'[place]}_id")
+    if not named and (pair := essays(prompt_source(member))) is not None:
+        named = pair[place].id
+    return str(named or "")[:64]

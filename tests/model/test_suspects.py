@@ -8,6 +8,8 @@ import structlog
 from agents.records import suspect_essays
 from domain.judgement import Group, Rules, by_model, groups
 from domain.suspects import ADDRESSES_JUDGE
+from providers.prompts.layouts import Essay
+from providers.prompts.sources import PromptSource
 from simulator.judging import LINE_A
 from tests.model.judged import JudgedWorld
 from tests.model.worker import METRICS
@@ -76,6 +78,13 @@ async def test_audits_tell_what_it_does_to_the_others_in_its_bundle() -> None:
 async def test_it_is_told_of_once_for_each_batch_by_name_and_rule_and_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
     with structlog.testing.capture_logs() as logs:
         monkeypatch.setattr(suspect_essays, "log", structlog.get_logger())
+        parsed, essays = [0], suspect_essays.essays
+
+        def counting(source: PromptSource) -> tuple[Essay, Essay] | None:
+            parsed[0] += 1
+            return essays(source)
+
+        monkeypatch.setattr(suspect_essays, "essays", counting)
         world, before = JudgedWorld(TURNED), counted()
         worker = await world.start()
         world.ask("1")
@@ -89,6 +98,7 @@ async def test_it_is_told_of_once_for_each_batch_by_name_and_rule_and_without_it
     ]
     assert not any("harbour" in str(entry) for entry in logs)
     assert counted() - before == 2
+    assert parsed[0] <= 2  # not for each of its nine comparisons
 
 
 async def test_off_it_is_not_looked_for_and_where_all_go_alone_it_is_still_told_of() -> None:
