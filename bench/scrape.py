@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from agents.metrics.counters import Metrics
 from agents.status.queue_gauges import QueueCollector
+from domain.answer import Answer
 from tests.harness.filled import filled
 
 _SCRAPES = 25
@@ -29,11 +30,23 @@ def main(comparisons: int) -> None:
         metrics = Metrics(CollectorRegistry())
         metrics.registry.register(QueueCollector(pending.snapshot))
         _print(f"/metrics, jobs of {members_a_job}", partial(generate_latest, metrics.registry))
+        _judged(metrics)
+        _print("  with verdicts of two models in lines of six sizes", partial(generate_latest, metrics.registry))
         _print(f"/status, jobs of {members_a_job}", pending.status)
         _print(f"/jobs, jobs of {members_a_job}", pending.jobs)
     profile = cProfile.Profile()
     profile.runcall(generate_latest, metrics.registry)
     pstats.Stats(profile).sort_stats("tottime").print_stats(8)
+
+
+def _judged(metrics: Metrics) -> None:
+    """Verdicts that fill every series that lines of these sizes have."""
+    for model in ("claude-haiku-5-5", "gpt-6-luna"):
+        for size in (1, 2, 4, 8, 16, 32):
+            for winner in ("Essay A", "Essay B"):
+                for confidence in range(1, 6):
+                    answers = [Answer(winner, "", float(confidence))] * size
+                    metrics.census.line("anthropic", model, "shared_essays", answers)
 
 
 def _print(what: str, asked: Callable[[], object]) -> None:
