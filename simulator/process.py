@@ -65,6 +65,9 @@ def serve(settings: SimulatorSettings, host: str, port: int) -> None:
         create_app(settings),
         log_level="warning",
         access_log=False,
+        # The providers' clients leave a connection that was idle for 5 s. A server that closed it at that same moment, as
+        # uvicorn does by itself, would break off a call that is on its way.
+        timeout_keep_alive=60,
         # A hanging answer must not keep the process from ending.
         timeout_graceful_shutdown=1,
     )
