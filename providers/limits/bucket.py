@@ -183,7 +183,7 @@ class Bucket:
     def charge(self, amount: float, now_s: float) -> None:
         """Take what a call will take."""
         self._take(amount)
-        self._usual += _WEIGHT * (amount - self._usual)
+        self._usual += (_WEIGHT if self._usual else 1.0) * (amount - self._usual)
         if amount > 0:
             self._fresh.append((now_s, amount))
             self._fresh_sum += amount

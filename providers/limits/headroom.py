@@ -14,6 +14,9 @@ from typing import NamedTuple
 _LAGS = 2.5
 _ARRIVALS = 2.0  # and in so many times the time in which a call reaches the provider
 _MOST = 0.2  # of the limit: slow calls would otherwise leave too little to work with
+# Where a call is a large part of the limit, that is no room for a stranger's next calls, which may come within a second. There
+# the headroom is so many calls, if they are not more than this part of the limit.
+_CALLS, _MOST_FOR_CALLS = 5.0, 0.3
 # Half of what the calls behind can use is left, and nothing to the last three: all of it is used when the last one goes.
 _SOON, _LAST = 0.5, 3
 _KEPT = 0.75  # of the headroom, by the last calls too, where a stranger is expected
@@ -55,5 +58,6 @@ class Lag:
             return 0.0
         between_s = amount / rate if rate else 0.0
         wanted = refill * (_ARRIVALS * self._reach_s + _LAGS * (mean_s + between_s))
-        wanted = max(0.0, min(wanted, _MOST * limit, (limit - amount) / 2))
+        wanted = max(min(wanted, _MOST * limit), min(_CALLS * usual, _MOST_FOR_CALLS * limit))
+        wanted = max(0.0, min(wanted, (limit - amount) / 2))
         return min(wanted, max(usable, _KEPT * wanted if beside else 0.0))

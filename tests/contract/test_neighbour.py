@@ -9,7 +9,7 @@ import pytest
 from simulator.limits import Limits
 from tests.harness.limited_account import Play, Stranger, items
 
-MEDIUM = Limits(500, 400_000)
+MEDIUM, SMALL = Limits(500, 400_000), Limits(50, 40_000)
 TOLD = {"requests_per_minute": 500.0, "input_tokens_per_minute": 400_000.0}
 
 
@@ -35,6 +35,21 @@ def test_a_stranger_is_let_in_first_and_what_he_leaves_is_used(
     assert len(play.strange_refused_s) <= 0.05 * asked
     assert len(play.refused_s) <= 5
     assert play.left_used >= 0.95
+
+
+@pytest.mark.parametrize(("kind", "at_end"), [("anthropic", False), ("openai", True)])
+@pytest.mark.parametrize("pause_s", [20, 40])
+def test_where_a_call_is_a_twentieth_of_the_limit_a_stranger_is_let_in_first_too(kind: str, at_end: bool, pause_s: int) -> None:
+    plays = [
+        Play(kind, SMALL, items(100, seed=seed), at_end=at_end, stranger=Stranger(pause_s=pause_s), seed=seed).run()
+        for seed in range(3)
+    ]
+    for play in plays:
+        asked = len(play.strange_s) + len(play.strange_refused_s)
+        assert asked > 30
+        assert len(play.strange_refused_s) <= 0.05 * asked
+        assert len(play.refused_s) <= 5
+        assert play.left_used >= 0.95
 
 
 def test_two_workers_leave_a_stranger_what_he_wants_but_for_their_last_calls() -> None:
