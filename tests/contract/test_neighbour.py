@@ -1,13 +1,15 @@
 """Beside another program on the same account: what is promised to it, and what the worker still uses.
 
-In virtual time, by the simulator's own limits: the stranger asks when he likes and never again what was refused. The figures
-themselves are in docs/rate-limits.md (`python -m bench.neighbour`).
+In virtual time, by the simulator's own limits: the stranger asks when he likes and never again what was refused. Most cases
+are the limiter's arithmetic alone; those `over_http` go through the real SDKs to the simulator's API. The figures themselves
+are in docs/rate-limits.md (`python -m bench.neighbour`).
 """
 
 import pytest
 
 from simulator.limits import Limits
 from tests.harness.limited_account import Play, Stranger, items
+from tests.harness.limited_http import Scene, in_virtual_time
 
 MEDIUM, SMALL = Limits(500, 400_000), Limits(50, 40_000)
 TOLD = {"requests_per_minute": 500.0, "input_tokens_per_minute": 400_000.0}
@@ -50,6 +52,35 @@ def test_where_a_call_is_a_twentieth_of_the_limit_a_stranger_is_let_in_first_too
         assert len(play.strange_refused_s) <= 0.05 * asked
         assert len(play.refused_s) <= 5
         assert play.left_used >= 0.95
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        pytest.param(Scene("anthropic", 480, MEDIUM, Stranger()), id="anthropic"),
+        pytest.param(Scene("anthropic", 200, SMALL, Stranger()), id="anthropic-smallest-account"),
+        pytest.param(Scene("openai", 200, SMALL, Stranger(), at_end=True), id="openai-smallest-account"),
+    ],
+)
+def test_over_http_a_stranger_is_let_in_first_and_what_he_leaves_is_used(scene: Scene) -> None:
+    shown = in_virtual_time(scene)
+    assert shown.his_calls > 70
+    assert shown.his_refused <= 0.05 * shown.his_calls
+    assert shown.refused <= 5
+    assert shown.used >= 0.95
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        pytest.param(Scene("anthropic", 50, SMALL), id="anthropic"),
+        pytest.param(Scene("openai", 250, MEDIUM, at_end=True), id="openai"),
+    ],
+)
+def test_over_http_none_is_refused_while_limits_are_learnt(scene: Scene) -> None:
+    shown = in_virtual_time(scene)
+    assert shown.refused == 0
+    assert shown.used >= 0.9  # of 20 s, in which the first answer is waited for
 
 
 def test_two_workers_leave_a_stranger_what_he_wants_but_for_their_last_calls() -> None:
