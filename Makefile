@@ -73,6 +73,7 @@ bench: $(VENV)/installed ## throughput, the gateway, restarts, into build/; how 
 	$(BIN)/python -m bench.gateway
 	$(BIN)/python -m bench.restart
 	$(BIN)/python -m bench.neighbour
+	$(BIN)/python -m bench.neighbour --http
 	$(BIN)/python -m pytest tests/contract/test_limits_used.py -m figure -s
 
 compare: $(VENV)/installed ## all strategies on the recorded workload, cost against time, into build/compare.html
