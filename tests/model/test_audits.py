@@ -11,6 +11,7 @@ from domain.auditing import Complete
 from providers.limits.limiter import Limiter
 from streams.wire import work
 from tests.model.audited import AuditedWorld, UnauditedWorld
+from tests.model.log import START_MS
 from tests.model.worker import METRICS
 from tests.model.world import World
 
@@ -116,7 +117,7 @@ async def test_a_batch_that_is_read_twice_is_counted_and_paid_once(world: Audite
         world.clock.advance(5)
         await worker.tick()
         await worker.land("work", most=1)
-    paid = worker.view.state.payments.since(0)
+    paid = worker.view.state.payments.since(START_MS)
     await world.kill(worker)
     following = await world.start()
     await world.finish(following, seconds=60)
@@ -127,7 +128,7 @@ async def test_a_batch_that_is_read_twice_is_counted_and_paid_once(world: Audite
     cost = sum(json.loads(value)["data"]["cost_estimate"] for values in world.events().values() for value in values)
     of_shadows = sum(reply.usd for reply in told[0].replies)
     assert paid == 0
-    assert following.view.state.payments.since(0) == pytest.approx(cost + of_shadows)
+    assert following.view.state.payments.since(START_MS) == pytest.approx(cost + of_shadows)
 
 
 @pytest.mark.parametrize("how", ["batch", "calls"])

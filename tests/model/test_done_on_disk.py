@@ -10,7 +10,7 @@ from streams.wire import work
 from tables import build as building
 from tables import rounds
 from tables.view import PartitionView, ReadProgress
-from tests.model.log import PARTITION, Disk, new_disk
+from tests.model.log import PARTITION, START_MS, Disk, new_disk
 from tests.model.table import MemoryTable
 from tests.model.whole import abandoned_of, paid_of, picture, state_of
 from tests.model.worker import ModelWorker
@@ -91,7 +91,7 @@ async def test_a_rebuild_where_the_tables_are_ahead_of_both_topics(world: World)
         whole = picture(state_of(again, *at, world.clock.now_ms()), again, ids(world))
         assert picture(again.view.state, again, ids(world)) == whole, at
         assert picture((await rebuilt(world, again, *at)).state, again, ids(world)) == whole, at
-    assert again.view.state.payments.since(0) == pytest.approx(paid_of(again).since(0))
+    assert again.view.state.payments.since(START_MS) == pytest.approx(paid_of(again).since(START_MS))
     await world.finish(again)
     world.check()
 
@@ -116,7 +116,7 @@ async def test_everything_done_is_read_again_from_any_offset_and_nothing_is_sent
             worker = await world.start(None if wiped else disk)
             await world.run(worker, seconds=0)
             assert (len(world.provider.batches), world.events()) == (batches, events), (inbound, at)
-            assert worker.view.state.payments.since(0) == pytest.approx(paid_of(worker).since(0))
+            assert worker.view.state.payments.since(START_MS) == pytest.approx(paid_of(worker).since(START_MS))
     world.check()
 
 
@@ -142,7 +142,7 @@ async def test_a_store_without_an_index_gets_the_same_rows(world: World) -> None
     again = await world.start(without_index(disk))
     assert_same(rows(disk), written)
     assert all(disk[table].indexed for table in INDEXED)
-    assert again.view.state.payments.since(0) == pytest.approx(paid_of(again).since(0))
+    assert again.view.state.payments.since(START_MS) == pytest.approx(paid_of(again).since(START_MS))
 
 
 async def test_a_store_restored_from_nothing_gets_the_same_rows(world: World) -> None:
@@ -173,7 +173,7 @@ async def test_a_process_killed_while_it_makes_the_index_leaves_it_to_the_next(w
             next(making, None)
         disk[table].indexed = False
     again = await world.start(disk)
-    assert again.view.state.payments.since(0) == pytest.approx(paid_of(again).since(0)) != 0
+    assert again.view.state.payments.since(START_MS) == pytest.approx(paid_of(again).since(START_MS)) != 0
     await world.finish(again)
     world.check()
 

@@ -9,6 +9,7 @@ from domain.reply import ErrorCode, Usage
 from providers.prices import LISTED
 from providers.protocol import FailedBy
 from streams.wire import work
+from tests.model.log import START_MS
 from tests.model.worker import ModelWorker
 from tests.model.world import World
 
@@ -28,7 +29,7 @@ def ends(world: World) -> list[tuple[JobEnd, str]]:
 
 def spent(worker: ModelWorker) -> float:
     """USD booked in all, be it for comparisons that are still pending or not."""
-    return worker.view.state.payments.since(0)
+    return worker.view.state.payments.since(START_MS)
 
 
 async def submitted(world: World) -> ModelWorker:

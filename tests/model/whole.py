@@ -11,7 +11,7 @@ from domain.partition.payments import Payments
 from domain.partition.state import PartitionState
 from domain.rounds import COUNTED, RoundEntry
 from tables import audits, jobs, outcomes, rounds
-from tests.model.log import PARTITION
+from tests.model.log import PARTITION, START_MS
 from tests.model.worker import ModelWorker
 
 
@@ -107,7 +107,7 @@ def picture(state: PartitionState, worker: ModelWorker, names: list[str]) -> dic
         "oldest": (state.oldest_pending_ms(), state.nearest_deadline_ms()),
         "stages": {group: state.stages.entered.keys(group) for group in state.stages.entered},
         "audits": told_of(state.audits),
-        "paid": ({name: round(usd, 9) for name, usd in state.payments.by_batch()}, round(state.payments.since(0), 9)),
+        "paid": ({name: round(usd, 9) for name, usd in state.payments.by_batch()}, round(state.payments.since(START_MS), 9)),
         "corrected": sorted((one.key, one.since_ms, one.most or 0) for one in state.corrections.kept(0)),
     }
 

@@ -15,6 +15,7 @@ from tests.model.whole import picture
 from tests.model.worker import ModelWorker
 
 CALLBACK = "huleedu.llm_provider.comparison_result.v1"
+_SETTINGS: dict[str, Settings] = {}  # by the words of what is given
 _MOST_TURNS = 300  # without time passing; the longest of the tests takes 20
 
 
@@ -52,7 +53,11 @@ class World:
         name = cls.provider_name
         account = {"api_key": "key", "model": fields.pop("model", cls.model), **fields.pop(name, {})}
         testing = {"retry_batch_min": 1, **fields.pop("testing", {})}
-        return Settings(**{"default_provider": name, name: account, "testing": testing, **fields})
+        given = {"default_provider": name, name: account, "testing": testing, **fields}
+        # They are frozen, and made some thousand times; each time costs 2 ms.
+        if (words := repr(given)) not in _SETTINGS:
+            _SETTINGS[words] = Settings(**given)
+        return _SETTINGS[words]
 
     def worker(self, disk: Disk | None = None, *, tracer: Tracer | None = None, **settings: Any) -> ModelWorker:
         """Start a process without a partition."""
