@@ -1,79 +1,71 @@
 """Fixtures that all tests share."""
 
 import gc
-import os
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
 import hypothesis
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 from simulator.control import SimulatorControl
 from tests.brokers import running_kafka
 from tests.brokers.secured import SecuredKafka, running_secured_kafka
+from tests.harness import together
 from tests.harness.deployment import Deployment, deployment
 from tests.harness.forked import forked_simulator
 from tests.harness.one_tls import share_tls
+from tests.harness.running_order import TESTS, in_order
 from tests.harness.shared import shared
+
+FORKING = ("chaos", "contract", "integration")  # folders whose tests need forked processes
 
 # An example may take as long as a busy machine makes it take: with Hypothesis's limit of 200 ms tests failed by chance.
 hypothesis.settings.register_profile("roundbatch", deadline=None)
 hypothesis.settings.load_profile("roundbatch")
 share_tls()
 
-# What takes longest begins first, so that no process is left alone with it at the end.
-FIRST = ("chaos", "integration", "contract")
-# Tests of these files share nothing but the broker: each goes to whichever process is free.
-APART = ("test_killed_at_a_point.py", "test_strategies_killed.py", "test_two_workers.py")
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--processes", type=int, default=1, metavar="N", help="run the tests in N processes")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests in the order in which they are to begin."""
-    items.sort(key=_place)
+    items[:] = in_order(items)
 
 
-def _place(item: pytest.Item) -> int:
-    """The place in FIRST of a test's folder; behind all of them where it has none."""
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    return FIRST.index(folder) if folder in FIRST else len(FIRST)
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Take what was imported and collected out of every later collection of garbage: some tests collect on purpose.
-
-    Where tests need forked processes, the fork server begins to import now, while Kafka starts.
-    """
+def pytest_collection_finish() -> None:
+    """Take what was imported and collected out of every later collection of garbage: some tests collect on purpose."""
     gc.collect()
     gc.freeze()
-    if any(_place(item) < len(FIRST) for item in session.items):
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Run the tests in as many processes as are wanted."""
+    if session.testsfailed or session.config.option.collectonly:
+        return None
+    processes: int = session.config.option.processes
+    if processes > 1 and session.items:
+        together.run(session, processes, partial(_begin, session))
+        return True
+    _begin(session)
+    return None
+
+
+def _begin(session: pytest.Session) -> None:
+    """Where tests need forked processes, let the fork server begin to import now, while Kafka starts."""
+    if any(item.path.relative_to(TESTS).parts[0] in FORKING for item in session.items):
         ensure_running()
-
-
-class ByFile(LoadScopeScheduling):
-    """The tests of a file in one process, for they share fixtures, but those of APART.
-
-    pytest-xdist's own `--dist loadgroup` does nothing under pytest 9.2, which does not read the node ids that it changes.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return nodeid if file.rpartition("/")[2] in APART else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
-    """What deals the tests out to processes."""
-    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all processes of this run know."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return tmp_path_factory.getbasetemp()
 
 
 @pytest.fixture(scope="session")
