@@ -11,9 +11,10 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from simulator.control import SimulatorControl
 from streams.wire.request_events import round_event, single_event
+from tests.brokers.topics import delete_topic
 from tests.harness import requests
 from tests.harness.group import empty_group
-from tests.harness.kafka_reads import Read, count_offsets, read_topic
+from tests.harness.kafka_reads import Read, Reader, count_offsets
 from tests.harness.worker import WorkerProcess
 from tests.waiting import LIMIT_S, until
 
@@ -37,6 +38,7 @@ class Deployment:
         self.result_topic = f"{self.name}.result"
         self.work_topic = f"{self.name}.work"
         self.app_id = self.name
+        self._reader = Reader(self.bootstrap)
         self._producer = Producer({"bootstrap.servers": self.bootstrap, "log_level": 0, "message.max.bytes": 4_194_304})
 
     # -- workers ---------------------------------------------------------------------------------------------------
@@ -148,7 +150,7 @@ class Deployment:
 
     def read(self, topic: str) -> list[Read]:
         """Every record of a topic up to its end now; empty where there is no topic."""
-        return read_topic(self.bootstrap, topic)
+        return self._reader.read(topic)
 
     def count(self, topic: str) -> int:
         """How many offsets of a topic are taken, without reading a record."""
@@ -161,6 +163,11 @@ class Deployment:
     def dead_letters(self) -> list[Read]:
         """Every dead letter of the request topic so far."""
         return self.read(f"{self.request_topic}.DLQ")
+
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic, and return once it is gone."""
+        delete_topic(self.bootstrap, topic)
+        self._reader.forget(topic)
 
     def until(self, happened: Callable[[], object], what: str, *, every_s: float = 0.1) -> None:
         """Wait for something; the failure shows the workers' logs."""
@@ -207,6 +214,7 @@ class Deployment:
         """End the workers."""
         for one in self.workers:
             one.close()
+        self._reader.close()
 
 
 def _key(body: dict[str, Any]) -> bytes:

@@ -3,10 +3,10 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from tests.waiting import LIMIT_S, until
 
@@ -80,11 +80,77 @@ def persistently(ask: Callable[[], T], limit_s: float = LIMIT_S) -> T:
 
 def read_topic(bootstrap: str, topic: str) -> list[Read]:
     """Every record of a topic up to its end now; empty where there is no topic."""
-    consumer = _consumer(bootstrap, f"{topic}-reader")
+    reader = Reader(bootstrap)
     try:
-        return [record for partition in _partitions(consumer, topic) for record in _read_partition(consumer, topic, partition)]
+        return reader.read(topic)
     finally:
-        consumer.close()
+        reader.close()
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What was read of a partition, and the offset to go on from."""
+
+    records: list[Read] = field(default_factory=list)
+    next: int = 0
+
+
+class Reader:
+    """Reads topics over one consumer, and no record twice: a test that waits reads the same topics five times a second."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._consumer = _consumer(bootstrap, "reader")
+        self._kept: dict[str, dict[int, _Kept]] = {}
+
+    def read(self, topic: str) -> list[Read]:
+        """Every record of a topic up to its end now, by partition and offset; empty where there is no topic."""
+        kept = self._kept.setdefault(topic, {})
+        ends = {one: _ends(self._consumer, TopicPartition(topic, one)) for one in _partitions(self._consumer, topic)}
+        for partition, (low, high) in ends.items():
+            if partition not in kept or kept[partition].next > high:  # the latter of a topic that was made again
+                kept[partition] = _Kept(next=low)
+        self._fetch(topic, {partition: high for partition, (_, high) in ends.items() if kept[partition].next < high})
+        return [record for one, (low, _) in ends.items() for record in kept[one].records if record.offset >= low]
+
+    def forget(self, topic: str) -> None:
+        """Of a topic that is deleted: another one of its name is read from its beginning."""
+        self._kept.pop(topic, None)
+
+    def close(self) -> None:
+        """End the consumer."""
+        self._consumer.close()
+
+    def _fetch(self, topic: str, behind: dict[int, int]) -> None:
+        """Read on, in each of these partitions up to this offset at least."""
+        if not behind:
+            return
+        kept = self._kept[topic]
+        self._consumer.assign([TopicPartition(topic, partition, kept[partition].next) for partition in behind])
+        end = time.monotonic() + LIMIT_S
+        while behind:
+            assert time.monotonic() < end, f"{topic} was not read up to {behind} (partition: offset) in {LIMIT_S:g} s"
+            message = self._consumer.poll(0.5)
+            if message is None:  # transaction markers and compaction leave gaps
+                for place in self._consumer.position([TopicPartition(topic, partition) for partition in behind]):
+                    if place.offset >= behind[place.partition]:
+                        kept[place.partition].next = behind.pop(place.partition)
+            elif error := message.error():
+                assert passing(error), str(error)
+            else:
+                record = _read(message)
+                kept[record.partition].records.append(record)
+                kept[record.partition].next = record.offset + 1
+                if record.offset + 1 >= behind.get(record.partition, 0):
+                    behind.pop(record.partition, None)
+        self._consumer.unassign()  # else it would go on asking for more
+
+
+def _read(message: Message) -> Read:
+    partition: Any = message.partition()  # None is for a message that was not read
+    offset: Any = message.offset()
+    given: Any = message.headers()  # pairs; the declared type allows what only a producer may give
+    headers = {name: (value or b"").decode() for name, value in given or []}
+    return Read(partition, offset, message.key(), message.value() or b"", headers, message.timestamp()[1])
 
 
 def count_offsets(bootstrap: str, topic: str) -> int:
@@ -103,6 +169,10 @@ def _consumer(bootstrap: str, group: str) -> Consumer:
             "bootstrap.servers": bootstrap,
             "group.id": group,
             "log_level": 0,
+            "enable.auto.commit": False,
+            # To a broker that was away.
+            "reconnect.backoff.ms": 20,
+            "reconnect.backoff.max.ms": 100,
             # A fetch that waits at one partition's end holds up the next one's: 1 s a topic by default, 30 ms so.
             "fetch.wait.max.ms": 10,
         }
@@ -117,28 +187,3 @@ def _ends(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
     """The first and the next offset."""
     low, high = persistently(lambda: consumer.get_watermark_offsets(place, timeout=ANSWER_S))
     return int(low), int(high)
-
-
-def _read_partition(consumer: Consumer, topic: str, partition: int) -> list[Read]:
-    low, high = _ends(consumer, TopicPartition(topic, partition))
-    if low >= high:
-        return []
-    consumer.assign([TopicPartition(topic, partition, low)])
-    records: list[Read] = []
-    end = time.monotonic() + LIMIT_S
-    while time.monotonic() < end:
-        message = consumer.poll(0.5)
-        if message is None:
-            position = consumer.position([TopicPartition(topic, partition)])[0].offset
-            if position >= high:  # transaction markers and compaction leave gaps
-                return records
-        elif error := message.error():
-            assert passing(error), str(error)
-        else:
-            given: Any = message.headers()  # pairs; the declared type allows what only a producer may give
-            offset: Any = message.offset()  # None is for a message that was not read
-            headers = {name: (value or b"").decode() for name, value in given or []}
-            records.append(Read(partition, offset, message.key(), message.value() or b"", headers, message.timestamp()[1]))
-            if offset >= high - 1:
-                return records
-    raise AssertionError(f"{topic}, partition {partition}: {len(records)} records read in {LIMIT_S:g} s, not up to {high}")

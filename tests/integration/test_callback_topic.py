@@ -4,8 +4,6 @@ import json
 import urllib.error
 import urllib.request
 
-from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined]  # it does not say what it exports
-
 from tests.brokers.topics import create_topics
 from tests.harness.deployment import PARTITIONS, Deployment
 from tests.harness.worker import WorkerProcess
@@ -21,12 +19,6 @@ def not_ready(worker: WorkerProcess) -> list[str]:
     except urllib.error.HTTPError as error:
         said: list[str] = json.loads(error.read())["not_ready"]
         return said
-
-
-def delete(deployed: Deployment, topic: str) -> None:
-    admin = AdminClient({"bootstrap.servers": deployed.bootstrap, "log_level": 0})
-    (deleted,) = admin.delete_topics([topic], operation_timeout=30).values()
-    deleted.result(30)
 
 
 def test_results_that_are_too_large_and_a_topic_that_is_gone_for_a_while(deployed: Deployment) -> None:
@@ -48,7 +40,7 @@ def test_results_that_are_too_large_and_a_topic_that_is_gone_for_a_while(deploye
     assert deployed.dead_letters() == deployed.read(f"{deployed.work_topic}.DLQ") == []
     deployed.check_promises()
 
-    delete(deployed, topic)
+    deployed.delete_topic(topic)
     deployed.sent.clear()
     deployed.until(lambda: not_ready(worker), "the worker sees that the topic is gone")
     assert not_ready(worker) == [f"topic {topic}: it does not exist (any more)"]

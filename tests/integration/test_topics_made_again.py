@@ -1,6 +1,6 @@
 """Topics that were deleted and made again while the tables were kept: refused with the remedy, and the remedy helps."""
 
-from tests.brokers.topics import create_topics, delete_topic
+from tests.brokers.topics import create_topics
 from tests.harness.deployment import PARTITIONS, Deployment
 
 # Kafka has one node here, and it stays: no leader is elected that may not know how far its log reaches.
@@ -19,7 +19,7 @@ def refused(deployed: Deployment, state: str, topic: str, *words: str, **env: st
 
 
 def make_again(deployed: Deployment, topic: str) -> None:
-    delete_topic(deployed.bootstrap, topic)
+    deployed.delete_topic(topic)
     create_topics(deployed.bootstrap, {topic: PARTITIONS}, config=STAMPED)
 
 
@@ -47,7 +47,7 @@ def test_topics_made_again_are_told_from_those_that_the_tables_know(deployed: De
     assert deployed.dead_letters() == []
     assert worker.stop() == 0
 
-    delete_topic(deployed.bootstrap, anew["ROUNDBATCH_WORK_TOPIC"])  # the worker makes it again
+    deployed.delete_topic(anew["ROUNDBATCH_WORK_TOPIC"])  # the worker makes it again
     refused(deployed, "anew", anew["ROUNDBATCH_WORK_TOPIC"], **anew)
     deployed.check_promises()
 
@@ -66,5 +66,5 @@ def test_a_changelog_made_again_is_told_from_the_one_that_a_state_directory_was_
     deployed.check_promises()
 
     changelog = f"{deployed.app_id}-jobs-changelog"
-    delete_topic(deployed.bootstrap, changelog)  # the worker makes it again
+    deployed.delete_topic(changelog)  # the worker makes it again
     refused(deployed, "a", changelog, str(deployed.folder / "state-a"), "Put the old topic back")
