@@ -17,11 +17,11 @@ def order(*nodeids: str) -> list[str]:
 
 
 def test_tests_of_a_file_stay_together_in_their_order_and_those_apart_do_not() -> None:
-    file, apart = "tests/unit/cli/test_config.py", f"tests/chaos/{APART[0]}"
+    file, other, apart = (f"tests/{name}" for name in ("unit/test_a.py", "unit/test_b.py", f"chaos/{APART[0]}"))
     assert scope_of(f"{file}::test_a[x::y]") == file
     assert scope_of(f"{apart}::test_a[x::y]") == f"{apart}::test_a[x::y]"
-    mixed = (f"{file}::test_b", "tests/unit/cli/test_other.py::test_c", f"{file}::test_a")
-    assert order(*mixed) == [f"{file}::test_b", f"{file}::test_a", "tests/unit/cli/test_other.py::test_c"]
+    mixed = (f"{file}::test_b", f"{other}::test_c", f"{file}::test_a")
+    assert order(*mixed) == [f"{file}::test_b", f"{file}::test_a", f"{other}::test_c"]
 
 
 def test_the_longest_begin_first_and_what_computes_beside_what_waits() -> None:
@@ -39,7 +39,8 @@ def test_the_longest_begin_first_and_what_computes_beside_what_waits() -> None:
 
 
 def test_one_kind_alone_and_nothing() -> None:
-    assert order("tests/unit/a/test_a.py::a") == ["tests/unit/a/test_a.py::a"]
+    alone = f"tests/{'unit/test_a.py'}::test_a"
+    assert order(alone) == [alone]
     assert order() == []
 
 

@@ -26,7 +26,7 @@ def noted(tmp_path_factory):
         ended.write(f"{os.getpid()}\\n")
 """
 FILES = {
-    "tests/unit/test_good.py": """
+    "unit/test_good.py": """
 import os, pytest
 @pytest.mark.parametrize("number", range(20))
 def test_passes(number, tmp_path):
@@ -35,7 +35,7 @@ def test_passes(number, tmp_path):
 def test_skipped():
     pass
 """,
-    "tests/unit/test_other.py": """
+    "unit/test_other.py": """
 def test_fails(tmp_path):
     print("what it printed")
     assert tmp_path == "nowhere"
@@ -43,13 +43,13 @@ def test_fails(tmp_path):
 }
 
 BESIDE = {
-    "tests/unit/test_beside_fails.py": """
+    "unit/test_beside_fails.py": """
 from tests.waiting import until
 def test_fails(tmp_path):
     until(lambda: (tmp_path.parent / "slow").exists(), "the other one runs")
     raise AssertionError
 """,
-    "tests/unit/test_beside_slow.py": """
+    "unit/test_beside_slow.py": """
 import time
 def test_slow(tmp_path):
     (tmp_path.parent / "slow").touch()
@@ -81,11 +81,11 @@ def test_each_test_is_run_once_and_told_of_in_one_report(tmp_path: Path) -> None
 
 
 def test_a_process_that_ends_within_a_test_has_failed_it_and_what_it_leaves_is_named(tmp_path: Path) -> None:
-    dying = {"tests/unit/test_dying.py": "import os\ndef test_dies(): os._exit(7)\ndef test_never(): pass"}
+    dying = {"unit/test_dying.py": "import os\ndef test_dies(): os._exit(7)\ndef test_never(): pass"}
     done = played(tmp_path, **dying)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "the process that ran this test has ended with 7" in done.stdout
-    assert "1 tests were not run, for the process that had them has ended: tests/unit/test_dying.py::test_never" in done.stdout
+    assert "1 tests were not run, for the process that had them has ended: unit/test_dying.py::test_never" in done.stdout
     assert "2 failed, 20 passed, 1 skipped" in done.stdout
 
 
@@ -105,7 +105,7 @@ def lasting():
     raise RuntimeError("cannot end it")
 def test_ending(lasting): pass
 """
-    done = played(tmp_path, "-k", "ending", **{"tests/unit/test_ending.py": ending})
+    done = played(tmp_path, "-k", "ending", **{"unit/test_ending.py": ending})
     assert done.returncode == 1, done.stdout + done.stderr
     assert "at the end of one of the processes" in done.stdout
     assert "cannot end it" in done.stdout
