@@ -1,4 +1,4 @@
-"""From measurements to figures: medians, spreads and the two ratios."""
+"""From measurements to figures: medians, spreads and ratios."""
 
 import json
 import statistics
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 OUT = Path("build/bench.json")
-KINDS = ("plain", "rounds", "singles")
+MEASURED = ("rounds", "large_rounds", "singles")  # what a worker is measured on
+KINDS = ("plain", *MEASURED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,14 @@ def report(samples: Iterable[Sample]) -> dict[str, Any]:
     missing = [kind for kind, found in by_kind.items() if not found]
     if missing:
         raise ValueError(f"not measured: {', '.join(missing)}")
-    plain = _median_per_s(by_kind["plain"])
+    per_s = {kind: statistics.median(one.per_s for one in found) for kind, found in by_kind.items()}
+    cpu_us = {kind: statistics.median(one.cpu_us for one in found) for kind, found in by_kind.items()}
     return {
-        "rounds_vs_plain": round(_median_per_s(by_kind["rounds"]) / plain, 4),
-        "singles_vs_plain": round(_median_per_s(by_kind["singles"]) / plain, 4),
+        **{f"{kind}_vs_plain": round(per_s[kind] / per_s["plain"], 4) for kind in MEASURED},
+        "cpu_times_plain": {kind: round(cpu_us[kind] / cpu_us["plain"], 1) for kind in MEASURED},
         "per_s": {kind: _spread([one.per_s for one in found]) for kind, found in by_kind.items()},
         "cpu_us": {kind: _spread([one.cpu_us for one in found]) for kind, found in by_kind.items()},
-        "resident_mib": {kind: _memory(by_kind[kind]) for kind in ("rounds", "singles")},
+        "resident_mib": {kind: _memory(by_kind[kind]) for kind in MEASURED},
         "samples": [asdict(one) for found in by_kind.values() for one in found],
     }
 
@@ -73,10 +75,6 @@ def latencies(seconds: Iterable[float]) -> dict[str, float]:
         return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000, 1)
 
     return {"count": len(ordered), "p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99), "most_ms": at(1.0)}
-
-
-def _median_per_s(samples: Sequence[Sample]) -> float:
-    return statistics.median(one.per_s for one in samples)
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:

@@ -1,7 +1,9 @@
-"""The request records that are measured: rounds of 12 comparisons of 4 KB, as round records and as single ones."""
+"""The request records that are measured: comparisons of 4 KB in rounds of 12, of 96, and as single records."""
 
 import json
+import math
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from demo import clients
@@ -9,6 +11,7 @@ from settings.kafka import KafkaSettings
 from streams.wire.request_events import round_event, single_event
 
 ROUND_SIZE = 12
+LARGE_ROUND_SIZE = 96  # 400 KB of the 1 MiB that a request record may have; recorded rounds have 120 to 288
 REQUEST_BYTES = 4_096  # of one comparison's JSON: the prompt is in it twice, whole and in blocks
 
 
@@ -54,19 +57,25 @@ def _body(
     }
 
 
-def preload(bootstrap: str, *, rounds: int, partitions: int, callback_topic: str, round_topic: str, single_topic: str) -> int:
-    """Write the same comparisons as round records and as single ones; returns how many. A round stays in one partition."""
+def preload(bootstrap: str, topics: Mapping[str, str], *, rounds: int, partitions: int, callback_topic: str) -> int:
+    """Write so many comparisons as rounds hold, of each kind into the topic of its name; returns how many.
+
+    The kinds are those of bench.figures. A round stays in one partition.
+    """
     producer = clients.producer(
         KafkaSettings(kafka_bootstrap_servers=bootstrap),
         {"log_level": 0, "linger.ms": 20, "queue.buffering.max.kbytes": 1 << 20},
     )
-    for number in range(rounds):
-        bodies = [body(number, position, callback_topic) for position in range(ROUND_SIZE)]
-        key, partition = f"bench-{number}".encode(), number % partitions
-        producer.produce(round_topic, value=round_event(bodies), key=key, partition=partition)
-        for one in bodies:
-            producer.produce(single_topic, value=single_event(one), key=key, partition=partition)
-        producer.poll(0)
+    count = rounds * ROUND_SIZE
+    for size, topic in ((ROUND_SIZE, topics["rounds"]), (LARGE_ROUND_SIZE, topics["large_rounds"])):
+        for number in range(math.ceil(count / size)):
+            places = range(min(size, count - number * size))
+            bodies = [body(number, position, callback_topic) for position in places]
+            key, partition = f"bench-{number}".encode(), number % partitions
+            producer.produce(topic, value=round_event(bodies), key=key, partition=partition)
+            for one in bodies if size == ROUND_SIZE else ():
+                producer.produce(topics["singles"], value=single_event(one), key=key, partition=partition)
+            producer.poll(0)
     if producer.flush(120):
         raise TimeoutError("the broker did not acknowledge the requests within 120 s")
-    return rounds * ROUND_SIZE
+    return count

@@ -16,7 +16,7 @@ import uuid
 from pathlib import Path
 
 from bench import load
-from bench.figures import OUT, Sample, report
+from bench.figures import MEASURED, OUT, Sample, report
 from bench.measured_worker import MeasuredWorker, Topics
 from tests.brokers import running_kafka
 from tests.brokers.topics import create_topics
@@ -27,18 +27,13 @@ PARTITIONS = 4
 def main(arguments: argparse.Namespace) -> None:
     """Run all repetitions, print the figures, write them."""
     run = f"bench-{uuid.uuid4().hex[:6]}"
-    topics = {name: f"{run}.{name}" for name in ("rounds", "singles", "results", "passed")}
+    topics = {name: f"{run}.{name}" for name in (*MEASURED, "results", "passed")}
     samples: list[Sample] = []
     with running_kafka(lasting=True) as bootstrap, tempfile.TemporaryDirectory() as folder:
         stamped = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(4 * 1024 * 1024)}
         create_topics(bootstrap, dict.fromkeys(topics.values(), PARTITIONS), config=stamped)
         count = load.preload(
-            bootstrap,
-            rounds=arguments.rounds,
-            partitions=PARTITIONS,
-            callback_topic=topics["results"],
-            round_topic=topics["rounds"],
-            single_topic=topics["singles"],
+            bootstrap, topics, rounds=arguments.rounds, partitions=PARTITIONS, callback_topic=topics["results"]
         )
         for repetition in range(arguments.repetitions):
             for kind in arguments.kinds:
@@ -54,7 +49,7 @@ def main(arguments: argparse.Namespace) -> None:
                 )
                 samples.append(worker.measure(kind, count))
                 _say(samples[-1])
-    if set(arguments.kinds) != {"rounds", "singles"}:
+    if set(arguments.kinds) != set(MEASURED):
         return
     figures = report(samples)
     OUT.parent.mkdir(exist_ok=True)
@@ -82,7 +77,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.throughput", description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=2_000, help="rounds of 12 comparisons a measurement")
     parser.add_argument("--repetitions", type=int, default=3, help="of each kind, with a plain run before each")
-    parser.add_argument("--kinds", nargs="+", choices=("rounds", "singles"), default=["rounds", "singles"])
+    parser.add_argument("--kinds", nargs="+", choices=MEASURED, default=list(MEASURED))
     parser.add_argument("--profile", type=Path, help="a folder for the profile of each kind (bench.sampling)")
     return parser.parse_args()
 

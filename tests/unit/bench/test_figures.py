@@ -31,19 +31,22 @@ def test_figures_are_added_beside_those_that_are_there(tmp_path: Path, monkeypat
 
 def test_ratios_are_those_of_the_medians() -> None:
     samples = [sample("plain", 1.0), sample("plain", 0.1), sample("plain", 2.0)]
-    samples += [sample("rounds", 10.0), sample("rounds", 5.0), sample("rounds", 8.0), sample("singles", 20.0)]
+    samples += [sample("rounds", 10.0), sample("rounds", 5.0), sample("rounds", 8.0)]
+    samples += [sample("large_rounds", 4.0), sample("singles", 20.0)]
     figures = report(samples)
     assert figures["rounds_vs_plain"] == 0.125
+    assert figures["large_rounds_vs_plain"] == 0.25
     assert figures["singles_vs_plain"] == 0.05
+    assert figures["cpu_times_plain"] == {"rounds": 8.0, "large_rounds": 4.0, "singles": 20.0}
     assert figures["per_s"]["plain"] == {"least": 500, "median": 1000, "most": 10_000}
     assert figures["cpu_us"]["rounds"] == {"least": 2500, "median": 4000, "most": 5000}
-    assert len(figures["samples"]) == 7
+    assert len(figures["samples"]) == 8
 
 
 def test_memory_is_the_median_in_mib() -> None:
     mib = 1024 * 1024
     rounds = [sample("rounds", 1.0, idle_bytes=n * mib, end_bytes=2 * n * mib, peak_bytes=3 * n * mib) for n in (1, 5, 9)]
-    figures = report([sample("plain", 1.0), *rounds, sample("singles", 1.0)])
+    figures = report([sample("plain", 1.0), *rounds, sample("large_rounds", 1.0), sample("singles", 1.0)])
     assert figures["resident_mib"]["rounds"] == {"idle": 5, "end": 10, "peak": 15}
 
 
@@ -55,7 +58,7 @@ def test_latencies_are_percentiles_in_milliseconds() -> None:
 
 def test_a_kind_that_was_not_measured_is_named() -> None:
     with pytest.raises(ValueError, match="not measured: singles"):
-        report([sample("plain", 1.0), sample("rounds", 1.0)])
+        report([sample("plain", 1.0), sample("rounds", 1.0), sample("large_rounds", 1.0)])
 
 
 def test_a_request_has_the_size_that_is_claimed_and_can_be_asked() -> None:
