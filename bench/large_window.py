@@ -3,9 +3,10 @@
     python -m bench.large_window [--provider openai] [--comparisons 20000] [--per-s 1000] [--down]
 
 One worker on a real Kafka, and two simulators: one for the window, one for the small rounds, which would otherwise measure a
-simulator that reads 80 MB. First the small rounds run alone, then beside the window, until its last result is there. A small
-round's latency is the time between two appends, its request record's and its last result's. With --down the window gathers
-while no worker runs, so that all of it is closed at once.
+simulator that reads 80 MB. The window's gets what processor time the other processes leave, for a provider has machines of its
+own. First the small rounds run alone, then beside the window, until its last result is there. A small round's latency is the
+time between two appends, its request record's and its last result's. With --down the window gathers while no worker runs, so
+that all of it is closed at once.
 """
 
 import argparse
@@ -75,7 +76,7 @@ def main(arguments: argparse.Namespace) -> dict[str, Any]:
     with (
         tempfile.TemporaryDirectory() as folder,
         running_kafka(lasting=True) as bootstrap,
-        running_simulator(batch_duration_s=1.0, judge_error_rate=0.0) as large,
+        running_simulator(niceness=19, batch_duration_s=1.0, judge_error_rate=0.0) as large,
         running_simulator(batch_duration_s=1.0, judge_error_rate=0.0) as small,
     ):
         urls = {

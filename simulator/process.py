@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -84,15 +85,16 @@ def _port(process: "subprocess.Popen[str]") -> int:
 
 
 @contextlib.contextmanager
-def running_simulator(**settings: Any) -> Iterator[SimulatorControl]:
+def running_simulator(*, niceness: int = 0, **settings: Any) -> Iterator[SimulatorControl]:
     """A simulator process on a free port of 127.0.0.1, with its control client; ended by SIGTERM at the exit.
 
-    `settings` are the fields of SimulatorSettings.
+    `settings` are the fields of SimulatorSettings. niceness: 19 leaves the processor to all other processes, as a provider does.
     """
     checked = SimulatorSettings.model_validate(settings).model_dump_json()
     command = [sys.executable, "-m", "simulator", checked]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
+            os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
             yield SimulatorControl(f"http://127.0.0.1:{_port(process)}")
         finally:
             process.terminate()
