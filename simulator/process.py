@@ -88,7 +88,7 @@ def _port(process: "subprocess.Popen[str]") -> int:
 def running_simulator(*, niceness: int = 0, **settings: Any) -> Iterator[SimulatorControl]:
     """A simulator process on a free port of 127.0.0.1, with its control client; ended by SIGTERM at the exit.
 
-    `settings` are the fields of SimulatorSettings. niceness: 19 leaves the processor to all other processes, as a provider does.
+    `settings` are the fields of SimulatorSettings. niceness: with 19 it leaves the processor to all others, as a provider does.
     """
     checked = SimulatorSettings.model_validate(settings).model_dump_json()
     command = [sys.executable, "-m", "simulator", checked]
