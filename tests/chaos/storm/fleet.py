@@ -1,5 +1,6 @@
 """The workers and gateways of a run, and their supervisor: whatever ends is started again."""
 
+import contextlib
 import os
 import resource
 import shutil
@@ -180,5 +181,9 @@ class Fleet:
             if place.process is not None and place.runs:
                 place.process.kill()
                 place.process.wait(30)
+        for pipe in self.folder.glob("*.pipe"):
+            # A process that ended before it opened its pipe has left a reader, which waits for a writer. Opened here, it ends.
+            with contextlib.suppress(OSError):  # nobody reads it
+                os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
         for reader in self._readers:
             reader.wait(30)
