@@ -1,6 +1,7 @@
 """How long providers take, as recorded (docs/contract.md#recorded-workload), and how many times faster a real run is played."""
 
 from dataclasses import dataclass
+from typing import Any
 
 # A call of one comparison: mean 1.6 s, p95 2.2 s on small models. A lognormal of this sigma has that p95.
 CALL_S = 1.6
@@ -22,8 +23,8 @@ class Pace:
     batch_s: float = BATCH_S
     scale: float = 1.0
 
-    def simulator(self) -> dict[str, float]:
-        """The simulator's settings."""
+    def simulator(self) -> dict[str, Any]:
+        """The simulator's settings, all numbers."""
         return {
             "latency_s": self.call_s / self.scale,
             "latency_item_s": self.call_item_s / self.scale,
