@@ -68,7 +68,7 @@ class VirtualProvider:
             requests_per_minute=_whole(limits.requests),
             tokens_per_minute=_whole(limits.input_tokens),
             judge_error_rate=judge_error_rate,
-            **pace.simulator(),  # type: ignore[arg-type]
+            **pace.simulator(),
         )
         self._simulation = Simulation(self._settings, events)
         self._limiter = self._simulation.limits.of(case.provider, _WORKSPACE, case.model)
