@@ -7,7 +7,7 @@ Left out of `make test`: beside other work on the same cores the client stops fo
 provider refuses. `make bench` runs it; that the arithmetic refuses nothing is shown without a clock by
 tests/unit/providers/test_limits_kept.py.
 
-The simulator's minute lasts 15 s here. All cases run at the same time, each at a simulator of its own: 20 s in all.
+The simulator's minute lasts 15 s here. All cases run at the same time, each at a simulator of its own: 28 s in all.
 """
 
 import asyncio
@@ -139,7 +139,8 @@ CASES = {
 }
 
 
-LOWERED = Case("anthropic", 95, {"requests_per_minute": 60})
+# So many that twelve still wait at the end of what is looked at: the last calls use the headroom up, faster than the limit.
+LOWERED = Case("anthropic", 104, {"requests_per_minute": 60})
 LOWERED_AFTER_S, LOWERED_TO = 6.0, 15
 
 
