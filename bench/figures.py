@@ -16,7 +16,8 @@ KINDS = ("plain", *MEASURED)
 class Sample:
     """One measurement: `count` comparisons (for plain, 4 KB records) took `seconds`, and `cpu_s` of the measured process.
 
-    Memory in bytes, of the worker alone: before the first record, after the last result, and the most it ever was.
+    Of the worker alone: memory in bytes before the first record, after the last result, and the most it ever was; and the
+    seconds until all requests had been taken in.
     """
 
     kind: str
@@ -26,6 +27,7 @@ class Sample:
     idle_bytes: int = 0
     end_bytes: int = 0
     peak_bytes: int = 0
+    intake_s: float = 0.0
 
     @property
     def per_s(self) -> float:
@@ -53,6 +55,7 @@ def report(samples: Iterable[Sample]) -> dict[str, Any]:
         "cpu_times_plain": {kind: round(cpu_us[kind] / cpu_us["plain"], 1) for kind in MEASURED},
         "per_s": {kind: _spread([one.per_s for one in found]) for kind, found in by_kind.items()},
         "cpu_us": {kind: _spread([one.cpu_us for one in found]) for kind, found in by_kind.items()},
+        "intake_per_s": {kind: _spread([one.count / one.intake_s for one in by_kind[kind]]) for kind in MEASURED},
         "resident_mib": {kind: _memory(by_kind[kind]) for kind in MEASURED},
         "samples": [asdict(one) for found in by_kind.values() for one in found],
     }

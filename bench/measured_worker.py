@@ -59,6 +59,7 @@ class MeasuredWorker:
         )
         self._places = [TopicPartition(topics.results, number) for number in range(topics.partitions)]
         self._env = environment(bootstrap, name, topics, folder / "state")
+        self._entries = [TopicPartition(f"{name}-requests-changelog", number, 0) for number in range(topics.partitions)]
 
     def measure(self, kind: str, count: int) -> Sample:
         """Run it until `count` results more are in the topic. Raises RuntimeError when it ends before, or sends too many."""
@@ -78,8 +79,9 @@ class MeasuredWorker:
             finally:
                 process.kill()
         mark = json.loads(marks.read_text())
-        last_s = self._check(before, count)
-        return Sample(kind, count, last_s - mark["started_s"], used_s - mark["cpu_s"], mark["resident_bytes"], end, peak)
+        taken_in_s, last_s = self._last_entry_s(), self._check(before, count)
+        began_s, memory = mark["started_s"], (mark["resident_bytes"], end, peak)
+        return Sample(kind, count, last_s - began_s, used_s - mark["cpu_s"], *memory, taken_in_s - began_s)
 
     def _ends(self) -> list[int]:
         return [int(self._consumer.get_watermark_offsets(place, timeout=30)[1]) for place in self._places]
@@ -92,6 +94,19 @@ class MeasuredWorker:
                 state = "is not done" if process.poll() is None else f"ended with {process.returncode}"
                 raise RuntimeError(f"the worker {state}:\n{log.read_text(errors='replace')[-3000:]}")
             time.sleep(_LOOK_S)
+
+    def _last_entry_s(self) -> float:
+        """The append time in seconds of the last entry of `requests`: then every request had been taken in."""
+        last_ms, left = 0, sum(self._consumer.get_watermark_offsets(place, timeout=30)[1] for place in self._entries)
+        self._consumer.assign(self._entries)
+        while left:
+            for message in self._consumer.consume(1_000, timeout=5.0):
+                if message.error():
+                    raise RuntimeError(str(message.error()))
+                left -= 1
+                if message.value() is not None:  # otherwise it is a finished request's
+                    last_ms = max(last_ms, message.timestamp()[1])
+        return last_ms / 1000
 
     def _check(self, before: list[int], count: int) -> float:
         """The append time of the last result in seconds; every id must have come exactly once."""

@@ -19,7 +19,7 @@ ASK = Ask("job-0", "m", "s", (PromptBlock("a"),), 100)
 
 
 def sample(kind: str, seconds: float, **memory: int) -> Sample:
-    return Sample(kind, 1_000, seconds, seconds / 2, **memory)
+    return Sample(kind, 1_000, seconds, seconds / 2, **memory, intake_s=seconds / 4)
 
 
 def test_figures_are_added_beside_those_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +38,7 @@ def test_ratios_are_those_of_the_medians() -> None:
     assert figures["large_rounds_vs_plain"] == 0.25
     assert figures["singles_vs_plain"] == 0.05
     assert figures["cpu_times_plain"] == {"rounds": 8.0, "large_rounds": 4.0, "singles": 20.0}
+    assert figures["intake_per_s"]["rounds"] == {"least": 400, "median": 500, "most": 800}
     assert figures["per_s"]["plain"] == {"least": 500, "median": 1000, "most": 10_000}
     assert figures["cpu_us"]["rounds"] == {"least": 2500, "median": 4000, "most": 5000}
     assert len(figures["samples"]) == 8
