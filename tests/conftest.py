@@ -3,7 +3,6 @@
 import gc
 import uuid
 from collections.abc import Iterator
-from functools import partial
 from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tests.brokers import running_kafka
 from tests.brokers.secured import SecuredKafka, running_secured_kafka
 from tests.harness import together
 from tests.harness.deployment import Deployment, deployment
-from tests.harness.forked import forked_simulator
+from tests.harness.forked import forked_simulator, use_inherited_server
 from tests.harness.one_tls import share_tls
 from tests.harness.running_order import TESTS, in_order
 from tests.harness.shared import shared
@@ -30,6 +29,12 @@ share_tls()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--processes", type=int, default=1, metavar="N", help="run the tests in N processes")
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """In a run of all tests let the fork server begin to import while they are collected."""
+    if session.config.option.processes > 1:
+        ensure_running()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,16 +55,11 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return None
     processes: int = session.config.option.processes
     if processes > 1 and session.items:
-        together.run(session, processes, partial(_begin, session))
+        together.run(session, processes, use_inherited_server)
         return True
-    _begin(session)
-    return None
-
-
-def _begin(session: pytest.Session) -> None:
-    """Where tests need forked processes, let the fork server begin to import now, while Kafka starts."""
     if any(item.path.relative_to(TESTS).parts[0] in FORKING for item in session.items):
-        ensure_running()
+        ensure_running()  # begins to import now, while Kafka starts
+    return None
 
 
 @pytest.fixture(scope="session")
