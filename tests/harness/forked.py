@@ -25,7 +25,7 @@ _FORKS.set_forkserver_preload(
 
 def use_inherited_server() -> None:
     """In a fork of the process that has started the fork server: it is not this one's child, and cannot be asked if it runs."""
-    forkserver._forkserver.ensure_running = resource_tracker.ensure_running  # type: ignore[attr-defined]
+    forkserver._forkserver.ensure_running = resource_tracker.ensure_running  # type: ignore[method-assign]
 
 
 def _reach_nothing_else(env: Mapping[str, str]) -> None:
