@@ -133,7 +133,7 @@ async def _measure(folder: Path, records: int, traced: bool) -> dict[str, float]
 
 
 def _nightly_tick(view: PartitionView) -> dict[str, float]:
-    """What closing the largest window takes, which is one turn of the event loop, and how many jobs it gives."""
+    """What it takes to cut the largest window, which a worker does in turns (agents.windows.closer), and into how many jobs."""
     planner = Planner(Settings(state_dir=Path("unused"), kafka_bootstrap_servers="127.0.0.1:1"))
     window = max(view.state.windows.values(), key=lambda one: len(one.members), default=None)
     if window is None:

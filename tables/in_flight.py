@@ -21,7 +21,7 @@ class SentAhead:
 
     def plans_any(self, members: Collection[Member]) -> bool:
         """Whether a JobPlanned with one of these is on its way."""
-        return not self._planned.isdisjoint(members)
+        return bool(self._planned) and not self._planned.isdisjoint(members)  # which goes through all of these members
 
     def plan_read(self, members: Iterable[Member]) -> None:
         """A JobPlanned of these has been read, this worker's or another's."""

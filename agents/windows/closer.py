@@ -17,8 +17,8 @@ from tables.view import PartitionView
 
 log = structlog.get_logger("closer")
 
-# Comparisons that are cut in one turn of the event loop, at 5 us each (bench.rebuild). Only after a backlog has a window more
-# of them, for one with 10,000 is full: a million would be a turn of 5 s.
+# Comparisons that are looked at and cut in one turn of the event loop, at 5 us each (bench.rebuild). Only after a backlog has a
+# window more of them, for one with 10,000 is full: a million would be a turn of 5 s.
 _AT_ONCE = 2 * MAX_MEMBERS
 
 
@@ -49,8 +49,9 @@ class Closer:
     def _close(self, view: PartitionView, window_key: str, members: dict[Member, Pending], closed_by: ClosedBy) -> None:
         if view.sent_ahead.plans_any(members):
             return  # a plan of this window is on its way; what it leaves is looked at when it has been read back
-        ready = [pending for pending in members.values() if self._acknowledged(view, pending)]
-        if not ready or (closed_by is ClosedBy.COMPLETE and len(ready) < len(members)):
+        acknowledged = (pending for pending in members.values() if self._acknowledged(view, pending))
+        ready = list(islice(acknowledged, _AT_ONCE + 1))
+        if not ready or (closed_by is ClosedBy.COMPLETE and len(ready) < min(len(members), _AT_ONCE + 1)):
             return
         crashpoints.point("before_job_planned_sent", view.partition)
         for plan in self._cut(view, ready, closed_by):
@@ -69,7 +70,7 @@ class Closer:
         """The plans of these; of very many only those of the first, as if it were full. The turn of the others comes later."""
         if len(ready) <= _AT_ONCE:
             return self._planner.cut(view.state, ready, closed_by)
-        return self._planner.cut(view.state, islice(ready, _AT_ONCE), ClosedBy.FULL)
+        return self._planner.cut(view.state, ready[:_AT_ONCE], ClosedBy.FULL)
 
     @staticmethod
     def _acknowledged(view: PartitionView, pending: Pending) -> bool:

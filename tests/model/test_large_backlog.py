@@ -23,9 +23,12 @@ async def test_a_large_window_is_cut_in_turns(world: World, monkeypatch: pytest.
     await worker.collect()
     await worker.land()
     world.clock.advance(25 * 3600)  # night has come
+    looked = list[Any]()
+    monkeypatch.setattr(Closer, "_acknowledged", lambda *of: looked.append(of) is None)
     await worker.tick()
     await worker.land("work")
     assert planned(world) == [20]
+    assert len(looked) == 21  # of 45: a turn takes no longer because there are more
     await worker.tick()
     assert planned(world) == [20]  # the others wait until the first are read back
     await world.finish(worker)
