@@ -13,6 +13,7 @@ from domain.census import OneLetter, Placed, SlotEffect, Slots, one_letter_lines
 from domain.intervals import Interval, wilson
 from domain.ranking import Fit, Reliability, Verdict
 from domain.ranking_checks import BOOTSTRAPS, Coverage, Triads, adaptive, beyond_usual, coverage, triads
+from domain.suspects import UNREAD
 
 WANTED: Final = 10
 """Comparisons of an essay from which a ranking can be used: reliability is then some 0.73."""
@@ -225,7 +226,10 @@ def _slots(told: RankingReport) -> Iterator[str]:
 
 def _essays(told: RankingReport) -> Iterator[str]:
     for essay, rules in told.suspects.items():
-        yield f"Essay {essay} speaks to the judge by its words: {', '.join(rules)}."
+        if worded := [rule for rule in rules if rule != UNREAD]:
+            yield f"Essay {essay} speaks to the judge by its words: {', '.join(worded)}."
+        if UNREAD in rules:
+            yield f"Essay {essay} was looked at only in part, for it is very long or often nearly speaks to the judge."
     for essay in told.misfit_side:
         yield f"In the comparisons of essay {essay} one letter wins far more often than expected: does its text say so?"
     for essay in told.misfit_infit:

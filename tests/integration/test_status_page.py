@@ -118,7 +118,7 @@ async def test_the_page_shows_the_queue_as_a_person_wants_to_see_it(page: str, t
         "19.5, 9 at least",
         "at most 0.82",
         '<span class="mild">−3.1 points, surely</span>',
-        "2 groups that never met, 1 essay speaks to the judge, 1 bundle is of one letter, 6 answers not counted, 2 ended",
+        "2 groups that never met, 1 suspect essay, 1 bundle is of one letter, 6 answers not counted, 2 ended",
         "&lt;img src=x onerror=document.title='hit'&gt;",
     ):
         assert shown in body, shown

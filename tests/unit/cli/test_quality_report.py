@@ -20,6 +20,7 @@ from domain.comparison import Member
 from domain.job import ClosedBy, Plan, Policy, Transport
 from domain.outcome import Outcome
 from domain.reply import ErrorCode, Fault
+from domain.suspects import UNREAD
 from streams.wire import work
 from streams.wire.request_events import round_event, single_event
 from tests.harness.requests import body
@@ -104,11 +105,14 @@ def test_groups_that_never_met_are_said() -> None:
 
 
 def test_an_essay_that_turns_its_comparisons_and_one_that_speaks_are_listed() -> None:
-    told = report(batch_of(answers(5, attacker=8), suspects={"e08": ("addresses_judge",)}, unseen=4, unnamed=1))
+    suspects = {"e08": ("addresses_judge",), "e09": (UNREAD,)}
+    told = report(batch_of(answers(5, attacker=8), suspects=suspects, unseen=4, unnamed=1))
     assert told.misfit_side == ("e08",)
     text = said(told)
     assert "In the comparisons of essay e08 one letter wins far more often than expected" in text
     assert "Essay e08 speaks to the judge by its words: addresses_judge." in text
+    assert "Essay e09 was looked at only in part" in text
+    assert "Essay e09 speaks" not in text
     assert "The texts of 4 comparisons could not be looked at" in text
     assert "1 comparisons name no two essays" in text
 
