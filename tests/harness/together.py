@@ -68,8 +68,8 @@ def run(session: pytest.Session, count: int, begin: Callable[[], None]) -> None:
         _listen(session, processes, left)
     except BaseException:
         for one in processes:
-            with suppress(ProcessLookupError):
-                os.kill(one.process.pid or 0, signal.SIGINT)
+            if one.process.is_alive():
+                os.kill(one.process.pid, signal.SIGINT)  # type: ignore[arg-type]  # it was started, so it has one
         raise
     finally:
         for one in processes:
