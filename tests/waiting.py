@@ -6,6 +6,10 @@ from collections.abc import Callable
 # What is waited for takes seconds at most. The limit is for what is broken; nothing is measured by it.
 LIMIT_S = 240.0
 
+# How long a client waits for an answer that never comes. Its request must arrive and be carried out before: in 20 ms on an idle
+# machine; with 0.1 to 0.5 s, as it was, a client on one that is many times slower gave up too early.
+NO_ANSWER_S = 2.0
+
 
 def until(
     happened: Callable[[], object],

@@ -22,6 +22,7 @@ from providers.protocol import (
 )
 from simulator.control import SimulatorControl
 from tests.contract.adapter_asks import DOWNLOAD, LONG_S, MODELS, Counts, Open, ask_of, asks_of, replies_of, run, submit
+from tests.waiting import NO_ANSWER_S
 
 
 class TestBatch:
@@ -194,7 +195,7 @@ class TestBatch:
     ) -> None:
         simulator.faults(fault="hang", next=1, endpoint="batches.create")
         with pytest.raises(OutcomeUnknown):
-            await submit(provider, asks_of(kind, 2), timeout_s=0.5)
+            await submit(provider, asks_of(kind, 2), timeout_s=NO_ANSWER_S)
         assert simulator.ledger()["batches"] == 1
         assert counts.http["batches.create", "given_up"] + counts.http["batches.create", "timeout"] == 1
 

@@ -19,6 +19,7 @@ from providers.protocol import (
 )
 from simulator.control import SimulatorControl
 from tests.contract.adapter_asks import ADAPTERS, LONG_S, MODELS, Counts, Open, ask_of, run
+from tests.waiting import NO_ANSWER_S
 
 OPERATIONS = {
     "anthropic": "messages.create",
@@ -123,7 +124,7 @@ class TestCall:
     ) -> None:
         simulator.faults(fault="hang", next=1)
         with pytest.raises(OutcomeUnknown):
-            await provider.call(ask_of(kind), timeout_s=0.5)
+            await provider.call(ask_of(kind), timeout_s=NO_ANSWER_S)
         assert simulator.ledger()["call_items_paid"] == 1
 
     async def test_overrides_are_sent_or_counted_as_dropped(self, provider: Provider, kind: str, counts: Counts) -> None:

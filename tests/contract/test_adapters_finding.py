@@ -24,6 +24,7 @@ from providers.protocol import (
 from simulator.control import SimulatorControl
 from tests.contract.adapter_asks import look_for
 from tests.harness.forked import forked_simulator
+from tests.waiting import NO_ANSWER_S
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ class TestOnTheSimulator:
         claimed_ms = now_ms()
         process.faults(fault="hang", next=1, endpoint="batches.create")
         with pytest.raises(OutcomeUnknown):
-            await submit(provider, "job-lost", timeout_s=0.5)
+            await submit(provider, "job-lost", timeout_s=NO_ANSWER_S)
         found, _ = await look_for(provider, "job-lost", claimed_ms)
         assert found == process.batches()[0]["id"]
         assert (await provider.look(str(found))).phase is JobPhase.ENDED
@@ -138,7 +139,7 @@ class TestOnTheSimulator:
             raise AssertionError("asked although the upload is not done")
 
         with pytest.raises(ProviderDown):
-            await provider.create("job-0", asks("job-0"), start=start, timeout_s=0.3)
+            await provider.create("job-0", asks("job-0"), start=start, timeout_s=NO_ANSWER_S)
         assert process.ledger()["batches"] == 0
 
 

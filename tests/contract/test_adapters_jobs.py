@@ -21,6 +21,7 @@ from providers.protocol import (
 from simulator.control import SimulatorControl
 from tests.contract.adapter_asks import ADAPTERS, LONG_S, MODELS, AnyAdapter, Open, look_for, now_ms, submit_as, upload_alone
 from tests.harness.forked import forked_simulator
+from tests.waiting import NO_ANSWER_S
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +211,7 @@ class TestFindAtAnthropic:
         await submit_as(provider, "job-before", 4)
         simulator.faults(fault="hang", next=1, endpoint="batches.create")
         with pytest.raises(OutcomeUnknown):
-            await submit_as(provider, "job-lost", 4, timeout_s=0.5)
+            await submit_as(provider, "job-lost", 4, timeout_s=NO_ANSWER_S)
         found, _ = await look_for(provider, "job-lost", claimed_ms)
         assert found == simulator.batches()[1]["id"]
         assert await look_for(provider, "job-never", claimed_ms) == (None, 0)

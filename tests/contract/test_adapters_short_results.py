@@ -25,6 +25,7 @@ from providers.protocol import (
 )
 from simulator.control import SimulatorControl
 from tests.contract.adapter_asks import ADAPTERS, DOWNLOAD, AnyAdapter, asks_of, replies_of, run, submit
+from tests.waiting import LIMIT_S, NO_ANSWER_S
 
 NO_ROWS = "a batch of Gemini's that was cancelled or has expired has no rows (test_google_batches.py)"
 VARIANTS = ("half", "empty", "mid_line", "error_body")
@@ -299,12 +300,12 @@ class TestInputFiles:
         monkeypatch.setattr(adapter, "_FILE_WAITS", BackOff(30.0, 30.0))
         simulator.faults(fault="unknown_file", rate=1.0)
         with pytest.raises(StartRefused, match="Cannot find file"):
-            await submit(provider, asks_of("openai", 2), timeout_s=2.0)
+            await submit(provider, asks_of("openai", 2), timeout_s=NO_ANSWER_S)
 
     async def test_a_later_create_without_an_answer_is_unknown(self, provider: AnyAdapter, simulator: SimulatorControl) -> None:
         simulator.faults({"fault": "unknown_file", "next": 1}, {"fault": "hang", "next": 1, "endpoint": "batches.create"})
         with pytest.raises(OutcomeUnknown):
-            await submit(provider, asks_of("openai", 2), timeout_s=2.0)
+            await submit(provider, asks_of("openai", 2), timeout_s=NO_ANSWER_S)
         assert simulator.ledger()["batches"] == 1
 
     @pytest.mark.parametrize("body", [{"message": "Input file not found", "param": "id"}, {"message": "x", "param": "file_id"}])
@@ -318,7 +319,7 @@ class TestInputFiles:
             return httpx2.Response(200, json={"id": "an-id"})
 
         provider = OpenAIProvider("k", base_url="http://provider/v1", transport=httpx2.MockTransport(answer))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT_S):
             assert await submit(provider, asks_of("openai", 1)) == "an-id"
         assert posts.count("POST /v1/files") == 1
 

@@ -12,6 +12,7 @@ from providers.protocol import OutcomeUnknown, ProviderDown
 from simulator.control import SimulatorControl
 from tests.contract.adapter_asks import MODELS, look_for, now_ms, submit_as
 from tests.harness.forked import forked_simulator
+from tests.waiting import NO_ANSWER_S
 
 DAY_S = 24 * 3600
 
@@ -38,7 +39,7 @@ class TestFinding:
         claimed_ms = now_ms()
         process.faults({**fault, "next": 1, "endpoint": "batches.create"})
         with pytest.raises(OutcomeUnknown):
-            await submit_as(provider, "rb-lost", timeout_s=1.0)
+            await submit_as(provider, "rb-lost", timeout_s=NO_ANSWER_S)
         found, untold = await look_for(provider, "rb-lost", claimed_ms)
         assert (found, untold) == (process.batches()[0]["id"], 0)
         assert await look_for(provider, "rb-never", claimed_ms) == (None, 0)

@@ -17,6 +17,7 @@ from tests.contract.anthropic_client import (  # noqa: F401 - the fixtures
     requests,
     results_of,
 )
+from tests.waiting import NO_ANSWER_S
 
 
 def test_pages(client: anthropic.Anthropic) -> None:
@@ -108,7 +109,7 @@ def test_calls_that_fail(client: anthropic.Anthropic, simulator: SimulatorContro
 def test_hang_after_create_makes_the_batch(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
     simulator.faults(fault="hang", next=1, endpoint="batches.create")
     with pytest.raises(anthropic.APITimeoutError):
-        client.with_options(timeout=0.5).messages.batches.create(requests=requests(3))
+        client.with_options(timeout=NO_ANSWER_S).messages.batches.create(requests=requests(3))
     [batch] = client.messages.batches.list().data
     assert batch.request_counts.succeeded == 3
     assert simulator.ledger()["batches"] == 1
@@ -117,7 +118,7 @@ def test_hang_after_create_makes_the_batch(client: anthropic.Anthropic, simulato
 def test_hang_after_a_call_is_paid(client: anthropic.Anthropic, simulator: SimulatorControl) -> None:
     simulator.faults(fault="hang", next=1)
     with pytest.raises(anthropic.APITimeoutError):
-        client.with_options(timeout=0.5).messages.create(**params())
+        client.with_options(timeout=NO_ANSWER_S).messages.create(**params())
     assert simulator.ledger()["call_items_paid"] == 1
 
 

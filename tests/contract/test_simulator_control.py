@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from simulator.control import ControlError, SimulatorControl
 from simulator.process import running_simulator
+from tests.waiting import LIMIT_S, NO_ANSWER_S
 
 MODEL = "claude-haiku-5-5"
 
@@ -218,7 +219,7 @@ def test_command_tells_its_port_and_ends_well(tmp_path: Path) -> None:
         simulator = SimulatorControl(f"http://127.0.0.1:{line['port']}")
         simulator.faults(fault="hang", next=1)
         with connect(simulator) as client, pytest.raises(anthropic.APITimeoutError):
-            client.with_options(timeout=0.3).messages.batches.create(requests=requests(1))
+            client.with_options(timeout=NO_ANSWER_S).messages.batches.create(requests=requests(1))
         started.send_signal(signal.SIGTERM)
-        assert started.wait(5) == 0
+        assert started.wait(LIMIT_S) == 0
         assert started.stdout.read() == ""

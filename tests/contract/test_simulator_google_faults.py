@@ -17,7 +17,7 @@ from tests.contract.google_client import (  # noqa: F401 - the fixtures
     reasons,
 )
 from tests.harness.forked import forked_simulator
-from tests.waiting import until
+from tests.waiting import NO_ANSWER_S, until
 
 LIST = ("GET", "/v1beta/batches")
 ALL = {"pageSize": 100}
@@ -29,7 +29,7 @@ ALL = {"pageSize": 100}
 def test_a_create_that_never_answers_has_happened(gemini: Gemini, simulator: SimulatorControl) -> None:
     file = gemini.upload(lines(2))
     simulator.faults(fault="hang", next=1, endpoint="batches.create")
-    gemini.http.timeout = httpx2.Timeout(0.5)
+    gemini.http.timeout = httpx2.Timeout(NO_ANSWER_S)
     with pytest.raises(httpx2.ReadTimeout):
         gemini.create(file["name"])
     gemini.http.timeout = httpx2.Timeout(20)

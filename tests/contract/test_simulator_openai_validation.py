@@ -23,7 +23,7 @@ from tests.contract.openai_client import (  # noqa: F401 - the fixtures
     submit,
 )
 from tests.harness.forked import forked_simulator
-from tests.waiting import until
+from tests.waiting import NO_ANSWER_S, until
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_hang_after_create_makes_the_batch(client: openai.OpenAI, simulator: Sim
     simulator.faults(fault="hang", next=1)
     file = client.files.create(file=("in.jsonl", json.dumps(line("a")).encode()), purpose="batch")
     with pytest.raises(openai.APITimeoutError):
-        client.with_options(timeout=0.5).batches.create(
+        client.with_options(timeout=NO_ANSWER_S).batches.create(
             input_file_id=file.id,
             endpoint="/v1/chat/completions",
             completion_window="24h",
@@ -126,9 +126,9 @@ def test_hang_after_create_makes_the_batch(client: openai.OpenAI, simulator: Sim
 
 
 def test_slow_create_goes_on_without_its_client(client: openai.OpenAI, simulator: SimulatorControl) -> None:
-    simulator.faults(fault="slow", next=1, stall_s=0.4)
+    simulator.faults(fault="slow", next=1, stall_s=NO_ANSWER_S + 0.3)
     with pytest.raises(openai.APITimeoutError):
-        client.with_options(timeout=0.1).chat.completions.create(**body())
+        client.with_options(timeout=NO_ANSWER_S).chat.completions.create(**body())
     # The ledger gets the item when the provider is done, which no client waits for any more.
     until(lambda: simulator.ledger()["items_paid"], "the item is paid")
 

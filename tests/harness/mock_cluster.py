@@ -5,7 +5,7 @@ import uuid
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from streams.wire import work
-from tests.waiting import until
+from tests.waiting import LIMIT_S, until
 
 
 def make_topic(servers: str, topic: str) -> int:
@@ -13,13 +13,13 @@ def make_topic(servers: str, topic: str) -> int:
     producer = Producer({"bootstrap.servers": servers, "log_level": 0})
     producer.produce(topic, b"{}", partition=0)
     assert producer.flush(10) == 0
-    return len(producer.list_topics(topic, timeout=10).topics[topic].partitions)
+    return len(producer.list_topics(topic, timeout=LIMIT_S).topics[topic].partitions)
 
 
 def records(servers: str, topic: str, partition: int) -> list[work.WorkRecord]:
     """The work records of one partition."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": str(uuid.uuid4()), "log_level": 0})
-    _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+    _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=LIMIT_S)
     consumer.assign([TopicPartition(topic, partition, 0)])
     values: list[bytes] = []
 

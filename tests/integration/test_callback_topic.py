@@ -7,6 +7,7 @@ import urllib.request
 from tests.brokers.topics import create_topics
 from tests.harness.deployment import PARTITIONS, Deployment
 from tests.harness.worker import WorkerProcess
+from tests.waiting import LIMIT_S
 
 LONG = "x" * 20_000  # in the metadata, which a result repeats
 
@@ -14,7 +15,7 @@ LONG = "x" * 20_000  # in the metadata, which a result repeats
 def not_ready(worker: WorkerProcess) -> list[str]:
     """What /readyz misses."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{worker.health_port}/readyz", timeout=5):
+        with urllib.request.urlopen(f"http://127.0.0.1:{worker.health_port}/readyz", timeout=LIMIT_S):
             return []
     except urllib.error.HTTPError as error:
         said: list[str] = json.loads(error.read())["not_ready"]

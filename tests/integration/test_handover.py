@@ -11,8 +11,9 @@ from faust.types import TP
 
 from streams.kafka.handover import Handover, Records
 from tests.brokers.topics import create_topics
+from tests.waiting import LIMIT_S
 
-WAIT_S = 10.0
+WAIT_S = LIMIT_S
 
 
 class Rig:

@@ -11,6 +11,7 @@ from confluent_kafka.admin._resource import ResourceType
 
 from tests.brokers.serving import admin_client
 from tests.brokers.topics import create_topics
+from tests.waiting import LIMIT_S
 
 MIB = 1024 * 1024
 OWN_TOPIC = {
@@ -77,7 +78,7 @@ def test_the_topic_keeps_the_config_that_it_was_made_with(kafka: str, unique: st
     create_topics(kafka, {unique: 2}, config=OWN_TOPIC)
     admin = admin_client(kafka)
     (described,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, unique)]).values()
-    entries = described.result(timeout=10)
+    entries = described.result(timeout=LIMIT_S)
     assert {name: entries[name].value for name in OWN_TOPIC} == OWN_TOPIC
 
 
@@ -89,6 +90,6 @@ def test_a_topic_is_made_once(kafka: str, unique: str) -> None:
 
 def test_a_topic_that_nobody_declared_is_refused(kafka: str, unique: str) -> None:
     producer = Producer({"bootstrap.servers": kafka, "allow.auto.create.topics": True})
-    error = producer.list_topics(unique, timeout=10).topics[unique].error
+    error = producer.list_topics(unique, timeout=LIMIT_S).topics[unique].error
     assert error is not None
     assert error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART

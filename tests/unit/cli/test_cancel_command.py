@@ -9,6 +9,7 @@ from cli.cancel import request
 from cli.main import app
 from streams.wire import work
 from tests.harness.mock_cluster import make_topic, records
+from tests.waiting import LIMIT_S
 
 BATCH_ID = "3F1F5C1E-8F57-4C38-9D8C-000000000001"
 
@@ -50,4 +51,4 @@ def test_a_missing_topic_is_not_made(mock_cluster: str) -> None:
     assert refused.exit_code == 1
     assert "topic nobodys does not exist" in refused.stderr
     producer = Producer({"bootstrap.servers": mock_cluster, "log_level": 0})
-    assert "nobodys" not in producer.list_topics(timeout=10).topics
+    assert "nobodys" not in producer.list_topics(timeout=LIMIT_S).topics

@@ -16,6 +16,7 @@ from cli import results
 from cli.main import app
 from demo.exchange import KafkaExchange
 from settings.kafka import KafkaSettings
+from tests.waiting import LIMIT_S
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 REQUESTS = "huleedu.llm_provider.comparison_requested.v1"
@@ -137,7 +138,7 @@ def test_results_end_where_the_topic_ends_now(mock_cluster: str) -> None:
 
 
 def test_no_results_are_told_and_a_line_is_in_columns(mock_cluster: str) -> None:
-    Producer({"bootstrap.servers": mock_cluster, "log_level": 0}).list_topics("bare", timeout=10)
+    Producer({"bootstrap.servers": mock_cluster, "log_level": 0}).list_topics("bare", timeout=LIMIT_S)
     none = run("results", "--topic", "bare", servers=mock_cluster)
     assert (none.exit_code, none.stdout) == (0, "")
     assert none.stderr == "no result events in bare yet; --follow waits for them\n"
@@ -207,6 +208,6 @@ def test_following_prints_what_comes_until_it_is_interrupted(mock_cluster: str) 
             assert following.stdout.readline() == b"later\n"
             following.send_signal(signal.SIGINT)
             try:
-                assert following.wait(30) == 0
+                assert following.wait(LIMIT_S) == 0
             finally:
                 following.kill()
