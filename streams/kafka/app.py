@@ -1,10 +1,11 @@
 """The Faust app of a worker: its topics, its tables' class, and those of Faust's defaults that must be changed."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 import faust
 from faust.tables import TableManager
 from faust.types import TP, TopicT, TransportT
+from mode.types import ServiceT
 
 from settings.settings import Settings
 from streams.kafka import security
@@ -35,6 +36,12 @@ class RoundbatchApp(faust.App):
     # Told of each assignment before anything is restored: its partitions, the member's id (empty: not known), the generation.
     on_assigned: Callable[[Collection[TP], str, int], None] | None = None
     static_member: StaticMember | None = None  # where the worker has a name in the group
+
+    def on_init_dependencies(self) -> Iterable[ServiceT]:
+        """Faust's own without its monitor, which counts each record by topic, stream and task. Nobody reads these counts."""
+        services: Iterable[ServiceT] = super().on_init_dependencies()
+        self.sensors.remove(self.monitor)
+        return services
 
     def _new_transport(self) -> TransportT:
         return OrderedTransport(self.conf.broker_consumer, self)
