@@ -94,7 +94,8 @@ def running_simulator(*, niceness: int = 0, **settings: Any) -> Iterator[Simulat
     command = [sys.executable, "-m", "simulator", checked]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
+            if niceness:  # otherwise as nice as this process; less would need a right
+                os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
             yield SimulatorControl(f"http://127.0.0.1:{_port(process)}")
         finally:
             process.terminate()

@@ -1,6 +1,7 @@
 """The simulator's control API, ledger and process: what tests of the worker rely on."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -42,8 +43,10 @@ def requests(count: int, more: str = "") -> Any:
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[SimulatorControl]:
-    with running_simulator(seed=3) as control:
-        yield control
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(os, "setpriority")  # a process that is nice already may not make another one less so
+        with running_simulator(seed=3) as control:
+            yield control
 
 
 @pytest.fixture
