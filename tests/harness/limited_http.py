@@ -8,7 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -186,7 +186,8 @@ async def _played(scene: Scene) -> Shown:
         tokens = await ours(scene, account)
         if stranger is not None:
             stranger.cancel()
-            await asyncio.wait([stranger])
+            with suppress(asyncio.CancelledError):
+                await stranger  # raises what his calls met, but for refusals
         ledger = app.state.simulation.ledger
         return Shown.by(scene, ledger.rows("calls"), ledger.rows("items"), tokens)
 

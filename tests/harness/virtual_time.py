@@ -9,8 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
-# Bytes that were sent within this process are there at once, but for the rare case that the kernel delivers them a bit later.
-_DELIVERED_S = 0.0002
+# Bytes that were sent within this process are there at once, but for the rare case that the kernel delivers them a bit later:
+# then the clock moves on before. By seconds it may, which is a slow network; but where nothing else is waited for it would move
+# on to the timeout of the very call whose bytes are on their way. So before it moves far, nothing has happened for longer.
+_DELIVERED_S, _SURELY_DELIVERED_S = 0.0002, 0.05
+_FAR_S = 5.0
 
 
 class _Selector(selectors.DefaultSelector):
@@ -22,7 +25,8 @@ class _Selector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or timeout <= 0:
             return super().select(timeout)
-        ready = super().select(None if self.threads else min(timeout, _DELIVERED_S))
+        silence_s = min(timeout, _DELIVERED_S) if timeout < _FAR_S else _SURELY_DELIVERED_S
+        ready = super().select(None if self.threads else silence_s)
         if not ready:
             self.now_s += timeout
         return ready
