@@ -38,7 +38,10 @@ class RoundbatchApp(faust.App):
     static_member: StaticMember | None = None  # where the worker has a name in the group
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
-        """Faust's own without its monitor, which counts each record by topic, stream and task. Nobody reads these counts."""
+        """Faust's own without its monitor, which counts each record by topic, stream and task.
+
+        Nobody reads these counts but Faust's look for streams that stand still (PromptThread.verify_event_path).
+        """
         services: Iterable[ServiceT] = super().on_init_dependencies()
         self.sensors.remove(self.monitor)
         return services

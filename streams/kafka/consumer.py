@@ -86,6 +86,14 @@ class PromptThread(AIOKafkaConsumerThread):
                 failstop.stop("read", unreadable, RecordPlace(unreadable.topic, unreadable.partition, unreadable.offset))
             raise
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Tell of a partition that was never fetched, which is a part of Faust's own look.
+
+        The rest goes by Faust's monitor, which is told of no record here (`RoundbatchApp`): five minutes after the start Faust
+        would log of each partition with a backlog that its stream has not begun. Our watchdog sees streams that stand still.
+        """
+        self.verify_recovery_event_path(now, tp)
+
     def _create_worker_consumer(self, transport: Transport) -> Any:
         consumer: Any = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
