@@ -38,8 +38,8 @@ $(VENV)/installed: requirements-dev.lock pyproject.toml
 demo: $(VENV)/installed ## two assignments through batch jobs at both (simulated) providers, with a ranking at the end
 	$(BIN)/roundbatch demo --strategy $(STRATEGY) --layout $(LAYOUT) --cj $(CJ) $(JUDGE:%=--judge %) --audit $(AUDIT)
 
-# Five processes on two cores: tests on Kafka wait (for sessions to run out, polls, deadlines) more than they compute.
-PYTEST_ALL := $(BIN)/python -m pytest --processes 5
+# Four processes on two cores: tests on Kafka wait (for sessions to run out, polls, deadlines) more than they compute.
+PYTEST_ALL := $(BIN)/python -m pytest --processes 4
 # Where Python may not keep what it has compiled, all tests are compiled in each run: 10 s of a core.
 test test-under-load: export PYTHONDONTWRITEBYTECODE :=
 

@@ -129,6 +129,7 @@ def _ended(session: pytest.Session, one: _Process, left: set[str]) -> None:
 
 def _run(session: pytest.Session, scopes: Scopes, queue: int, begin: Callable[[], None], telling: Connection) -> None:
     """What a process does."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the run is a shell's job in the background
     config = session.config
     plugins = config.pluginmanager
     plugins.unregister(name="terminalreporter")
