@@ -96,11 +96,14 @@ class MeasuredWorker:
             time.sleep(_LOOK_S)
 
     def _last_entry_s(self) -> float:
-        """The append time in seconds of the last entry of `requests`: then every request had been taken in."""
+        """When the worker wrote the last entry of `requests` (seconds since the epoch): then all had been taken in."""
         last_ms, left = 0, sum(self._consumer.get_watermark_offsets(place, timeout=30)[1] for place in self._entries)
         self._consumer.assign(self._entries)
         while left:
-            for message in self._consumer.consume(1_000, timeout=5.0):
+            messages = self._consumer.consume(min(left, 1_000), timeout=30.0)
+            if not messages:  # compacted meanwhile, for instance
+                raise RuntimeError(f"{left} entries of {self._entries[0].topic} cannot be read")
+            for message in messages:
                 if message.error():
                     raise RuntimeError(str(message.error()))
                 left -= 1
