@@ -35,7 +35,7 @@ class CensusMetrics(Collector):
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
-        self._suspects = labels.counter("roundbatch_suspects", "Essays whose words speak to the judge, by rule.", "rule")
+        self._suspects = labels.counter("roundbatch_suspects", "Suspect essays, by the rule that they meet.", "rule")
         self._cells: dict[tuple[str, str, Layout, int], _Cell] = {}
         labels.registry.register(self)
 

@@ -20,7 +20,7 @@ class BatchRanking:
 
     asked: comparisons; failed: ended in an error; unseen: answered, and left out of the ranking, for the worker does not know
     their essays. essays … groups: of those that are answered (domain.ranking_summary.Summary). reliability, order_points: None
-    where there is no ranking yet, or the batch is too large. suspects: essays whose words speak to the judge.
+    where there is no ranking yet, or the batch is too large. suspects: essays that meet a rule of domain.suspects.
     """
 
     batch: str
