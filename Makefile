@@ -39,8 +39,8 @@ demo: $(VENV)/installed ## two assignments through batch jobs at both (simulated
 	$(BIN)/roundbatch demo --strategy $(STRATEGY) --layout $(LAYOUT) --cj $(CJ) $(JUDGE:%=--judge %) --audit $(AUDIT)
 
 # Four processes on two cores: tests on Kafka wait (for sessions to run out, polls, deadlines) more than they compute.
-PYTEST_ALL := $(BIN)/python -m pytest --processes 4
-# Where Python may not keep what it has compiled, all tests are compiled in each run: 10 s of a core.
+PYTEST_ALL := $(BIN)/python -m pytest --numprocesses 4 --dist loadscope --no-loadscope-reorder
+# Where Python may not keep what it has compiled, each of them compiles all tests in each run: 7 s of a core.
 test test-under-load: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(VENV)/installed ## all tests; integration and chaos tests start a real Kafka of their own

@@ -29,11 +29,11 @@ HOUR_S = 3_600.0
 class Costs:
     """What a comparison costs a worker, as published in docs/performance.md, but for what is said to be estimated."""
 
-    cpu_us: float = 840.0  # in rounds ("Figures")
+    cpu_us: float = 675.0  # in rounds ("Figures")
     window_ms: float = 3.1  # of sending and reading a batch: 20,000 in 62 s, the slower provider ("A large window")
-    idle_bytes: float = 159 * MIB  # of a worker before its first record ("Figures")
-    pending_bytes: float = 771.0  # in memory ("A rebuild")
-    rebuild_us: float = 21.6  # of a pending one: 4.32 s for 200,000 ("A rebuild")
+    idle_bytes: float = 112 * MIB  # of a worker before its first record ("Figures")
+    pending_bytes: float = 259.0  # in memory ("A rebuild")
+    rebuild_us: float = 12.8  # of a pending one: 2.55 s for 200,000 ("A rebuild")
     done_bytes: float = 530.0  # on disk for the dedup retention: 130 of index rows ("A rebuild"), the entries estimated
     work_bytes: float = 650.0  # plan, outcome and end in the work topic, estimated from a plan of 30 and an answer of 600 bytes
     result_bytes: float = 1_734.0  # an event as CJ's own example

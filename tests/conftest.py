@@ -1,6 +1,7 @@
 """Fixtures that all tests share."""
 
 import gc
+import os
 import uuid
 from collections.abc import Iterator
 from multiprocessing.forkserver import ensure_running
@@ -8,15 +9,16 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from simulator.control import SimulatorControl
 from tests.brokers import running_kafka
 from tests.brokers.secured import SecuredKafka, running_secured_kafka
-from tests.harness import together
 from tests.harness.deployment import Deployment, deployment
-from tests.harness.forked import forked_simulator, use_inherited_server
+from tests.harness.forked import forked_simulator
 from tests.harness.one_tls import share_tls
-from tests.harness.running_order import TESTS, in_order
+from tests.harness.running_order import TESTS, in_order, scope_of
 from tests.harness.shared import shared
 
 FORKING = ("chaos", "contract", "integration")  # folders whose tests need forked processes
@@ -27,45 +29,42 @@ hypothesis.settings.load_profile("roundbatch")
 share_tls()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--processes", type=int, default=1, metavar="N", help="run the tests in N processes")
-
-
-def pytest_collection(session: pytest.Session) -> None:
-    """In a run of all tests let the fork server begin to import while they are collected."""
-    if session.config.option.processes > 1:
-        ensure_running()
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests in the order in which they are to begin."""
     items[:] = in_order(items)
 
 
-def pytest_collection_finish() -> None:
-    """Take what was imported and collected out of every later collection of garbage: some tests collect on purpose."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Take what was imported and collected out of every later collection of garbage: some tests collect on purpose.
+
+    Where tests need forked processes, the fork server begins to import now, while Kafka starts.
+    """
     gc.collect()
     gc.freeze()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """Run the tests in as many processes as are wanted."""
-    if session.testsfailed or session.config.option.collectonly:
-        return None
-    processes: int = session.config.option.processes
-    if processes > 1 and session.items:
-        together.run(session, processes, use_inherited_server)
-        return True
     if any(item.path.relative_to(TESTS).parts[0] in FORKING for item in session.items):
-        ensure_running()  # begins to import now, while Kafka starts
-    return None
+        ensure_running()
+
+
+class ByScope(LoadScopeScheduling):
+    """The tests of a scope in one process.
+
+    pytest-xdist's own `--dist loadgroup` does nothing under pytest 9.2, which does not read the node ids that it changes.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return scope_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByScope:
+    """What deals the tests out to processes."""
+    return ByScope(config, log)
 
 
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all processes of this run know."""
-    return tmp_path_factory.getbasetemp()
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from subprocess import TimeoutExpired
 from typing import Any, cast
@@ -21,11 +20,6 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     ["agents.worker", "cli.main", "cli.worker", "uvloop", "simulator.process", "gateway.server", "tests.harness.warm"]
 )
-
-
-def use_inherited_server() -> None:
-    """In a fork of the process that has started the fork server: it is not this one's child, and cannot be asked if it runs."""
-    forkserver._forkserver.ensure_running = resource_tracker.ensure_running  # type: ignore[method-assign]
 
 
 def _reach_nothing_else(env: Mapping[str, str]) -> None:
