@@ -22,6 +22,7 @@ from providers.limits.charging import Charging
 from providers.limits.limiter import Limiter
 from providers.openai.adapter import OpenAIProvider
 from providers.protocol import Ask, PromptBlock, Throttled
+from simulator.clock import RealClock
 from simulator.ledger import key_hash
 from simulator.limits import Limits
 from simulator.prices import BYTES_PER_TOKEN
@@ -166,17 +167,11 @@ def in_virtual_time(scene: Scene) -> Shown:
         return runner.run(_played(scene))
 
 
-class _LoopClock:
-    """The simulator's clock: that of the event loop."""
+class _LoopClock(RealClock):
+    """The simulator's clock: that of the event loop, in which its sleeps are the loop's own."""
 
     def now(self) -> float:
-        return EPOCH_S + asyncio.get_running_loop().time()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    def advance(self, seconds: float) -> None:
-        raise NotImplementedError("the clock of an event loop cannot be moved")
+        return EPOCH_S + asyncio.get_running_loop().time() + self._ahead_s
 
 
 async def _played(scene: Scene) -> Shown:
