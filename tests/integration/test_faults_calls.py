@@ -118,14 +118,17 @@ def test_a_call_without_an_answer_is_asked_again_and_counted(deployed: Deploymen
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_answers_cut_or_unusable_are_asked_again(deployed: Deployment, provider: str) -> None:
-    deployed.simulator.faults(
-        {"fault": "cut", "next": 2, "provider": provider},
-        {"fault": "invalid", "variant": "key_missing", "next": 1, "provider": provider},
-        {"fault": "refused", "next": 1, "provider": provider},
-    )
-    bodies = a_round(deployed, provider, 4)
+    # Two faults at a time: a comparison may be asked again before the others are asked at all, and has three attempts. Of four
+    # faults at once one comparison was seen to meet three.
+    twice_cut = ({"fault": "cut", "next": 2},)
+    unusable = ({"fault": "invalid", "variant": "key_missing", "next": 1}, {"fault": "refused", "next": 1})
+    for faults in (twice_cut, unusable):
+        before = calls(deployed, provider)
+        deployed.simulator.faults(*({**fault, "provider": provider} for fault in faults))
+        bodies = a_round(deployed, provider, 4)
 
-    assert outcomes(deployed.wait_answered(), bodies) == ["Essay A"] * 4
+        assert outcomes(deployed.wait_answered(), bodies) == ["Essay A"] * 4
+        assert calls(deployed, provider) - before == 4 + 2
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
